@@ -1,0 +1,183 @@
+// Who may import whom: the table "The rooms" of docs/architecture.md, checked by `npm run deps`.
+// A type-only import is an import: it ties two rooms together as a value does.
+
+const LEAVES = '^src/(errors|checks|clock)\\.ts$';
+const OUTCOME = '^src/classify/outcome\\.ts$';
+
+const { exports: subpaths, dependencies, peerDependenciesMeta } = require('./package.json');
+/** The source of each entry point, as package.json's `exports` has them. */
+const ENTRY_POINTS = Object.values(subpaths).flatMap((entry) =>
+  typeof entry === 'string' ? [] : [entry.default.replace(/^\.\/dist\/(.*)\.js$/, '^src/$1\\.ts$')],
+);
+/** The folders that are loaded only by who imports their entry point. */
+const BEHIND_AN_ENTRY_POINT = ENTRY_POINTS.filter((path) =>
+  /\/index/.test(path.replace('^src/index', '')),
+).map((path) => path.replace(/index.*$/, ''));
+/** What everyone who installs failsoft has. */
+const ALWAYS_INSTALLED = ['@grpc/grpc-js', ...Object.keys(dependencies)].map(
+  (name) => `^node_modules/${name}/`,
+);
+const OPTIONAL_PEERS = Object.keys(peerDependenciesMeta).map((name) => `^node_modules/${name}/`);
+
+/** A room may import itself, the leaves, and what is listed. */
+function room(name, mayImport, why) {
+  const itself = `^src/${name}/`;
+  return {
+    name: `${name.replace('/', '-')}-imports`,
+    comment: why,
+    severity: 'error',
+    from: { path: itself },
+    to: { path: '^src/', pathNot: [itself, LEAVES, ...mayImport] },
+  };
+}
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'Modules that need each other are one module, or lack a third. Type-only imports count.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'resolvable',
+      comment: 'A path that leads nowhere would escape every other rule.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'leaves-import-leaves',
+      comment: 'Everything may import the leaves, so they import nothing but each other.',
+      severity: 'error',
+      from: { path: LEAVES },
+      to: { path: '^src/', pathNot: [LEAVES] },
+    },
+    room(
+      'circuit',
+      [OUTCOME, '^src/telemetry/events\\.ts$'],
+      'The state machine is pure: it knows what an outcome is and what it tells, nothing of gRPC or of who uses it.',
+    ),
+    {
+      name: 'circuit-is-pure',
+      comment: 'No gRPC, no timers, no I/O in the state machine: its tests need no server and no sleep.',
+      severity: 'error',
+      from: { path: '^src/circuit/' },
+      to: { pathNot: ['^src/'] },
+    },
+    room(
+      'classify',
+      ['^src/gen/google/'],
+      "A server's push-back comes as google.rpc messages: the generated code reads them.",
+    ),
+    room(
+      'telemetry',
+      ['^src/circuit/types\\.ts$'],
+      'An event says which state a circuit went to: the words, not the machine.',
+    ),
+    room(
+      'key',
+      ['^src/gen/'],
+      'A key is made from the call alone. Generated types may say what a request looks like.',
+    ),
+    room(
+      'engines',
+      ['^src/circuit/', OUTCOME, '^src/telemetry/'],
+      'An engine makes circuits; it knows neither keys nor calls. An adapter passes on outcomes and tells events.',
+    ),
+    room(
+      'registry',
+      ['^src/key/', '^src/circuit/types\\.ts$', '^src/engines/engine\\.ts$'],
+      'Holds circuits by key, through the engine that makes them.',
+    ),
+    room(
+      'fallback',
+      [
+        '^src/key/',
+        '^src/circuit/(types|index|environment)\\.ts$',
+        OUTCOME,
+        // A secondary model has a circuit of its own, so it needs what makes one and what judges its answers.
+        '^src/engines/(engine|native)\\.ts$',
+        '^src/classify/',
+        '^src/telemetry/',
+        // Rejections and stored answers are protobuf messages.
+        '^src/gen/google/',
+      ],
+      'A strategy answers in place of the primary. It never reaches into the interceptor or the machine of a circuit.',
+    ),
+    room(
+      'interceptor',
+      [
+        '^src/(key|classify|registry|fallback|telemetry)/',
+        '^src/engines/(engine|native)\\.ts$',
+        '^src/circuit/(types|index)\\.ts$',
+        // The details of a rejection are google.rpc messages.
+        '^src/gen/google/',
+      ],
+      'The way of a call uses every room, but of the circuit only its words, never the inside.',
+    ),
+    room(
+      'testing',
+      ['^src/gen/'],
+      'The mock server is a server: it must not lean on the code that it tests.',
+    ),
+    room('gen', [], 'Generated from protos/.'),
+    {
+      name: 'core-loads-no-entry-point',
+      comment:
+        'Who imports failsoft must not load what they do not use: the other entry points are for their users alone.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: BEHIND_AN_ENTRY_POINT },
+      to: { path: BEHIND_AN_ENTRY_POINT },
+    },
+    {
+      name: 'peers-stay-behind-entry-points',
+      comment:
+        'The core needs what is always installed; every other package is optional, behind its own entry point.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: BEHIND_AN_ENTRY_POINT },
+      // Types too: a declaration that names a package which is not installed does not compile.
+      to: { path: '^node_modules/', pathNot: [...ALWAYS_INSTALLED, '^node_modules/@types/node/'] },
+    },
+    {
+      name: 'source-needs-what-is-declared',
+      comment: 'A development dependency is not there for users.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: {
+        path: '^node_modules/',
+        pathNot: [...ALWAYS_INSTALLED, ...OPTIONAL_PEERS, '^node_modules/@types/'],
+      },
+    },
+    {
+      name: 'intercepting-call-stays-in-the-interceptor',
+      comment:
+        'grpc-js is known to the rooms that touch calls, not to the circuit, its registry or its engines.',
+      severity: 'error',
+      from: { path: '^src/(circuit|registry|engines|telemetry)/' },
+      to: { path: '^node_modules/@grpc/' },
+    },
+    {
+      name: 'examples-use-the-public-surface',
+      comment: 'What an example shows, a user can write.',
+      severity: 'error',
+      from: { path: '^examples/' },
+      to: { path: '^src/', pathNot: ENTRY_POINTS },
+    },
+    {
+      name: 'source-stands-alone',
+      comment: 'src/ is what is published.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|examples|bench|scripts)/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['types', 'import', 'default'] },
+  },
+};

@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const text = (path: string) => readFileSync(`${root}${path}`, 'utf8');
+
+interface LockedPackage {
+  readonly version?: string;
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly optionalDependencies?: Record<string, string>;
+}
+
+interface Manifest {
+  readonly exports: Record<string, string | { readonly types: string; readonly default: string }>;
+  readonly bin: Record<string, string>;
+  readonly scripts: Record<string, string>;
+  readonly dependencies: Record<string, string>;
+  readonly devDependencies: Record<string, string>;
+  readonly peerDependencies: Record<string, string>;
+  readonly peerDependenciesMeta: Record<string, { readonly optional: boolean }>;
+}
+
+const manifest: Manifest = JSON.parse(text('package.json'));
+const lock: { readonly packages: Record<string, LockedPackage> } = JSON.parse(text('package-lock.json'));
+const sourceOf = (built: string) => built.replace('./dist/', 'src/').replace(/(\.d\.ts|\.js)$/, '.ts');
+
+describe('exports', () => {
+  const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
+    typeof entry === 'string' ? [] : [{ subpath, ...entry }],
+  );
+
+  it.each(entries)('$subpath has a source, and types of the same', ({ types, default: built }) => {
+    expect(existsSync(`${root}${sourceOf(built)}`)).toBe(true);
+    expect(sourceOf(types)).toBe(sourceOf(built));
+  });
+
+  it.each(entries)('$subpath is mapped to its source', async ({ subpath, default: built }) => {
+    const name = subpath.replace('.', 'failsoft');
+    const { compilerOptions } = JSON.parse(text('tsconfig.json'));
+    expect(compilerOptions.paths[name]).toEqual([`./${sourceOf(built)}`]);
+    expect(await import(name)).toBe(await import(`${root}${sourceOf(built)}`));
+  });
+
+  it.each(Object.entries(manifest.bin))('the executable %s has a source with a shebang', (_name, built) => {
+    expect(text(sourceOf(built))).toMatch(/^#!\/usr\/bin\/env node\n/);
+  });
+});
+
+describe('dependencies', () => {
+  const peers = Object.entries(manifest.peerDependencies);
+
+  it.each(peers)('the peer %s is tested in its range %s', (name, range) => {
+    const installed = lock.packages[`node_modules/${name}`]?.version ?? 'not installed';
+    expect(manifest.devDependencies).toHaveProperty([name]);
+    // Caret ranges: the same major version, and not below.
+    const alternatives = range.split(' || ').map((part) => {
+      expect(part).toMatch(/^\^[1-9]\d*\.\d+\.\d+$/);
+      return numbers(part.slice(1));
+    });
+    const found = numbers(installed);
+    expect(
+      alternatives.filter((lowest) => lowest[0] === found[0] && compare(found, lowest) >= 0),
+    ).toHaveLength(1);
+  });
+
+  it('has no peer but grpc-js that a user must install', () => {
+    const optional = Object.entries(manifest.peerDependenciesMeta).filter(([, meta]) => meta.optional);
+    expect(['@grpc/grpc-js', ...optional.map(([name]) => name)].sort()).toEqual(
+      peers.map(([name]) => name).sort(),
+    );
+  });
+
+  it('locks the packages of every platform, without which npm ci refuses the lock', () => {
+    const missing = Object.entries(lock.packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !lock.packages[`node_modules/${name}`] && !lock.packages[`${path}/node_modules/${name}`],
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('locks no registry', () => {
+    expect(Object.keys(lock.packages).filter((path) => lock.packages[path]?.resolved)).toEqual([]);
+  });
+});
+
+describe('documents', () => {
+  it.each(['README.md', 'CONTRIBUTING.md'])('%s names only scripts that exist', (path) => {
+    const named = [...text(path).matchAll(/npm run (?:--silent )?([a-z][\w:-]*)/g)].map(
+      ([, script]) => script ?? '',
+    );
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.filter((script) => !Object.hasOwn(manifest.scripts, script))).toEqual([]);
+  });
+});
+
+const numbers = (version: string) => version.split('.').map(Number);
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  return (a[0] ?? 0) - (b[0] ?? 0) || (a[1] ?? 0) - (b[1] ?? 0) || (a[2] ?? 0) - (b[2] ?? 0);
+}

@@ -1,0 +1,39 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^failsoft$/, replacement: src('index.ts') },
+      { find: /^failsoft\/testing$/, replacement: src('testing/index.ts') },
+      { find: /^failsoft\/opossum$/, replacement: src('engines/opossum/index.ts') },
+      { find: /^failsoft\/queue-level$/, replacement: src('fallback/queue-level/index.ts') },
+      { find: /^failsoft\/queue-bullmq$/, replacement: src('fallback/queue-bullmq/index.ts') },
+      { find: /^failsoft\/protos\/oip$/, replacement: src('gen/inference/grpc_service.ts') },
+      { find: /^failsoft\/protos\/mock$/, replacement: src('gen/failsoft/mock/v1/fault.ts') },
+    ],
+  },
+  test: {
+    testTimeout: 20_000,
+    projects: [
+      { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
+      {
+        // The interceptor does the same on either engine.
+        extends: true,
+        test: {
+          name: 'opossum',
+          include: ['test/interceptor/**/*.test.ts'],
+          env: { FAILSOFT_TEST_ENGINE: 'opossum' },
+        },
+      },
+    ],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      exclude: ['src/gen/**'],
+      reporter: ['text-summary'],
+    },
+  },
+});
