@@ -1,0 +1,74 @@
+import type { Outcome } from '../classify/outcome.js';
+import type { ResolvedConcurrency } from './options.js';
+
+/** How many calls a circuit lets out at a time. */
+export interface ConcurrencyLimit {
+  readonly limit: number;
+  /** Hears every outcome that counts; `inFlight` is what is still out. */
+  settled(outcome: Outcome, durationMs: number, inFlight: number): void;
+  reset(): void;
+}
+
+export function createLimit(options: false | ResolvedConcurrency): ConcurrencyLimit | undefined {
+  if (options === false) return undefined;
+  return options.type === 'fixed' ? new FixedLimit(options.limit) : new AimdLimit(options);
+}
+
+class FixedLimit implements ConcurrencyLimit {
+  readonly limit: number;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  settled(): void {
+    // a fixed limit does not learn
+  }
+
+  reset(): void {
+    // nor forget
+  }
+}
+
+type AimdOptions = Extract<ResolvedConcurrency, { type: 'aimd' }>;
+
+/**
+ * Additive increase, multiplicative decrease (Chiu and Jain, 1989), as TCP's congestion avoidance uses it. One more
+ * call at a time for each limit's worth of good outcomes, but only while the limit is used; `backoffRatio` times the
+ * limit on an overload or a call over the latency threshold, once per round trip: calls that were out when it backed
+ * off say nothing about the new limit.
+ */
+class AimdLimit implements ConcurrencyLimit {
+  readonly #options: AimdOptions;
+  #limit: number;
+  /** Calls that were out at the last decrease and are not settled yet. */
+  #fromBefore = 0;
+
+  constructor(options: AimdOptions) {
+    this.#options = options;
+    this.#limit = options.initialLimit;
+  }
+
+  get limit(): number {
+    return Math.floor(this.#limit);
+  }
+
+  settled(outcome: Outcome, durationMs: number, inFlight: number): void {
+    const { minLimit, maxLimit, backoffRatio, latencyThresholdMs } = this.#options;
+    const cooling = this.#fromBefore > 0;
+    if (cooling) this.#fromBefore -= 1;
+    if (outcome === 'overload' || (outcome !== 'ignored' && durationMs > latencyThresholdMs)) {
+      if (cooling) return;
+      this.#limit = Math.max(minLimit, this.#limit * backoffRatio);
+      this.#fromBefore = inFlight;
+    } else if (outcome === 'success' || outcome === 'caller-error') {
+      // half used, as Netflix's concurrency-limits asks: an idle client learns nothing about its server
+      if ((inFlight + 1) * 2 >= this.#limit) this.#limit = Math.min(maxLimit, this.#limit + 1 / this.#limit);
+    }
+  }
+
+  reset(): void {
+    this.#limit = this.#options.initialLimit;
+    this.#fromBefore = 0;
+  }
+}

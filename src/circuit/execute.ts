@@ -1,0 +1,41 @@
+import { checkFunction, checkOneOf } from '../checks.js';
+import { OUTCOMES, type Outcome } from '../classify/outcome.js';
+import type { Clock } from '../clock.js';
+import { FailsoftError } from '../errors.js';
+import type { Circuit, ExecuteOptions } from './types.js';
+
+const NEVER = new AbortController().signal;
+
+/** {@link Circuit.execute}, for any circuit. */
+export async function execute<T>(
+  circuit: Pick<Circuit, 'key' | 'acquire'>,
+  clock: Clock,
+  fn: (signal: AbortSignal) => T | Promise<T>,
+  options: ExecuteOptions = {},
+): Promise<T> {
+  checkFunction('execute.fn', fn);
+  const { classify } = options;
+  // a signal takes microseconds to make: not for a function that does not look at it
+  const signal = options.signal ?? (fn.length === 0 ? NEVER : new AbortController().signal);
+  if (classify !== undefined) checkFunction('execute.classify', classify);
+  signal.throwIfAborted();
+  const permit = circuit.acquire();
+  if (!permit.admitted) {
+    const message = `circuit ${JSON.stringify(circuit.key)} rejected the call: ${permit.reason}`;
+    throw new FailsoftError('FAILSOFT_REJECTED', message, { cause: permit });
+  }
+  const startMs = clock.now();
+  // stands when classify itself throws
+  let outcome: Outcome = 'failure';
+  try {
+    const result = await fn(signal);
+    outcome = 'success';
+    return result;
+  } catch (error) {
+    if (signal.aborted) outcome = 'ignored';
+    else if (classify) outcome = checkOneOf('execute.classify', classify(error), OUTCOMES);
+    throw error;
+  } finally {
+    permit.settle(outcome, clock.now() - startMs);
+  }
+}

@@ -1,0 +1,42 @@
+import type { Outcome } from '../classify/outcome.js';
+import type { Permit } from './types.js';
+
+/** Whoever hears how a permit's call ended. */
+export interface PermitOwner {
+  settled(permit: CircuitPermit, outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void;
+}
+
+/** The one object that an admitted call costs. */
+export class CircuitPermit implements Permit {
+  readonly generation: number;
+  readonly probe: boolean;
+  /** Stands in for a rejection that the mode did not allow: it counts in flight and nowhere else. */
+  readonly shadow: boolean;
+  #owner: PermitOwner | undefined;
+
+  constructor(owner: PermitOwner, generation: number, probe: boolean, shadow: boolean) {
+    this.#owner = owner;
+    this.generation = generation;
+    this.probe = probe;
+    this.shadow = shadow;
+  }
+
+  get admitted(): true {
+    return true;
+  }
+
+  settle(outcome: Outcome, durationMs: number, pushbackMs?: number): void {
+    const owner = this.#owner;
+    if (owner === undefined) return;
+    this.#owner = undefined;
+    owner.settled(this, outcome, durationMs, pushbackMs);
+  }
+}
+
+/** The permit of every call while the mode is `off`. */
+export const UNRECORDED: Permit = Object.freeze({
+  admitted: true,
+  generation: 0,
+  probe: false,
+  settle: () => {},
+});

@@ -1,0 +1,201 @@
+import { checkInteger, checkNumber, checkOneOf } from '../checks.js';
+import { OUTCOMES } from '../classify/outcome.js';
+import { invalid } from '../errors.js';
+import { CIRCUIT_MODES, type ResolvedOptions } from './options.js';
+import { Ramp } from './ramp.js';
+import type { Settings } from './settings.js';
+import type { State } from './state.js';
+import { nearestRank } from './trip/latency.js';
+import { type CircuitSnapshot, type CircuitStateName, REJECTION_REASONS } from './types.js';
+import type { Window } from './window/window.js';
+
+const STATES: readonly CircuitStateName[] = ['closed', 'open', 'half-open', 'recovering'];
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function fields(field: string, value: unknown): Fields {
+  if (!isFields(value)) throw invalid(field, 'an object', value);
+  return value;
+}
+
+function text(field: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalid(field, 'a string', value);
+  return value;
+}
+
+function counts<Name extends string>(
+  field: string,
+  value: unknown,
+  names: readonly Name[],
+): Record<Name, number> {
+  const given = fields(field, value);
+  const entries = names.map((name) => [name, checkInteger(`${field}.${name}`, given[name], 0)] as const);
+  const result: Partial<Record<Name, number>> = {};
+  for (const [name, count] of entries) result[name] = count;
+  if (!isComplete(result, names)) throw invalid(field, names.join(', '), value);
+  return result;
+}
+
+function isComplete<Name extends string>(
+  value: Partial<Record<Name, number>>,
+  names: readonly Name[],
+): value is Record<Name, number> {
+  return names.every((name) => value[name] !== undefined);
+}
+
+/**
+ * Checks that a value, most often out of JSON, is a snapshot. Unknown fields are let through: a newer version may
+ * have written them.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
+ */
+export function parseSnapshot(value: unknown): CircuitSnapshot {
+  const given = fields('snapshot', value);
+  if (given.version !== 1) throw invalid('snapshot.version', '1', given.version);
+  const state = checkOneOf('snapshot.state', given.state, STATES);
+  const totals = fields('snapshot.totals', given.totals);
+  return {
+    version: 1,
+    key: text('snapshot.key', given.key),
+    engine: text('snapshot.engine', given.engine),
+    takenAtMs: checkNumber('snapshot.takenAtMs', given.takenAtMs, 0),
+    state,
+    mode: checkOneOf('snapshot.mode', given.mode, CIRCUIT_MODES),
+    isolated: checkInteger('snapshot.isolated', given.isolated, 0),
+    sinceMs: checkNumber('snapshot.sinceMs', given.sinceMs, 0),
+    attempt: checkInteger('snapshot.attempt', given.attempt, 0),
+    openUntilMs: state === 'open' ? checkNumber('snapshot.openUntilMs', given.openUntilMs, 0) : null,
+    generation: checkInteger('snapshot.generation', given.generation, 0),
+    inFlight: checkInteger('snapshot.inFlight', given.inFlight, 0),
+    window: parseWindow(given.window),
+    consecutiveFailures: checkInteger('snapshot.consecutiveFailures', given.consecutiveFailures, 0),
+    totals: {
+      admitted: checkInteger('snapshot.totals.admitted', totals.admitted, 0),
+      outcomes: counts('snapshot.totals.outcomes', totals.outcomes, OUTCOMES),
+      rejected: counts('snapshot.totals.rejected', totals.rejected, REJECTION_REASONS),
+      stale: checkInteger('snapshot.totals.stale', totals.stale, 0),
+      opened: checkInteger('snapshot.totals.opened', totals.opened, 0),
+    },
+    lastTrip: parseLastTrip(given.lastTrip),
+    ...(given.baseline !== undefined && { baseline: parseBaseline(given.baseline) }),
+  };
+}
+
+function parseWindow(value: unknown): CircuitSnapshot['window'] {
+  const window = fields('snapshot.window', value);
+  const calls = checkInteger('snapshot.window.calls', window.calls, 0);
+  const latency = window.latencyMs === null ? null : fields('snapshot.window.latencyMs', window.latencyMs);
+  return {
+    calls,
+    unhealthy: checkInteger('snapshot.window.unhealthy', window.unhealthy, 0, calls),
+    failureRate: checkNumber('snapshot.window.failureRate', window.failureRate, 0, 1),
+    slowRate:
+      window.slowRate === null ? null : checkNumber('snapshot.window.slowRate', window.slowRate, 0, 1),
+    latencyMs: latency && {
+      p50: checkNumber('snapshot.window.latencyMs.p50', latency.p50, 0),
+      p90: checkNumber('snapshot.window.latencyMs.p90', latency.p90, 0),
+      p99: checkNumber('snapshot.window.latencyMs.p99', latency.p99, 0),
+    },
+  };
+}
+
+function parseLastTrip(value: unknown): CircuitSnapshot['lastTrip'] {
+  if (value === null) return null;
+  const trip = fields('snapshot.lastTrip', value);
+  return {
+    atMs: checkNumber('snapshot.lastTrip.atMs', trip.atMs, 0),
+    reason: text('snapshot.lastTrip.reason', trip.reason),
+  };
+}
+
+function parseBaseline(value: unknown): NonNullable<CircuitSnapshot['baseline']> {
+  const baseline = fields('snapshot.baseline', value);
+  return {
+    calls: checkInteger('snapshot.baseline.calls', baseline.calls, 0),
+    errorRate: checkNumber('snapshot.baseline.errorRate', baseline.errorRate, 0, 1),
+    latencyMs: checkNumber('snapshot.baseline.latencyMs', baseline.latencyMs, 0),
+    latencyVariance: checkNumber(
+      'snapshot.baseline.latencyVariance',
+      baseline.latencyVariance,
+      0,
+      Number.MAX_VALUE,
+    ),
+  };
+}
+
+/** The state that a circuit goes on in. */
+export function restoredState(
+  known: CircuitSnapshot,
+  { open, recovering }: ResolvedOptions,
+  nowMs: number,
+): State {
+  const sinceMs = Math.min(known.sinceMs, nowMs);
+  switch (known.state) {
+    case 'open': {
+      // a snapshot from a machine whose clock is wrong must not hold the circuit open for years
+      const latestMs = nowMs + Math.max(open.maxMs, open.maxPushbackMs);
+      return { name: 'open', sinceMs, untilMs: Math.min(known.openUntilMs ?? nowMs, latestMs) };
+    }
+    case 'half-open':
+      // its probes were another process's: the next call is a new one
+      return { name: 'open', sinceMs, untilMs: nowMs };
+    case 'recovering':
+      if (recovering === false) return { name: 'closed', sinceMs };
+      return { name: 'recovering', sinceMs, ramp: new Ramp(recovering, sinceMs) };
+    case 'closed':
+      return { name: 'closed', sinceMs };
+  }
+}
+
+/** A time window takes any number; the rates need no more than this. */
+const MOST_IN_TIME = 100_000;
+
+/**
+ * Fills an empty window, rolled to when the snapshot was taken, with calls such as a snapshot tells of: as many (at most what fits), as unhealthy, spread
+ * evenly. Latencies are rebuilt from the percentiles, the value between two being the lower one, so that no latency
+ * rule fires on what nobody measured. Which call was which, and in what order, is lost.
+ */
+export function refillWindow(
+  window: Window,
+  settings: Settings,
+  known: CircuitSnapshot,
+  nowMs: number,
+): void {
+  const spec = settings.window.window;
+  const { latencyMs } = known.window;
+  const atMs = Math.min(known.takenAtMs, nowMs);
+  const calls = Math.min(known.window.calls, spec.type === 'count' ? spec.size : MOST_IN_TIME);
+  const unhealthy = Math.round(
+    known.window.calls === 0 ? 0 : (calls * known.window.unhealthy) / known.window.calls,
+  );
+  // coprime to calls, so that fast and slow calls are mixed but each rank is used once
+  const stride = coprimeStride(calls);
+  for (let i = 0; i < calls; i++) {
+    const isUnhealthy = Math.floor(((i + 1) * unhealthy) / calls) > Math.floor((i * unhealthy) / calls);
+    const rank = 1 + ((i * stride) % calls);
+    window.record(isUnhealthy, latencyMs === null ? 0 : latencyAt(latencyMs, rank, calls), atMs);
+  }
+  window.roll(nowMs);
+}
+
+function latencyAt(
+  latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number },
+  rank: number,
+  calls: number,
+): number {
+  if (rank >= nearestRank(99, calls)) return latencyMs.p99;
+  return rank >= nearestRank(90, calls) ? latencyMs.p90 : latencyMs.p50;
+}
+
+function coprimeStride(calls: number): number {
+  let stride = Math.max(1, Math.floor(calls * 0.618));
+  while (gcd(stride, calls) > 1) stride += 1;
+  return stride;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}

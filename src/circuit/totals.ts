@@ -1,0 +1,105 @@
+import type { Outcome } from '../classify/outcome.js';
+import type { CircuitSnapshot, RejectionReason } from './types.js';
+
+type TotalsSnapshot = CircuitSnapshot['totals'];
+
+/** What only grows. Plain fields: they are counted on every call. */
+export class Totals {
+  admitted = 0;
+  stale = 0;
+  opened = 0;
+  private success = 0;
+  private callerError = 0;
+  private failure = 0;
+  private overload = 0;
+  private ignored = 0;
+  private open = 0;
+  private halfOpen = 0;
+  private recovering = 0;
+  private isolated = 0;
+  private concurrency = 0;
+  private throttled = 0;
+
+  settled(outcome: Outcome, times = 1): void {
+    switch (outcome) {
+      case 'success':
+        this.success += times;
+        break;
+      case 'caller-error':
+        this.callerError += times;
+        break;
+      case 'failure':
+        this.failure += times;
+        break;
+      case 'overload':
+        this.overload += times;
+        break;
+      case 'ignored':
+        this.ignored += times;
+    }
+  }
+
+  rejected(reason: RejectionReason, times = 1): void {
+    switch (reason) {
+      case 'CIRCUIT_OPEN':
+        this.open += times;
+        break;
+      case 'HALF_OPEN':
+        this.halfOpen += times;
+        break;
+      case 'RECOVERING':
+        this.recovering += times;
+        break;
+      case 'ISOLATED':
+        this.isolated += times;
+        break;
+      case 'CONCURRENCY_LIMIT':
+        this.concurrency += times;
+        break;
+      case 'THROTTLED':
+        this.throttled += times;
+    }
+  }
+
+  /** Goes on from what an earlier process counted. */
+  add(earlier: TotalsSnapshot): void {
+    this.admitted += earlier.admitted;
+    this.stale += earlier.stale;
+    this.opened += earlier.opened;
+    const { outcomes, rejected } = earlier;
+    this.settled('success', outcomes.success);
+    this.settled('caller-error', outcomes['caller-error']);
+    this.settled('failure', outcomes.failure);
+    this.settled('overload', outcomes.overload);
+    this.settled('ignored', outcomes.ignored);
+    this.rejected('CIRCUIT_OPEN', rejected.CIRCUIT_OPEN);
+    this.rejected('HALF_OPEN', rejected.HALF_OPEN);
+    this.rejected('RECOVERING', rejected.RECOVERING);
+    this.rejected('ISOLATED', rejected.ISOLATED);
+    this.rejected('CONCURRENCY_LIMIT', rejected.CONCURRENCY_LIMIT);
+    this.rejected('THROTTLED', rejected.THROTTLED);
+  }
+
+  snapshot(): TotalsSnapshot {
+    return {
+      admitted: this.admitted,
+      outcomes: {
+        success: this.success,
+        'caller-error': this.callerError,
+        failure: this.failure,
+        overload: this.overload,
+        ignored: this.ignored,
+      },
+      rejected: {
+        CIRCUIT_OPEN: this.open,
+        HALF_OPEN: this.halfOpen,
+        RECOVERING: this.recovering,
+        ISOLATED: this.isolated,
+        CONCURRENCY_LIMIT: this.concurrency,
+        THROTTLED: this.throttled,
+      },
+      stale: this.stale,
+      opened: this.opened,
+    };
+  }
+}

@@ -1,0 +1,17 @@
+import { invalid } from '../../errors.js';
+
+/** Checks a share that must be more than nothing: in (0, 1]. */
+export function checkShare(field: string, value: unknown): number {
+  if (typeof value !== 'number' || !(value > 0 && value <= 1)) {
+    throw invalid(field, 'a number above 0 and up to 1', value);
+  }
+  return value;
+}
+
+/** Checks a finite number above 0. */
+export function checkPositive(field: string, value: unknown): number {
+  if (typeof value !== 'number' || !(value > 0) || value === Number.POSITIVE_INFINITY) {
+    throw invalid(field, 'a finite number above 0', value);
+  }
+  return value;
+}

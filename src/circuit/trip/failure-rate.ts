@@ -1,0 +1,38 @@
+import { checkInteger, checkKeys } from '../../checks.js';
+import { checkShare } from './checks.js';
+import { type RuleNamed, rate, type TripCheck } from './rule.js';
+
+export type FailureRateRule = RuleNamed<'failure-rate'>;
+
+/**
+ * Opens when the share of failures and overloads among the window's calls is `threshold` or more.
+ * @param options `threshold`: above 0, up to 1; `minimumCalls`: with fewer calls in the window it never fires
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+ */
+export function failureRate(options: {
+  readonly threshold: number;
+  readonly minimumCalls: number;
+}): FailureRateRule {
+  checkKeys('failureRate', options, ['threshold', 'minimumCalls']);
+  return parseFailureRate('failureRate', options);
+}
+
+export function parseFailureRate(
+  field: string,
+  options: { readonly threshold: number; readonly minimumCalls: number },
+): FailureRateRule {
+  return Object.freeze({
+    rule: 'failure-rate',
+    threshold: checkShare(`${field}.threshold`, options.threshold),
+    minimumCalls: checkInteger(`${field}.minimumCalls`, options.minimumCalls, 1),
+  });
+}
+
+export function compileFailureRate(rule: FailureRateRule): TripCheck {
+  const { threshold, minimumCalls } = rule;
+  return {
+    fires: (window) => window.calls >= minimumCalls && window.unhealthy >= threshold * window.calls,
+    reason: (window) =>
+      `failure-rate ${rate(window.unhealthy / window.calls)} >= ${rate(threshold)} over ${window.calls} calls`,
+  };
+}

@@ -1,0 +1,256 @@
+import type { Outcome } from '../classify/outcome.js';
+
+/** The states of a circuit. `isolate()` lies over them, `mode` beside them. */
+export type CircuitStateName = 'closed' | 'open' | 'half-open' | 'recovering';
+
+/**
+ * What a circuit does with its knowledge. `enforce`: rejects when it must. `observe`: counts and reports every
+ * transition, rejects nothing. `off`: passes everything through and records nothing.
+ */
+export type CircuitMode = 'enforce' | 'observe' | 'off';
+
+/** Why a call was not admitted; the `reason` of the ErrorInfo that the caller of a client sees. */
+export type RejectionReason =
+  | 'CIRCUIT_OPEN'
+  | 'HALF_OPEN'
+  | 'RECOVERING'
+  | 'ISOLATED'
+  | 'CONCURRENCY_LIMIT'
+  | 'THROTTLED';
+
+export const REJECTION_REASONS: readonly RejectionReason[] = [
+  'CIRCUIT_OPEN',
+  'HALF_OPEN',
+  'RECOVERING',
+  'ISOLATED',
+  'CONCURRENCY_LIMIT',
+  'THROTTLED',
+];
+
+/** What `acquire()` gives an admitted call. Settled exactly once: a second `settle` does nothing. */
+export interface Permit {
+  readonly admitted: true;
+  /** The circuit's generation when it was issued; it bumps with each transition. */
+  readonly generation: number;
+  /** Whether this call is a probe of a half-open circuit. */
+  readonly probe: boolean;
+  /**
+   * Says how the call ended.
+   * @param durationMs how long it took; what is slow is the trip rules' to say
+   * @param pushbackMs how long the server asked to be left alone, where it did; only failures and overloads are heard
+   */
+  settle(outcome: Outcome, durationMs: number, pushbackMs?: number): void;
+}
+
+/** What `acquire()` gives a call that is not admitted. A plain value, never thrown. */
+export interface Rejection {
+  readonly admitted: false;
+  readonly reason: RejectionReason;
+  /** After how long it may be worth trying again; 0 where nobody can tell. */
+  readonly retryAfterMs: number;
+}
+
+/** Holds a circuit isolated. Releasing twice does nothing. */
+export interface IsolationHandle extends Disposable {
+  release(): void;
+}
+
+/** Options of {@link Circuit.execute}. */
+export interface ExecuteOptions {
+  /** Aborts the work; a rejection of `fn` after that is `ignored`. */
+  signal?: AbortSignal;
+  /** What a thrown error says about the server. @default every error is a `failure` */
+  classify?: (error: unknown) => Outcome;
+}
+
+/** One key's guard. Pure: no gRPC, no timers, no I/O; time comes from the clock it was made with. */
+export interface Circuit {
+  readonly key: string;
+  /** The state at this moment: reading it may move an open circuit, whose time is over, to half-open. */
+  readonly state: CircuitStateName;
+  /** May this call go out? Never throws. */
+  acquire(): Permit | Rejection;
+  /** Can be set while running. */
+  mode: CircuitMode;
+  /** Rejects everything until every handle is released. */
+  isolate(): IsolationHandle;
+  /** Back to closed with an empty window and attempt 0; permits in flight become stale. */
+  reset(): void;
+  snapshot(): CircuitSnapshot;
+  /**
+   * Takes over what a snapshot knew, so that a restarted process does not start blind.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, when it is not a snapshot
+   */
+  restore(snapshot: unknown): void;
+  /**
+   * Puts new settings in force and keeps what has been counted where that makes sense.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by engines that cannot
+   */
+  reconfigure(options: CircuitOptions): void;
+  /**
+   * Runs `fn` under this circuit, for what is not gRPC.
+   * @throws FailsoftError FAILSOFT_REJECTED (with the {@link Rejection} as `cause`) when not admitted, else what `fn` throws
+   */
+  execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
+  /**
+   * Lets go of what the engine holds for it (listeners, timers). Whoever drops a circuit calls it; calls that still come
+   * pass, unrecorded. Absent where there is nothing to let go of.
+   */
+  close?(): void;
+}
+
+/** Everything a circuit knows, as plain JSON. Times are milliseconds since the epoch, by the circuit's clock. */
+export interface CircuitSnapshot {
+  readonly version: 1;
+  readonly key: string;
+  readonly engine: string;
+  readonly takenAtMs: number;
+  readonly state: CircuitStateName;
+  readonly mode: CircuitMode;
+  /** Handles that hold it isolated. */
+  readonly isolated: number;
+  readonly sinceMs: number;
+  /** How often it opened since it was last fully recovered. */
+  readonly attempt: number;
+  /** When an open circuit will admit a probe; null in other states. */
+  readonly openUntilMs: number | null;
+  readonly generation: number;
+  readonly inFlight: number;
+  /** What the window holds. */
+  readonly window: {
+    readonly calls: number;
+    readonly unhealthy: number;
+    readonly failureRate: number;
+    /** Share over the slow threshold; null where no slow-rate rule is set. */
+    readonly slowRate: number | null;
+    /** Latency percentiles over the window; null when it is empty or keeps no latencies. */
+    readonly latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number } | null;
+  };
+  readonly consecutiveFailures: number;
+  /** Totals since the circuit was made (or `restore`d): they only grow. */
+  readonly totals: {
+    readonly admitted: number;
+    readonly outcomes: Readonly<Record<Outcome, number>>;
+    readonly rejected: Readonly<Record<RejectionReason, number>>;
+    /** Outcomes of permits from an earlier generation, which changed nothing. */
+    readonly stale: number;
+    readonly opened: number;
+  };
+  /** The last time a trip rule (or a failed probe) opened it. */
+  readonly lastTrip: { readonly atMs: number; readonly reason: string } | null;
+  /** How many calls are let out at a time just now; only where a concurrency limit is set. */
+  readonly concurrencyLimit?: number;
+  /** What the adaptive rule holds for normal; only where one is set. */
+  readonly baseline?: BaselineSnapshot;
+}
+
+/** The moving averages of the `adaptive` rule. */
+export interface BaselineSnapshot {
+  readonly calls: number;
+  readonly errorRate: number;
+  /** The geometric mean. */
+  readonly latencyMs: number;
+  /** The variance of the latency's base-2 logarithm. */
+  readonly latencyVariance: number;
+}
+
+// ---------------------------------------------------------------- options
+
+export type WindowOptions =
+  /** The last `size` outcomes. */
+  | { readonly type: 'count'; readonly size: number }
+  /** The outcomes of the last `durationMs`, in `buckets` equal parts. @default buckets 10 */
+  | { readonly type: 'time'; readonly durationMs: number; readonly buckets?: number };
+
+/** A trip rule as data; made by `consecutive()`, `failureRate()`, `slowRate()`, `latency()`, `adaptive()`. */
+export type TripRule =
+  | { readonly rule: 'consecutive'; readonly failures: number }
+  | { readonly rule: 'failure-rate'; readonly threshold: number; readonly minimumCalls: number }
+  | {
+      readonly rule: 'slow-rate';
+      readonly threshold: number;
+      readonly slowThresholdMs: number;
+      readonly minimumCalls: number;
+    }
+  | {
+      readonly rule: 'latency';
+      readonly percentile: number;
+      readonly thresholdMs: number;
+      readonly minimumCalls: number;
+    }
+  | AdaptiveRule;
+
+/** See `adaptive()`. */
+export interface AdaptiveRule {
+  readonly rule: 'adaptive';
+  readonly minimumCalls: number;
+  /** Calls over which the slow moving averages are taken. */
+  readonly baselineCalls: number;
+  /** How many standard errors from the average are still noise. */
+  readonly sigmas: number;
+  /** Error rates at or below this never fire. */
+  readonly errorRateFloor: number;
+  /** The least distance of the error rate from its average, as a rate. */
+  readonly minimumErrorRateRise: number;
+  /** Typical (geometric mean) latencies at or below this never fire. */
+  readonly latencyFloorMs: number;
+  /** The least ratio of the typical latency to its average. */
+  readonly minimumLatencyRatio: number;
+}
+
+export type Jitter = 'none' | 'full' | 'equal';
+
+/** Every option of a circuit. Each default stands in `circuit/options.ts` and in one table of the README. */
+export interface CircuitOptions {
+  /** Any may fire. */
+  readonly trip?: readonly TripRule[];
+  readonly window?: WindowOptions;
+  readonly open?: {
+    readonly baseMs?: number;
+    readonly multiplier?: number;
+    readonly maxMs?: number;
+    readonly jitter?: Jitter;
+    /** The most that a server's push-back may ask for. */
+    readonly maxPushbackMs?: number;
+  };
+  readonly halfOpen?: {
+    /** Probes admitted in all (not at a time). @default successThreshold, or 1 */
+    readonly permittedProbes?: number;
+    /** Successes that it takes; at most `permittedProbes`. @default permittedProbes */
+    readonly successThreshold?: number;
+    /** A probe that is not settled by then counts as a failure. */
+    readonly probeTimeoutMs?: number;
+  };
+  /** The ramp after a recovery; `false` for none. */
+  readonly recovering?: false | { readonly durationMs?: number; readonly initialShare?: number };
+  /** Most calls at a time; `false` for no limit. */
+  readonly concurrency?: false | ConcurrencyOptions;
+  /**
+   * Google SRE's adaptive throttling instead of the binary circuit; `false` for the circuit. With it only
+   * `concurrency` and `mode` count beside it.
+   */
+  readonly throttle?: false | ThrottleOptions;
+  readonly mode?: CircuitMode;
+}
+
+export type ConcurrencyOptions =
+  | { readonly type: 'fixed'; readonly limit: number }
+  /** Additive increase, multiplicative decrease (Chiu and Jain, 1989). */
+  | {
+      readonly type: 'aimd';
+      readonly initialLimit?: number;
+      readonly minLimit?: number;
+      readonly maxLimit?: number;
+      readonly backoffRatio?: number;
+      /** A call slower than this counts as a sign of overload. @default none */
+      readonly latencyThresholdMs?: number;
+    };
+
+export interface ThrottleOptions {
+  /** How many requests per accepted one are let through. @default 2 */
+  readonly k?: number;
+  /** The most that is rejected, so that something still probes. @default 0.9 */
+  readonly maxRejectShare?: number;
+  /** @default 120000 (two minutes, as in the SRE book) */
+  readonly windowMs?: number;
+}

@@ -1,0 +1,106 @@
+import { nearestRank } from '../trip/latency.js';
+import { decodeUnits, encodeLatency, LATENCY_BITS, LATENCY_CODES, unitsToMs } from './latency-code.js';
+import type { Window, WindowSpec } from './window.js';
+
+const CODE_MASK = LATENCY_CODES - 1;
+const UNHEALTHY = LATENCY_CODES;
+/** The first threshold's bit; above the code and the unhealthy bit. */
+const FIRST_MARK_BIT = LATENCY_BITS + 1;
+
+/**
+ * The last `size` outcomes, in one typed array: a counter per mark, then a ring of entries. An entry is a latency
+ * code, a bit for unhealthy, and a bit per threshold; taking the oldest out of the counters is reading its bits.
+ */
+export class CountWindow implements Window {
+  calls = 0;
+  unhealthy = 0;
+  readonly #spec: WindowSpec;
+  readonly #size: number;
+  readonly #cells: Uint16Array | Uint32Array;
+  #next = 0;
+  #sumCodes = 0;
+
+  constructor(spec: WindowSpec, size: number) {
+    const marks = spec.thresholdsMs.length;
+    const narrow = FIRST_MARK_BIT + marks <= 16 && size < 2 ** 16;
+    this.#spec = spec;
+    this.#size = size;
+    this.#cells = narrow ? new Uint16Array(marks + size) : new Uint32Array(marks + size);
+  }
+
+  record(unhealthy: boolean, durationMs: number): void {
+    const { thresholdsMs } = this.#spec;
+    let entry = encodeLatency(durationMs);
+    if (unhealthy) entry |= UNHEALTHY;
+    for (let mark = 0; mark < thresholdsMs.length; mark++) {
+      if (durationMs > (thresholdsMs[mark] ?? 0)) entry |= 1 << (FIRST_MARK_BIT + mark);
+    }
+    this.#push(entry);
+  }
+
+  #push(entry: number): void {
+    const cells = this.#cells;
+    const marks = this.#spec.thresholdsMs.length;
+    const at = marks + this.#next;
+    // an empty cell is 0: the entry of a healthy call that is over no threshold and took no time
+    const oldest = cells[at] ?? 0;
+    cells[at] = entry;
+    this.#next = this.#next + 1 === this.#size ? 0 : this.#next + 1;
+    if (this.calls < this.#size) this.calls += 1;
+    if ((entry ^ oldest) & UNHEALTHY) this.unhealthy += entry & UNHEALTHY ? 1 : -1;
+    const changed = (entry ^ oldest) >>> FIRST_MARK_BIT;
+    if (changed !== 0) {
+      for (let mark = 0; mark < marks; mark++) {
+        if ((changed >>> mark) & 1) {
+          cells[mark] = (cells[mark] ?? 0) + ((entry >>> (FIRST_MARK_BIT + mark)) & 1 ? 1 : -1);
+        }
+      }
+    }
+    if (this.#spec.sum) this.#sumCodes += (entry & CODE_MASK) - (oldest & CODE_MASK);
+  }
+
+  marked(mark: number): number {
+    return this.#cells[mark] ?? 0;
+  }
+
+  meanCode(): number {
+    return this.calls === 0 ? 0 : this.#sumCodes / this.calls;
+  }
+
+  roll(): void {
+    // a count window does not age
+  }
+
+  clear(): void {
+    this.#cells.fill(0);
+    this.calls = 0;
+    this.unhealthy = 0;
+    this.#next = 0;
+    this.#sumCodes = 0;
+  }
+
+  percentiles(wanted: readonly number[]): number[] | undefined {
+    if (this.calls === 0) return undefined;
+    const marks = this.#spec.thresholdsMs.length;
+    const codes = new Uint16Array(this.calls);
+    // the ring is filled from its start, and the order does not matter here
+    for (let i = 0; i < codes.length; i++) codes[i] = (this.#cells[marks + i] ?? 0) & CODE_MASK;
+    codes.sort();
+    return wanted.map((percentile) => {
+      return unitsToMs(decodeUnits(codes[nearestRank(percentile, codes.length) - 1] ?? 0));
+    });
+  }
+
+  /** Takes over the newest entries of another window; the thresholds are asked again of the latencies as kept. */
+  replay(other: CountWindow): void {
+    for (const entry of other.#oldestFirst()) {
+      this.record((entry & UNHEALTHY) !== 0, unitsToMs(decodeUnits(entry & CODE_MASK)));
+    }
+  }
+
+  *#oldestFirst(): Generator<number> {
+    const marks = this.#spec.thresholdsMs.length;
+    const first = this.#next - this.calls + this.#size;
+    for (let i = 0; i < this.calls; i++) yield this.#cells[marks + ((first + i) % this.#size)] ?? 0;
+  }
+}

@@ -1,0 +1,18 @@
+import { CountWindow } from './count-window.js';
+import { TimeWindow } from './time-window.js';
+import { sameSpec, type Window, type WindowSpec } from './window.js';
+
+export function createWindow(spec: WindowSpec, nowMs: number): Window {
+  const { window } = spec;
+  return window.type === 'count'
+    ? new CountWindow(spec, window.size)
+    : new TimeWindow(spec, window.durationMs, window.buckets, nowMs);
+}
+
+/** The window of a circuit whose settings change: kept when it is the same, replayed when both count calls, else empty. */
+export function replaceWindow(old: Window, oldSpec: WindowSpec, spec: WindowSpec, nowMs: number): Window {
+  if (sameSpec(oldSpec, spec)) return old;
+  const fresh = createWindow(spec, nowMs);
+  if (fresh instanceof CountWindow && old instanceof CountWindow) fresh.replay(old);
+  return fresh;
+}

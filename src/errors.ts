@@ -1,0 +1,54 @@
+/** Stable codes of every error that failsoft itself throws. Branch on these, not on messages. */
+export type FailsoftErrorCode =
+  /** An option, a snapshot, a default answer or an environment value is not what was expected. */
+  | 'FAILSOFT_INVALID_ARGUMENT'
+  /** An engine was asked for something that its `capabilities` say it cannot do. */
+  | 'FAILSOFT_UNSUPPORTED'
+  /** `execute()` was not admitted by the circuit. */
+  | 'FAILSOFT_REJECTED'
+  /** Something was used after it was closed. */
+  | 'FAILSOFT_CLOSED';
+
+const BRAND = Symbol.for('failsoft.error');
+
+/** The one class of errors thrown by failsoft. Calls on a client never see it: they get gRPC statuses. */
+export class FailsoftError extends Error {
+  override readonly name = 'FailsoftError';
+  readonly code: FailsoftErrorCode;
+  /** Survives two copies of the package in one process, where `instanceof` does not. */
+  readonly [BRAND] = true;
+
+  constructor(code: FailsoftErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** Whether a thrown value is a {@link FailsoftError}, from this or another copy of the package. */
+export function isFailsoftError(value: unknown): value is FailsoftError {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}
+
+/**
+ * The error for a bad value: names the field, what was expected and what came.
+ * @example invalid('circuit.window.size', 'an integer from 1 to 100000', -1)
+ */
+export function invalid(field: string, expected: string, got: unknown): FailsoftError {
+  return new FailsoftError('FAILSOFT_INVALID_ARGUMENT', `${field}: expected ${expected}, got ${show(got)}`);
+}
+
+/** The error for a name that is none of the options: a misspelt one must not become a default. */
+export function unknownOption(field: string, known: readonly string[]): FailsoftError {
+  const message = `${field}: expected one of the options ${known.join(', ')}, got an unknown option`;
+  return new FailsoftError('FAILSOFT_INVALID_ARGUMENT', message);
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'function') return `a function${value.name ? ` (${value.name})` : ''}`;
+  if (typeof value === 'object' && value !== null) {
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    return `an object {${Object.keys(value).slice(0, 8).join(', ')}}`;
+  }
+  return typeof value === 'bigint' ? `${value}n` : String(value);
+}

@@ -1,0 +1,302 @@
+import { describe, expect, it } from 'vitest';
+import { consecutive } from '../../src/circuit/index.js';
+import type { CircuitMode, CircuitOptions } from '../../src/circuit/types.js';
+import { bench } from './harness.js';
+
+const OPTIONS: CircuitOptions = {
+  trip: [consecutive({ failures: 2 })],
+  open: { baseMs: 1000, jitter: 'none' },
+  halfOpen: { probeTimeoutMs: 500 },
+  recovering: { durationMs: 1000, initialShare: 0.5 },
+};
+
+describe('mode', () => {
+  it('observe goes through the same states as enforce would', () => {
+    const told = (['enforce', 'observe'] as const).map((mode) => {
+      const b = bench({ ...OPTIONS, mode });
+      // enforce rejects some of these, observe lets them through as shadows: the outcomes that count are the same
+      const tryCall = (outcome: 'success' | 'failure') => {
+        const permit = b.circuit.acquire();
+        if (permit.admitted) permit.settle(outcome, 1);
+      };
+      for (let i = 0; i < 4; i++) tryCall('failure');
+      b.clock.advance(1000);
+      for (let i = 0; i < 4; i++) tryCall(i === 0 ? 'success' : 'failure');
+      b.clock.advance(4000);
+      tryCall('success');
+      const { window, totals, attempt } = b.circuit.snapshot();
+      return { story: b.story(), window, totals, attempt };
+    });
+    expect(told[1]).toEqual(told[0]);
+    expect(told[0]?.story.length).toBeGreaterThan(3);
+  });
+
+  it('shadows count in flight and nowhere else', () => {
+    const b = bench({ ...OPTIONS, mode: 'observe', concurrency: { type: 'fixed', limit: 1 } });
+    const real = b.admit();
+    const shadows = [b.admit(), b.admit()];
+    expect(b.circuit.snapshot()).toMatchObject({
+      inFlight: 3,
+      totals: { admitted: 1, rejected: { CONCURRENCY_LIMIT: 2 } },
+    });
+    shadows.forEach((permit) => {
+      permit.settle('failure', 1, 60_000);
+    });
+    expect(b.circuit.snapshot()).toMatchObject({ inFlight: 1, window: { calls: 0 }, totals: { stale: 0 } });
+    real.settle('success', 1);
+    // the limit looks at the calls that enforce would have let out
+    b.admit();
+    expect(b.circuit.snapshot().totals).toMatchObject({ admitted: 2, rejected: { CONCURRENCY_LIMIT: 2 } });
+  });
+
+  it('what happens while it is off is not recorded, and in-flight calls come home', () => {
+    const b = bench(OPTIONS);
+    const before = b.admit();
+    b.circuit.mode = 'off';
+    expect(b.admit().generation).toBe(0);
+    b.call('failure', 10);
+    before.settle('failure', 1);
+    expect(b.circuit.snapshot()).toMatchObject({
+      state: 'closed',
+      inFlight: 0,
+      mode: 'off',
+      totals: { admitted: 1, outcomes: { failure: 0 }, stale: 0 },
+    });
+  });
+
+  it('a probe that ends while it is off gives its slot back', () => {
+    const b = bench(OPTIONS);
+    b.call('failure', 2);
+    b.clock.advance(1000);
+    const probe = b.admit();
+    b.circuit.mode = 'off';
+    probe.settle('success', 1);
+    b.circuit.mode = 'enforce';
+    expect(b.circuit.state).toBe('half-open');
+    expect(b.admit().probe).toBe(true);
+  });
+
+  it('a probe that was due before it ended while off has timed out', () => {
+    const b = bench(OPTIONS);
+    b.call('failure', 2);
+    b.clock.advance(1000);
+    const probe = b.admit();
+    b.circuit.mode = 'off';
+    b.clock.advance(600);
+    probe.settle('success', 1);
+    expect(b.circuit.state).toBe('open');
+  });
+
+  it('an unknown mode is refused', () => {
+    const b = bench(OPTIONS);
+    expect(() => {
+      b.circuit.mode = 'on' as CircuitMode;
+    }).toThrow(/^circuit\.mode: expected one of enforce, observe, off, got "on"/);
+    expect(b.circuit.mode).toBe('enforce');
+  });
+});
+
+describe('isolation', () => {
+  it('lies over the state: what is in flight still counts', () => {
+    const b = bench(OPTIONS);
+    const [first, second] = [b.admit(), b.admit()];
+    const handle = b.circuit.isolate();
+    first.settle('failure', 1);
+    second.settle('failure', 1);
+    expect(b.circuit.state).toBe('open');
+    b.clock.advance(1000);
+    expect(b.reject().reason).toBe('ISOLATED');
+    handle.release();
+    b.call('success');
+    expect(b.circuit.state).toBe('recovering');
+  });
+
+  it('takes no probe and no share of the ramp', () => {
+    const b = bench(OPTIONS);
+    b.call('failure', 2);
+    b.clock.advance(1000);
+    const handle = b.circuit.isolate();
+    for (let i = 0; i < 10; i++) b.reject();
+    handle.release();
+    b.call('success');
+    expect(b.circuit.snapshot().totals.rejected).toMatchObject({ ISOLATED: 10, HALF_OPEN: 0 });
+  });
+
+  it('works with using, and survives reset', () => {
+    const b = bench(OPTIONS);
+    {
+      using _handle = b.circuit.isolate();
+      b.circuit.reset();
+      expect(b.reject().reason).toBe('ISOLATED');
+    }
+    b.call('success');
+    expect(b.isolations).toEqual([
+      { circuit: 'test', isolated: true, atMs: 1_000_000 },
+      { circuit: 'test', isolated: false, atMs: 1_000_000 },
+    ]);
+  });
+
+  it('observe and off let everything through', () => {
+    for (const mode of ['observe', 'off'] as const) {
+      const b = bench({ ...OPTIONS, mode });
+      b.circuit.isolate();
+      b.call('success');
+      expect(b.circuit.snapshot().totals.rejected.ISOLATED).toBe(mode === 'observe' ? 1 : 0);
+    }
+  });
+});
+
+describe('reset', () => {
+  it('of a closed circuit is no transition, and makes its permits stale', () => {
+    const b = bench(OPTIONS);
+    const old = b.admit();
+    b.call('failure');
+    b.clock.advance(5);
+    b.circuit.reset();
+    old.settle('failure', 1);
+    expect(b.transitions).toEqual([]);
+    expect(b.circuit.snapshot()).toMatchObject({
+      generation: 1,
+      sinceMs: 1_000_005,
+      consecutiveFailures: 0,
+      window: { calls: 0 },
+      totals: { stale: 1, outcomes: { failure: 1 } },
+    });
+  });
+
+  it.each([1, 2, 3])('from state number %i is one', (steps) => {
+    const b = bench(OPTIONS);
+    b.call('failure', 2);
+    if (steps > 1) b.clock.advance(1000);
+    if (steps > 1) b.circuit.snapshot();
+    if (steps > 2) b.call('success');
+    const from = b.circuit.state;
+    b.circuit.reset();
+    expect(b.story().at(-1)).toBe(`${from} -> closed: reset`);
+    expect(b.circuit.snapshot()).toMatchObject({ state: 'closed', attempt: 0, openUntilMs: null });
+    b.call('failure', 2);
+    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openForMs: 1000 });
+  });
+});
+
+describe('a fixed concurrency limit', () => {
+  const limited = (limit: number, more: CircuitOptions = {}) =>
+    bench({ ...OPTIONS, ...more, concurrency: { type: 'fixed', limit } });
+
+  it('lets so many out at a time, and rejections are no failures', () => {
+    const b = limited(2);
+    const [first] = [b.admit(), b.admit()];
+    for (let i = 0; i < 50; i++) {
+      expect(b.reject()).toEqual({ admitted: false, reason: 'CONCURRENCY_LIMIT', retryAfterMs: 0 });
+    }
+    expect(b.circuit.snapshot()).toMatchObject({
+      state: 'closed',
+      inFlight: 2,
+      concurrencyLimit: 2,
+      window: { calls: 0 },
+      totals: { rejected: { CONCURRENCY_LIMIT: 50 } },
+    });
+    first?.settle('success', 1);
+    b.admit();
+    b.reject();
+  });
+
+  it('an open circuit says that it is open', () => {
+    const b = limited(2);
+    b.admit();
+    b.call('failure', 2);
+    expect(b.reject().reason).toBe('CIRCUIT_OPEN');
+  });
+
+  it('takes no probe slot', () => {
+    const b = limited(2, { halfOpen: { permittedProbes: 2 } });
+    const hanging = b.admit();
+    b.call('failure', 2);
+    b.clock.advance(1000);
+    const probe = b.admit();
+    expect(b.reject().reason).toBe('CONCURRENCY_LIMIT');
+    hanging.settle('success', 1);
+    probe.settle('success', 1);
+    expect(b.admit().probe).toBe(true);
+    expect(b.reject().reason).toBe('HALF_OPEN');
+  });
+
+  it('takes no share of the ramp', () => {
+    const b = limited(1);
+    b.call('failure', 2);
+    b.clock.advance(1000);
+    b.call('success');
+    const only = b.admit();
+    for (let i = 0; i < 7; i++) expect(b.reject().reason).toBe('CONCURRENCY_LIMIT');
+    only.settle('success', 1);
+    // half of the calls: the next one is not yet due
+    expect(b.reject().reason).toBe('RECOVERING');
+    b.admit();
+  });
+});
+
+describe('an AIMD concurrency limit', () => {
+  const aimd = (more: object = {}) =>
+    bench({
+      trip: [],
+      concurrency: { type: 'aimd', initialLimit: 10, minLimit: 2, maxLimit: 12, backoffRatio: 0.5, ...more },
+    });
+  const limitOf = (b: ReturnType<typeof bench>) => b.circuit.snapshot().concurrencyLimit;
+
+  it('grows by one for a limit of good calls, up to its most', () => {
+    const b = aimd();
+    const roundTrip = () => {
+      const permits = Array.from({ length: limitOf(b) ?? 0 }, () => b.admit());
+      b.reject();
+      permits.forEach((permit) => {
+        permit.settle('success', 1);
+      });
+    };
+    const limits: (number | undefined)[] = [];
+    for (let i = 0; i < 40; i++) {
+      limits.push(limitOf(b));
+      roundTrip();
+    }
+    expect(limits[0]).toBe(10);
+    expect(limits.at(-1)).toBe(12);
+    limits.slice(1).forEach((limit, i) => {
+      expect([0, 1]).toContain((limit ?? 0) - (limits[i] ?? 0));
+    });
+  });
+
+  it('does not grow while it is not used', () => {
+    const b = aimd();
+    b.call('success', 1000);
+    expect(limitOf(b)).toBe(10);
+  });
+
+  it.each<['overload' | 'failure' | 'success' | 'caller-error' | 'ignored', number, number]>([
+    ['overload', 1, 5],
+    ['success', 101, 5],
+    ['failure', 101, 5],
+    ['success', 100, 10],
+    ['failure', 1, 10],
+    ['caller-error', 1, 10],
+    ['ignored', 1e6, 10],
+  ])('after one %s of %d ms it is %d', (outcome, durationMs, limit) => {
+    const b = aimd({ latencyThresholdMs: 100 });
+    b.call(outcome, 1, durationMs);
+    expect(limitOf(b)).toBe(limit);
+  });
+
+  it('backs off once per round trip, and not below its least', () => {
+    const b = aimd();
+    const permits = Array.from({ length: 6 }, () => b.admit());
+    permits.forEach((permit) => {
+      permit.settle('overload', 1);
+    });
+    // the five that were out when the first came home say nothing new
+    expect(limitOf(b)).toBe(5);
+    b.call('overload');
+    expect(limitOf(b)).toBe(2);
+    b.call('overload', 5);
+    expect(limitOf(b)).toBe(2);
+    b.circuit.reset();
+    expect(limitOf(b)).toBe(10);
+  });
+});

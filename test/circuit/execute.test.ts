@@ -1,0 +1,139 @@
+import { describe, expect, it } from 'vitest';
+import { consecutive } from '../../src/circuit/index.js';
+import type { Outcome } from '../../src/classify/outcome.js';
+import { bench } from './harness.js';
+
+const make = () => bench({ trip: [consecutive({ failures: 3 })] });
+
+describe('execute', () => {
+  it('hands a signal in: the given one, or one that never aborts', async () => {
+    const b = make();
+    const { signal } = new AbortController();
+    expect(await b.circuit.execute((given) => given === signal, { signal })).toBe(true);
+    const own = await b.circuit.execute((given) => given);
+    expect(own.aborted).toBe(false);
+    expect(await b.circuit.execute((given) => given)).not.toBe(own);
+  });
+
+  it('measures how long it took', async () => {
+    const b = make();
+    await b.circuit.execute(async () => {
+      b.clock.advance(250);
+    });
+    expect(b.circuit.snapshot().window.latencyMs?.p50).toBeCloseTo(250, -1);
+  });
+
+  it('takes what is thrown synchronously for a failure', async () => {
+    const b = make();
+    const thrown = new Error('no');
+    await expect(
+      b.circuit.execute(() => {
+        throw thrown;
+      }),
+    ).rejects.toBe(thrown);
+    expect(b.circuit.snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it.each<Outcome>(['caller-error', 'overload', 'ignored', 'success'])(
+    'classify says %s',
+    async (outcome) => {
+      const b = make();
+      const thrown = new Error('no');
+      const seen: unknown[] = [];
+      const classify = (error: unknown) => {
+        seen.push(error);
+        return outcome;
+      };
+      await expect(b.circuit.execute(() => Promise.reject(thrown), { classify })).rejects.toBe(thrown);
+      expect(seen).toEqual([thrown]);
+      expect(b.circuit.snapshot().totals.outcomes[outcome]).toBe(1);
+    },
+  );
+
+  it('classify is not asked about an answer', async () => {
+    const b = make();
+    await b.circuit.execute(() => 1, { classify: () => 'failure' });
+    expect(b.circuit.snapshot().totals.outcomes.success).toBe(1);
+  });
+
+  it('a classify that throws, or says nonsense, is heard of; the permit is settled all the same', async () => {
+    const b = make();
+    const fail = () => Promise.reject(new Error('model'));
+    const broken = () => {
+      throw new Error('classify');
+    };
+    await expect(b.circuit.execute(fail, { classify: broken })).rejects.toThrow('classify');
+    await expect(b.circuit.execute(fail, { classify: () => 'bad' as Outcome })).rejects.toThrow(
+      /^execute\.classify: expected one of/,
+    );
+    expect(b.circuit.snapshot()).toMatchObject({ inFlight: 0, totals: { outcomes: { failure: 2 } } });
+  });
+
+  it('an abort before it begins costs no permit', async () => {
+    const b = make();
+    const reason = new Error('gone');
+    let ran = false;
+    const work = () => {
+      ran = true;
+    };
+    await expect(b.circuit.execute(work, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(ran).toBe(false);
+    expect(b.circuit.snapshot().totals.admitted).toBe(0);
+  });
+
+  it('a rejection after an abort is ignored, whatever classify would say', async () => {
+    const b = make();
+    const controller = new AbortController();
+    const work = b.circuit.execute(
+      (signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+      { signal: controller.signal, classify: () => 'failure' },
+    );
+    expect(b.circuit.snapshot().inFlight).toBe(1);
+    controller.abort(new Error('enough'));
+    await expect(work).rejects.toThrow('enough');
+    expect(b.circuit.snapshot()).toMatchObject({
+      inFlight: 0,
+      totals: { outcomes: { ignored: 1, failure: 0 } },
+    });
+  });
+
+  it('an answer after an abort is an answer', async () => {
+    const b = make();
+    const controller = new AbortController();
+    const work = b.circuit.execute(
+      async () => {
+        controller.abort();
+        return 'late';
+      },
+      { signal: controller.signal },
+    );
+    await expect(work).resolves.toBe('late');
+    expect(b.circuit.snapshot().totals.outcomes.success).toBe(1);
+  });
+
+  it('opens, says why in the error, and closes again', async () => {
+    const b = make();
+    for (let i = 0; i < 3; i++)
+      await b.circuit.execute(() => Promise.reject(new Error('no'))).catch(() => {});
+    await expect(b.circuit.execute(() => 1)).rejects.toMatchObject({
+      code: 'FAILSOFT_REJECTED',
+      message: 'circuit "test" rejected the call: CIRCUIT_OPEN',
+      cause: { admitted: false, reason: 'CIRCUIT_OPEN' },
+    });
+    b.clock.advance(5000);
+    expect(await b.circuit.execute(() => 1)).toBe(1);
+    expect(b.circuit.state).toBe('recovering');
+  });
+
+  it('refuses what is not a function', async () => {
+    const b = make();
+    await expect(b.circuit.execute('work' as never)).rejects.toThrow(/^execute\.fn: expected a function/);
+    await expect(b.circuit.execute(() => 1, { classify: 'failure' as never })).rejects.toThrow(
+      /^execute\.classify/,
+    );
+    expect(b.circuit.snapshot().totals.admitted).toBe(0);
+  });
+});

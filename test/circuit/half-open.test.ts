@@ -1,0 +1,198 @@
+import { describe, expect, it } from 'vitest';
+import { consecutive } from '../../src/circuit/index.js';
+import type { CircuitOptions } from '../../src/circuit/types.js';
+import { type Bench, bench } from './harness.js';
+
+function halfOpen(permittedProbes: number, successThreshold: number, more: CircuitOptions = {}): Bench {
+  const b = bench({
+    trip: [consecutive({ failures: 1 })],
+    open: { baseMs: 1000, jitter: 'none' },
+    halfOpen: { permittedProbes, successThreshold, probeTimeoutMs: 500 },
+    recovering: false,
+    ...more,
+  });
+  b.call('failure');
+  b.clock.advance(1000);
+  return b;
+}
+
+describe('half-open', () => {
+  // s success, f failure, o overload, i ignored, t times out; the verdict must fall at the last letter, not before
+  it.each<[number, number, string, string]>([
+    [1, 1, 's', 'closed'],
+    [1, 1, 'f', 'open'],
+    [1, 1, 'iiis', 'closed'],
+    [1, 1, 'iif', 'open'],
+    [3, 3, 'sss', 'closed'],
+    [3, 3, 'f', 'open'],
+    [3, 3, 'sso', 'open'],
+    [3, 2, 'ss', 'closed'],
+    [3, 2, 'sfs', 'closed'],
+    [3, 2, 'ff', 'open'],
+    [3, 2, 'fisf', 'open'],
+    [3, 2, 'fst', 'open'],
+    [3, 1, 's', 'closed'],
+    [3, 1, 'ffs', 'closed'],
+    [3, 1, 'fff', 'open'],
+    [3, 1, 'tts', 'closed'],
+    [10, 6, 'fsfsfsfsss', 'closed'],
+    [10, 6, 'fsfsfsff', 'open'],
+  ])('%i probes, %i successes: %s ends %s', (permitted, threshold, script, verdict) => {
+    const b = halfOpen(permitted, threshold);
+    const outcomes = { s: 'success', f: 'failure', o: 'overload', i: 'ignored' } as const;
+    for (const letter of script) {
+      expect(b.circuit.state).toBe('half-open');
+      const probe = b.admit();
+      expect(probe.probe).toBe(true);
+      if (letter === 't') b.clock.advance(500);
+      else probe.settle(outcomes[letter as keyof typeof outcomes], 1);
+    }
+    expect(b.circuit.state).toBe(verdict);
+  });
+
+  it('admits so many in all, not at a time', () => {
+    const b = halfOpen(3, 3);
+    b.call('success', 2);
+    const last = b.admit();
+    expect(b.reject().reason).toBe('HALF_OPEN');
+    last.settle('success', 1);
+    expect(b.circuit.state).toBe('closed');
+  });
+
+  it('of N + 1 callers at once exactly N go out', () => {
+    const b = halfOpen(4, 4);
+    const answers = Array.from({ length: 50 }, () => b.circuit.acquire());
+    expect(answers.filter(({ admitted }) => admitted)).toHaveLength(4);
+    expect(b.circuit.snapshot().totals.rejected.HALF_OPEN).toBe(46);
+  });
+
+  it('a given-back slot goes to one caller', () => {
+    const b = halfOpen(2, 2);
+    const [first, second] = [b.admit(), b.admit()];
+    b.reject();
+    first.settle('ignored', 1);
+    first.settle('ignored', 1);
+    const third = b.admit();
+    b.reject();
+    second.settle('success', 1);
+    third.settle('success', 1);
+    expect(b.circuit.state).toBe('closed');
+  });
+
+  it('the rest is told when the oldest probe is decided at the latest', () => {
+    const b = halfOpen(2, 2);
+    b.admit();
+    b.clock.advance(100);
+    b.admit();
+    b.clock.advance(100);
+    expect(b.reject()).toEqual({ admitted: false, reason: 'HALF_OPEN', retryAfterMs: 300 });
+  });
+
+  it('a probe that settles when it is due, or later, has timed out even if nobody looked', () => {
+    for (const lateMs of [500, 501, 800]) {
+      const b = halfOpen(1, 1);
+      const probe = b.admit();
+      b.clock.advance(lateMs);
+      probe.settle('success', lateMs);
+      expect(b.circuit.state).toBe('open');
+      expect(b.circuit.snapshot().totals.stale).toBe(1);
+      expect(b.story().at(-1)).toBe('half-open -> open: the probe timed out');
+    }
+  });
+
+  it('a timed-out probe of several is counted once, and its late end is stale', () => {
+    const b = halfOpen(3, 1);
+    const slow = b.admit();
+    b.clock.advance(500);
+    slow.settle('success', 500);
+    expect(b.circuit.state).toBe('half-open');
+    expect(b.circuit.snapshot().totals.stale).toBe(1);
+    b.call('failure');
+    expect(b.circuit.state).toBe('half-open');
+    b.call('failure');
+    expect(b.circuit.state).toBe('open');
+    expect(b.story().at(-1)).toBe('half-open -> open: 3 of 3 probes failed');
+  });
+
+  it('opens as of the moment the probe was due, so silence is not added to the open time', () => {
+    const b = halfOpen(1, 1);
+    b.admit();
+    b.clock.advance(500 + 1999);
+    expect(b.circuit.state).toBe('open');
+    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', atMs: 1_001_500, openForMs: 2000 });
+    b.clock.advance(1);
+    expect(b.circuit.state).toBe('half-open');
+    b.admit();
+    b.clock.advance(3_600_000);
+    expect(b.admit().probe).toBe(true);
+    expect(b.circuit.snapshot().attempt).toBe(3);
+  });
+
+  it('three successes are told of', () => {
+    const b = halfOpen(3, 3);
+    b.call('success', 3);
+    expect(b.story().at(-1)).toBe('half-open -> closed: 3 probes succeeded');
+  });
+
+  it('probes stay out of the window and count in the totals', () => {
+    const b = halfOpen(3, 2);
+    b.call('failure');
+    expect(b.circuit.snapshot()).toMatchObject({
+      window: { calls: 1 },
+      consecutiveFailures: 1,
+      totals: { outcomes: { failure: 2 } },
+    });
+  });
+});
+
+describe('the ramp', () => {
+  const recovering = (durationMs: number, initialShare: number): Bench => {
+    const b = halfOpen(1, 1, { recovering: { durationMs, initialShare } });
+    b.call('success');
+    return b;
+  };
+
+  it.each([0.01, 0.1, 0.2, 0.3, 0.5, 0.7, 1])(
+    'admits an initial share of %d, the first call among it',
+    (share) => {
+      const b = recovering(1e9, share);
+      expect(b.circuit.acquire().admitted).toBe(true);
+      let admitted = 1;
+      for (let i = 1; i < 1000; i++) if (b.circuit.acquire().admitted) admitted += 1;
+      expect(Math.abs(admitted - Math.ceil(1000 * share))).toBeLessThanOrEqual(1);
+    },
+  );
+
+  it('admits a growing share, evenly', () => {
+    const b = recovering(1000, 0.2);
+    const admitted: number[] = [];
+    for (let step = 0; step < 10; step++) {
+      let count = 0;
+      for (let i = 0; i < 100; i++) {
+        if (b.circuit.acquire().admitted) count += 1;
+        b.clock.advance(1);
+      }
+      admitted.push(count);
+    }
+    expect(admitted).toEqual([24, 32, 40, 48, 56, 64, 72, 80, 88, 96]);
+    expect(b.circuit.state).toBe('closed');
+  });
+
+  it('says the same every time', () => {
+    const pattern = () => {
+      const b = recovering(1e9, 0.3);
+      return Array.from({ length: 20 }, () => (b.circuit.acquire().admitted ? 1 : 0)).join('');
+    };
+    expect(pattern()).toBe(pattern());
+    expect(pattern()).toBe('10001001001000100100');
+  });
+
+  it('spreads those who come again over the ramp', () => {
+    const b = recovering(1000, 0.2);
+    b.admit();
+    expect(b.reject()).toEqual({ admitted: false, reason: 'RECOVERING', retryAfterMs: 100 });
+    b.clock.advance(950);
+    const rejected = Array.from({ length: 40 }, () => b.circuit.acquire()).find(({ admitted }) => !admitted);
+    expect(rejected).toMatchObject({ reason: 'RECOVERING', retryAfterMs: 50 });
+  });
+});

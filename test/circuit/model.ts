@@ -1,0 +1,318 @@
+import { nearestRank } from '../../src/circuit/trip/latency.js';
+import type { CircuitMode, CircuitStateName, RejectionReason } from '../../src/circuit/types.js';
+import type { Outcome } from '../../src/classify/outcome.js';
+
+/** The settings that the model knows; a plain subset of `CircuitOptions`. */
+export interface ModelConfig {
+  readonly consecutive: number | undefined;
+  readonly failureRate: { threshold: number; minimumCalls: number } | undefined;
+  readonly slowRate: { threshold: number; slowThresholdMs: number; minimumCalls: number } | undefined;
+  readonly latency: { percentile: number; thresholdMs: number; minimumCalls: number } | undefined;
+  readonly window: { type: 'count'; size: number } | { type: 'time'; durationMs: number; buckets: number };
+  readonly open: {
+    baseMs: number;
+    multiplier: number;
+    maxMs: number;
+    jitter: 'none' | 'full' | 'equal';
+    maxPushbackMs: number;
+  };
+  readonly probes: { permitted: number; threshold: number; timeoutMs: number };
+  readonly ramp: { durationMs: number; initialShare: number } | undefined;
+  readonly limit: number | undefined;
+}
+
+interface Call {
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+  readonly atMs: number;
+}
+
+export interface ModelPermit {
+  readonly generation: number;
+  readonly probe: boolean;
+  readonly shadow: boolean;
+  readonly unrecorded: boolean;
+  settled: boolean;
+  /** Probes only. */
+  dueMs: number;
+  fate: 'out' | 'success' | 'failure' | 'given back';
+  /** The rules that the half-open time began with. */
+  rules: ModelConfig['probes'];
+}
+
+/**
+ * The circuit once more, as plainly as it can be written: it keeps every call, recounts everything each time, and does
+ * what is due at the very moment that it is due.
+ */
+export class Model {
+  nowMs: number;
+  config: ModelConfig;
+  state: CircuitStateName = 'closed';
+  mode: CircuitMode = 'enforce';
+  isolations = 0;
+  generation = 0;
+  attempt = 0;
+  sinceMs: number;
+  untilMs = 0;
+  pushbackUntilMs = 0;
+  credit = 0;
+  ramp: NonNullable<ModelConfig['ramp']> | undefined;
+  /** Since the calls were last forgotten. */
+  history: Call[] = [];
+  window: Call[] = [];
+  /** Of the present half-open time. */
+  probes: ModelPermit[] = [];
+  probeRules: ModelConfig['probes'];
+  permits: ModelPermit[] = [];
+  story: string[] = [];
+  outcomes: Record<Outcome, number> = { success: 0, 'caller-error': 0, failure: 0, overload: 0, ignored: 0 };
+  rejected: Partial<Record<RejectionReason, number>> = {};
+  admitted = 0;
+  stale = 0;
+  readonly #random: () => number;
+
+  constructor(config: ModelConfig, nowMs: number, random: () => number) {
+    this.config = config;
+    this.probeRules = config.probes;
+    this.nowMs = nowMs;
+    this.sinceMs = nowMs;
+    this.#random = random;
+  }
+
+  // ------------------------------------------------------------ commands
+
+  advance(ms: number): void {
+    const endMs = this.nowMs + ms;
+    for (;;) {
+      const dueMs = this.#nextDueMs();
+      if (dueMs > endMs) break;
+      this.nowMs = dueMs;
+      this.#doDue();
+    }
+    this.nowMs = endMs;
+  }
+
+  #nextDueMs(): number {
+    if (this.state === 'recovering' && this.ramp) return this.sinceMs + this.ramp.durationMs;
+    if (this.state !== 'half-open') return Number.POSITIVE_INFINITY;
+    return Math.min(
+      Number.POSITIVE_INFINITY,
+      ...this.probes.filter(({ fate }) => fate === 'out').map(({ dueMs }) => dueMs),
+    );
+  }
+
+  #doDue(): void {
+    if (this.state === 'recovering') {
+      this.attempt = 0;
+      this.#go('closed');
+      return;
+    }
+    const due = this.probes.find(({ fate, dueMs }) => fate === 'out' && dueMs <= this.nowMs);
+    if (due) due.fate = 'failure';
+    this.#judge();
+  }
+
+  /** A caller or a reader looks at the state. */
+  look(): CircuitStateName {
+    if (this.state === 'open' && this.nowMs >= this.untilMs) {
+      this.probes = [];
+      this.probeRules = this.config.probes;
+      this.#go('half-open');
+    }
+    return this.state;
+  }
+
+  acquire(): ModelPermit | { reason: RejectionReason; retryAfterMs: number } {
+    if (this.mode === 'off') return this.#permit({ unrecorded: true });
+    const refusal = this.#refusal();
+    if (refusal) {
+      this.rejected[refusal.reason] = (this.rejected[refusal.reason] ?? 0) + 1;
+      return this.mode === 'enforce' ? refusal : this.#permit({ shadow: true });
+    }
+    this.admitted += 1;
+    if (this.state !== 'half-open') return this.#permit({});
+    const probe = this.#permit({ probe: true });
+    this.probes.push(probe);
+    return probe;
+  }
+
+  #refusal(): { reason: RejectionReason; retryAfterMs: number } | undefined {
+    if (this.isolations > 0) return { reason: 'ISOLATED', retryAfterMs: 0 };
+    const state = this.look();
+    if (state === 'open') return { reason: 'CIRCUIT_OPEN', retryAfterMs: this.untilMs - this.nowMs };
+    if (state === 'half-open') {
+      const used = this.probes.filter(({ fate }) => fate !== 'given back').length;
+      if (used >= this.probeRules.permitted) {
+        return { reason: 'HALF_OPEN', retryAfterMs: this.#nextDueMs() - this.nowMs };
+      }
+    }
+    const out = this.permits.filter(
+      (permit) => !permit.settled && !permit.shadow && !permit.unrecorded,
+    ).length;
+    if (this.config.limit !== undefined && out >= this.config.limit) {
+      return { reason: 'CONCURRENCY_LIMIT', retryAfterMs: 0 };
+    }
+    if (state === 'recovering' && this.ramp) {
+      const { durationMs, initialShare } = this.ramp;
+      const passedMs = this.nowMs - this.sinceMs;
+      this.credit += initialShare + (1 - initialShare) * (passedMs / durationMs);
+      if (this.credit < 1 - 1e-9) {
+        return { reason: 'RECOVERING', retryAfterMs: Math.min(durationMs - passedMs, durationMs / 10) };
+      }
+      this.credit -= 1;
+    }
+    return undefined;
+  }
+
+  #permit(what: { probe?: boolean; shadow?: boolean; unrecorded?: boolean }): ModelPermit {
+    const permit: ModelPermit = {
+      generation: what.unrecorded ? 0 : this.generation,
+      probe: what.probe ?? false,
+      shadow: what.shadow ?? false,
+      unrecorded: what.unrecorded ?? false,
+      settled: false,
+      dueMs: this.nowMs + this.probeRules.timeoutMs,
+      fate: 'out',
+      rules: this.probeRules,
+    };
+    this.permits.push(permit);
+    return permit;
+  }
+
+  settle(permit: ModelPermit, outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void {
+    if (permit.settled) return;
+    permit.settled = true;
+    if (permit.unrecorded || permit.shadow) return;
+    const current = permit.generation === this.generation && permit.fate === 'out';
+    if (this.mode === 'off') {
+      if (current && permit.probe) permit.fate = 'given back';
+      return;
+    }
+    if (!current) {
+      this.stale += 1;
+      return;
+    }
+    this.outcomes[outcome] += 1;
+    const healthy = outcome === 'success' || outcome === 'caller-error';
+    if ((outcome === 'failure' || outcome === 'overload') && pushbackMs !== undefined && pushbackMs > 0) {
+      const heardMs = Math.min(pushbackMs, this.config.open.maxPushbackMs);
+      this.pushbackUntilMs = Math.max(this.pushbackUntilMs, this.nowMs + heardMs);
+    }
+    if (this.state === 'half-open') {
+      permit.fate = outcome === 'ignored' ? 'given back' : healthy ? 'success' : 'failure';
+      this.#judge();
+    } else if (outcome !== 'ignored') {
+      const call = {
+        outcome,
+        durationMs: Number.isNaN(durationMs) ? 0 : Math.max(0, durationMs),
+        atMs: this.nowMs,
+      };
+      this.history.push(call);
+      this.window.push(call);
+      if (this.#tripped()) this.#open();
+    }
+  }
+
+  reset(): void {
+    this.#forget();
+    this.attempt = 0;
+    this.pushbackUntilMs = 0;
+    this.#go('closed');
+  }
+
+  reconfigure(config: ModelConfig): void {
+    // what a window keeps: calls, and the distinct thresholds that it marks
+    const spec = (c: ModelConfig) => {
+      const thresholds = [c.slowRate?.slowThresholdMs, c.latency?.thresholdMs].filter(
+        (ms) => ms !== undefined,
+      );
+      return JSON.stringify([c.window, ...new Set(thresholds)]);
+    };
+    if (spec(config) !== spec(this.config)) {
+      const bothCount = config.window.type === 'count' && this.config.window.type === 'count';
+      this.window = bothCount ? this.held() : [];
+    }
+    this.config = config;
+  }
+
+  // ------------------------------------------------------------ what follows from it
+
+  /** The calls that the window holds now. */
+  held(): Call[] {
+    const { window } = this.config;
+    if (window.type === 'count') return this.window.slice(-window.size);
+    const bucketMs = window.durationMs / window.buckets;
+    const oldest = Math.floor(this.nowMs / bucketMs) - window.buckets;
+    return this.window.filter(({ atMs }) => Math.floor(atMs / bucketMs) > oldest);
+  }
+
+  consecutiveFailures(): number {
+    let count = 0;
+    for (const { outcome } of this.history) {
+      if (outcome === 'failure') count += 1;
+      else if (outcome !== 'overload') count = 0;
+    }
+    return count;
+  }
+
+  #tripped(): boolean {
+    const { consecutive, failureRate, slowRate, latency } = this.config;
+    const held = this.held();
+    const share = (which: (call: Call) => boolean) => held.filter(which).length / held.length;
+    if (consecutive !== undefined && this.consecutiveFailures() >= consecutive) return true;
+    if (failureRate && held.length >= failureRate.minimumCalls) {
+      const bad = share(({ outcome }) => outcome === 'failure' || outcome === 'overload');
+      if (bad >= failureRate.threshold) return true;
+    }
+    if (slowRate && held.length >= slowRate.minimumCalls) {
+      if (share(({ durationMs }) => durationMs > slowRate.slowThresholdMs) >= slowRate.threshold) return true;
+    }
+    if (latency && held.length >= latency.minimumCalls) {
+      const sorted = held.map(({ durationMs }) => durationMs).sort((a, b) => a - b);
+      const at = sorted[nearestRank(latency.percentile, sorted.length) - 1];
+      if (at !== undefined && at > latency.thresholdMs) return true;
+    }
+    return false;
+  }
+
+  #judge(): void {
+    const { permitted, threshold } = this.probeRules;
+    const successes = this.probes.filter(({ fate }) => fate === 'success').length;
+    const failures = this.probes.filter(({ fate }) => fate === 'failure').length;
+    if (successes >= threshold) {
+      this.#forget();
+      this.ramp = this.config.ramp;
+      if (this.ramp) {
+        this.credit = 1 - this.ramp.initialShare;
+        this.#go('recovering');
+      } else {
+        this.attempt = 0;
+        this.#go('closed');
+      }
+    } else if (failures > permitted - threshold) this.#open();
+  }
+
+  #open(): void {
+    this.attempt += 1;
+    const { baseMs, multiplier, maxMs, jitter } = this.config.open;
+    const fullMs = Math.min(maxMs, baseMs * multiplier ** (this.attempt - 1));
+    let ownMs = fullMs;
+    if (jitter === 'full') ownMs = fullMs * this.#random();
+    if (jitter === 'equal') ownMs = fullMs / 2 + (fullMs / 2) * this.#random();
+    const pushbackMs = Math.min(this.pushbackUntilMs - this.nowMs, this.config.open.maxPushbackMs);
+    this.untilMs = this.nowMs + Math.max(ownMs, pushbackMs);
+    this.#go('open');
+  }
+
+  #forget(): void {
+    this.history = [];
+    this.window = [];
+  }
+
+  #go(to: CircuitStateName): void {
+    if (this.state !== to) this.story.push(`${this.state} -> ${to} at ${this.nowMs}`);
+    this.state = to;
+    this.sinceMs = this.nowMs;
+    this.generation += 1;
+  }
+}
