@@ -1,0 +1,43 @@
+import type { CircuitEnvironment } from '../circuit/environment.js';
+import type { Circuit, CircuitOptions } from '../circuit/types.js';
+
+export type { CircuitEnvironment };
+
+/** What an engine can do beyond tripping on consecutive failures or a failure rate and probing once. */
+export interface EngineCapabilities {
+  readonly tripRules: ReadonlySet<'consecutive' | 'failure-rate' | 'slow-rate' | 'latency' | 'adaptive'>;
+  readonly windows: ReadonlySet<'count' | 'time'>;
+  /** `halfOpen.permittedProbes` or `successThreshold` above 1. */
+  readonly severalProbes: boolean;
+  /** `recovering`. */
+  readonly ramp: boolean;
+  /** `open.multiplier`, `open.jitter`, push-back. */
+  readonly openTimeBackoff: boolean;
+  /** `concurrency`. */
+  readonly concurrency: boolean;
+  /** `throttle`. */
+  readonly throttle: boolean;
+  /** `restore()`. */
+  readonly restore: boolean;
+  /** `reconfigure()`. */
+  readonly reconfigure: boolean;
+  /** Latency percentiles in snapshots come from the window. */
+  readonly percentiles: boolean;
+  /** A permit of an earlier generation changes nothing. */
+  readonly staleProtection: boolean;
+  /** An ignored probe gives its slot back. */
+  readonly ignoredProbes: boolean;
+}
+
+/** Makes circuits. The whole of failsoft runs on any engine. */
+export interface Engine {
+  readonly name: string;
+  readonly capabilities: EngineCapabilities;
+  /**
+   * Checks the options once and gives a maker of circuits that have them, so that making one is cheap.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or, naming the option and the engine, FAILSOFT_UNSUPPORTED
+   */
+  configure(options: CircuitOptions | undefined, field: string): CircuitFactory;
+}
+
+export type CircuitFactory = (key: string, environment: CircuitEnvironment) => Circuit;

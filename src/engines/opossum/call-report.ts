@@ -1,0 +1,33 @@
+import type { Outcome } from '../../classify/outcome.js';
+
+/** What opossum is told of a finished call. Its listeners get it: `fire` among the arguments, `success` as result. */
+export interface CallReport {
+  readonly outcome: Exclude<Outcome, 'ignored'>;
+  readonly durationMs: number;
+}
+
+/** The report of a call that counts against the server; what `failure` listeners get as the error. */
+export class FailedCall extends Error implements CallReport {
+  override readonly name = 'FailedCall';
+  readonly outcome: 'failure' | 'overload';
+  readonly durationMs: number;
+
+  constructor(outcome: 'failure' | 'overload', durationMs: number, message: string) {
+    super(message);
+    this.outcome = outcome;
+    this.durationMs = durationMs;
+  }
+}
+
+/** What opossum is told of an outcome. A duration that is none counts as 0. */
+export function reportOf(outcome: CallReport['outcome'], durationMs: number): CallReport {
+  const tookMs = Math.max(0, durationMs) || 0;
+  return outcome === 'failure' || outcome === 'overload'
+    ? new FailedCall(outcome, tookMs, `a call ended as ${outcome}`)
+    : { outcome, durationMs: tookMs };
+}
+
+/** An error as opossum makes them, for the events that the adapter has to send in its place. */
+export function codedError(message: string, code: string): Error {
+  return Object.assign(new Error(message), { code });
+}

@@ -1,0 +1,191 @@
+import { EventEmitter } from 'node:events';
+import CircuitBreaker from 'opossum';
+import type { Clock } from '../../clock.js';
+import { FailsoftError } from '../../errors.js';
+import { warn } from '../../telemetry/emitter.js';
+import { type CallReport, codedError, FailedCall } from './call-report.js';
+import type { BreakerSettings } from './settings.js';
+
+/**
+ * opossum's breaker without its timers: the circuit that owns it says when it is half-open and when a bucket is
+ * over, so that it runs on the guard's clock, costs no timer, and can be collected. A call is fired when its outcome
+ * is known; what must not count (a stale or cancelled call) is not fired at all.
+ */
+export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never> {
+  static {
+    // own accessors, because what opossum keeps its state in is private to it
+    Object.defineProperties(ClockedBreaker.prototype, {
+      halfOpen: {
+        get(this: ClockedBreaker) {
+          this.#read();
+          return this.#isHalfOpen;
+        },
+      },
+      opened: {
+        get(this: ClockedBreaker) {
+          this.#read();
+          return !this.closed && !this.#isHalfOpen && !this.isShutdown;
+        },
+      },
+      pendingClose: {
+        get(this: ClockedBreaker) {
+          this.#read();
+          return this.#isHalfOpen && !this.probing;
+        },
+      },
+      status: {
+        get(this: ClockedBreaker) {
+          this.#rotate();
+          return this.#status;
+        },
+      },
+      stats: {
+        get(this: ClockedBreaker) {
+          return this.status.stats;
+        },
+      },
+    });
+  }
+
+  readonly #clock: Clock;
+  readonly #settings: BreakerSettings;
+  readonly #rotation: EventEmitter;
+  readonly #status: CircuitBreaker.Status;
+  #rotatedMs: number;
+  #isHalfOpen = false;
+  #isFiring = false;
+  #durationMs = 0;
+  /** Whether a half-open breaker waits for its probe to end. */
+  probing = false;
+  /** Lets time pass before somebody reads the state. */
+  beforeRead: () => void = () => {};
+
+  constructor(key: string, settings: BreakerSettings, clock: Clock) {
+    const rotation = new EventEmitter();
+    const status = CircuitBreaker.newStatus({ ...settings.opossum, rotateBucketController: rotation });
+    super(hear, {
+      ...settings.opossum, // a copy: opossum adds its defaults to the object it is given
+      name: key,
+      timeout: false,
+      errorFilter: isHealthy,
+      rotateBucketController: rotation,
+      status,
+    });
+    this.#clock = clock;
+    this.#settings = settings;
+    this.#rotation = rotation;
+    this.#status = status;
+    this.#rotatedMs = clock.now();
+    // the one that starts opossum's own timer, and the one that marks a bucket as open, which no statistic shows
+    this.removeAllListeners('open');
+  }
+
+  #read(): void {
+    if (!this.#isFiring) this.beforeRead();
+  }
+
+  /** Tells of a finished call; opossum has counted it and changed its state when this returns. */
+  report(report: CallReport): void {
+    const { timeoutMs } = this.#settings;
+    this.#rotate();
+    this.probing = false;
+    this.#durationMs = report.durationMs;
+    if (report.durationMs < timeoutMs || timeoutMs === Number.POSITIVE_INFINITY) {
+      this.#fire(report);
+    } else {
+      const error = codedError(`Timed out after ${timeoutMs}ms`, 'ETIMEDOUT');
+      this.emit('timeout', error, report.durationMs, [report]);
+      this.#fire(new FailedCall('failure', report.durationMs, error.message));
+    }
+  }
+
+  /** Has opossum reject a call, for its statistics and its listeners. */
+  reject(): void {
+    this.#rotate();
+    this.#fire();
+  }
+
+  /** Tells opossum's statistics and listeners of a call over the capacity, without the failure it would count. */
+  rejectForCapacity(): void {
+    this.#rotate();
+    this.emit('semaphoreLocked', codedError('Semaphore locked', 'ESEMLOCKED'), 0);
+  }
+
+  /** The open time is over. */
+  halfOpenNow(): void {
+    this.#isHalfOpen = true;
+    this.probing = false;
+    this.emit('halfOpen', this.#settings.openMs);
+  }
+
+  override open(): void {
+    if (!this.#isHalfOpen) {
+      super.open();
+      return;
+    }
+    // opossum's own state has been open all the time
+    this.#isHalfOpen = false;
+    this.emit('open');
+  }
+
+  override close(): void {
+    this.#isHalfOpen = false;
+    super.close();
+  }
+
+  override call(context: unknown, ...args: [report?: CallReport]): Promise<never> {
+    if (this.#isFiring) return super.call(context, ...args);
+    const message =
+      'this breaker is fired by its circuit: use circuit.execute(fn), or a client with the guard';
+    return Promise.reject(new FailsoftError('FAILSOFT_UNSUPPORTED', `engine opossum: ${message}`));
+  }
+
+  /**
+   * opossum times a call from its firing, which here is at its end, and goes no further when a listener throws: it
+   * gets the call's duration, and the listener a warning.
+   */
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (this.#isFiring && (event === 'success' || event === 'failure')) args[1] = this.#durationMs;
+    try {
+      return super.emit(event, ...args);
+    } catch (error) {
+      warn(error);
+      return true;
+    }
+  }
+
+  clearWindow(): void {
+    for (let i = 0; i < this.#settings.buckets; i++) this.#rotation.emit('rotate');
+  }
+
+  #rotate(): void {
+    const { bucketMs, buckets } = this.#settings;
+    const nowMs = this.#clock.now();
+    this.#rotatedMs = Math.min(this.#rotatedMs, nowMs); // a clock that went back
+    const due = Math.floor((nowMs - this.#rotatedMs) / bucketMs);
+    if (due <= 0) return;
+    this.#rotatedMs += due * bucketMs;
+    for (let i = 0; i < Math.min(due, buckets); i++) this.#rotation.emit('rotate');
+  }
+
+  #fire(report?: CallReport): void {
+    const wasFiring = this.#isFiring; // a listener may have led here
+    this.#isFiring = true;
+    const settled = report === undefined ? this.fire() : this.fire(report);
+    this.#isFiring = wasFiring;
+    settled.catch((reason: unknown) => {
+      const isExpected = reason === report || (reason instanceof Error && CircuitBreaker.isOurError(reason));
+      if (!isExpected) warn(reason); // of a function given to fallback()
+    });
+  }
+}
+
+/** The action: a thrown result is counted at once, a promised one a microtask after `settle()` has returned. */
+function hear(report?: CallReport): never {
+  throw report;
+}
+
+/** A caller's error is an answer too; so opossum counts it, as every other answer, as a success. */
+function isHealthy(report: CallReport): boolean {
+  return report.outcome === 'success' || report.outcome === 'caller-error';
+}

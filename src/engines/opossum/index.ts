@@ -1,0 +1,1 @@
+export { type OpossumEngine, opossumEngine } from './opossum-engine.js';

@@ -1,0 +1,81 @@
+import type CircuitBreaker from 'opossum';
+import { Emitter } from '../../telemetry/emitter.js';
+import type { Engine, EngineCapabilities } from '../engine.js';
+import { checkEngineOptions, type EngineOptions } from './engine-options.js';
+import { OpossumCircuit } from './opossum-circuit.js';
+import { breakerSettings } from './settings.js';
+
+/** The engine that {@link opossumEngine} makes: for one guard. */
+export interface OpossumEngine extends Engine {
+  /** The breaker of each circuit, by the circuit's key. */
+  readonly breakers: ReadonlyMap<string, CircuitBreaker>;
+  /**
+   * Hears of every breaker: of those there are at once, of the others when they are made, at the first call of their
+   * key. The place to add listeners, or `metrics.add(breaker)` of opossum-prometheus.
+   * @returns a function that ends it
+   */
+  onBreaker(listener: (breaker: CircuitBreaker) => void): () => void;
+}
+
+/**
+ * Runs failsoft's circuits on opossum breakers, for teams that have standardised on it. opossum counts, decides and
+ * sends its events; a call is fired when it has ended, with its duration, so that what must not count does not.
+ *
+ * The window and the open time follow the guard's clock, without timers. Only a failure rate trips it, over a time
+ * window; it has one probe and no ramp, backoff or push-back: `capabilities` says so, and asking for one of these is an
+ * error when the guard is made.
+ *
+ * @param options opossum's own, for every breaker; a circuit's options may not give the same again. Defaults are
+ *   failsoft's, not opossum's: 20 calls (`volumeThreshold`) and an open time of 5 s (`resetTimeout`). `timeout` ends no
+ *   call, a deadline does: a call that took as long counts as timed out and failed. @default no timeout
+ *   `enableSnapshots` costs a timer for each breaker. @default false
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED for an option that makes no sense here
+ */
+export function opossumEngine(options: CircuitBreaker.Options = {}): OpossumEngine {
+  const engine = checkEngineOptions(options);
+  const breakers = new Map<string, CircuitBreaker>();
+  const events = new Emitter<{ breaker: CircuitBreaker }>();
+  return Object.freeze<OpossumEngine>({
+    name: 'opossum',
+    capabilities: capabilitiesWith(engine),
+    breakers,
+    onBreaker(listener) {
+      const hear = new Emitter<{ breaker: CircuitBreaker }>();
+      hear.on('breaker', listener);
+      for (const breaker of breakers.values()) hear.emit('breaker', breaker);
+      return events.on('breaker', listener);
+    },
+    configure(circuitOptions, field) {
+      const settings = breakerSettings(circuitOptions, field, engine);
+      return (key, environment) => {
+        const circuit = new OpossumCircuit(key, settings, environment);
+        const { breaker } = circuit;
+        breakers.set(key, breaker);
+        breaker.once('shutdown', () => {
+          if (breakers.get(key) === breaker) breakers.delete(key);
+        });
+        events.emit('breaker', breaker);
+        return circuit;
+      };
+    },
+  });
+}
+
+/** An engine that is told when to open takes no trip rules beside that. */
+function capabilitiesWith(options: EngineOptions): EngineCapabilities {
+  const tripsItself = options.errorThresholdPercentage !== undefined || options.volumeThreshold !== undefined;
+  return Object.freeze({
+    tripRules: new Set(tripsItself ? [] : (['failure-rate'] as const)),
+    windows: new Set(['time'] as const),
+    severalProbes: false,
+    ramp: false,
+    openTimeBackoff: false,
+    concurrency: true,
+    throttle: false,
+    restore: false,
+    reconfigure: false,
+    percentiles: options.rollingPercentilesEnabled ?? true,
+    staleProtection: true,
+    ignoredProbes: true,
+  });
+}

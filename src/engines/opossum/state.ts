@@ -1,0 +1,28 @@
+import type { CircuitPermit } from '../../circuit/permit.js';
+
+/** The one call that a half-open circuit has let out. */
+export interface Probe {
+  readonly permit: CircuitPermit;
+  readonly dueMs: number;
+}
+
+/** What a circuit keeps beside its breaker; the name is always that of the breaker's state. */
+export type State =
+  | { readonly name: 'closed'; readonly sinceMs: number }
+  | { readonly name: 'open'; readonly sinceMs: number; readonly untilMs: number }
+  | { readonly name: 'half-open'; readonly sinceMs: number; readonly probe: Probe | undefined };
+
+/** The same state, for a clock that went back to before it began: it begins now, and lasts as long as it would have. */
+export function rebase(state: State, nowMs: number): State {
+  const byMs = nowMs - state.sinceMs;
+  switch (state.name) {
+    case 'closed':
+      return { ...state, sinceMs: nowMs };
+    case 'open':
+      return { ...state, sinceMs: nowMs, untilMs: state.untilMs + byMs };
+    case 'half-open': {
+      const probe = state.probe && { ...state.probe, dueMs: state.probe.dueMs + byMs };
+      return { ...state, sinceMs: nowMs, probe };
+    }
+  }
+}

@@ -1,0 +1,4 @@
+import { nativeEngine } from '../../src/engines/native.js';
+import { engineContract } from './engine-contract.js';
+
+engineContract('native', nativeEngine);
