@@ -1,0 +1,173 @@
+import { type Metadata, status } from '@grpc/grpc-js';
+import { checkFunction, checkKeys, checkOneOf } from '../checks.js';
+import { invalid } from '../errors.js';
+import { OUTCOMES, type Outcome } from './outcome.js';
+
+/** What a rule sees of a finished call. */
+export interface FinishedCall {
+  readonly code: status;
+  readonly details: string;
+  /** The trailers. */
+  readonly metadata: Metadata;
+  readonly durationMs: number;
+}
+
+/** One exception to the table: applies when everything that it names matches. */
+export interface ClassifyRule {
+  readonly code: status;
+  /** Matched against the status's details. */
+  readonly details?: RegExp;
+  /** For what code and details do not tell: trailers, duration. */
+  readonly when?: (call: FinishedCall) => boolean;
+  readonly outcome: Outcome;
+}
+
+/** How the calls of a method are classified. Rules go first, in order; then {@link CALLER_RULES}; then the table. */
+export interface ClassifyOptions {
+  /** Overrides single codes of the default table. */
+  readonly table?: Readonly<Partial<Record<status, Outcome>>>;
+  readonly rules?: readonly ClassifyRule[];
+  /**
+   * Looks into the messages of an answer: an OK answer that is none (NaN, an empty tensor, an in-band error).
+   * Gives an outcome, or undefined when there is nothing to say.
+   */
+  readonly classifyMessage?: (message: unknown) => Outcome | undefined;
+}
+
+/** The table that holds where nothing else is said. A code that is not in it is UNKNOWN, and so a failure. */
+export const DEFAULT_TABLE: Readonly<Record<status, Outcome>> = Object.freeze({
+  [status.OK]: 'success',
+  [status.CANCELLED]: 'failure', // by the server: a caller's own cancellation is ignored before this table is asked
+  [status.UNKNOWN]: 'failure',
+  [status.INVALID_ARGUMENT]: 'caller-error',
+  [status.DEADLINE_EXCEEDED]: 'failure',
+  [status.NOT_FOUND]: 'caller-error',
+  [status.ALREADY_EXISTS]: 'caller-error',
+  [status.PERMISSION_DENIED]: 'caller-error',
+  [status.RESOURCE_EXHAUSTED]: 'overload',
+  [status.FAILED_PRECONDITION]: 'caller-error',
+  [status.ABORTED]: 'caller-error',
+  [status.OUT_OF_RANGE]: 'caller-error',
+  [status.UNIMPLEMENTED]: 'caller-error',
+  [status.INTERNAL]: 'failure',
+  [status.UNAVAILABLE]: 'failure',
+  [status.DATA_LOSS]: 'failure',
+  [status.UNAUTHENTICATED]: 'caller-error',
+});
+
+const CODES = Object.keys(DEFAULT_TABLE).map(Number);
+
+/**
+ * What is the caller's own doing whatever the server is. Asked after the rules of a classifier, before its table.
+ */
+export const CALLER_RULES: readonly ClassifyRule[] = Object.freeze([
+  // grpc-js, before anything is sent: the request is none of its method's
+  { code: status.INTERNAL, details: /^Request message serialization failure/, outcome: 'caller-error' },
+  // gRPC's size limits, in every implementation: "Received message larger than max", "... with a size larger than ..."
+  {
+    code: status.RESOURCE_EXHAUSTED,
+    details: /larger than max|with a size larger than/i,
+    outcome: 'caller-error',
+  },
+]);
+
+/** A checked, compiled {@link ClassifyOptions}. */
+export class Classifier {
+  readonly #table: readonly Outcome[];
+  readonly #rules: readonly (readonly ClassifyRule[] | undefined)[];
+  readonly #classifyMessage: ((message: unknown) => Outcome | undefined) | undefined;
+  readonly #onError: (error: unknown) => void;
+
+  /** @param onError hears what a user's function threw; the call goes on as if it had said nothing */
+  constructor(options: ClassifyOptions, field: string, onError: (error: unknown) => void) {
+    checkKeys(field, options, ['table', 'rules', 'classifyMessage']);
+    this.#table = compileTable(options.table, `${field}.table`);
+    this.#rules = compileRules(options.rules ?? [], `${field}.rules`);
+    if (options.classifyMessage !== undefined)
+      checkFunction(`${field}.classifyMessage`, options.classifyMessage);
+    this.#classifyMessage = options.classifyMessage;
+    this.#onError = onError;
+  }
+
+  /** Whether the messages of answers are looked into at all. */
+  get seesMessages(): boolean {
+    return this.#classifyMessage !== undefined;
+  }
+
+  classify(code: status, details: string, metadata: Metadata, durationMs: number): Outcome {
+    const rules = this.#rules[code];
+    if (rules !== undefined) {
+      for (const rule of rules) {
+        if (rule.details !== undefined && !rule.details.test(details)) continue;
+        if (rule.when === undefined || this.#asks(rule.when, { code, details, metadata, durationMs }))
+          return rule.outcome;
+      }
+    }
+    return this.#table[code] ?? 'failure';
+  }
+
+  classifyMessage(message: unknown): Outcome | undefined {
+    try {
+      const outcome = this.#classifyMessage?.(message);
+      return outcome === undefined || OUTCOMES.includes(outcome)
+        ? outcome
+        : this.#complain(invalid('classifyMessage', `undefined or one of ${OUTCOMES.join(', ')}`, outcome));
+    } catch (error) {
+      return this.#complain(error);
+    }
+  }
+
+  #asks(when: (call: FinishedCall) => boolean, call: FinishedCall): boolean {
+    try {
+      return when(call);
+    } catch (error) {
+      this.#onError(error);
+      return false;
+    }
+  }
+
+  #complain(error: unknown): undefined {
+    this.#onError(error);
+  }
+}
+
+function compileTable(overrides: ClassifyOptions['table'], field: string): readonly Outcome[] {
+  const table: Outcome[] = CODES.map((code) => DEFAULT_TABLE[code as status]);
+  if (overrides === undefined) return table;
+  checkKeys(field, overrides, CODES.map(String));
+  for (const code of CODES) {
+    const outcome = overrides[code as status];
+    if (outcome !== undefined) table[code] = checkOneOf(`${field}.${status[code]}`, outcome, OUTCOMES);
+  }
+  return table;
+}
+
+function compileRules(
+  rules: readonly ClassifyRule[],
+  field: string,
+): readonly (readonly ClassifyRule[] | undefined)[] {
+  if (!Array.isArray(rules)) throw invalid(field, 'an array of rules', rules);
+  const byCode: ClassifyRule[][] = [];
+  for (const [index, rule] of rules.entries()) {
+    const at = `${field}[${index}]`;
+    checkKeys(at, rule, ['code', 'details', 'when', 'outcome']);
+    if (!CODES.includes(rule.code)) throw invalid(`${at}.code`, 'a gRPC status code', rule.code);
+    if (rule.details !== undefined && !(rule.details instanceof RegExp)) {
+      throw invalid(`${at}.details`, 'a regular expression', rule.details);
+    }
+    if (rule.details?.global || rule.details?.sticky) {
+      throw invalid(
+        `${at}.details`,
+        'a regular expression without the g and y flags, which remember',
+        rule.details,
+      );
+    }
+    if (rule.when !== undefined) checkFunction(`${at}.when`, rule.when);
+    checkOneOf(`${at}.outcome`, rule.outcome, OUTCOMES);
+    const list = byCode[rule.code] ?? [];
+    list.push({ ...rule });
+    byCode[rule.code] = list;
+  }
+  for (const rule of CALLER_RULES) byCode[rule.code] = [...(byCode[rule.code] ?? []), rule];
+  return byCode;
+}

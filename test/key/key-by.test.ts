@@ -1,0 +1,117 @@
+import { Metadata } from '@grpc/grpc-js';
+import { by, perMethod, perModel } from 'failsoft';
+import { describe, expect, it } from 'vitest';
+import { keyOf, splitKey } from '../../src/key/key-by.js';
+
+const OIP = '/inference.GRPCInferenceService/ModelInfer';
+const TF = '/tensorflow.serving.PredictionService/Predict';
+const TORCH = '/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions';
+const BENTO = '/bentoml.grpc.v1.BentoService/Call';
+
+function metadata(entries: Record<string, string> = {}): Metadata {
+  const result = new Metadata();
+  for (const [key, value] of Object.entries(entries)) result.set(key, value);
+  return result;
+}
+
+describe('perModel', () => {
+  it.each([
+    ['OIP, camelCase', OIP, { modelName: 'm', modelVersion: '3' }, {}, 'm', 'm@3'],
+    ['OIP, as in the proto', OIP, { model_name: 'm', model_version: '3' }, {}, 'm', 'm@3'],
+    [
+      'OIP, readiness',
+      '/inference.GRPCInferenceService/ModelReady',
+      { name: 'm', version: '' },
+      {},
+      'm',
+      'm@',
+    ],
+    ['OIP, no model', '/inference.GRPCInferenceService/ServerLive', {}, {}, '', ''],
+    ['TF Serving', TF, { modelSpec: { name: 'm', version: { value: 7n } } }, {}, 'm', 'm@7'],
+    ['TF Serving, unwrapped', TF, { model_spec: { name: 'm', version: 7 } }, {}, 'm', 'm@7'],
+    ['TF Serving, no spec', TF, { modelSpec: undefined }, {}, '', ''],
+    ['TorchServe', TORCH, { modelName: 'm', modelVersion: '1.0' }, {}, 'm', 'm@1.0'],
+    ['BentoML', BENTO, { apiName: 'classify' }, {}, 'classify', 'classify@'],
+    [
+      'Ray Serve, model',
+      '/my.Service/Predict',
+      {},
+      { multiplexed_model_id: 'm', application: 'a' },
+      'm',
+      'm@',
+    ],
+    ['Ray Serve, application', '/my.Service/Predict', {}, { application: 'a' }, 'a', 'a@'],
+    ['another service', '/my.Service/Predict', { modelName: 'm' }, {}, '', ''],
+    ['no message yet', OIP, undefined, {}, '', ''],
+    ['a name that is no string', OIP, { modelName: 7 }, {}, '', ''],
+  ])('%s', (_what, method, request, headers, plain, versioned) => {
+    expect(perModel().forMethod(method).of(request, metadata(headers))).toBe(plain);
+    expect(perModel({ version: true }).forMethod(method).of(request, metadata(headers))).toBe(versioned);
+  });
+
+  it('waits for the request only where the request names the model', () => {
+    expect(perModel().forMethod(OIP).needsRequest).toBe(true);
+    expect(perModel().forMethod('/my.Service/Predict').needsRequest).toBe(false);
+  });
+
+  it('bounds a long name, and still tells two apart', () => {
+    const part = (name: string) => perModel().forMethod(OIP).of({ modelName: name }, metadata());
+    const long = 'x'.repeat(10_000);
+    expect(part(long).length).toBeLessThanOrEqual(128);
+    expect(part(`${long}1`)).not.toBe(part(`${long}2`));
+    expect(part(`${long}1`)).toBe(part(`${long}1`));
+  });
+
+  it('never gives two pairs of name and version one key', () => {
+    const part = (modelName: string, modelVersion: string) =>
+      perModel({ version: true }).forMethod(OIP).of({ modelName, modelVersion }, metadata());
+    expect(part('a@1', '')).not.toBe(part('a', '1@'));
+    expect(part('a@1', '')).not.toBe(part('a', '1'));
+  });
+
+  it('names a bad option', () => {
+    expect(() => perModel({ version: 'yes' as unknown as boolean })).toThrow(
+      'perModel.version: expected a boolean, got "yes"',
+    );
+  });
+});
+
+describe('by', () => {
+  it('sees method, request and metadata', () => {
+    const key = by(
+      ({ method, request, metadata: headers }) =>
+        `${method}|${String(request)}|${String(headers.get('tenant')[0])}`,
+    );
+    expect(key.forMethod('/s/M').of('r', metadata({ tenant: 't' }))).toBe('/s/M|r|t');
+  });
+
+  it('leaves the method its own circuit where it says nothing', () => {
+    expect(
+      by(() => undefined)
+        .forMethod('/s/M')
+        .of('r', metadata()),
+    ).toBe('');
+  });
+
+  it('rejects what is no string', () => {
+    const key = by((() => 7) as unknown as () => string);
+    expect(() => key.forMethod('/s/M').of('r', metadata())).toThrow(
+      'by(keyOf): expected a string or undefined, got 7',
+    );
+    expect(() => by(undefined as unknown as () => string)).toThrow('by: expected a function, got undefined');
+  });
+});
+
+it('perMethod never waits', () => {
+  const part = perMethod().forMethod(OIP);
+  expect([part.needsRequest, part.of({ modelName: 'm' }, metadata())]).toEqual([false, '']);
+});
+
+it.each([
+  ['', '/pkg.Service/Method', ''],
+  ['', '/pkg.Service/Method', 'model#2@1'],
+  ['dns:///triton-a:8001', '/pkg.Service/Method', '/odd/name'],
+  ['', 'feature-store', ''],
+])('a key can be taken apart again: %j %j %j', (target, method, part) => {
+  expect(splitKey(keyOf(target, method, part))).toEqual({ target, method, part });
+});
