@@ -1,0 +1,36 @@
+import largeWeights from '../models/demand-large.weights.json' with { type: 'json' };
+import smallWeights from '../models/demand-small.weights.json' with { type: 'json' };
+import { DEMAND_FEATURES, DEMAND_LEVELS } from './inputs.js';
+import type { NetworkWeights } from './network.js';
+
+/** The models of the mock server: one task, predicting a demand level, done well and done cheaply. */
+export const DEMAND_MODELS = ['demand-large', 'demand-small'] as const;
+export type DemandModelName = (typeof DEMAND_MODELS)[number];
+
+/** The one version that each model has. */
+export const MODEL_VERSION = '1';
+
+/** The input tensor: FP32, [batch, features]. */
+export const FEATURES_TENSOR = { name: 'features', datatype: 'FP32', width: DEMAND_FEATURES.length } as const;
+/** The output tensors: the index of the likeliest level, INT64 [batch]; and FP32 [batch, levels]. */
+export const LEVEL_TENSOR = { name: 'level', datatype: 'INT64' } as const;
+export const PROBABILITIES_TENSOR = {
+  name: 'probabilities',
+  datatype: 'FP32',
+  width: DEMAND_LEVELS.length,
+} as const;
+
+/** The trained weights of each model. */
+export const NETWORKS: Readonly<Record<DemandModelName, NetworkWeights>> = {
+  'demand-large': largeWeights,
+  'demand-small': smallWeights,
+};
+
+/** How long each model takes, if nothing else is said: about what such a pair takes on one core. */
+export const DEFAULT_LATENCY_MS: Readonly<Record<DemandModelName, number>> = {
+  'demand-large': 8,
+  'demand-small': 2,
+};
+
+/** How many inputs one request may carry. */
+export const MAX_BATCH = 1024;

@@ -1,0 +1,60 @@
+import type { Clock } from '../../clock.js';
+import { invalid } from '../../errors.js';
+import { checkFaultPlan } from './check-plan.js';
+import type { FaultPlan } from './plan.js';
+
+/** Called after the faults of a model changed. */
+export type FaultListener = (model: string, plan: FaultPlan) => void;
+
+/** The faults of a server's models, to set and read while it runs. */
+export class FaultBoard {
+  readonly #clock: Clock;
+  readonly #plans = new Map<string, { readonly plan: FaultPlan; readonly setAt: number }>();
+  readonly #listener: FaultListener;
+
+  constructor(models: readonly string[], clock: Clock, listener: FaultListener) {
+    this.#clock = clock;
+    this.#listener = listener;
+    for (const model of models) this.#plans.set(model, { plan: {}, setAt: clock.now() });
+  }
+
+  /** The models that can have faults. */
+  get models(): readonly string[] {
+    return [...this.#plans.keys()];
+  }
+
+  /**
+   * Replaces the faults of a model, for calls from now on; `warmUp` starts now.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model or a bad plan, which changes nothing.
+   */
+  set(model: string, plan: FaultPlan): void {
+    this.#known(model);
+    const checked = checkFaultPlan('faults', plan);
+    this.#plans.set(model, { plan: checked, setAt: this.#clock.now() });
+    this.#listener(model, checked);
+  }
+
+  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model. */
+  get(model: string): FaultPlan {
+    return this.#known(model).plan;
+  }
+
+  /**
+   * Makes one model healthy, or all.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model.
+   */
+  clear(model?: string): void {
+    for (const name of model === undefined ? this.models : [model]) this.set(name, {});
+  }
+
+  /** How long ago the plan of a model was set, in milliseconds. */
+  ageMs(model: string): number {
+    return this.#clock.now() - this.#known(model).setAt;
+  }
+
+  #known(model: string) {
+    const entry = this.#plans.get(model);
+    if (!entry) throw invalid('model', `one of ${this.models.join(', ')}`, model);
+    return entry;
+  }
+}

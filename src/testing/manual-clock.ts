@@ -1,0 +1,65 @@
+import { checkNumber } from '../checks.js';
+import type { Clock } from '../clock.js';
+
+interface Timer {
+  readonly dueAt: number;
+  /** Breaks ties: timers of one instant run in the order they were set. */
+  readonly order: number;
+  readonly callback: () => void;
+}
+
+/** A clock that stands still until a test moves it. */
+export class ManualClock implements Clock {
+  #now: number;
+  #order = 0;
+  readonly #timers = new Set<Timer>();
+
+  /** @param startMs what `now()` first says. @default 0 */
+  constructor(startMs = 0) {
+    this.#now = startMs;
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  setTimer(callback: () => void, delayMs: number): () => void {
+    // As Node's timers: a negative delay is none, and no timer runs within the call that sets it.
+    const timer: Timer = { dueAt: this.#now + Math.max(0, delayMs), order: this.#order++, callback };
+    this.#timers.add(timer);
+    return () => {
+      this.#timers.delete(timer);
+    };
+  }
+
+  /** How many timers are set and have neither run nor been cancelled. */
+  get pendingTimers(): number {
+    return this.#timers.size;
+  }
+
+  /**
+   * Moves time forward and runs, in order, every timer that comes due on the way, also those set by one of them; each
+   * sees its own due time as `now()`. A timer that throws stops the move there.
+   * @param ms at least 0; 0 runs what is due now.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+   */
+  advance(ms: number): void {
+    const end = this.#now + checkNumber('advance.ms', ms, 0);
+    for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
+      this.#timers.delete(next);
+      this.#now = Math.max(this.#now, next.dueAt);
+      next.callback();
+    }
+    this.#now = Math.max(this.#now, end);
+  }
+
+  #next(end: number): Timer | undefined {
+    let first: Timer | undefined;
+    for (const timer of this.#timers) {
+      if (timer.dueAt > end) continue;
+      if (first && (timer.dueAt - first.dueAt || timer.order - first.order) >= 0) continue;
+      first = timer;
+    }
+    return first;
+  }
+}

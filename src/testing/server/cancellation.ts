@@ -1,0 +1,10 @@
+/** Aborts when the client left: it cancelled, its deadline passed, or its connection is gone. */
+export function cancellation(call: {
+  readonly cancelled: boolean;
+  once(event: 'cancelled', listener: () => void): unknown;
+}): AbortSignal {
+  const controller = new AbortController();
+  if (call.cancelled) controller.abort();
+  else call.once('cancelled', () => controller.abort());
+  return controller.signal;
+}

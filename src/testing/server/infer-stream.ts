@@ -1,0 +1,114 @@
+import { type handleBidiStreamingCall, type ServerDuplexStream, status } from '@grpc/grpc-js';
+import {
+  type ModelInferRequest,
+  ModelInferResponse,
+  type ModelStreamInferResponse,
+} from '../../gen/inference/grpc_service.js';
+import type { StreamBreak } from '../faults/plan.js';
+import { cancellation } from './cancellation.js';
+import { type ErrorStatus, withoutTrailers } from './error-status.js';
+import type { InferResult } from './model-host.js';
+import type { ServerContext } from './server-context.js';
+import { toStatus } from './unary.js';
+import { wait } from './wait.js';
+
+type InferStream = ServerDuplexStream<ModelInferRequest, ModelStreamInferResponse>;
+
+/** ModelStreamInfer: one answer per request, in order. */
+export function streamHandler(
+  server: ServerContext,
+): handleBidiStreamingCall<ModelInferRequest, ModelStreamInferResponse> {
+  return (call) => new InferStreamSession(server, call).run();
+}
+
+class InferStreamSession {
+  readonly #server: ServerContext;
+  readonly #call: InferStream;
+  readonly #signal: AbortSignal;
+  /** Triton's switch: an error ends the stream with its code instead of going into a message. */
+  readonly #errorsEndStream: boolean;
+  #answered = 0;
+  /** The stream ended, or stalls: nothing more is to be sent. */
+  #over = false;
+
+  constructor(server: ServerContext, call: InferStream) {
+    this.#server = server;
+    this.#call = call;
+    this.#signal = cancellation(call);
+    this.#errorsEndStream = call.metadata.get('triton_grpc_error').includes('true');
+  }
+
+  run(): void {
+    let work = Promise.resolve();
+    this.#call.on('data', (request: ModelInferRequest) => {
+      // One item at a time: a client that sends faster than the model works is held back by flow control.
+      this.#call.pause();
+      work = work
+        .then(() => (this.#over ? undefined : this.#item(request)))
+        .catch((error: unknown) => this.#failItem(request, toStatus(error)))
+        .finally(() => this.#call.resume());
+    });
+    this.#call.on('end', () => {
+      void work.then(() => {
+        if (!this.#over) this.#call.end();
+      });
+    });
+  }
+
+  async #item(request: ModelInferRequest): Promise<void> {
+    const host = this.#server.host(request.modelName, request.modelVersion);
+    const { stream } = host.faults;
+    if (stream?.fault?.afterMessages === this.#answered) return this.#break(request, stream.fault);
+    if (this.#answered > 0) await wait(this.#server.clock, stream?.gapMs ?? 0, this.#signal);
+    this.#settle(request, await host.infer(request, this.#signal));
+  }
+
+  #break(request: ModelInferRequest, fault: StreamBreak): void {
+    switch (fault.kind) {
+      case 'error':
+        this.#end(withoutTrailers({ code: fault.code, details: fault.details ?? 'injected fault' }));
+        break;
+      case 'error-message':
+        this.#failItem(request, withoutTrailers({ code: status.INTERNAL, details: fault.message }));
+        break;
+      case 'stall':
+        this.#over = true;
+        break;
+      case 'drop':
+        this.#over = true;
+        this.#server.dropConnection(this.#call.getPeer());
+        break;
+    }
+  }
+
+  #settle(request: ModelInferRequest, result: InferResult): void {
+    if (result.kind === 'response') this.#send({ errorMessage: '', inferResponse: result.response });
+    else if (result.kind === 'status') this.#failItem(request, result.status);
+    else {
+      this.#over = true;
+      if (result.kind === 'drop') this.#server.dropConnection(this.#call.getPeer());
+    }
+  }
+
+  #failItem(request: ModelInferRequest, error: ErrorStatus): void {
+    if (this.#errorsEndStream) this.#end(error);
+    // The id tells the client which of its requests failed.
+    else
+      this.#send({
+        errorMessage: error.details,
+        inferResponse: ModelInferResponse.fromPartial({ id: request.id }),
+      });
+  }
+
+  #send(response: ModelStreamInferResponse): void {
+    if (this.#over || this.#signal.aborted) return;
+    this.#answered++;
+    this.#call.write(response);
+  }
+
+  #end(error: ErrorStatus): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#call.emit('error', error);
+  }
+}

@@ -1,0 +1,80 @@
+import { status } from '@grpc/grpc-js';
+
+/** The model servers whose answers the mock server can give. */
+export const SERVER_PRESETS = [
+  'triton',
+  'tfServing',
+  'kserve',
+  'mlserver',
+  'torchServe',
+  'rayServe',
+] as const;
+export type ServerPreset = (typeof SERVER_PRESETS)[number];
+
+/** What a server has to answer without asking a model. */
+export type Condition = 'unknown-model' | 'bad-input' | 'not-ready' | 'queue-full' | 'queue-timeout';
+
+export interface StatusAnswer {
+  readonly code: status;
+  readonly details: string;
+}
+
+/** `undefined`: the server says nothing, and the caller's deadline ends the call. */
+type Row = readonly [code: status, details: (model: string) => string] | undefined;
+type Table = Readonly<Record<Condition, Row>>;
+
+/** What most servers do; presets name what they do otherwise. */
+const usual: Table = {
+  'unknown-model': [status.NOT_FOUND, () => 'unknown model'],
+  'bad-input': [status.INVALID_ARGUMENT, () => 'bad input'],
+  'not-ready': [status.UNAVAILABLE, (model) => `Model ${model} is not ready`],
+  'queue-full': [status.RESOURCE_EXHAUSTED, (model) => `Too many requests for model ${model}`],
+  'queue-timeout': [status.RESOURCE_EXHAUSTED, (model) => `Waited too long for model ${model}`],
+};
+
+/** Codes, and the texts that clients match on, as each server's sources have them. */
+const TABLES: Readonly<Record<ServerPreset, Table>> = {
+  triton: {
+    ...usual,
+    'queue-full': [status.UNAVAILABLE, (model) => `Exceeds maximum queue size of model ${model}`],
+    'queue-timeout': [status.UNAVAILABLE, () => 'Request timeout expired'],
+  },
+  tfServing: {
+    ...usual,
+    'not-ready': [status.NOT_FOUND, (model) => `Servable not found for request: ${model}`],
+    'queue-full': [status.UNAVAILABLE, (model) => `The batch scheduling queue of ${model} is full`],
+  },
+  // Neither has a bounded queue of its own: what stands before them answers as `usual` does.
+  kserve: usual,
+  mlserver: {
+    ...usual,
+    'not-ready': [status.INVALID_ARGUMENT, (model) => `Model ${model} is not ready yet`],
+  },
+  torchServe: {
+    'unknown-model': [status.INTERNAL, () => 'ModelNotFoundException'],
+    'bad-input': [status.UNAVAILABLE, () => 'Prediction failed'],
+    'not-ready': [status.INTERNAL, (model) => `Model ${model} has no worker to serve the request`],
+    'queue-full': [status.INTERNAL, (model) => `The job queue of model ${model} is full`],
+    'queue-timeout': undefined,
+  },
+  rayServe: {
+    ...usual,
+    'queue-timeout': [status.DEADLINE_EXCEEDED, (model) => `Waited too long for deployment ${model}`],
+  },
+};
+
+/**
+ * How a server answers a condition.
+ * @param detail what else there is to say, put behind the server's text.
+ */
+export function presetAnswer(
+  preset: ServerPreset,
+  condition: Condition,
+  model: string,
+  detail?: string,
+): StatusAnswer | undefined {
+  const row = TABLES[preset][condition];
+  if (!row) return undefined;
+  const [code, text] = row;
+  return { code, details: detail === undefined ? text(model) : `${text(model)}: ${detail}` };
+}
