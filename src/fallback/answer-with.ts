@@ -1,0 +1,108 @@
+import { checkFunction, checkKeys } from '../checks.js';
+import type { Circuit } from '../circuit/types.js';
+import type { Outcome } from '../classify/outcome.js';
+import { invalid } from '../errors.js';
+import { warn } from '../telemetry/emitter.js';
+import { outcomeOfAbort, PROTECTION_KEYS, Protection, type ProtectionOptions } from './protection.js';
+import type { ProtectedStrategy } from './secondary-model.js';
+import type { Answer, FallbackContext, Source, When } from './strategy.js';
+
+/** Options of {@link answerWith}. */
+export interface AnswerWithOptions extends ProtectionOptions {
+  /** @default 'always' */
+  readonly when?: When;
+  /** @default Infinity */
+  readonly timeoutMs?: number;
+  /** Its share of what is left of the deadline, above 0, up to 1. @default 1 */
+  readonly budgetShare?: number;
+  /** What an error says about what was called. @default every error is a `failure` */
+  readonly classify?: (error: unknown) => Outcome;
+}
+
+/** Gives the answer, or undefined to decline. Should stop when `context.signal` aborts. */
+export type AnswerFunction<Req, Res> = (
+  context: FallbackContext<Req>,
+) => Res | undefined | PromiseLike<Res | undefined>;
+
+/**
+ * Anything answers, with source `secondary:<name>`: an HTTP model endpoint by `fetch`, a feature store, a table. It has a
+ * circuit and a concurrency limit of its own, as {@link secondaryModel} has.
+ * @example
+ * answerWith('http', async ({ request, signal }) => {
+ *   const response = await fetch(url, { method: 'POST', body: JSON.stringify(toJson(request)), signal });
+ *   if (!response.ok) throw new Error(`HTTP ${response.status}`);
+ *   return fromJson(await response.json());
+ * }, { budgetShare: 0.5 })
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+ */
+export function answerWith<Req, Res>(
+  name: string,
+  fn: AnswerFunction<Req, Res>,
+  options: AnswerWithOptions = {},
+): ProtectedStrategy<Req, Res> {
+  return new AnsweringFunction(name, fn, options);
+}
+
+class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
+  readonly name: Source;
+  readonly when: When;
+  readonly timeoutMs: number;
+  readonly budgetShare: number;
+  readonly waits = true;
+  enabled = true;
+  readonly #fn: AnswerFunction<Req, Res>;
+  readonly #classify: ((error: unknown) => Outcome) | undefined;
+  readonly #protection: Protection;
+
+  constructor(name: string, fn: AnswerFunction<Req, Res>, options: AnswerWithOptions) {
+    checkKeys('answerWith', options, [...PROTECTION_KEYS, 'when', 'timeoutMs', 'budgetShare', 'classify']);
+    if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name))
+      throw invalid('answerWith.name', 'up to 64 letters, digits, "_", "." or "-"', name);
+    this.name = `secondary:${name}`;
+    this.#fn = checkFunction(`${this.name}.fn`, fn);
+    this.#classify = options.classify && checkFunction(`${this.name}.classify`, options.classify);
+    this.when = options.when ?? 'always';
+    this.timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
+    this.budgetShare = options.budgetShare ?? 1;
+    this.#protection = new Protection(this.name, options);
+  }
+
+  get circuit(): Circuit | undefined {
+    return this.#protection.circuit;
+  }
+
+  get inFlight(): number {
+    return this.#protection.inFlight;
+  }
+
+  /** Refused by its circuit or its limit, it throws at once and the next strategy is asked in the same turn. */
+  answer(context: FallbackContext<Req>): Promise<Answer<Res> | undefined> {
+    const admission = this.#protection.begin();
+    const { signal, budgetMs } = context;
+    // A function that does not listen to its signal still frees its place when nobody waits for it any more.
+    const abort = () => admission.end(outcomeOfAbort(signal, budgetMs));
+    signal.addEventListener('abort', abort, { once: true });
+    const asked = (async () => this.#fn(context))();
+    return asked
+      .then(
+        (message) => {
+          admission.end('success');
+          return message === undefined ? undefined : { message, source: this.name };
+        },
+        (error: unknown) => {
+          admission.end(signal.aborted ? outcomeOfAbort(signal, budgetMs) : this.#outcomeOf(error));
+          throw error;
+        },
+      )
+      .finally(() => signal.removeEventListener('abort', abort));
+  }
+
+  #outcomeOf(error: unknown): Outcome {
+    try {
+      return this.#classify?.(error) ?? 'failure';
+    } catch (thrown) {
+      warn(thrown);
+      return 'failure';
+    }
+  }
+}

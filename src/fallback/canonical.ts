@@ -1,0 +1,41 @@
+/**
+ * The same message with the entries of its maps in one order, so that it encodes to the same bytes whatever the order
+ * in which they were put in. Encoders write fields by number, but map entries as they come. Objects get their keys
+ * sorted too, because in decoded messages a map can be an object like any other; for messages that changes nothing.
+ */
+export function sortMaps(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  if (Array.isArray(value)) return isPlainList(value) ? value : value.map(sortMaps);
+  if (value instanceof Map) return sortMap(value);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value; // a Long, a Date: one value, not a structure
+  const sorted: Record<string, unknown> = Object.create(prototype);
+  for (const [key, each] of Object.entries(value).sort(byKey)) {
+    // `__proto__` is a key like any other in a caller's map.
+    Object.defineProperty(sorted, key, {
+      value: sortMaps(each),
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  }
+  return sorted;
+}
+
+function sortMap(map: Map<unknown, unknown>): Map<unknown, unknown> {
+  const entries = [...map].map(([key, value]): [unknown, unknown] => [key, sortMaps(value)]);
+  return new Map(entries.sort(byKey));
+}
+
+/** Keys of one map are of one type; as text they are in one order, whichever it is. */
+function byKey([a]: readonly [unknown, unknown], [b]: readonly [unknown, unknown]): number {
+  const left = String(a);
+  const right = String(b);
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** Tensors are long lists of numbers: one look at the first element is enough, lists are of one type. */
+function isPlainList(list: readonly unknown[]): boolean {
+  const first = list[0];
+  return typeof first !== 'object' || first === null || ArrayBuffer.isView(first);
+}

@@ -1,0 +1,126 @@
+import { checkKeys } from '../checks.js';
+import { FailsoftError } from '../errors.js';
+import { warn } from '../telemetry/emitter.js';
+import { decodeKept, recode } from './messages.js';
+import type { Answer, FallbackContext, FallbackStrategy, Method, When } from './strategy.js';
+
+/** Options of {@link defaultPrediction}. */
+export interface DefaultPredictionOptions<Req> {
+  /** @default 'always' */
+  readonly when?: When;
+  /** A request with which a function is tried out at registration, as a value is. @default none */
+  readonly sample?: Req;
+}
+
+/** A message, or what makes it from the request. */
+export type DefaultValue<Req, Res> =
+  | Res
+  | ((request: Req, context: FallbackContext<Req>) => Res | PromiseLike<Res>);
+
+/**
+ * A prediction that is always at hand, with source `default`.
+ *
+ * A value is encoded once, at registration, and each answer is decoded from those bytes: a default that is no message of
+ * the method is an error at start-up, and a caller that changes its answer changes no other's. A function without
+ * parameters, or one given a `sample`, is tried out at registration; its answers are encoded and decoded each time. What
+ * it promises comes too late for an error, so that a promise that rejects, or gives no message of the method, is reported
+ * as a process warning (`FailsoftWarning`).
+ * @throws from `register`: FailsoftError FAILSOFT_INVALID_ARGUMENT naming the method
+ */
+export function defaultPrediction<Req, Res extends object>(
+  value: DefaultValue<Req, Res>,
+  options: DefaultPredictionOptions<Req> = {},
+): FallbackStrategy<Req, Res> {
+  checkKeys('defaultPrediction', options, ['when', 'sample']);
+  return isMaker(value) ? new MadeDefault(value, options) : new FixedDefault(value, options.when ?? 'always');
+}
+
+class FixedDefault<Req, Res> implements FallbackStrategy<Req, Res> {
+  readonly name = 'default';
+  readonly waits = false;
+  readonly decoded = true;
+  readonly when: When;
+  enabled = true;
+  readonly #value: Res;
+  readonly #encoded = new Map<string, () => Res>();
+
+  constructor(value: Res, when: When) {
+    this.#value = value;
+    this.when = when;
+  }
+
+  bind(method: Method<Req, Res>): void {
+    tryOut(method, () => this.#value);
+    const bytes = method.responseSerialize(this.#value);
+    this.#encoded.set(method.path, () => decodeKept(method, bytes));
+  }
+
+  answer(context: FallbackContext<Req>): Answer<Res> | undefined {
+    const decode = this.#encoded.get(context.method);
+    return decode === undefined ? undefined : { message: decode(), source: 'default' };
+  }
+}
+
+class MadeDefault<Req, Res> implements FallbackStrategy<Req, Res> {
+  readonly name = 'default';
+  readonly when: When;
+  enabled = true;
+  readonly #make: Maker<Req, Res>;
+  readonly #options: DefaultPredictionOptions<Req>;
+
+  constructor(make: Maker<Req, Res>, options: DefaultPredictionOptions<Req>) {
+    this.#make = make;
+    this.#options = options;
+    this.when = options.when ?? 'always';
+  }
+
+  bind(method: Method<Req, Res>): void {
+    const { sample } = this.#options;
+    const parameters = this.#make.length;
+    if (parameters > (sample === undefined ? 0 : 1)) return; // it needs what only a call has
+    tryOut(method, () => Reflect.apply(this.#make, undefined, [sample]));
+  }
+
+  answer(context: FallbackContext<Req>): Answer<Res> | PromiseLike<Answer<Res>> {
+    const made = this.#make(context.request, context);
+    return isThenable(made) ? made.then(labelled) : labelled(made);
+  }
+}
+
+type Maker<Req, Res> = (request: Req, context: FallbackContext<Req>) => Res | PromiseLike<Res>;
+
+function isMaker<Req, Res>(value: DefaultValue<Req, Res>): value is Maker<Req, Res> {
+  return typeof value === 'function';
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function labelled<Res>(message: Res): Answer<Res> {
+  return { message, source: 'default' };
+}
+
+function tryOut<Req, Res>(method: Method<Req, Res>, make: () => unknown): void {
+  try {
+    const value = make();
+    if (isThenable(value)) {
+      value
+        .then((message) => recode(method, message))
+        .then(undefined, (error: unknown) => warn(unusable(method, error)));
+    } else recode(method, value);
+  } catch (error) {
+    throw unusable(method, error);
+  }
+}
+
+function unusable<Req, Res>(method: Method<Req, Res>, cause: unknown): FailsoftError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  // generated encoders read every field of the message, and fail like this at one that is not there
+  const hint = cause instanceof TypeError ? ' (is a field of the message missing?)' : '';
+  return new FailsoftError(
+    'FAILSOFT_INVALID_ARGUMENT',
+    `defaultPrediction: the default for ${method.path} cannot be encoded as its response: ${why}${hint}`,
+    { cause },
+  );
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { Metadata } from '@grpc/grpc-js';
+import { checkFunction, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
+import { type Clock, systemClock } from '../../clock.js';
+import { invalid } from '../../errors.js';
+import { recode } from '../messages.js';
+import type { Answer, FallbackContext, FallbackStrategy, Method, When } from '../strategy.js';
+import type { DeferredJob, DeferredQueue } from './queue.js';
+
+/** Metadata of an answer that is a promise of one: the id of the job. */
+export const JOB_ID_KEY = 'failsoft-job-id';
+
+/** Options of {@link deferred}. */
+export interface DeferredOptions<Req, Res> {
+  readonly queue: DeferredQueue;
+  /** What the caller gets now. */
+  readonly acknowledge: (request: Req, job: DeferredJob) => Res;
+  /** How long the prediction is worth having, in milliseconds. @default 3600000 (an hour) */
+  readonly expiresAfterMs?: number;
+  /**
+   * Metadata keys that the replay needs. They are written to the queue as they are: think twice about `authorization`.
+   * @default none
+   */
+  readonly metadataKeys?: readonly string[];
+  /** The most time that the queue may take to accept, in milliseconds. @default 1000 */
+  readonly timeoutMs?: number;
+  /** @default 'always' */
+  readonly when?: When;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+const KEYS = ['queue', 'acknowledge', 'expiresAfterMs', 'metadataKeys', 'timeoutMs', 'when', 'clock'];
+
+/**
+ * Accept now, predict later, with source `deferred`: the request goes into a durable queue, the caller gets an
+ * acknowledgement with the job's id in the metadata (`failsoft-job-id`). A {@link DeferredDrainer} replays it when the
+ * circuit has closed. For unary methods whose callers can do without the prediction now: batch scores, enrichment.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+ */
+export function deferred<Req, Res>(options: DeferredOptions<Req, Res>): FallbackStrategy<Req, Res> {
+  return new Deferred(options);
+}
+
+class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
+  readonly name = 'deferred';
+  readonly when: When;
+  readonly timeoutMs: number;
+  readonly waits = true;
+  enabled = true;
+  readonly #options: DeferredOptions<Req, Res>;
+  readonly #expiresAfterMs: number;
+  readonly #clock: Clock;
+  readonly #methods = new Map<string, Method<Req, Res>>();
+
+  constructor(options: DeferredOptions<Req, Res>) {
+    checkKeys('deferred', options, KEYS);
+    if (typeof options.queue?.enqueue !== 'function')
+      throw invalid('deferred.queue', 'a deferred queue', options.queue);
+    checkFunction('deferred.acknowledge', options.acknowledge);
+    this.#expiresAfterMs = checkNumber('deferred.expiresAfterMs', options.expiresAfterMs ?? 3_600_000, 1);
+    for (const [index, key] of (options.metadataKeys ?? []).entries()) {
+      if (typeof key !== 'string' || !/^[0-9a-z_.-]+$/.test(key))
+        throw invalid(`deferred.metadataKeys[${index}]`, 'a metadata key in lower case', key);
+    }
+    this.when = checkOneOf('deferred.when', options.when ?? 'always', ['rejected', 'failed', 'always']);
+    this.timeoutMs = checkNumber('deferred.timeoutMs', options.timeoutMs ?? 1_000, 1);
+    this.#clock = options.clock ?? systemClock;
+    this.#options = options;
+  }
+
+  bind(method: Method<Req, Res>): void {
+    if (method.requestStream || method.responseStream)
+      throw invalid(`deferred for ${method.path}`, 'a unary method', 'a streaming one');
+    this.#methods.set(method.path, method);
+  }
+
+  async answer(context: FallbackContext<Req>): Promise<Answer<Res> | undefined> {
+    const method = this.#methods.get(context.method);
+    if (method === undefined) return undefined;
+    const now = Math.floor(this.#clock.now());
+    const job: DeferredJob = {
+      id: `${now.toString(36).padStart(9, '0')}-${randomUUID()}`,
+      method: method.path,
+      request: method.requestSerialize(context.request).toString('base64'),
+      metadata: kept(context.metadata, this.#options.metadataKeys ?? []),
+      acceptedAtMs: now,
+      expiresAtMs: now + this.#expiresAfterMs,
+      attempts: 0,
+      notBeforeMs: now,
+    };
+    // Before it is accepted: a caller who gets no acknowledgement must not have a job.
+    const message = this.#options.acknowledge(context.request, job);
+    recode(method, message);
+    await this.#options.queue.enqueue(job);
+    return { message, source: 'deferred', metadata: { [JOB_ID_KEY]: job.id } };
+  }
+}
+
+function kept(metadata: Metadata, keys: readonly string[]): DeferredJob['metadata'] {
+  return keys.flatMap((key) =>
+    metadata
+      .get(key)
+      .map((value): [string, string] => [key, typeof value === 'string' ? value : value.toString('base64')]),
+  );
+}

@@ -1,0 +1,76 @@
+import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { DEFAULT_TABLE } from '../../classify/classifier.js';
+import { ErrorInfo } from '../../gen/google/rpc/error_details.js';
+import { Status } from '../../gen/google/rpc/status.js';
+import type { Method } from '../strategy.js';
+import type { DeferredJob } from './queue.js';
+
+/** Metadata of every replay: the job's id, the same each time. A server that remembers it predicts once. */
+export const IDEMPOTENCY_KEY = 'failsoft-idempotency-key';
+
+/** A job, and what the model said to it. */
+export interface DeferredResult {
+  readonly job: DeferredJob;
+  readonly request: unknown;
+  readonly response: unknown;
+}
+
+/** Calls the model for a job. The call takes no fallback: an answer must be the model's own. */
+export function replay(
+  client: Client,
+  method: Method<unknown, unknown>,
+  job: DeferredJob,
+  timeoutMs: number,
+): Promise<DeferredResult> {
+  return new Promise((resolve, reject) => {
+    const request = method.requestDeserialize(Buffer.from(job.request, 'base64'));
+    const metadata = new Metadata();
+    for (const [key, value] of job.metadata)
+      metadata.add(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
+    metadata.set(IDEMPOTENCY_KEY, job.id);
+    const options = { deadline: Date.now() + timeoutMs, failsoft: { fallback: false } };
+    client.makeUnaryRequest(
+      method.path,
+      (value: unknown) => method.requestSerialize(value),
+      (bytes) => method.responseDeserialize(bytes),
+      request,
+      metadata,
+      options,
+      (error, response) => (error === null ? resolve({ job, request, response }) : reject(error)),
+    );
+  });
+}
+
+/** Whether a replay failed because of the request itself, so that another would too. */
+export function isHopeless(error: unknown): boolean {
+  return (
+    isServiceError(error) && DEFAULT_TABLE[error.code] === 'caller-error' && error.code !== status.ABORTED
+  );
+}
+
+/** Whether a circuit or a limit of ours did not let the replay out: nothing was tried. */
+export function isRejected(error: unknown): boolean {
+  if (!isServiceError(error)) return false;
+  const bytes = error.metadata?.get('grpc-status-details-bin')[0];
+  if (!(bytes instanceof Buffer)) return false;
+  try {
+    return Status.decode(bytes).details.some(
+      ({ typeUrl, value }) => typeUrl.endsWith('/google.rpc.ErrorInfo') && isOurs(ErrorInfo.decode(value)),
+    );
+  } catch {
+    return false; // details that do not parse are not ours
+  }
+}
+
+function isOurs({ domain, reason }: ErrorInfo): boolean {
+  return domain === 'failsoft' && reason !== 'FALLBACK_FAILED';
+}
+
+export function textOf(error: unknown): string {
+  if (isServiceError(error)) return `${status[error.code]}: ${error.details}`.slice(0, 500);
+  return (error instanceof Error ? error.message : String(error)).slice(0, 500);
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
+}

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+import type { KeptAnswer } from './kept-answers.js';
+
+// What stands in a store: the version, then in base64: when (a double), a checksum, the message's bytes.
+const VERSION = 'fs1:';
+const AT_BYTES = 8;
+const CHECKSUM_BYTES = 16;
+const HEADER_BYTES = AT_BYTES + CHECKSUM_BYTES;
+
+/** An answer as text that any store can hold. Its checksum covers the key: an answer under another key is garbage. */
+export function toEnvelope(kept: KeptAnswer, key: string): string {
+  const whole = Buffer.alloc(HEADER_BYTES + kept.encoded.length);
+  whole.writeDoubleBE(kept.atMs, 0);
+  whole.write(kept.encoded, HEADER_BYTES, 'latin1');
+  checksum(whole, key).copy(whole, AT_BYTES);
+  return VERSION + whole.toString('base64');
+}
+
+/** Undefined for anything that {@link toEnvelope} did not make for this key. */
+export function fromEnvelope(text: string, key: string): KeptAnswer | undefined {
+  if (!text.startsWith(VERSION)) return undefined;
+  const whole = Buffer.from(text.slice(VERSION.length), 'base64');
+  if (whole.length < HEADER_BYTES) return undefined;
+  if (!checksum(whole, key).equals(whole.subarray(AT_BYTES, HEADER_BYTES))) return undefined;
+  return { encoded: whole.toString('latin1', HEADER_BYTES), atMs: whole.readDoubleBE(0) };
+}
+
+function checksum(whole: Buffer, key: string): Buffer {
+  return createHash('sha256')
+    .update(`${key.length}:${key}`)
+    .update(whole.subarray(0, AT_BYTES))
+    .update(whole.subarray(HEADER_BYTES))
+    .digest()
+    .subarray(0, CHECKSUM_BYTES);
+}

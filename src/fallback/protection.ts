@@ -1,0 +1,118 @@
+import { checkFunction, checkInteger } from '../checks.js';
+import type { Circuit, CircuitOptions } from '../circuit/types.js';
+import type { Outcome } from '../classify/outcome.js';
+import { type Clock, systemClock } from '../clock.js';
+import type { Engine } from '../engines/engine.js';
+import { nativeEngine } from '../engines/native.js';
+import { FailsoftError } from '../errors.js';
+import { warn } from '../telemetry/emitter.js';
+import type { IsolationEvent, TransitionEvent } from '../telemetry/events.js';
+
+/** What keeps a fallback, which may be down too, from being hammered. */
+export interface ProtectionOptions {
+  /** Its own circuit; `false` for none. @default a guard's defaults */
+  readonly circuit?: CircuitOptions | false;
+  /** The most of its calls at a time; one more is refused, and the next strategy asked. @default 64 */
+  readonly maxConcurrent?: number;
+  /** Makes the circuit. @default nativeEngine */
+  readonly engine?: Engine;
+  /** @default systemClock */
+  readonly clock?: Clock;
+  /** Uniform in [0, 1), for the circuit's jitter. @default Math.random */
+  readonly random?: () => number;
+  /** Hears the circuit. */
+  readonly onTransition?: (event: TransitionEvent) => void;
+  /** Hears `isolate()` on the circuit. */
+  readonly onIsolation?: (event: IsolationEvent) => void;
+}
+
+export const PROTECTION_KEYS = [
+  'circuit',
+  'maxConcurrent',
+  'engine',
+  'clock',
+  'random',
+  'onTransition',
+  'onIsolation',
+] as const;
+
+/** An admitted call of a fallback. Ending it twice does nothing. */
+export interface Admission {
+  end(outcome: Outcome, pushbackMs?: number): void;
+}
+
+/** A circuit and a limit around the calls of one fallback. */
+export class Protection {
+  readonly circuit: Circuit | undefined;
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #maxConcurrent: number;
+  #inFlight = 0;
+
+  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by the engine */
+  constructor(name: string, options: ProtectionOptions) {
+    this.#name = name;
+    this.#clock = options.clock ?? systemClock;
+    this.#maxConcurrent = checkInteger(`${name}.maxConcurrent`, options.maxConcurrent ?? 64, 1);
+    for (const field of ['onTransition', 'onIsolation', 'random'] as const)
+      if (options[field] !== undefined) checkFunction(`${name}.${field}`, options[field]);
+    if (options.circuit === false) return;
+    const make = (options.engine ?? nativeEngine).configure(options.circuit, `${name}.circuit`);
+    this.circuit = make(name, {
+      clock: this.#clock,
+      random: options.random ?? Math.random,
+      listener: {
+        transition: (event) => tell(options.onTransition, event),
+        isolation: (event) => tell(options.onIsolation, event),
+      },
+    });
+  }
+
+  /** How many of its calls run now. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** @throws FailsoftError FAILSOFT_REJECTED, with the rejection as its cause */
+  begin(): Admission {
+    if (this.#inFlight >= this.#maxConcurrent) {
+      throw new FailsoftError(
+        'FAILSOFT_REJECTED',
+        `${this.#name}: CONCURRENCY_LIMIT of ${this.#maxConcurrent}`,
+        {
+          cause: { admitted: false, reason: 'CONCURRENCY_LIMIT', retryAfterMs: 0 },
+        },
+      );
+    }
+    const permit = this.circuit?.acquire();
+    if (permit?.admitted === false)
+      throw new FailsoftError('FAILSOFT_REJECTED', `${this.#name}: ${permit.reason}`, { cause: permit });
+    this.#inFlight++;
+    const startMs = this.#clock.now();
+    let ended = false;
+    return {
+      end: (outcome, pushbackMs) => {
+        if (ended) return;
+        ended = true;
+        this.#inFlight--;
+        permit?.settle(outcome, this.#clock.now() - startMs, pushbackMs);
+      },
+    };
+  }
+}
+
+/** Too small a budget is no evidence against what was called: as a method's `minimumDeadlineMs`. */
+export const SMALLEST_BUDGET_MS = 10;
+
+/** What it says about the called one that its call was aborted: nothing, unless its time was over. */
+export function outcomeOfAbort(signal: AbortSignal, budgetMs: number): Outcome {
+  return signal.reason?.name === 'TimeoutError' && budgetMs >= SMALLEST_BUDGET_MS ? 'failure' : 'ignored';
+}
+
+function tell<E>(listener: ((event: E) => void) | undefined, event: E): void {
+  try {
+    listener?.(event);
+  } catch (error) {
+    warn(error);
+  }
+}

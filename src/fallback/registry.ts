@@ -1,0 +1,84 @@
+import { checkFunction, checkNumber, checkOneOf } from '../checks.js';
+import { FailsoftError, invalid } from '../errors.js';
+import { type ChainOptions, FallbackChain } from './chain.js';
+import type { FallbackStrategy, Method } from './strategy.js';
+
+/** Which method is answered by which strategies. One registry serves any number of guards and clients. */
+export class FallbackRegistry {
+  readonly #chains = new Map<string, FallbackChain>();
+  #closed = false;
+
+  /**
+   * Gives a method its chain.
+   * @param method a `MethodDefinition`: ts-proto's (`Service.method`) or proto-loader's (`Client.service.Method`). The
+   * strategies must answer with its response type; the compiler checks it.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT when the method has a chain already, or a strategy cannot serve it (a
+   * default that cannot be encoded); FAILSOFT_CLOSED
+   */
+  register<Req, Res>(
+    method: Method<Req, Res>,
+    strategies: readonly FallbackStrategy<NoInfer<Req>, NoInfer<Res>>[],
+    options?: ChainOptions,
+  ): this {
+    if (this.#closed) throw new FailsoftError('FAILSOFT_CLOSED', 'the fallback registry is closed');
+    checkMethod(method);
+    if (this.#chains.has(method.path))
+      throw invalid(`fallbacks of ${method.path}`, 'to be registered once', 'a second chain');
+    if (!Array.isArray(strategies))
+      throw invalid(`fallbacks of ${method.path}`, 'an array of strategies', strategies);
+    for (const [index, strategy] of strategies.entries())
+      checkStrategy(`fallbacks of ${method.path}[${index}]`, strategy);
+    const chain = new FallbackChain(method, strategies, options);
+    for (const strategy of strategies) strategy.bind?.(method);
+    this.#chains.set(method.path, chain);
+    return this;
+  }
+
+  /** The chain of a method by its path (`/package.Service/Method`). */
+  chainFor(path: string): FallbackChain | undefined {
+    return this.#chains.get(path);
+  }
+
+  /**
+   * Closes every strategy once, also those after one that fails to close. Closing twice does nothing.
+   * @throws AggregateError of what the strategies threw
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const strategies = new Set([...this.#chains.values()].flatMap((chain) => chain.strategies));
+    const closing = [...strategies].map(async (strategy) => strategy.close?.());
+    const failed = (await Promise.allSettled(closing)).filter((result) => result.status === 'rejected');
+    if (failed.length > 0)
+      throw new AggregateError(
+        failed.map((result): unknown => result.reason),
+        `${failed.length} fallback strategies did not close`,
+      );
+  }
+}
+
+const METHOD_FUNCTIONS = [
+  'requestSerialize',
+  'requestDeserialize',
+  'responseSerialize',
+  'responseDeserialize',
+] as const;
+
+function checkMethod(method: Method<unknown, unknown>): void {
+  if (typeof method !== 'object' || method === null || typeof method.path !== 'string')
+    throw invalid('register.method', 'a method definition with a path', method);
+  for (const name of METHOD_FUNCTIONS) checkFunction(`register.method.${name}`, method[name]);
+}
+
+function checkStrategy(field: string, strategy: FallbackStrategy<unknown, unknown>): void {
+  if (typeof strategy !== 'object' || strategy === null)
+    throw invalid(field, 'a fallback strategy', strategy);
+  if (typeof strategy.name !== 'string' || strategy.name === '')
+    throw invalid(`${field}.name`, 'a name', strategy.name);
+  const at = `${field} (${strategy.name})`;
+  checkFunction(`${at}.answer`, strategy.answer);
+  checkOneOf(`${at}.when`, strategy.when ?? 'always', ['rejected', 'failed', 'always']);
+  checkNumber(`${at}.timeoutMs`, strategy.timeoutMs ?? Infinity, 1, Infinity);
+  const share = checkNumber(`${at}.budgetShare`, strategy.budgetShare ?? 1, 0, 1);
+  if (share === 0) throw invalid(`${at}.budgetShare`, 'a number above 0, up to 1', share);
+}

@@ -1,0 +1,111 @@
+import { hash } from 'node:crypto';
+import type { CallCredentials, Metadata } from '@grpc/grpc-js';
+import { checkFunction } from '../checks.js';
+import { invalid } from '../errors.js';
+import { CallerIdentity, DEFAULT_VARY } from './caller-identity.js';
+import { sortMaps } from './canonical.js';
+import type { Method } from './strategy.js';
+
+/** How calls are told apart. */
+export interface RequestKeyOptions<Req> {
+  /** The same text, the same answer. @default the whole request, in canonical protobuf bytes */
+  readonly keyOf?: (request: Req, metadata: Metadata) => string;
+  /** Makes requests equal that should have the same answer: blanks an id, rounds a feature. @default none */
+  readonly normalize?: (request: Req) => Req;
+  /**
+   * Metadata keys that tell callers apart: their values are part of the key, hashed, so that no caller can be given
+   * another's answer. An empty list shares answers among all callers. @default ['authorization']
+   */
+  readonly vary?: readonly string[];
+}
+
+export const REQUEST_KEY_OPTIONS = ['keyOf', 'normalize', 'vary'] as const;
+
+/** A call, from which a key can be made. */
+export interface KeyedCall {
+  readonly method: string;
+  /** The circuit's key, which begins with the target where targets are told apart. @default no target */
+  readonly key?: string;
+  readonly request: unknown;
+  readonly metadata: Metadata;
+  readonly credentials?: CallCredentials | undefined;
+}
+
+/** What a key is made from, taken from a call at once: what the caller changes later does not change it. */
+export interface KeyMaterial {
+  readonly method: Method<unknown, unknown>;
+  /** What `guard.forTarget()` named: another server's answer is another answer. */
+  readonly target: string;
+  readonly identity: string;
+  /** The user's key, or the request's bytes with maps in the order in which they came. */
+  readonly subject: string | Buffer;
+}
+
+/** Makes keys: text of fixed length, from method, caller and request. */
+export class RequestKey {
+  readonly #identity: CallerIdentity;
+  readonly #keyOf: ((request: unknown, metadata: Metadata) => string) | undefined;
+  readonly #normalize: ((request: unknown) => unknown) | undefined;
+  readonly #methods = new Map<string, Method<unknown, unknown>>();
+
+  constructor(options: LooseOptions, field: string) {
+    this.#identity = new CallerIdentity(options.vary ?? DEFAULT_VARY, `${field}.vary`);
+    this.#keyOf = options.keyOf && checkFunction(`${field}.keyOf`, options.keyOf);
+    this.#normalize = options.normalize && checkFunction(`${field}.normalize`, options.normalize);
+  }
+
+  /** A method whose calls it is to make keys for. */
+  bind(method: Method<unknown, unknown>): void {
+    this.#methods.set(method.path, method);
+  }
+
+  /** @throws what `keyOf`, `normalize` and the method's encoder throw */
+  materialOf(call: KeyedCall): KeyMaterial {
+    const method = this.#methods.get(call.method);
+    if (method === undefined) throw invalid('method', 'a method it is registered for', call.method);
+    const target = targetOf(call);
+    const identity = this.#identity.of(call.metadata, call.credentials);
+    if (this.#keyOf !== undefined) {
+      const key: unknown = this.#keyOf(call.request, call.metadata);
+      if (typeof key !== 'string') throw invalid('keyOf', 'a string', key);
+      return { method, target, identity, subject: key };
+    }
+    const request = this.#normalize === undefined ? call.request : this.#normalize(call.request);
+    return { method, target, identity, subject: method.requestSerialize(request) };
+  }
+}
+
+/** What stands before the method in a circuit's key. */
+function targetOf({ key, method }: KeyedCall): string {
+  const at = key === undefined ? 0 : key.indexOf(method);
+  return key !== undefined && at > 0 ? key.slice(0, at) : '';
+}
+
+/** As methods, which options for requests of any type fit. */
+interface LooseOptions {
+  keyOf?(request: unknown, metadata: Metadata): string;
+  normalize?(request: unknown): unknown;
+  readonly vary?: readonly string[];
+}
+
+/** The material with its maps in canonical order; the same object where they are already. */
+export function canonical(material: KeyMaterial): KeyMaterial {
+  const { method, subject } = material;
+  if (typeof subject === 'string') return material;
+  const sorted = method.requestSerialize(sortMaps(method.requestDeserialize(subject)));
+  return sorted.equals(subject) ? material : { ...material, subject: sorted };
+}
+
+/**
+ * Every part has its length before it or comes last, so that no two materials hash the same text. Bytes go in as
+ * characters (latin1), a user's key as those of its UTF-16: in UTF-8, lone surrogates would all be the same.
+ */
+export function digest({ method, target, identity, subject }: KeyMaterial): string {
+  const path = target + method.path;
+  const who = `${path.length}:${path}${identity.length}:${identity}`;
+  const what =
+    typeof subject === 'string'
+      ? `k${Buffer.from(subject, 'utf16le').toString('latin1')}`
+      : `r${subject.toString('latin1')}`;
+  return hash('sha256', who + what, 'hex');
+}

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import type { DeferredJob, DeferredQueue } from '../../src/fallback/deferred/queue.js';
+
+/** A queue on its own storage; `reopen` is what the next process would find there. */
+export interface QueueUnderTest {
+  readonly queue: DeferredQueue;
+  reopen(): Promise<DeferredQueue>;
+}
+
+export function job(id: string, fields: Partial<DeferredJob> = {}): DeferredJob {
+  return {
+    id,
+    method: '/s/M',
+    request: 'AAEC',
+    metadata: [['x-tenant', 'a']],
+    acceptedAtMs: 1,
+    expiresAtMs: 2 ** 42,
+    attempts: 0,
+    notBeforeMs: 0,
+    ...fields,
+  };
+}
+
+/** What every deferred queue does. */
+export function deferredQueueContract(name: string, open: () => Promise<QueueUnderTest>): void {
+  describe(`a deferred queue: ${name}`, () => {
+    it('gives jobs as they were put in, the oldest first, each once', async () => {
+      const { queue } = await open();
+      const jobs = ['job-1', 'job-2', 'job-3'].map((id) => job(id));
+      for (const each of jobs) await queue.enqueue(each);
+      expect(await queue.counts()).toEqual({ waiting: 3, active: 0, dead: 0 });
+      expect(await queue.take(2, Date.now())).toEqual(jobs.slice(0, 2));
+      expect(await queue.take(2, Date.now())).toEqual(jobs.slice(2));
+      expect(await queue.take(2, Date.now())).toEqual([]);
+      expect(await queue.counts()).toEqual({ waiting: 0, active: 3, dead: 0 });
+    });
+
+    it('forgets what is complete', async () => {
+      const { queue } = await open();
+      await queue.enqueue(job('job-1'));
+      const [taken] = await queue.take(1, Date.now());
+      if (taken) await queue.complete(taken);
+      expect(await queue.counts()).toEqual({ waiting: 0, active: 0, dead: 0 });
+      expect(await queue.take(1, Date.now())).toEqual([]);
+    });
+
+    it('gives back what was put back, with what it now says, and not before its time', async () => {
+      const { queue } = await open();
+      await queue.enqueue(job('job-1'));
+      await queue.enqueue(job('job-2'));
+      const [first, second] = await queue.take(2, Date.now());
+      if (!first || !second) throw new Error('two are waiting');
+      await queue.putBack({ ...first, attempts: 1, notBeforeMs: Date.now() + 60_000 });
+      await queue.putBack({ ...second, attempts: 2, notBeforeMs: Date.now() - 1 });
+      expect(await queue.take(2, Date.now())).toMatchObject([{ id: 'job-2', attempts: 2 }]);
+      expect(await queue.counts()).toEqual({ waiting: 1, active: 1, dead: 0 });
+    });
+
+    it('keeps the dead, and why they are', async () => {
+      const { queue } = await open();
+      await queue.enqueue(job('job-1'));
+      const [taken] = await queue.take(1, Date.now());
+      if (taken) await queue.bury(taken, 'hopeless', Date.now());
+      expect(await queue.dead(10)).toMatchObject([{ job: job('job-1'), reason: 'hopeless' }]);
+      expect(await queue.counts()).toEqual({ waiting: 0, active: 0, dead: 1 });
+      expect(await queue.take(1, Date.now())).toEqual([]);
+    });
+
+    it('has all that was not finished after its process is gone', async () => {
+      const { queue, reopen } = await open();
+      await Promise.all(Array.from({ length: 20 }, (_, n) => queue.enqueue(job(`job-${10 + n}`))));
+      const [first] = await queue.take(3, Date.now());
+      if (first) await queue.complete(first);
+      const again = await reopen();
+      await expect
+        .poll(async () => (await again.counts()).waiting + (await again.counts()).active, { timeout: 10_000 })
+        .toBe(19);
+      // A short lease may run out on a busy machine, and a job be given twice: that is its right.
+      const ids = new Set<string>();
+      await expect
+        .poll(
+          async () => {
+            for (const each of await again.take(20, Date.now())) ids.add(each.id);
+            return ids.size;
+          },
+          { timeout: 10_000 },
+        )
+        .toBe(19);
+      expect([...ids].toSorted()).toEqual(Array.from({ length: 19 }, (_, n) => `job-${11 + n}`));
+    });
+  });
+}

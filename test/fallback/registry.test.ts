@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import { FallbackRegistry } from '../../src/fallback/registry.js';
+import type { FallbackStrategy } from '../../src/fallback/strategy.js';
+import { METHOD } from './support.js';
+
+const plain = (rest: Partial<FallbackStrategy<unknown, never>> = {}): FallbackStrategy<unknown, never> => ({
+  name: 'mine',
+  answer: () => undefined,
+  ...rest,
+});
+
+// What a program without types would pass.
+const loose = (value: unknown): FallbackStrategy<unknown, never> =>
+  typeof value === 'object' && value !== null
+    ? Object.assign(Object.create(null), value)
+    : JSON.parse('null');
+
+describe('FallbackRegistry', () => {
+  it('finds a chain by the method’s path, and nothing else', () => {
+    const registry = new FallbackRegistry().register(METHOD, [plain()]);
+    expect(registry.chainFor(METHOD.path)?.strategies).toHaveLength(1);
+    expect(registry.chainFor('/inference.GRPCInferenceService/ModelReady')).toBeUndefined();
+    expect(registry.chainFor('__proto__')).toBeUndefined();
+  });
+
+  it.each([
+    ['null', null, /\[0\]: expected a fallback strategy/],
+    ['no name', { answer: () => undefined }, /\[0\]\.name: expected a name/],
+    ['no answer', { name: 'x' }, /x\)\.answer: expected a function/],
+    ['when', { ...plain(), when: 'never' }, /when: expected one of rejected, failed, always/],
+    ['timeoutMs', { ...plain(), timeoutMs: 0 }, /timeoutMs: expected a number from 1/],
+    ['budgetShare above 1', { ...plain(), budgetShare: 2 }, /budgetShare: expected a number from 0 to 1/],
+    ['budgetShare 0', { ...plain(), budgetShare: 0 }, /budgetShare: expected a number above 0/],
+  ])('refuses a strategy with a wrong %s, naming the method', (_, strategy, message) => {
+    const register = () => new FallbackRegistry().register(METHOD, [loose(strategy)]);
+    expect(register).toThrow(message);
+    expect(register).toThrow(METHOD.path);
+  });
+
+  it('refuses a second chain, a thing that is no method, unknown options, and use after close', async () => {
+    const registry = new FallbackRegistry().register(METHOD, [plain()]);
+    expect(() => registry.register(METHOD, [plain()])).toThrow('registered once');
+    expect(() => registry.register(Object.create({ path: '/a/b' }), [plain()])).toThrow('requestSerialize');
+    expect(() => registry.register(JSON.parse('{}'), [plain()])).toThrow('a method definition');
+    const options = JSON.parse('{"maxConcurent": 1}');
+    expect(() => new FallbackRegistry().register(METHOD, [plain()], options)).toThrow('maxConcurent');
+    await registry.close();
+    expect(() => registry.register(METHOD, [plain()])).toThrow('closed');
+  });
+
+  it('leaves no half-registered chain behind when a strategy cannot serve the method', () => {
+    const registry = new FallbackRegistry();
+    const cannot = plain({
+      bind: () => {
+        throw new Error('cannot');
+      },
+    });
+    expect(() => registry.register(METHOD, [cannot])).toThrow('cannot');
+    expect(registry.chainFor(METHOD.path)).toBeUndefined();
+  });
+
+  it('closes each strategy once, also after one that fails to', async () => {
+    const closed: string[] = [];
+    const shared = plain({ close: () => void closed.push('shared') });
+    const broken = plain({ close: () => Promise.reject(new Error('stuck')) });
+    const other = { ...METHOD, path: '/other/Method' };
+    const registry = new FallbackRegistry().register(METHOD, [broken, shared]).register(other, [shared]);
+    await expect(registry.close()).rejects.toThrow('1 fallback strategies did not close');
+    await registry.close();
+    expect(closed).toEqual(['shared']);
+  });
+});
