@@ -1,0 +1,76 @@
+/** Where the messages of a streamed answer go. */
+export interface AnswerSink {
+  onMessage(message: unknown): void;
+  onEnd(): void;
+  onError(error: unknown): void;
+}
+
+/**
+ * Delivers a fallback's messages one per `startRead`, as a server's would come: a slow reader slows the source, and the
+ * status never overtakes a message.
+ */
+export class AnswerStream {
+  readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
+  readonly #sink: AnswerSink;
+  #reads: number;
+  #pulling = false;
+  #over = false;
+
+  /** @param reads how many messages the caller has asked for already */
+  constructor(messages: Iterable<unknown> | AsyncIterable<unknown>, reads: number, sink: AnswerSink) {
+    this.#iterator =
+      Symbol.asyncIterator in messages ? messages[Symbol.asyncIterator]() : messages[Symbol.iterator]();
+    this.#sink = sink;
+    this.#reads = reads;
+  }
+
+  /** Whether nobody has asked for a message. */
+  get idle(): boolean {
+    return this.#reads === 0;
+  }
+
+  read(): void {
+    this.#reads++;
+    this.pump();
+  }
+
+  /** Delivers what is asked for, one message at a time. */
+  pump(): void {
+    if (this.#pulling || this.#over || this.#reads === 0) return;
+    this.#pulling = true;
+    this.#pull().then(
+      (result) => {
+        this.#pulling = false;
+        if (this.#over) return;
+        if (result.done) {
+          this.#over = true;
+          this.#sink.onEnd();
+        } else {
+          this.#reads--;
+          this.#sink.onMessage(result.value);
+          this.pump();
+        }
+      },
+      (error: unknown) => {
+        if (this.#over) return;
+        this.#over = true;
+        this.#sink.onError(error);
+      },
+    );
+  }
+
+  async #pull(): Promise<IteratorResult<unknown>> {
+    return this.#iterator.next();
+  }
+
+  /** The caller is gone: gives the source the chance to clean up. */
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#stop().catch(() => undefined); // a source's failure to stop has no one left to hear it
+  }
+
+  async #stop(): Promise<void> {
+    await this.#iterator.return?.();
+  }
+}

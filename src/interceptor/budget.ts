@@ -1,0 +1,29 @@
+import { type InterceptorOptions, propagate } from '@grpc/grpc-js';
+import type { ParentCall } from '../fallback/strategy.js';
+
+/** grpc-js's default when a call does not say. */
+const DEFAULT_FLAGS = propagate.DEFAULTS;
+
+function flagsOf(options: InterceptorOptions): number {
+  return options.propagate_flags ?? DEFAULT_FLAGS;
+}
+
+/** The caller's deadline in milliseconds since the epoch, its parent's counted in; Infinity without one. */
+export function deadlineOf(options: InterceptorOptions): number {
+  const own = milliseconds(options.deadline);
+  const { parent } = options;
+  if (parent === undefined || !(flagsOf(options) & propagate.DEADLINE)) return own;
+  return Math.min(own, milliseconds(parent.getDeadline()));
+}
+
+/** The parent whose cancellation cancels this call. */
+export function cancellingParent(options: InterceptorOptions): ParentCall | undefined {
+  return options.parent !== undefined && flagsOf(options) & propagate.CANCELLATION
+    ? options.parent
+    : undefined;
+}
+
+function milliseconds(deadline: Date | number | undefined): number {
+  if (deadline === undefined) return Number.POSITIVE_INFINITY;
+  return deadline instanceof Date ? deadline.getTime() : deadline;
+}

@@ -1,0 +1,252 @@
+import {
+  type InterceptingCall,
+  type InterceptingListener,
+  type InterceptorOptions,
+  Metadata,
+  type NextCall,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import { bounded } from '../key/key-by.js';
+import type { Entry } from '../registry/circuit-registry.js';
+import { warn } from '../telemetry/emitter.js';
+import { Answering } from './answering.js';
+import { deadlineOf } from './budget.js';
+import { type FailsoftCallOptions, NO_CALL_OPTIONS } from './call-options.js';
+import type { MethodGuard } from './method-guard.js';
+import { Permits, type RejectedBy } from './permits.js';
+import { NO_LISTENER, NO_METADATA, ReceivingCall } from './receiving-call.js';
+import { rejectionStatus } from './rejection-status.js';
+import { SentMessages } from './sent-messages.js';
+import { StreamWatch } from './stream-watch.js';
+
+type MessageContext = Parameters<InterceptingCall['sendMessageWithContext']>[0];
+
+/**
+ * One guarded call of any of the four kinds: towards the real call it is the caller, towards the caller it is the call,
+ * and it is its own listener. This is the half that faces the caller.
+ *
+ *     start ─► key ─► permit ─► the real call ─► classify ─► settle ─► the caller
+ *                └─ rejection ──────────────────────┴──► Answering ──────┘
+ */
+export class GuardedCall extends ReceivingCall {
+  private readonly makeCall: NextCall;
+  private readonly said: FailsoftCallOptions;
+  private cancelledBeforeStart: StatusObject | undefined;
+
+  constructor(guard: MethodGuard, options: InterceptorOptions, makeCall: NextCall, said = NO_CALL_OPTIONS) {
+    super(guard, options, said.fallback === false ? undefined : guard.chain());
+    this.makeCall = makeCall;
+    this.said = said;
+  }
+
+  override start(metadata: Metadata, listener: Partial<InterceptingListener> = NO_LISTENER): void {
+    this.metadata = metadata;
+    this.listener = listener;
+    if (this.cancelledBeforeStart !== undefined) return this.endUnmade(this.cancelledBeforeStart);
+    this.phase = 'waiting';
+    if (this.said.key !== undefined || !this.guard.settings.keyPart.needsRequest) return this.decide();
+    // At most one tick: a server that speaks first would wait for ever. A unary message comes in this very turn; a piped
+    // one needs a turn of the event loop.
+    if (this.options.method_definition.requestStream) setImmediate(decideLate, this);
+    else if (waiting.push(this) === 1) process.nextTick(decideWaiting);
+  }
+
+  override sendMessageWithContext(context: MessageContext, message: unknown): void {
+    this.request ??= message;
+    this.decideInTurn();
+    this.sent?.add(message);
+    if (this.phase === 'calling') {
+      this.watch?.sent();
+      this.real?.sendMessageWithContext(this.sent === undefined ? context : this.noted(context), message);
+    } else if (context.callback !== undefined) {
+      process.nextTick(context.callback); // nobody takes the message, and a writer that is not called back hangs
+    }
+  }
+
+  /** A write that the real call did not take is called back when a fallback waits for the rest of the stream. */
+  private noted(context: MessageContext): MessageContext {
+    const { callback } = context;
+    if (callback === undefined) return context;
+    let called = false;
+    const once = () => {
+      if (called) return;
+      called = true;
+      callback();
+    };
+    this.pendingWrite = once;
+    return { ...context, callback: once };
+  }
+
+  override sendMessage(message: unknown): void {
+    this.sendMessageWithContext({}, message);
+  }
+
+  override startRead(): void {
+    this.reads++;
+    if (this.phase === 'calling') {
+      this.watch?.reading();
+      this.real?.startRead();
+    } else {
+      this.answering?.startRead();
+    }
+  }
+
+  override halfClose(): void {
+    this.halfClosed = true;
+    this.decideInTurn();
+    if (this.phase === 'calling') {
+      // The time that a streaming caller took to send is not the server's.
+      if (this.options.method_definition.requestStream) this.startedAtMs = this.guard.clock.now();
+      this.watch?.sent();
+      this.real?.halfClose();
+    } else {
+      this.answering?.halfClose();
+    }
+  }
+
+  override cancelWithStatus(code: status, details: string): void {
+    if (this.phase === 'calling') {
+      this.cancelled = true;
+      this.real?.cancelWithStatus(code, details);
+    } else if (this.answering !== undefined) {
+      this.real?.cancelWithStatus(code, details);
+      this.answering.cancel(code, details);
+    } else if (this.phase !== 'done') {
+      this.endUnmade({ code, details, metadata: new Metadata() });
+    }
+  }
+
+  override getPeer(): string {
+    return this.real?.getPeer() ?? 'unknown';
+  }
+
+  override getAuthContext(): ReturnType<InterceptingCall['getAuthContext']> {
+    return this.real?.getAuthContext?.() ?? null; // not there before grpc-js 1.14
+  }
+
+  // ---------------------------------------------------------------- key, permit, real call
+
+  /** The key is known, or will not be known in time. */
+  decide(): void {
+    if (this.phase !== 'waiting') return;
+    const entry = this.guard.line.get(this.keyPart());
+    this.entry = entry;
+    const permits = Permits.acquire(entry, this.said.mode ?? 'enforce');
+    this.setDeadline();
+    if (this.options.method_definition.requestStream && this.chain !== undefined) {
+      const { requestSerialize } = this.options.method_definition;
+      this.sent = new SentMessages(requestSerialize, this.guard.settings.fallbackBufferBytes);
+    }
+    if (permits instanceof Permits) this.call(permits);
+    else this.reject(entry, permits);
+  }
+
+  /**
+   * Decides where the client's method may have returned already: what it would have thrown is a status then, for nobody
+   * could catch it.
+   */
+  decideLate(): void {
+    try {
+      this.decide();
+    } catch (error) {
+      const details = error instanceof Error ? error.message : String(error);
+      this.endUnmade({ code: status.UNAVAILABLE, details, metadata: new Metadata() });
+    }
+  }
+
+  private decideInTurn(): void {
+    if (this.options.method_definition.requestStream) this.decideLate();
+    else this.decide();
+  }
+
+  /** The end of a call that was never made. */
+  private endUnmade(received: StatusObject): void {
+    this.phase = 'done';
+    if (this.metadata === NO_METADATA) this.cancelledBeforeStart = received;
+    else setImmediate(() => this.passOn(received));
+  }
+
+  private keyPart(): string {
+    if (this.said.key !== undefined) return bounded(this.said.key);
+    try {
+      return this.guard.settings.keyPart.of(this.request, this.metadata);
+    } catch (error) {
+      warn(error); // a bug in a key function costs the caller the finer circuit, not the call
+      return '';
+    }
+  }
+
+  private setDeadline(): void {
+    const { defaultDeadlineMs } = this.guard.settings;
+    this.deadlineMs = deadlineOf(this.options);
+    if (this.deadlineMs === Number.POSITIVE_INFINITY) {
+      if (defaultDeadlineMs === Number.POSITIVE_INFINITY) return;
+      this.deadlineMs = Date.now() + defaultDeadlineMs;
+      this.options.deadline = this.deadlineMs;
+    }
+    this.budgetMs = this.deadlineMs - Date.now();
+  }
+
+  private call(permits: Permits): void {
+    const { guard, options } = this;
+    const { requestStream, responseStream } = options.method_definition;
+    this.permits = permits;
+    if (guard.settings.fallbackReserveMs > 0 && this.budgetMs > 0 && this.servesFailures()) {
+      options.deadline = this.deadlineMs - Math.min(guard.settings.fallbackReserveMs, this.budgetMs / 2);
+    }
+    try {
+      this.real = this.makeCall(options); // throws when the client is closed
+      this.phase = 'calling';
+      this.startedAtMs = guard.clock.now();
+      if (responseStream) this.watch = new StreamWatch(guard.clock, guard.settings, requestStream, this);
+      this.real.start(this.metadata, this);
+    } catch (error) {
+      this.phase = 'done';
+      this.watch?.stop();
+      permits.settle('ignored', status.CANCELLED, 0, 0);
+      throw error; // into the caller's code, as without a guard
+    }
+    if (this.reads > 0) this.watch?.reading();
+    for (let left = this.reads; left > 0; left--) this.real.startRead();
+  }
+
+  /**
+   * Never in this turn: a synchronous answer would be lost, and one in a microtask or nextTick lets a caller that tries
+   * again in its callback starve the event loop.
+   */
+  private reject(entry: Entry, by: RejectedBy): void {
+    this.phase = 'answering';
+    if (this.chain?.serves('rejected') === true) {
+      this.answering = Answering.rejected(this, entry, by, this.isHalfSent());
+    } else {
+      setImmediate(giveRejection, this, by);
+    }
+  }
+
+  /** The caller's listener, if it still waits for the end of a call that no fallback answers. */
+  endRejected(): Partial<InterceptingListener> | undefined {
+    if (this.phase !== 'answering') return undefined;
+    this.phase = 'done';
+    return this.listener;
+  }
+}
+
+/** In as few frames as can be: most of what a rejection costs is grpc-js writing down the stack of its error. */
+function giveRejection(call: GuardedCall, { entry, rejection }: RejectedBy): void {
+  const listener = call.endRejected();
+  if (listener === undefined) return;
+  if (!call.options.method_definition.responseStream) listener.onReceiveMessage?.(null);
+  listener.onReceiveStatus?.(rejectionStatus(entry.key, rejection));
+}
+
+function decideLate(call: GuardedCall): void {
+  call.decideLate();
+}
+
+/** Calls of this turn whose message, one would expect, came in it: one tick for all of them. */
+const waiting: GuardedCall[] = [];
+
+function decideWaiting(): void {
+  for (const call of waiting.splice(0)) call.decideLate();
+}

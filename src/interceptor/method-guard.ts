@@ -1,0 +1,18 @@
+import type { Clock } from '../clock.js';
+import type { FallbackChain } from '../fallback/chain.js';
+import type { CircuitLine } from '../registry/circuit-registry.js';
+import type { Emitter } from '../telemetry/emitter.js';
+import type { GuardEvents } from '../telemetry/events.js';
+import type { MethodSettings } from './settings.js';
+
+/** What all calls of one method (on one target) share. */
+export interface MethodGuard {
+  /** `/package.Service/Method` */
+  readonly path: string;
+  readonly settings: MethodSettings;
+  readonly line: CircuitLine;
+  /** Read for each call: fallbacks may be registered after the first one. */
+  chain(): FallbackChain | undefined;
+  readonly clock: Clock;
+  readonly events: Emitter<GuardEvents>;
+}

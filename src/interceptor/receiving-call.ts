@@ -1,0 +1,249 @@
+import {
+  InterceptingCall,
+  type InterceptingListener,
+  type InterceptorOptions,
+  Metadata,
+  type NextCall,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
+import { pushbackOf } from '../classify/push-back.js';
+import type { FallbackChain } from '../fallback/chain.js';
+import type { Entry } from '../registry/circuit-registry.js';
+import type { AnsweredCall } from './answered-call.js';
+import { Answering } from './answering.js';
+import { cancellingParent } from './budget.js';
+import type { MethodGuard } from './method-guard.js';
+import type { Permits } from './permits.js';
+import type { SentMessages } from './sent-messages.js';
+import type { StreamWatch } from './stream-watch.js';
+
+export type RealCall = ReturnType<NextCall>;
+
+/**
+ * - `waiting`: started by the caller, but the first message says which circuit is asked
+ * - `calling`: admitted, the real call runs
+ * - `answering`: rejected or failed, {@link Answering} has taken over
+ * - `done`: the caller has its status, or it is on the way
+ */
+type Phase = 'new' | 'waiting' | 'calling' | 'answering' | 'done';
+
+/** The base class forwards to a call; all that would is overridden, so there is none. */
+const NO_CALL: RealCall = Object.create(null);
+
+/** Before the start. */
+export const NO_METADATA = new Metadata();
+export const NO_LISTENER: Partial<InterceptingListener> = Object.freeze({});
+
+/**
+ * The half of a guarded call that faces the server: hears the real call, classifies and settles what it says, and passes
+ * it on, or has it answered otherwise. A class between, and not a listener of its own, because an object less per call is
+ * what makes this style the cheapest that grpc-js offers.
+ */
+export abstract class ReceivingCall extends InterceptingCall implements InterceptingListener, AnsweredCall {
+  readonly guard: MethodGuard;
+  readonly options: InterceptorOptions;
+  readonly chain: FallbackChain | undefined;
+
+  listener: Partial<InterceptingListener> = NO_LISTENER;
+  metadata: Metadata = NO_METADATA;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  reads = 0;
+
+  protected phase: Phase = 'new';
+  protected request: unknown;
+  protected halfClosed = false;
+  protected cancelled = false;
+  protected entry: Entry | undefined;
+  protected permits: Permits | undefined;
+  protected real: RealCall | undefined;
+  protected startedAtMs = 0;
+  /** What the call had of its deadline when it began. */
+  protected budgetMs = Number.POSITIVE_INFINITY;
+  protected sent: SentMessages | undefined;
+  protected pendingWrite: (() => void) | undefined;
+  protected watch: StreamWatch | undefined;
+  protected answering: Answering | undefined;
+
+  private delivered = false;
+  private heldMetadata: Metadata | undefined;
+  private heldMessage: unknown;
+  /** Of a call that goes on while its fallback is asked. */
+  private heldStatus: StatusObject | undefined;
+  private messageOutcome: Outcome | undefined;
+  /** How a stream goes on whose first message no fallback could replace. */
+  private goOn: (() => void) | undefined;
+
+  constructor(guard: MethodGuard, options: InterceptorOptions, chain: FallbackChain | undefined) {
+    super(NO_CALL);
+    this.guard = guard;
+    this.options = options;
+    this.chain = chain;
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    if (this.phase !== 'calling') return;
+    if (!this.delivered && this.servesFailures()) this.heldMetadata = metadata;
+    else this.listener.onReceiveMetadata?.(metadata);
+  }
+
+  onReceiveMessage(message: unknown): void {
+    if (this.phase !== 'calling') return;
+    if (message === null) return; // of a failed call with a unary response; passed on with its status
+    this.classify(message);
+    const { requestStream, responseStream } = this.options.method_definition;
+    if (responseStream) this.receiveStreamed(message);
+    else if (this.chain === undefined || this.delivered) this.deliver(message);
+    else if (this.heldMessage !== undefined) {
+      this.deliver(this.heldMessage); // two answers where one is expected: the client knows what to do
+      this.deliver(message);
+    } else {
+      if (this.messageOutcome === undefined || !isUnhealthy(this.messageOutcome)) this.releaseMetadata();
+      this.heldMessage = message; // until the status says whether it is the answer
+      if (requestStream) this.real?.startRead(); // as the client does to see whether there is a second one
+    }
+  }
+
+  /** The worst message speaks for the whole answer. */
+  private classify(message: unknown): void {
+    const { classifier } = this.guard.settings;
+    if (!classifier.seesMessages) return;
+    if (this.messageOutcome !== undefined && isUnhealthy(this.messageOutcome)) return;
+    this.messageOutcome = classifier.classifyMessage(message) ?? this.messageOutcome;
+  }
+
+  private receiveStreamed(message: unknown): void {
+    this.watch?.received();
+    const outcome = this.messageOutcome;
+    if (outcome !== undefined && isUnhealthy(outcome) && !this.delivered && this.servesFailures())
+      return this.replace(outcome, message);
+    if (this.permits?.probe === true) {
+      // Decided by its first message: a long stream must not run into the time limit of a probe.
+      this.settle(this.messageOutcome ?? 'success', status.OK, 0);
+    }
+    this.reads--;
+    this.deliver(message);
+  }
+
+  /** The stream's first message is an error in disguise, and nothing has been passed on yet. */
+  private replace(outcome: Outcome, message: unknown): void {
+    this.watch?.pause();
+    this.settle(outcome, status.OK, 0);
+    this.heldMessage = message;
+    const asked = this.reads;
+    this.goOn = () => {
+      this.phase = 'calling';
+      if (asked < this.reads) this.watch?.reading();
+      for (let read = asked; read < this.reads; read++) this.real?.startRead();
+      this.reads--;
+      this.deliver(message);
+      if (this.heldStatus !== undefined) this.onReceiveStatus(this.heldStatus);
+    };
+    this.fallBack(outcome, { code: status.OK, details: '', metadata: new Metadata() });
+  }
+
+  onReceiveStatus(received: StatusObject): void {
+    if (this.phase === 'answering') this.heldStatus = received;
+    if (this.phase !== 'calling') return;
+    this.watch?.stop();
+    const durationMs = this.guard.clock.now() - this.startedAtMs;
+    const outcome = this.outcomeOf(received, durationMs);
+    this.settle(outcome, received.code, durationMs, received.metadata);
+    if (isUnhealthy(outcome) && !this.delivered && this.servesFailures())
+      return this.fallBack(outcome, received);
+    if (outcome === 'success') this.keep();
+    this.passOn(received);
+  }
+
+  private outcomeOf({ code, details, metadata }: StatusObject, durationMs: number): Outcome {
+    const { classifier, minimumDeadlineMs } = this.guard.settings;
+    if (code === status.OK && this.messageOutcome !== undefined) return this.messageOutcome;
+    if (this.cancelled && code !== status.OK) return 'ignored';
+    if (code === status.CANCELLED && cancellingParent(this.options)?.cancelled === true) return 'ignored';
+    if (code === status.DEADLINE_EXCEEDED && this.budgetMs < minimumDeadlineMs) return 'ignored';
+    return classifier.classify(code, details, metadata, durationMs);
+  }
+
+  /** A response stream took as long as it let its reader wait at the most. */
+  private settle(outcome: Outcome, code: status, durationMs: number, trailers?: Metadata): void {
+    const pushbackMs = trailers !== undefined && isUnhealthy(outcome) ? pushbackOf(trailers) : 0;
+    this.permits?.settle(outcome, code, this.watch?.longestWaitMs ?? durationMs, pushbackMs);
+  }
+
+  private keep(): void {
+    const { guard, chain, entry, metadata, request, heldMessage: response } = this;
+    if (response === undefined || entry === undefined || chain?.keeps !== true) return;
+    const { credentials } = this.options;
+    chain.keep({ method: guard.path, key: entry.key, request, metadata, credentials, response });
+  }
+
+  private fallBack(outcome: Outcome, received: StatusObject): void {
+    if (this.entry === undefined) return;
+    this.phase = 'answering';
+    if (this.pendingWrite !== undefined) process.nextTick(this.pendingWrite);
+    const cause = { kind: 'failed', outcome, status: received } as const;
+    this.answering = Answering.failed(this, this.entry, cause, this.isHalfSent());
+  }
+
+  // ---------------------------------------------------------------- what the caller is given
+
+  /** All that the server said, in the order in which it came. */
+  passOn(received: StatusObject): void {
+    const { goOn } = this;
+    if (goOn !== undefined) {
+      this.goOn = undefined;
+      return goOn();
+    }
+    this.releaseMetadata();
+    if (this.heldMessage !== undefined && !this.delivered) this.deliver(this.heldMessage);
+    else if (!this.delivered && !this.options.method_definition.responseStream)
+      this.listener.onReceiveMessage?.(null);
+    this.phase = 'done';
+    this.listener.onReceiveStatus?.(received);
+  }
+
+  private deliver(message: unknown): void {
+    this.releaseMetadata();
+    this.delivered = true;
+    this.sent = undefined; // no fallback from here on
+    this.listener.onReceiveMessage?.(message);
+  }
+
+  private releaseMetadata(): void {
+    const metadata = this.heldMetadata;
+    if (metadata === undefined) return;
+    this.heldMetadata = undefined;
+    this.listener.onReceiveMetadata?.(metadata);
+  }
+
+  protected servesFailures(): boolean {
+    return this.chain?.serves('failed') === true;
+  }
+
+  /** Half a client stream is no request: its fallback waits for the rest. */
+  protected isHalfSent(): boolean {
+    const { requestStream, responseStream } = this.options.method_definition;
+    return requestStream && !responseStream && !this.halfClosed;
+  }
+
+  requests(): readonly unknown[] {
+    const { sent, chain } = this;
+    if (sent === undefined || chain === undefined) return this.request === undefined ? [] : [this.request];
+    return sent.read((bytes) => chain.decodeRequest(bytes));
+  }
+
+  onAnswer(): void {
+    this.real?.cancelWithStatus(status.CANCELLED, 'failsoft: answered by a fallback');
+  }
+
+  // ---------------------------------------------------------------- a stream that is stuck, or that nobody reads
+
+  onStuck(details: string): void {
+    this.real?.cancelWithStatus(status.DEADLINE_EXCEEDED, details);
+  }
+
+  onAbandoned(): void {
+    this.settle(this.messageOutcome ?? 'ignored', status.OK, 0);
+  }
+}

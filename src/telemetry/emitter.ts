@@ -1,0 +1,44 @@
+/** A listener of one event. What it throws, or a promise of it rejects with, never reaches a call. */
+export type Listener<E> = (event: E) => void;
+
+/**
+ * Gives events to listeners, in the order in which they subscribed. A listener that throws is reported as a process
+ * warning (`FailsoftWarning`), the others still hear the event.
+ */
+export class Emitter<Events extends object> {
+  readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
+
+  /** @returns a function that unsubscribes */
+  on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    listeners.add(listener);
+    this.#listeners.set(name, listeners);
+    return () => listeners.delete(listener);
+  }
+
+  /** Whether anybody listens: an event that nobody hears need not be made. */
+  hears(name: keyof Events): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
+  emit<K extends keyof Events>(name: K, event: Events[K]): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        const result: unknown = (listener as Listener<Events[K]>)(event);
+        if (result instanceof Promise) result.catch(warn);
+      } catch (error) {
+        warn(error);
+      }
+    }
+  }
+
+  clear(): void {
+    this.#listeners.clear();
+  }
+}
+
+/** Tells of an error in a user's function that must not harm the call it was met in. */
+export function warn(error: unknown): void {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.emitWarning(message, 'FailsoftWarning');
+}
