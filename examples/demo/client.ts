@@ -1,0 +1,125 @@
+import { credentials, Metadata } from '@grpc/grpc-js';
+import {
+  type CircuitOptions,
+  createGuard,
+  defaultPrediction,
+  type Engine,
+  FallbackRegistry,
+  failureRate,
+  type Guard,
+  lastGood,
+  perModel,
+  presets,
+  provenance,
+  secondaryModel,
+} from 'failsoft';
+import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
+import { demandLevel, demandRequest, majorityAnswer, seededRandom } from 'failsoft/testing';
+import { PRIMARY_MODEL } from './traffic.js';
+
+/** What a caller gives the whole call, fallbacks included. */
+const DEADLINE_MS = 300;
+/** What of it is kept for the fallbacks: the primary has the rest, which a brownout exceeds. */
+const FALLBACK_RESERVE_MS = 150;
+/** How many calls the small model takes at a time: less than the whole load, as secondaries are. */
+const SECONDARY_CONCURRENCY = 3;
+
+/** How one call ended for its caller. */
+export type Ending = { readonly source: string; readonly level: number } | { readonly error: string };
+
+/** The client that a user would write. */
+export class DemoClient {
+  readonly guard: Guard;
+  readonly #primary: GRPCInferenceServiceClient;
+  readonly #secondary: GRPCInferenceServiceClient;
+
+  /** @param phaseMs how long a phase takes: the circuit's times are scaled to it, so that all of them can be seen */
+  constructor(
+    addresses: { primary: string; secondary: string },
+    engine: Engine,
+    phaseMs: number,
+    seed: number,
+  ) {
+    const insecure = credentials.createInsecure();
+    this.#secondary = new GRPCInferenceServiceClient(addresses.secondary, insecure);
+    const fallbacks = new FallbackRegistry().register(GRPCInferenceServiceService.modelInfer, [
+      lastGood({ ttlMs: 60_000, maxStaleMs: 3_600_000 }),
+      secondaryModel(this.#secondary, 'modelInfer', {
+        name: 'small',
+        request: (request) => ({ ...request, modelName: 'demand-small' }),
+        maxConcurrent: SECONDARY_CONCURRENCY,
+      }),
+      defaultPrediction(majorityAnswer),
+    ]);
+    this.guard = createGuard({
+      engine,
+      keyBy: perModel(),
+      classify: presets.triton,
+      circuit: circuitFor(engine, phaseMs),
+      methods: [
+        {
+          match: GRPCInferenceServiceService.modelInfer,
+          defaultDeadlineMs: DEADLINE_MS,
+          fallbackReserveMs: FALLBACK_RESERVE_MS,
+        },
+      ],
+      fallbacks,
+      random: seededRandom(seed + 2),
+    });
+    this.#primary = new GRPCInferenceServiceClient(addresses.primary, insecure, {
+      interceptors: [this.guard.interceptor],
+      // Below the circuit the channel waits before it connects again: by default up to two minutes.
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': Math.max(100, phaseMs / 10),
+    });
+  }
+
+  /** Connects, and makes one call that is neither guarded nor counted. */
+  async ready(): Promise<void> {
+    const clients = [this.#primary, this.#secondary];
+    await Promise.all(clients.map((client) => connected(client)));
+    const request = demandRequest(PRIMARY_MODEL, new Array<number>(16).fill(0));
+    await new Promise<void>((resolve, reject) => {
+      const options = { failsoft: { bypass: true } };
+      this.#primary.modelInfer(request, new Metadata(), options, (error) =>
+        error ? reject(error) : resolve(),
+      );
+    });
+  }
+
+  predict(features: readonly number[], done: (ending: Ending) => void): void {
+    let source = 'primary';
+    const call = this.#primary.modelInfer(demandRequest(PRIMARY_MODEL, features), (error, response) => {
+      done(error ? { error: error.message } : { source, level: demandLevel(response) });
+    });
+    call.on('metadata', (metadata) => {
+      source = provenance(metadata).source;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.guard.close();
+    this.#primary.close();
+    this.#secondary.close();
+  }
+}
+
+function circuitFor({ capabilities }: Engine, phaseMs: number): CircuitOptions {
+  return {
+    trip: [failureRate({ threshold: 0.5, minimumCalls: 20 })],
+    window: capabilities.windows.has('count')
+      ? { type: 'count', size: 40 }
+      : { type: 'time', durationMs: 500 },
+    open: {
+      baseMs: phaseMs * 0.2,
+      ...(capabilities.openTimeBackoff && { multiplier: 2, maxMs: phaseMs * 0.5 }),
+    },
+    ...(capabilities.ramp && { recovering: { durationMs: phaseMs * 0.4 } }),
+  };
+}
+
+function connected(client: GRPCInferenceServiceClient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.waitForReady(Date.now() + 10_000, (error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,125 @@
+import { writeFileSync } from 'node:fs';
+import { type Engine, nativeEngine } from 'failsoft';
+import { DemoClient } from './client.js';
+import { type DemoOptions, type EngineName, HELP, parseOptions, UsageError } from './options.js';
+import { PHASES, type Phase, runPhases } from './phases.js';
+import { DemoRecord } from './record.js';
+import { conclusion, headline, phaseLine, Screen, table, transitionLine } from './report.js';
+import { ServerProcess } from './servers.js';
+import { POPULAR_INPUTS, POPULAR_SHARE, PRIMARY_MODEL, RATE, startTraffic } from './traffic.js';
+
+/** Exit codes of a process that a signal ended, by convention. */
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+const REDRAW_MS = 100;
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (options === 'help') process.stdout.write(HELP);
+  else if (options !== undefined) await run(options);
+}
+
+function readOptions(): 'help' | DemoOptions | undefined {
+  try {
+    return parseOptions(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`demo: ${error.message}\nTry --help.`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+async function run(options: DemoOptions): Promise<void> {
+  const stopped = new AbortController();
+  for (const [signal, code] of Object.entries(SIGNALS)) {
+    process.once(signal, () => {
+      process.exitCode = code;
+      stopped.abort();
+    });
+  }
+  const started = await Promise.allSettled([
+    ServerProcess.start({ model: PRIMARY_MODEL, latencyMs: 10, seed: options.seed }),
+    ServerProcess.start({ model: 'demand-small', latencyMs: 20, seed: options.seed }),
+  ]);
+  const servers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  try {
+    const [primary, secondary] = servers;
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed) throw failed.reason;
+    if (primary && secondary) await play(options, primary, secondary, stopped.signal);
+  } finally {
+    await Promise.all(servers.map((server) => server.stop()));
+  }
+}
+
+async function play(
+  { seconds, engine, seed, headless, json }: DemoOptions,
+  primary: ServerProcess,
+  secondary: ServerProcess,
+  signal: AbortSignal,
+): Promise<void> {
+  const { stdout } = process;
+  const redraws = stdout.isTTY && !headless;
+  const screen = new Screen(
+    (text) => stdout.write(text),
+    () => (redraws ? stdout.columns : 0),
+  );
+  const phaseMs = (seconds * 1_000) / PHASES.length;
+  const addresses = { primary: primary.address, secondary: secondary.address };
+  const client = new DemoClient(addresses, await engineNamed(engine), phaseMs, seed);
+  await client.ready();
+
+  screen.line(
+    `primary ${PRIMARY_MODEL} at ${addresses.primary}, secondary demand-small at ${addresses.secondary}`,
+  );
+  screen.line(
+    `${RATE} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
+      `${POPULAR_SHARE * 100} % of them ask about one of ${POPULAR_INPUTS} popular inputs, the others about new ones`,
+  );
+  const record = new DemoRecord();
+  client.guard.on('transition', (event) => screen.line(transitionLine(record.addTransition(event))));
+  const lines: Promise<void>[] = [];
+  const endPhase = () => {
+    const ended = record.phases.at(-1);
+    if (ended) lines.push(ended.settled().then(() => screen.line(phaseLine(ended))));
+  };
+  const beginPhase = (phase: Phase) => {
+    endPhase();
+    screen.line(headline(phase, Date.now() - record.startedAtMs));
+    record.begin(phase.name);
+  };
+  const redraw = setInterval(() => {
+    const phase = record.phases.at(-1);
+    if (phase) screen.progress(phaseLine(phase));
+  }, REDRAW_MS);
+  const stopTraffic = startTraffic(seed, ({ features, level }) => {
+    const phase = record.phases.at(-1);
+    if (phase === undefined) return;
+    phase.callBegins();
+    const startMs = performance.now();
+    client.predict(features, (ending) => record.callEnds(phase, ending, level, performance.now() - startMs));
+  });
+  try {
+    await runPhases(primary, phaseMs, beginPhase, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    stopTraffic();
+    clearInterval(redraw);
+    endPhase();
+    await Promise.all(lines);
+    await client.close();
+  }
+  if (signal.aborted) screen.line('stopped before its end');
+  screen.line(`\n${table(record)}\n\n${conclusion(record)}`);
+  for (const [message, times] of record.errorMessages) screen.line(`error, ${times} times: ${message}`);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(record.result(seconds, seed), null, 2)}\n`);
+}
+
+async function engineNamed(name: EngineName): Promise<Engine> {
+  if (name === 'native') return nativeEngine;
+  const { opossumEngine } = await import('failsoft/opossum');
+  return opossumEngine();
+}
+
+await main();

@@ -1,0 +1,100 @@
+import { accessSync, constants } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const LEAST_SECONDS = 6;
+const MOST_SECONDS = 3_600;
+
+export const HELP = `The demo: predictions through an outage
+
+  npm run demo -- [options]
+
+  --seconds N      how long it takes in all, ${LEAST_SECONDS} to ${MOST_SECONDS} (default 30); the phases share it equally
+  --engine NAME    which circuits: native or opossum (default native)
+  --seed N         seed of the traffic: when calls are made and what they ask (default 1)
+  --headless       no redrawing: one line per phase and transition, as when the output is no terminal
+  --json FILE      also write the result to FILE as JSON; times in it are milliseconds since the first call
+  --help           print this
+
+Two mock inference servers run as processes of their own on free ports. The primary, with the large model, is healthy, slow
+(20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered, while a client calls on.
+
+Ctrl-C stops it: it prints what it has so far and exits with 130. A bad option: exit code 2. The servers never outlive it.
+`;
+
+export const ENGINES = ['native', 'opossum'] as const;
+export type EngineName = (typeof ENGINES)[number];
+
+export interface DemoOptions {
+  readonly seconds: number;
+  readonly engine: EngineName;
+  readonly seed: number;
+  readonly headless: boolean;
+  /** An absolute path. */
+  readonly json: string | undefined;
+}
+
+/** An argument that cannot be understood; the message is for the user. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** @throws UsageError naming the option */
+export function parseOptions(args: readonly string[]): 'help' | DemoOptions {
+  const values = parse(args);
+  if (values.help) return 'help';
+  return {
+    seconds: integer('--seconds', values.seconds, LEAST_SECONDS, MOST_SECONDS),
+    engine: engineName(values.engine),
+    seed: integer('--seed', values.seed, 0, 1_000_000_000),
+    headless: values.headless,
+    json: values.json === undefined ? undefined : writable('--json', values.json),
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      strict: true,
+      allowPositionals: false,
+      options: {
+        seconds: { type: 'string', default: '30' },
+        engine: { type: 'string', default: 'native' },
+        seed: { type: 'string', default: '1' },
+        headless: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+function integer(option: string, text: string, min: number, max: number): number {
+  const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max))
+    throw new UsageError(`${option}: expected an integer from ${min} to ${max}, got "${text}"`);
+  return value;
+}
+
+function engineName(text: string): EngineName {
+  const name = ENGINES.find((one) => one === text);
+  if (name === undefined)
+    throw new UsageError(`--engine: expected one of ${ENGINES.join(', ')}, got "${text}"`);
+  return name;
+}
+
+/** Found out now, not after the last phase. */
+function writable(option: string, text: string): string {
+  const path = resolve(text);
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch (error) {
+    throw new UsageError(`${option}: expected a file in a directory that can be written, got "${text}"`, {
+      cause: error,
+    });
+  }
+  return path;
+}

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
+import { FaultPlan } from 'failsoft/protos/mock';
+import type { ServerProcess } from './servers.js';
+
+/** One thing that happens to the primary. */
+export interface Phase {
+  readonly name: string;
+  /** What it is, for the reader. */
+  readonly what: string;
+  /** Done while the phase before goes on. */
+  readonly prepare?: (primary: ServerProcess) => Promise<void>;
+  /** How it begins. */
+  readonly enter?: (primary: ServerProcess, phaseMs: number) => Promise<void>;
+}
+
+export const PHASES: readonly Phase[] = [
+  { name: 'healthy', what: 'nothing is wrong' },
+  {
+    name: 'brownout',
+    what: 'the primary takes 20 times as long',
+    enter: (primary) => primary.setFaults(FaultPlan.fromPartial({ latencyMultiplier: 20 })),
+  },
+  {
+    name: 'failing',
+    what: 'the primary answers UNAVAILABLE',
+    enter: (primary) => primary.setFaults(FaultPlan.fromPartial({ error: { code: status.UNAVAILABLE } })),
+  },
+  { name: 'killed', what: 'SIGKILL to its process', enter: (primary) => primary.kill() },
+  {
+    name: 'restarted',
+    what: 'it listens again, still cold',
+    prepare: (primary) => primary.restart(),
+    enter: (primary, phaseMs) =>
+      primary.setFaults(FaultPlan.fromPartial({ warmUp: { multiplier: 4, durationMs: phaseMs / 2 } })),
+  },
+  {
+    name: 'recovered',
+    what: 'nothing is wrong any more',
+    enter: (primary) => primary.setFaults(FaultPlan.fromPartial({})),
+  },
+];
+
+/** No phase is cut shorter than this share of its time, however long the machine takes to start a process. */
+const LEAST_SHARE = 0.8;
+
+/**
+ * Puts the primary through the phases, each `phaseMs` long.
+ * @param begin told of each phase before it begins
+ * @throws the abort's reason, when `signal` aborts
+ */
+export async function runPhases(
+  primary: ServerProcess,
+  phaseMs: number,
+  begin: (phase: Phase) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const startMs = performance.now();
+  for (const [index, phase] of PHASES.entries()) {
+    await phase.prepare?.(primary);
+    signal.throwIfAborted();
+    begin(phase);
+    await phase.enter?.(primary, phaseMs);
+    const nowMs = performance.now();
+    const endMs = Math.max(startMs + (index + 1) * phaseMs, nowMs + LEAST_SHARE * phaseMs);
+    await sleep(endMs - nowMs, undefined, { signal });
+  }
+}

@@ -1,0 +1,122 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { credentials } from '@grpc/grpc-js';
+import { type FaultPlan, FaultServiceClient } from 'failsoft/protos/mock';
+import type { DemandModelName } from 'failsoft/testing';
+
+const CLI = fileURLToPath(new URL('../../src/testing/cli.ts', import.meta.url));
+const START_TIMEOUT_MS = 30_000;
+const FAULT_DEADLINE_MS = 5_000;
+
+export interface ServerOptions {
+  readonly model: DemandModelName;
+  readonly latencyMs: number;
+  readonly seed: number;
+}
+
+/** A mock inference server in a process of its own, that can be killed and started again on the same port. */
+export class ServerProcess {
+  readonly options: ServerOptions;
+  #child: ChildProcess | undefined;
+  #address = '';
+
+  private constructor(options: ServerOptions) {
+    this.options = options;
+  }
+
+  static async start(options: ServerOptions): Promise<ServerProcess> {
+    const server = new ServerProcess(options);
+    await server.#run('0');
+    return server;
+  }
+
+  /** `host:port`, the same after a restart. */
+  get address(): string {
+    return this.#address;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** SIGKILL: no goodbye, no flush. */
+  kill(): Promise<void> {
+    return this.#end((child) => child.kill('SIGKILL'));
+  }
+
+  /** Listens again when it resolves. */
+  async restart(): Promise<void> {
+    await this.#run(this.#address.slice(this.#address.lastIndexOf(':') + 1));
+  }
+
+  /** Ends it as its parent's death would. */
+  stop(): Promise<void> {
+    return this.#end((child) => child.stdin?.end());
+  }
+
+  /** Replaces the model's faults, over gRPC as anyone else would. */
+  async setFaults(faults: FaultPlan): Promise<void> {
+    // A connection of its own: one that is shared would still wait to reconnect after a restart.
+    const client = new FaultServiceClient(this.#address, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+    });
+    const request = { model: this.options.model, faults };
+    const deadline = Date.now() + FAULT_DEADLINE_MS;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        client.waitForReady(deadline, (notReady) => {
+          if (notReady) return reject(notReady);
+          client.setFaults(request, (error) => (error ? reject(error) : resolve()));
+        });
+      });
+    } finally {
+      client.close();
+    }
+  }
+
+  async #run(port: string): Promise<void> {
+    const { model, latencyMs, seed } = this.options;
+    // Not in the terminal's process group, so that Ctrl-C reaches the demo alone; it ends with its standard input.
+    const child = spawn(
+      process.execPath,
+      [
+        ...['--import', import.meta.resolve('tsx'), CLI, '--json', '--until-stdin-ends'],
+        ...['--port', port, '--models', model, '--latency-ms', String(latencyMs), '--seed', String(seed)],
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'], detached: true, windowsHide: true },
+    );
+    this.#child = child;
+    child.stdin.on('error', () => undefined); // it is only ever closed; a dead child makes that an EPIPE
+    this.#address = await addressOf(child, `the server with ${model}`);
+  }
+
+  async #end(how: (child: ChildProcess) => void): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    how(child);
+    const late = setTimeout(() => child.kill('SIGKILL'), 2_000);
+    await exited;
+    clearTimeout(late);
+  }
+}
+
+/** What the server says when it is ready. */
+async function addressOf(
+  child: ChildProcess & { stdout: NodeJS.ReadableStream },
+  name: string,
+): Promise<string> {
+  const late = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
+  try {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const said: unknown = JSON.parse(line);
+      if (typeof said === 'object' && said !== null && 'address' in said && typeof said.address === 'string')
+        return said.address;
+    }
+  } finally {
+    clearTimeout(late);
+  }
+  throw new Error(`${name} ended before it listened`);
+}

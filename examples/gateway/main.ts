@@ -1,0 +1,51 @@
+import { labelledInputs, startMockServer } from 'failsoft/testing';
+import { guardedClient } from './client.js';
+import { buildGateway } from './gateway.js';
+
+const DEADLINE_MS = 300;
+
+// Its own model server, with both models; yours is already running somewhere.
+const models = await startMockServer();
+const guarded = guardedClient({ address: models.address, smallAddress: models.address });
+guarded.guard.on('transition', ({ circuit, from, to, reason }) => {
+  console.log(`${circuit}: ${from} -> ${to} (${reason})`);
+});
+
+const gateway = buildGateway({ client: guarded.client, deadlineMs: DEADLINE_MS });
+// For the demonstration only: what is wrong with the large model.
+gateway.put('/demo/hang', () => setHangShare(1));
+gateway.delete('/demo/hang', () => setHangShare(0));
+function setHangShare(hangShare: number) {
+  models.faults.set('demand-large', { hangShare });
+  return { 'demand-large': hangShare === 0 ? 'healthy' : 'hangs' };
+}
+
+const url = await gateway.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 0) });
+const { features } = labelledInputs(7).next().value;
+const body = JSON.stringify({ features: features.map((value) => Number(value.toFixed(2))) });
+console.log(`
+The gateway listens at ${url}, in front of ${models.models.join(' and ')} at ${models.address}.
+A request may take ${DEADLINE_MS} ms, fallbacks included. PORT=8080 chooses the port.
+
+Ask for a prediction:
+
+  curl -i ${url}/predict -H 'content-type: application/json' -d '${body}'
+
+Make the large model hang, and ask again: a kept answer comes, with its source and age. Ask something else (change a
+number): the small model answers. Ask /predict?fallback=none: after a few timeouts the circuit opens, and a 503 comes at once.
+
+  curl -X PUT ${url}/demo/hang
+
+Heal it; some seconds later the circuit lets calls through again:
+
+  curl -X DELETE ${url}/demo/hang
+
+Ctrl-C stops it.`);
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
+
+async function stop(): Promise<void> {
+  await gateway.close();
+  await guarded.close();
+  await models.close();
+}

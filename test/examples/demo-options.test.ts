@@ -1,0 +1,64 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { HELP, parseOptions, UsageError } from '../../examples/demo/options.js';
+import { run } from './support.js';
+
+describe("the demo's options", () => {
+  it('has defaults', () => {
+    expect(parseOptions([])).toEqual({
+      seconds: 30,
+      engine: 'native',
+      seed: 1,
+      headless: false,
+      json: undefined,
+    });
+  });
+
+  it('takes all of them', () => {
+    const file = join(tmpdir(), 'x.json');
+    const args = ['--seconds', '6', '--engine', 'opossum', '--seed=0', '--headless', '--json', file];
+    expect(parseOptions(args)).toEqual({
+      seconds: 6,
+      engine: 'opossum',
+      seed: 0,
+      headless: true,
+      json: file,
+    });
+  });
+
+  it.each([
+    [['--seconds', 'abc'], /--seconds: expected an integer from 6 to 3600, got "abc"/],
+    [['--seconds', '5'], /--seconds: .*got "5"/],
+    [['--seconds', '3601'], /--seconds: .*got "3601"/],
+    [['--seconds', '7.5'], /--seconds/],
+    [['--seconds', '1e2'], /--seconds/],
+    [['--seconds='], /--seconds/],
+    [['--seconds'], /--seconds/],
+    [['--seed', '-1'], /--seed/],
+    [['--seed', '0x10'], /--seed/],
+    [['--engine', 'none'], /--engine: expected one of native, opossum, got "none"/],
+    [['--json', '/nowhere/at/all/x.json'], /--json: expected a file in a directory/],
+    [['--headless=yes'], /--headless/],
+    [['--speed', '3'], /--speed/],
+    [['fast'], /fast/],
+  ])('%j is refused', (args, message) => {
+    expect(() => parseOptions(args)).toThrow(UsageError);
+    expect(() => parseOptions(args)).toThrow(message);
+  });
+
+  it('prints a clear error and exits with 2', async () => {
+    const demo = run('examples/demo/main.ts', '--seconds', 'soon');
+    expect(await demo.ended()).toBe(2);
+    expect(demo.stderr()).toBe(
+      'demo: --seconds: expected an integer from 6 to 3600, got "soon"\nTry --help.\n',
+    );
+    expect(demo.stdout()).toBe('');
+  });
+
+  it('prints its help', async () => {
+    const demo = run('examples/demo/main.ts', '--help');
+    expect(await demo.ended()).toBe(0);
+    expect(demo.stdout()).toBe(HELP);
+  });
+});

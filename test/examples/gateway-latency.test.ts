@@ -1,0 +1,59 @@
+import { setTimeout } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { CIRCUIT, inputs, MODEL, startGateway } from './gateway-setup.js';
+
+const DEADLINE_MS = 2_000; // long, so that a busy machine cannot look like it
+const REQUESTS = 100;
+const INTERVAL_MS = 10;
+
+type Ask = (features: readonly number[]) => Promise<Response>;
+
+/** The latency of requests that come at an even pace, whatever became of the earlier ones; and their statuses. */
+async function measure(ask: Ask, requests: number) {
+  const timed = async (features: readonly number[]) => {
+    const startMs = performance.now();
+    const response = await ask(features);
+    await response.arrayBuffer();
+    return { ms: performance.now() - startMs, code: response.status };
+  };
+  const asked: ReturnType<typeof timed>[] = [];
+  for (let index = 0; index < requests; index++) {
+    asked.push(timed(inputs[index % inputs.length] ?? []));
+    await setTimeout(INTERVAL_MS);
+  }
+  const answers = await Promise.all(asked);
+  const sorted = answers.map(({ ms }) => ms).sort((a, b) => a - b);
+  const p99Ms = sorted[Math.ceil(requests * 0.99) - 1] ?? Number.NaN;
+  return { p99Ms, codes: [...new Set(answers.map(({ code }) => code))] };
+}
+
+async function hanging(guarded: boolean, query: string) {
+  // Stays open for as long as the test lasts: no probe may come between.
+  const circuit = { open: { baseMs: 600_000, jitter: 'none' } } as const;
+  const { models, guard, predict } = await startGateway({ deadlineMs: DEADLINE_MS, guarded, circuit });
+  const ask: Ask = (features) => predict({ features }, { query });
+  await measure(ask, 20); // connections are made, code is warm
+  models.faults.set(MODEL, { hangShare: 1 });
+  if (guard) {
+    await measure(ask, 10); // what the circuit needs to see is not measured
+    expect(guard.snapshots()).toMatchObject([{ key: CIRCUIT, state: 'open' }]);
+  }
+  return measure(ask, REQUESTS);
+}
+
+it('a model that hangs makes a gateway slow, but not a guarded one', { timeout: 60_000 }, async () => {
+  const unguarded = await hanging(false, '');
+  const rejecting = await hanging(true, '?fallback=none');
+  const answering = await hanging(true, '');
+  const ms = ({ p99Ms }: { p99Ms: number }) => `${p99Ms.toFixed(1)} ms`;
+  console.log(
+    `p99 of the gateway while the model hangs (deadline ${DEADLINE_MS} ms): ${ms(unguarded)} without the guard, ` +
+      `${ms(rejecting)} with it and no fallback, ${ms(answering)} with the chain`,
+  );
+  expect(unguarded.codes).toEqual([504]);
+  expect(unguarded.p99Ms).toBeGreaterThan(DEADLINE_MS * 0.95);
+  expect(rejecting.codes).toEqual([503]);
+  expect(rejecting.p99Ms).toBeLessThan(DEADLINE_MS / 2);
+  expect(answering.codes).toEqual([200]);
+  expect(answering.p99Ms).toBeLessThan(DEADLINE_MS / 2);
+});

@@ -1,0 +1,84 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { PHASES } from '../../examples/demo/phases.js';
+import { HEADERS } from '../../examples/demo/report.js';
+import { resolveOptions } from '../../src/circuit/options.js';
+import { path } from './support.js';
+
+const readme = readFileSync(path('README.md'), 'utf8');
+
+/** The text between two marks. */
+function part(name: string): string {
+  const [, text = ''] = new RegExp(`<!-- ${name} -->\\n(.*?)<!-- /${name} -->`, 's').exec(readme) ?? [];
+  return text;
+}
+
+describe('the README', () => {
+  it('shows the demo as it is: every phase, the table, no caller with an error', () => {
+    const lines = part('demo').split('\n');
+    for (const { name, what } of PHASES) expect(part('demo')).toContain(`${name}: ${what}`);
+    const header = lines.findIndex((line) => line.startsWith('phase '));
+    expect(lines[header]?.split(/ {2,}/)).toEqual([...HEADERS]);
+    const rows = lines.slice(header + 2, header + 2 + PHASES.length).map((line) => line.split(/ {2,}/));
+    expect(rows.map(([name]) => name)).toEqual(PHASES.map(({ name }) => name));
+    expect(rows.map((row) => row[HEADERS.indexOf('errors')])).toEqual(PHASES.map(() => '0'));
+  });
+
+  it("states the circuit's defaults", () => {
+    expect(resolveOptions(undefined, 'circuit')).toEqual({
+      trip: [
+        { rule: 'consecutive', failures: 5 },
+        { rule: 'failure-rate', threshold: 0.5, minimumCalls: 20 },
+      ],
+      window: { type: 'count', size: 100 },
+      open: { baseMs: 5_000, multiplier: 2, maxMs: 60_000, jitter: 'equal', maxPushbackMs: 60_000 },
+      halfOpen: { permittedProbes: 1, successThreshold: 1, probeTimeoutMs: 10_000 },
+      recovering: { durationMs: 5_000, initialShare: 0.2 },
+      concurrency: false,
+      throttle: false,
+      mode: 'enforce',
+    });
+    const stated = new Map(
+      readme.split('\n').flatMap((line) => {
+        const [, what = '', ours = ''] = line.split(' | ').join('|').split('|');
+        return ours === '' ? [] : [[what.trim(), ours.trim()] as const];
+      }),
+    );
+    expect(Object.fromEntries(stated)).toMatchObject({
+      'trips on failures in a row': '5',
+      'or on a failure rate': '50 % of ≥ 20 calls',
+      window: 'last 100 calls',
+      'open for': '5 s, ×2 up to 60 s',
+      jitter: 'half of it is random',
+      "server's push-back": 'heard, up to 60 s',
+      'probes in half-open': '1',
+      'unsettled probe': 'fails after 10 s',
+      'after recovery': '20 % to 100 % in 5 s',
+    });
+  });
+
+  it('names the lowest grpc-js that the manifest takes', () => {
+    const { peerDependencies } = JSON.parse(readFileSync(path('package.json'), 'utf8'));
+    const [, lowest] = /^\^(\d+\.\d+)\.0$/.exec(peerDependencies['@grpc/grpc-js']) ?? [];
+    expect(readme).toContain(`\`@grpc/grpc-js\` ${lowest} or later`);
+  });
+
+  it.each([
+    'README.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'examples/README.md',
+    'docs/architecture.md',
+    'docs/composing.md',
+    'docs/fallbacks.md',
+    'docs/mutation.md',
+    'docs/semantics.md',
+    'docs/decisions/native-circuit.md',
+    'docs/decisions/native-engine.md',
+  ])('%s links to what is there', (file) => {
+    const text = readFileSync(path(file), 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) => link);
+    const folder = file.includes('/') ? file.slice(0, file.lastIndexOf('/') + 1) : '';
+    expect(links.filter((link) => !existsSync(path(folder + link)))).toEqual([]);
+  });
+});

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { run } from './support.js';
+
+/** What a story prints. Why a circuit changed its state is other tests' concern. */
+async function tell(name: string): Promise<string[]> {
+  const program = run(`examples/${name}/main.ts`);
+  expect(await program.ended(), program.stderr()).toBe(0);
+  expect(program.stderr()).toBe('');
+  const lines = program.stdout().trimEnd().split('\n');
+  return lines.map((line) => (line.includes('circuit: ') ? line.replace(/ \(.*\)$/, '') : line));
+}
+
+describe('the stories', { timeout: 60_000 }, () => {
+  it('pricing: a kept price for half an hour, then none', async () => {
+    expect(await tell('pricing')).toEqual([
+      'minute 0: all is well',
+      '  mug: 12.50 EUR (primary)',
+      'minute 5: the pricing model is down',
+      '  mug: 12.50 EUR (last-good, 5 min old, because UNAVAILABLE)',
+      '  lamp: price unavailable (default, because UNAVAILABLE)',
+      'minute 5: after five failures in a row it is not asked any more',
+      '  mug: 12.50 EUR (last-good, 5 min old, because UNAVAILABLE)',
+      '  mug: 12.50 EUR (last-good, 5 min old, because UNAVAILABLE)',
+      '  circuit: closed -> open',
+      '  mug: 12.50 EUR (last-good, 5 min old, because UNAVAILABLE)',
+      '  mug: 12.50 EUR (last-good, 5 min old, because CIRCUIT_OPEN)',
+      'minute 31: the kept price has become too old',
+      '  circuit: open -> half-open',
+      '  circuit: half-open -> open',
+      '  mug: price unavailable (default, because UNAVAILABLE)',
+      'minute 32: the model is back, and a call finds out',
+      '  circuit: open -> half-open',
+      '  circuit: half-open -> recovering',
+      '  mug: 13.00 EUR (primary)',
+    ]);
+  });
+
+  it("recommendations: the country's bestsellers, after a few pages at once", async () => {
+    expect(await tell('recommendations')).toEqual([
+      'all is well',
+      '  ada in DE: boots for ada, scarf for ada (primary)',
+      'the recommender hangs: three pages wait for their deadline',
+      '  ada in DE: umbrella, bicycle (default, because DEADLINE_EXCEEDED)',
+      '  ada in IT: espresso pot, sunglasses (default, because DEADLINE_EXCEEDED)',
+      '  circuit: closed -> open',
+      '  ada in FR: gift card (default, because DEADLINE_EXCEEDED)',
+      'the others do not wait',
+      '  bob in DE: umbrella, bicycle (default, because CIRCUIT_OPEN)',
+      '  bob in IT: espresso pot, sunglasses (default, because CIRCUIT_OPEN)',
+      '  bob in FR: gift card (default, because CIRCUIT_OPEN)',
+      '  6 pages came; the recommender was asked 3 times',
+      'ten seconds later a call finds out that it is back',
+      '  circuit: open -> half-open',
+      '  circuit: half-open -> recovering',
+      '  ada in DE: boots for ada, scarf for ada (primary)',
+      'it is cold: it gets few calls at first, then more',
+      '  second 0: 2 of 10 pages are personal',
+      '  second 1: 4 of 10 pages are personal',
+      '  second 2: 5 of 10 pages are personal',
+      '  second 3: 7 of 10 pages are personal',
+      '  second 4: 8 of 10 pages are personal',
+      '  circuit: recovering -> closed',
+      '  second 5: 10 of 10 pages are personal',
+    ]);
+  });
+
+  it('trading: no order without a forecast of the model itself', async () => {
+    const lines = await tell('trading');
+    expect(lines).toEqual([
+      'second 0: all is well',
+      '  desk: demand low, buys 10 MWh',
+      '  screen: demand low (fresh)',
+      'second 10: the model fails',
+      '  desk: HALT, no order (INTERNAL)',
+      '  screen: demand low (10 s old)',
+      'second 10: it fails again: enough for both circuits',
+      "  desk's circuit: closed -> open",
+      '  desk: HALT, no order (INTERNAL)',
+      '  screen: demand low (10 s old)',
+      'second 10: it is not asked any more',
+      '  desk: HALT, no order (CIRCUIT_OPEN, no sooner than in 30 s again)',
+      '  screen: demand low (10 s old)',
+      'second 39: it is well again, which nobody knows yet',
+      '  desk: HALT, no order (CIRCUIT_OPEN, no sooner than in 1 s again)',
+      '  screen: demand low (39 s old)',
+      'second 40: a call finds out',
+      "  desk's circuit: open -> half-open",
+      "  desk's circuit: half-open -> closed",
+      '  desk: demand low, buys 10 MWh',
+      '  screen: demand low (fresh)',
+      'second 40: the risk officer pulls the plug: nothing is asked, however well the model is',
+      '  desk: HALT, no order (ISOLATED)',
+      '  screen: demand low (fresh)',
+      'second 40: and puts it back',
+      '  desk: demand low, buys 10 MWh',
+      '  screen: demand low (fresh)',
+    ]);
+  });
+});

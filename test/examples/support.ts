@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterEach } from 'vitest';
+
+/** A file of the repository. */
+export function path(fromRoot: string): string {
+  return fileURLToPath(new URL(`../../${fromRoot}`, import.meta.url));
+}
+
+/** A program of the examples, as a process of its own. */
+export interface Program {
+  readonly process: ChildProcess;
+  /** What it has written so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when standard output contains the text. @throws when it ends without */
+  says(text: string): Promise<void>;
+  /** Resolves with the exit code, or the signal, when it has ended. */
+  ended(): Promise<number | NodeJS.Signals | null>;
+}
+
+const running = new Set<ChildProcess>();
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+  running.clear();
+});
+
+/** Runs a TypeScript file. It is killed after the test if it still runs. */
+export function run(file: string, ...args: string[]): Program {
+  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path(file), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
+    child.once('close', (code, signal) => resolve(code ?? signal));
+  });
+  return {
+    process: child,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    ended: () => ended,
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (!stdout.includes(text)) return;
+          child.stdout.off('data', look);
+          resolve();
+        };
+        child.stdout.on('data', look);
+        look();
+        void ended.then(() => reject(new Error(`ended without "${text}":\n${stdout}\n${stderr}`)));
+      }),
+  };
+}
+
+/** Whether anything listens there. */
+export function listens(address: string): Promise<boolean> {
+  const [host = '', port = ''] = address.split(':');
+  return new Promise((resolve) => {
+    const socket = connect({ host, port: Number(port) });
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
