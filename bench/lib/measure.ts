@@ -1,0 +1,40 @@
+import type { Result, Row, Sampler, Subjects } from './row.js';
+
+const NAMES = ['ours', 'floor', 'opossum', 'cockatiel'] as const;
+
+/** The median over interleaved rounds, so that what slows the machine for a while slows everybody. */
+export async function measure(row: Row, rounds: number): Promise<Result> {
+  const subjects = await row.open();
+  try {
+    const samples: Partial<Record<(typeof NAMES)[number], number[]>> = {};
+    // the first round warms up and is not counted
+    for (let round = -1; round < rounds; round++) {
+      for (const name of NAMES) {
+        const sampler = subjects[name];
+        if (!sampler) continue;
+        const value = await sampler();
+        if (round >= 0) samples[name] = [...(samples[name] ?? []), value];
+      }
+    }
+    const peer = (name: 'opossum' | 'cockatiel') => (samples[name] ? { [name]: median(samples[name]) } : {});
+    return {
+      name: row.name,
+      unit: row.unit,
+      ours: median(samples.ours ?? []),
+      ...(samples.floor && { floor: median(samples.floor) }),
+      peers: { ...peer('opossum'), ...peer('cockatiel') },
+    };
+  } finally {
+    await subjects.close?.();
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  const value = sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+  return Math.round(value * 100) / 100;
+}
+
+export type { Sampler, Subjects };

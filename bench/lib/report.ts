@@ -1,0 +1,58 @@
+import type { Result, Row } from './row.js';
+
+const COLUMNS = ['row', 'unit', 'budget', 'ours', 'floor', 'opossum', 'cockatiel'] as const;
+const WIDTHS = [40, 6, 12, 11, 18, 21, 21];
+
+export function header(): string {
+  return line(COLUMNS);
+}
+
+/** One row of the table; peers with how many times ours they are. */
+export function reportLine(row: Row, result: Result): string {
+  const peer = (name: 'opossum' | 'cockatiel') => {
+    const value = result.peers[name];
+    if (value === undefined) return '-';
+    return `${figure(value)} (${figure(value / result.ours)}x)${isTooNear(row, result, name) ? ' !' : ''}`;
+  };
+  return line([
+    row.name,
+    row.unit,
+    budgetText(row),
+    figure(result.ours) + (isOver(row, result) ? ' !' : ''),
+    result.floor === undefined ? '-' : `${figure(result.floor)} (${(result.ours / result.floor).toFixed(2)})`,
+    peer('opossum'),
+    peer('cockatiel'),
+  ]);
+}
+
+function budgetText({ budget, budgetOfFloor }: Row): string {
+  const texts = [];
+  if (budget !== undefined) texts.push(figure(budget));
+  if (budgetOfFloor !== undefined) texts.push(`${budgetOfFloor}x`);
+  return texts.join(', ') || '-';
+}
+
+/** Whether a figure misses its budget, or one of two. */
+function isOver({ budget, budgetOfFloor, moreIsBetter = false }: Row, { ours, floor }: Result): boolean {
+  const misses = (limit: number) => (moreIsBetter ? ours < limit : ours > limit);
+  if (budget !== undefined && misses(budget)) return true;
+  return budgetOfFloor !== undefined && floor !== undefined && misses(budgetOfFloor * floor);
+}
+
+/** Whether a peer is less far behind than it has to be. */
+function isTooNear({ peersAtLeast }: Row, { ours, peers }: Result, name: 'opossum' | 'cockatiel'): boolean {
+  const times = peersAtLeast?.[name];
+  const value = peers[name];
+  return times !== undefined && value !== undefined && value < times * ours;
+}
+
+function line(cells: readonly string[]): string {
+  return cells
+    .map((cell, i) => (i === 0 ? cell.padEnd(WIDTHS[i] ?? 0) : cell.padStart(WIDTHS[i] ?? 0)))
+    .join('');
+}
+
+function figure(value: number): string {
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
+}

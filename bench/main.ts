@@ -1,0 +1,102 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { measure } from './lib/measure.js';
+import { header, reportLine } from './lib/report.js';
+import type { Result, Row } from './lib/row.js';
+
+const HELP = `npm run bench -- [options]
+
+Measures the compiled code, as users run it.
+
+  --only TEXT    only the rows whose name contains it (or one of several, with commas between)
+  --rounds N     rounds per row, of which the median is shown (default 11)
+  --json FILE    also writes {node, results: [{name, unit, ours, floor?, peers: {opossum, cockatiel}}]}
+  --help         this
+
+A figure with a "!" is over its budget; a peer's, not as many times ours as it has to be. Peers: opossum and cockatiel, in
+the same run, round about.
+`;
+
+interface Options {
+  readonly only: string;
+  readonly rounds: number;
+  readonly json: string | undefined;
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: '' },
+      rounds: { type: 'string', default: '11' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    process.exit(0);
+  }
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 1000) {
+    throw new RangeError(
+      `--rounds: expected an integer from 1 to 1000, got ${JSON.stringify(values.rounds)}`,
+    );
+  }
+  return { only: values.only, rounds, json: values.json };
+}
+
+/** All rows of all files in `rows/`, files in alphabetical order. */
+async function loadRows(): Promise<Row[]> {
+  const folder = new URL('./rows/', import.meta.url);
+  const files = readdirSync(folder).filter((file) => file.endsWith('.js'));
+  const rows: Row[] = [];
+  for (const file of files.sort()) {
+    const module: { rows: readonly Row[] } = await import(new URL(file, folder).href);
+    rows.push(...module.rows);
+  }
+  return rows;
+}
+
+async function run(options: Options): Promise<void> {
+  const results: Result[] = [];
+  const wanted = options.only.split(',');
+  const rows = (await loadRows()).filter(({ name }) => wanted.some((text) => name.includes(text)));
+  if (rows.length === 0)
+    throw new RangeError(`--only: no row's name contains ${JSON.stringify(options.only)}`);
+  console.log(header());
+  for (const row of rows) {
+    const result = await measure(row, options.rounds);
+    results.push(result);
+    console.log(reportLine(row, result));
+  }
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify({ node: process.version, results }, null, 2)}\n`);
+  }
+}
+
+/** Memory is measured after a collection, which a script may only ask for under a flag of the process. */
+function runAgainWithGc(): never {
+  const main = fileURLToPath(import.meta.url);
+  const args = [
+    ...process.execArgv,
+    '--expose-gc',
+    '--max-semi-space-size=64',
+    main,
+    ...process.argv.slice(2),
+  ];
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  process.exit(status ?? 1);
+}
+
+try {
+  const options = readOptions();
+  if (globalThis.gc === undefined) runAgainWithGc();
+  await run(options);
+  // opossum's timers of rows that are over must not hold the process
+  process.exit(0);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(2);
+}

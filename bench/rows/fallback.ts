@@ -1,0 +1,95 @@
+import { createGuard, defaultPrediction, FallbackRegistry, type Guard, lastGood } from 'failsoft';
+import {
+  GRPCInferenceServiceClient,
+  GRPCInferenceServiceService,
+  ModelInferRequest,
+  ModelInferResponse,
+} from 'failsoft/protos/oip';
+import { fakeClient } from '../lib/fake-channel.js';
+import type { Row, Sampler } from '../lib/row.js';
+
+const { modelInfer, modelReady } = GRPCInferenceServiceService;
+
+const request = ModelInferRequest.fromPartial({
+  modelName: 'demand-large',
+  rawInputContents: [Buffer.alloc(32)],
+});
+const answerOf = (bytes: number) =>
+  ModelInferResponse.fromPartial({ modelName: 'demand-large', rawOutputContents: [Buffer.alloc(bytes)] });
+const bytesOf = (answer: ModelInferResponse) => Buffer.from(ModelInferResponse.encode(answer).finish());
+
+const BATCH = 100;
+const BATCHES = 40;
+
+/** Microseconds per call of a batch that is made in one turn, with what it leaves to the loop's next. */
+function usPerCall(answerBytes: Buffer, guard: Guard): () => Promise<number> {
+  const client = fakeClient(GRPCInferenceServiceClient, answerBytes, { interceptors: [guard.interceptor] });
+  return async () => {
+    const start = process.hrtime.bigint();
+    await new Promise<void>((resolve) => {
+      let left = BATCH;
+      const done = () => {
+        if (--left === 0) setImmediate(resolve);
+      };
+      for (let n = 0; n < BATCH; n++) client.modelInfer(request, done);
+    });
+    return Number(process.hrtime.bigint() - start) / 1_000 / BATCH;
+  };
+}
+
+function middleOf(sample: () => Promise<number>): Sampler {
+  return async () => {
+    const samples: number[] = [];
+    for (let n = 0; n < BATCHES; n++) samples.push(await sample());
+    return samples.sort((a, b) => a - b)[BATCHES >> 1] ?? Number.NaN;
+  };
+}
+
+/** What one costs more than the other, the two in turn, so that both see the same machine. */
+function added(more: () => Promise<number>, bare: () => Promise<number>): Sampler {
+  return middleOf(async () => {
+    const without = await bare();
+    return (await more()) - without;
+  });
+}
+
+const hit: Row = {
+  name: 'fallback.lastGood.hit',
+  unit: 'us',
+  budgetOfFloor: 1.5,
+  open: async () => {
+    const answer = answerOf(0);
+    const isolated = (fallbacks: FallbackRegistry) => createGuard({ fallbacks });
+    const kept = isolated(new FallbackRegistry().register(modelInfer, [lastGood()]));
+    const fixed = isolated(new FallbackRegistry().register(modelInfer, [defaultPrediction(answer)]));
+    const ours = usPerCall(bytesOf(answer), kept);
+    await ours(); // fills it
+    for (const guard of [kept, fixed]) guard.circuit(modelInfer).isolate();
+    return { ours: middleOf(ours), floor: middleOf(usPerCall(bytesOf(answer), fixed)) };
+  },
+};
+
+const store: Row = {
+  name: 'fallback.lastGood.store',
+  unit: 'us',
+  budget: 3,
+  open: () => {
+    const bytes = bytesOf(answerOf(1_000));
+    const fallbacks = new FallbackRegistry().register(modelInfer, [lastGood()]);
+    const keeps = createGuard({ fallbacks });
+    return { ours: added(usPerCall(bytes, keeps), usPerCall(bytes, createGuard())) };
+  },
+};
+
+const storeElsewhere: Row = {
+  name: 'fallback.lastGood.store.other-method',
+  unit: 'us',
+  open: () => {
+    const bytes = bytesOf(answerOf(1_000));
+    const fallbacks = new FallbackRegistry().register(modelReady, [lastGood()]);
+    const keeps = createGuard({ fallbacks });
+    return { ours: added(usPerCall(bytes, keeps), usPerCall(bytes, createGuard())) };
+  },
+};
+
+export const rows: readonly Row[] = [hit, store, storeElsewhere];

@@ -1,0 +1,194 @@
+import {
+  InterceptingCall,
+  type InterceptingListener,
+  type Interceptor,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { ConsecutiveBreaker, circuitBreaker, handleAll, type IPolicy } from 'cockatiel';
+import { createGuard, defaultPrediction, FallbackRegistry, perModel } from 'failsoft';
+import {
+  GRPCInferenceServiceClient,
+  GRPCInferenceServiceService,
+  ModelInferRequest,
+  ModelInferResponse,
+} from 'failsoft/protos/oip';
+import CircuitBreaker from 'opossum';
+import { fakeClient } from '../lib/fake-channel.js';
+import type { Row, Sampler } from '../lib/row.js';
+
+const answer = ModelInferResponse.fromPartial({ modelName: 'demand-large', id: '1' });
+const answerBytes = Buffer.from(ModelInferResponse.encode(answer).finish());
+const request = ModelInferRequest.fromPartial({ modelName: 'demand-large' });
+
+function client(...interceptors: Interceptor[]): GRPCInferenceServiceClient {
+  return fakeClient(GRPCInferenceServiceClient, answerBytes, { interceptors });
+}
+
+const noOp: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
+
+/** What an interceptor that answers by itself cannot do without. */
+function minimal(reply: (listener: Partial<InterceptingListener>) => void): Interceptor {
+  class MinimalCall extends InterceptingCall {
+    override start(_metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
+      setImmediate(reply, listener);
+    }
+    override sendMessage(): void {}
+    override sendMessageWithContext(): void {}
+    override halfClose(): void {}
+  }
+  const none: ConstructorParameters<typeof InterceptingCall>[0] = Object.create(null);
+  return () => new MinimalCall(none);
+}
+
+const rejecting = minimal((listener) =>
+  listener.onReceiveStatus?.({
+    code: status.UNAVAILABLE,
+    details: `circuit isolated by hand: ${GRPCInferenceServiceService.modelInfer.path}`,
+    metadata: new Metadata(),
+  }),
+);
+
+const answering = minimal((listener) => {
+  const metadata = new Metadata();
+  metadata.set('failsoft-source', 'default');
+  metadata.set('failsoft-cause', 'ISOLATED');
+  listener.onReceiveMetadata?.(metadata);
+  listener.onReceiveMessage?.(answer);
+  listener.onReceiveStatus?.({ code: status.OK, details: '', metadata: new Metadata() });
+});
+
+const BATCH = 100;
+const BATCHES = 100;
+
+type Batch = () => Promise<void>;
+
+/** A batch of calls in one turn, as a busy service makes them; over when the last one is answered. */
+function calls(on: GRPCInferenceServiceClient): Batch {
+  return () =>
+    new Promise((resolve) => {
+      let left = BATCH;
+      const done = () => {
+        left--;
+        if (left === 0) setImmediate(resolve);
+      };
+      for (let n = 0; n < BATCH; n++) on.modelInfer(request, done);
+    });
+}
+
+/** The same calls as promises, inside a policy. */
+function promised(
+  on: GRPCInferenceServiceClient,
+  within: (call: () => Promise<unknown>) => Promise<unknown>,
+): Batch {
+  const call = () =>
+    new Promise((resolve, reject) => {
+      on.modelInfer(request, (error: ServiceError | null, value) => (error ? reject(error) : resolve(value)));
+    });
+  return async () => {
+    await Promise.allSettled(Array.from({ length: BATCH }, () => within(call)));
+    await new Promise(setImmediate);
+  };
+}
+
+const inOpossum = (breaker: CircuitBreaker<[() => Promise<unknown>]>) => (call: () => Promise<unknown>) =>
+  breaker.fire(call);
+const inCockatiel = (policy: IPolicy) => (call: () => Promise<unknown>) => policy.execute(call);
+
+const opossum = () => new CircuitBreaker((call: () => Promise<unknown>) => call(), { timeout: false });
+const cockatiel = () =>
+  circuitBreaker(handleAll, { halfOpenAfter: 10_000, breaker: new ConsecutiveBreaker(5) });
+
+async function usOf(batch: Batch): Promise<number> {
+  const start = process.hrtime.bigint();
+  await batch();
+  return Number(process.hrtime.bigint() - start) / 1_000 / BATCH;
+}
+
+/** Microseconds per call: the mean, so that what the garbage of a call costs is in it. */
+function perCall(batch: Batch): Sampler {
+  return async () => {
+    let sum = 0;
+    for (let n = 0; n < BATCHES; n++) sum += await usOf(batch);
+    return sum / BATCHES;
+  };
+}
+
+/** Microseconds that a call costs more than one without anything: the two in turn, so that both see the same machine. */
+function added(batch: Batch): Sampler {
+  const bare = calls(client());
+  return async () => {
+    let sum = 0;
+    for (let n = 0; n < BATCHES; n++) {
+      const without = await usOf(bare);
+      sum += (await usOf(batch)) - without;
+    }
+    return sum / BATCHES;
+  };
+}
+
+const okAdded: Row = {
+  name: 'interceptor.ok.added',
+  unit: 'us',
+  budget: 1,
+  budgetOfFloor: 2.5,
+  open: () => ({
+    ours: added(calls(client(createGuard().interceptor))),
+    floor: added(calls(client(noOp))),
+    opossum: added(promised(client(), inOpossum(opossum()))),
+    cockatiel: added(promised(client(), inCockatiel(cockatiel()))),
+  }),
+};
+
+const perModelAdded: Row = {
+  name: 'interceptor.ok.added.per-model',
+  unit: 'us',
+  open: () => ({
+    ours: added(calls(client(createGuard({ keyBy: perModel() }).interceptor))),
+    floor: added(calls(client(noOp))),
+  }),
+};
+
+const reject: Row = {
+  name: 'interceptor.reject',
+  unit: 'us',
+  budgetOfFloor: 1.05,
+  open: () => {
+    const guard = createGuard();
+    guard.circuit(GRPCInferenceServiceService.modelInfer).isolate();
+    const opened = opossum();
+    opened.open();
+    const held = cockatiel();
+    held.isolate();
+    return {
+      ours: perCall(calls(client(guard.interceptor))),
+      floor: perCall(calls(client(rejecting))),
+      opossum: perCall(promised(client(), inOpossum(opened))),
+      cockatiel: perCall(promised(client(), inCockatiel(held))),
+    };
+  },
+};
+
+const fallbackDefault: Row = {
+  name: 'fallback.default',
+  unit: 'us',
+  budgetOfFloor: 1.25,
+  open: () => {
+    const fallbacks = new FallbackRegistry().register(GRPCInferenceServiceService.modelInfer, [
+      defaultPrediction(answer),
+    ]);
+    const guard = createGuard({ fallbacks });
+    guard.circuit(GRPCInferenceServiceService.modelInfer).isolate();
+    const opened = opossum();
+    opened.open();
+    opened.fallback(() => answer);
+    return {
+      ours: perCall(calls(client(guard.interceptor))),
+      floor: perCall(calls(client(answering))),
+      opossum: perCall(promised(client(), inOpossum(opened))),
+    };
+  },
+};
+
+export const rows: readonly Row[] = [okAdded, perModelAdded, reject, fallbackDefault];
