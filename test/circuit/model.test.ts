@@ -4,13 +4,13 @@ import { consecutive, failureRate, latency, slowRate } from '../../src/circuit/i
 import type { CircuitMode, CircuitOptions, IsolationHandle, Permit } from '../../src/circuit/types.js';
 import { OUTCOMES, type Outcome } from '../../src/classify/outcome.js';
 import { seededRandom } from '../../src/testing/random.js';
-import { integerFromEnvironment } from './environment.js';
+import { expectProperty, integerFromEnvironment, runs, SEED } from '../support/properties.js';
 import { type Bench, bench } from './harness.js';
 import { Model, type ModelConfig, type ModelPermit } from './model.js';
 
-/** Sequences, of 100 to 300 commands each; `npm run test:model` sets many more, and a seed of its own. */
-const RUNS = integerFromEnvironment('FAILSOFT_MODEL_RUNS', 3000, 1, 10_000_000);
-const SEED = integerFromEnvironment('FAILSOFT_MODEL_SEED', 20_26, 0, 2 ** 31 - 1);
+/** Sequences, of 100 to 300 commands each; mutation testing runs them once per mutant, and asks for less. */
+const SEQUENCES = integerFromEnvironment('FAILSOFT_MODEL_RUNS', 3000, 1, 10_000_000);
+const RUNS = runs(SEQUENCES);
 
 type Command =
   | { readonly do: 'acquire' }
@@ -304,7 +304,7 @@ describe('the circuit against a plain model of it', () => {
   it(`agrees over ${RUNS} random sequences (seed ${SEED})`, { timeout: 20_000 + RUNS * 100 }, () => {
     let commands = 0;
     const seen = new Set<string>();
-    fc.assert(
+    expectProperty(
       fc.property(
         config,
         fc.nat(),
@@ -318,7 +318,7 @@ describe('the circuit against a plain model of it', () => {
           for (const { from, to } of pair.real.transitions) seen.add(`${from} -> ${to}`);
         },
       ),
-      { numRuns: RUNS, seed: SEED },
+      SEQUENCES,
     );
     expect(commands).toBeGreaterThanOrEqual(RUNS * 100);
     // the sequences went everywhere

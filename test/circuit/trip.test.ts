@@ -3,7 +3,7 @@ import { adaptive, consecutive, failureRate, latency, slowRate } from '../../src
 import type { CircuitOptions, TripRule } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { seededRandom, standardNormal } from '../../src/testing/random.js';
-import { integerFromEnvironment } from './environment.js';
+import { integerFromEnvironment } from '../support/properties.js';
 import { type Bench, bench } from './harness.js';
 
 type Calls = [outcome: Outcome, times: number, durationMs?: number][];

@@ -12,6 +12,7 @@ import {
 import { RollingCount } from '../../src/circuit/window/rolling-count.js';
 import { TimeWindow } from '../../src/circuit/window/time-window.js';
 import type { WindowSpec } from '../../src/circuit/window/window.js';
+import { expectProperty } from '../support/properties.js';
 
 interface Call {
   readonly unhealthy: boolean;
@@ -128,17 +129,17 @@ describe('the count window', () => {
     ['32-bit entries', [1, 10, 50, 100, 200, 400, 800, 1600]],
     ['no threshold', []],
   ])('holds exactly the last calls, with %s', (_name, thresholdsMs) => {
-    fc.assert(
+    expectProperty(
       fc.property(fc.integer({ min: 1, max: 20 }), calls(80), (size, recorded) => {
         const window = new CountWindow({ window: { type: 'count', size }, thresholdsMs, sum: true }, size);
         recorded.forEach((call, i) => {
           window.record(call.unhealthy, call.durationMs);
-          expectHolds(window, thresholdsMs, recorded.slice(Math.max(0, i + 1 - size), i + 1), 0.017);
+          expectHolds(window, thresholdsMs, recorded.slice(Math.max(0, i + 1 - size), i + 1), 1 / 128);
         });
         window.clear();
         expectHolds(window, thresholdsMs, [], 0);
       }),
-      { numRuns: 100 },
+      100,
     );
   });
 
@@ -152,7 +153,7 @@ describe('the count window', () => {
   });
 
   it('replays the newest calls of another', () => {
-    fc.assert(
+    expectProperty(
       fc.property(
         fc.integer({ min: 1, max: 20 }),
         fc.integer({ min: 1, max: 20 }),
@@ -173,7 +174,7 @@ describe('the count window', () => {
           expectHolds(fresh, [250], held, 0.017);
         },
       ),
-      { numRuns: 200 },
+      200,
     );
   });
 });
@@ -201,7 +202,7 @@ describe('the time window', () => {
   const bucketOf = (nowMs: number) => Math.floor(nowMs / (DURATION_MS / BUCKETS));
 
   it('holds exactly the calls of the last buckets', () => {
-    fc.assert(
+    expectProperty(
       fc.property(timed, (recorded) => {
         const window = new TimeWindow(spec, DURATION_MS, BUCKETS, 12_345);
         let nowMs = 12_345;
@@ -211,13 +212,23 @@ describe('the time window', () => {
           window.record(call.unhealthy, call.durationMs, nowMs);
           all.push({ ...call, atMs: nowMs });
           const held = all.filter(({ atMs }) => bucketOf(atMs) > bucketOf(nowMs) - BUCKETS);
-          expectHolds(window, spec.thresholdsMs, held, 0.07);
+          expectHolds(window, spec.thresholdsMs, held, 1 / 16);
         }
         window.roll(nowMs + DURATION_MS);
         expectHolds(window, spec.thresholdsMs, [], 0);
       }),
-      { numRuns: 150 },
+      150,
     );
+  });
+
+  it('says the middle of the eighth of a doubling that a percentile fell into', () => {
+    const percentile = (durationMs: number) => {
+      const window = new TimeWindow(spec, DURATION_MS, BUCKETS, 0);
+      window.record(false, durationMs, 0);
+      return window.percentiles([50])?.[0];
+    };
+    // 32 ms wide from 256 on, 64 ms wide from 512 on: never further off than a sixteenth
+    expect([256, 287.9, 288, 512].map(percentile)).toEqual([272, 272, 304, 544]);
   });
 
   it.each([1, 2, 7])('is empty after an idle gap as long as itself, with %i buckets', (buckets) => {
@@ -259,7 +270,7 @@ describe('the time window', () => {
 
 describe('the rolling count', () => {
   it('counts the last buckets', () => {
-    fc.assert(
+    expectProperty(
       fc.property(fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 60 }), (waits) => {
         const count = new RollingCount(1000, 10, 5000);
         let nowMs = 5000;
@@ -273,6 +284,7 @@ describe('the rolling count', () => {
         }
         expect(count.at(nowMs + 1000)).toBe(0);
       }),
+      100,
     );
   });
 

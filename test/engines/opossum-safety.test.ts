@@ -4,6 +4,7 @@ import { failureRate } from '../../src/circuit/index.js';
 import type { Permit } from '../../src/circuit/types.js';
 import { OUTCOMES, type Outcome } from '../../src/classify/outcome.js';
 import { opossumBench } from '../support/opossum-bench.js';
+import { expectProperty } from '../support/properties.js';
 
 type Step =
   | { readonly do: 'acquire' }
@@ -29,7 +30,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 it('whatever happens: one probe at a time, only a probe of now closes, and never stuck', () => {
-  fc.assert(
+  expectProperty(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const b = opossumBench({
         trip: [failureRate({ threshold: 0.5, minimumCalls: 3 })],
@@ -83,6 +84,6 @@ it('whatever happens: one probe at a time, only a probe of now closes, and never
       if (b.circuit.state === 'half-open') b.call('success');
       expect(b.circuit.state).toBe('closed');
     }),
-    { numRuns: 300 },
+    300,
   );
 });

@@ -3,6 +3,7 @@ import { ModelInferRequest } from 'failsoft/protos/oip';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonical, digest, RequestKey } from '../../src/fallback/request-key.js';
+import { expectProperty } from '../support/properties.js';
 import { METHOD, metadata, request } from './support.js';
 
 const key = new RequestKey({ vary: ['authorization', 'x-tenant-bin'] }, 'key');
@@ -79,28 +80,28 @@ function metadataOf({ authorization, tenant }: { authorization: string[]; tenant
 
 describe('the key of a request', () => {
   it('is canonical: the order in which maps were filled does not matter', () => {
-    fc.assert(
+    expectProperty(
       fc.property(drawn, (from) => {
         const inOrder = keyOf(build(from, (list) => [...list]));
         expect(keyOf(build(from, (list) => [...list].reverse()))).toBe(inOrder);
         expect(keyOf(build(from, (list) => [...list.slice(1), ...list.slice(0, 1)]))).toBe(inOrder);
       }),
-      { numRuns: 300 },
+      300,
     );
   });
 
   it('is that of the same request after the wire', () => {
-    fc.assert(
+    expectProperty(
       fc.property(drawn, (from) => {
         const asked = build(from, (list) => [...list]);
         expect(keyOf(ModelInferRequest.decode(ModelInferRequest.encode(asked).finish()))).toBe(keyOf(asked));
       }),
-      { numRuns: 200 },
+      200,
     );
   });
 
   it('differs for different requests', () => {
-    fc.assert(
+    expectProperty(
       fc.property(drawn, drawn, (a, b) => {
         const [first, second] = [a, b].map((from) =>
           build(from, (list) => list.toSorted((x, y) => (String(x) < String(y) ? -1 : 1))),
@@ -112,12 +113,12 @@ describe('the key of a request', () => {
         fc.pre(!same);
         expect(keyOf(first)).not.toBe(keyOf(second));
       }),
-      { numRuns: 300 },
+      300,
     );
   });
 
   it('no two identities share one', () => {
-    fc.assert(
+    expectProperty(
       fc.property(identity, identity, (a, b) => {
         const same =
           JSON.stringify([a.authorization, a.tenant.map((each) => [...each])]) ===
@@ -125,14 +126,14 @@ describe('the key of a request', () => {
         const asked = request();
         expect(keyOf(asked, metadataOf(a)) === keyOf(asked, metadataOf(b))).toBe(same);
       }),
-      { numRuns: 1000 },
+      1000,
     );
   });
 
   it('an identity cannot be forged through the request or a key of the user’s', () => {
     const byText = new RequestKey({ keyOf: (asked: ModelInferRequest) => asked.id }, 'key');
     byText.bind(METHOD);
-    fc.assert(
+    expectProperty(
       fc.property(fc.string(), fc.string(), fc.string(), fc.string(), (idA, idB, whoA, whoB) => {
         fc.pre(idA !== idB || whoA !== whoB);
         const make = (id: string, who: string) =>
@@ -147,7 +148,7 @@ describe('the key of a request', () => {
         fc.pre(idA !== idB || clean(whoA) !== clean(whoB));
         expect(make(idA, whoA)).not.toBe(make(idB, whoB));
       }),
-      { numRuns: 500 },
+      500,
     );
   });
 });

@@ -1,19 +1,16 @@
 import { seededRandom } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
-import { checkInteger } from '../../src/checks.js';
+
 import { type CallScript, runScript, ScriptedServer } from '../support/call-script.js';
 import { closedAfterEach } from '../support/closers.js';
 import { echoClient, startEchoServer } from '../support/echo-service.js';
 import { INVISIBLE, KEYS } from '../support/guard-variants.js';
+import { runs, SEED } from '../support/properties.js';
 import { randomScript } from '../support/random-script.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
-const fromEnvironment = (name: string, otherwise: number, min: number) =>
-  checkInteger(name, Number(process.env[name] ?? otherwise), min, 2 ** 32 - 1);
-
 /** Per variant and key, of which there are six. */
-const RUNS = fromEnvironment('FAILSOFT_DIFFERENTIAL_RUNS', 500, 1);
-const SEED = fromEnvironment('FAILSOFT_DIFFERENTIAL_SEED', 1, 0);
+const RUNS = runs(500);
 const LANES = 16;
 
 const closers = closedAfterEach();
@@ -87,6 +84,6 @@ describe.each(Object.entries(INVISIBLE))('with %s', (_variant, makeGuard) => {
       }
       expect(calls).toBe(RUNS - unmade);
     },
-    120_000,
+    20_000 + RUNS * 200,
   );
 });

@@ -6,7 +6,7 @@ const CALLS = 0;
 const UNHEALTHY = 1;
 const SUM = 2;
 const FIRST_MARK = 3;
-/** Three of the code's bits are dropped in the histograms: 8 steps per doubling, percentiles within 7 %. */
+/** Three of the code's bits are dropped in the histograms: 8 steps per doubling, percentiles within 1/16. */
 const COARSE_BITS = 3;
 const COARSE_CODES = LATENCY_CODES >>> COARSE_BITS;
 
@@ -118,8 +118,9 @@ export class TimeWindow implements Window {
     let seen = 0;
     for (let bin = 0; bin < COARSE_CODES && found.length < wanted.length; bin++) {
       for (let row = 0; row < this.#buckets; row++) seen += this.#histogram[row * COARSE_CODES + bin] ?? 0;
-      // the middle of the eight codes that share a bin
-      const middleMs = unitsToMs(decodeUnits((bin << COARSE_BITS) + (1 << (COARSE_BITS - 1))));
+      const first = bin << COARSE_BITS;
+      const last = first + (1 << COARSE_BITS) - 1;
+      const middleMs = unitsToMs((decodeUnits(first) + decodeUnits(last)) / 2);
       for (let next = wanted[found.length]; next !== undefined; next = wanted[found.length]) {
         if (seen < nearestRank(next, this.calls)) break;
         found.push(middleMs);
