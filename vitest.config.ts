@@ -16,7 +16,10 @@ export default defineConfig({
     ],
   },
   test: {
-    testTimeout: 20_000,
+    // A busy machine is no failure: these bound what hangs, and say nothing of how long anything may take.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     projects: [
       { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
       {
