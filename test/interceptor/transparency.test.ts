@@ -12,7 +12,7 @@ import {
   type ServerStep,
 } from '../support/call-script.js';
 import { closedAfterEach } from '../support/closers.js';
-import { type EchoClient, echoClient, startEchoServer } from '../support/echo-service.js';
+import { type EchoClient, echoClient, ready, startEchoServer } from '../support/echo-service.js';
 import { INVISIBLE, KEYS } from '../support/guard-variants.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
@@ -25,7 +25,7 @@ type ComparedLog = Omit<CallLog, 'code'> & { readonly code: status | undefined }
 async function runBoth(
   script: CallScript,
   guard: Guard,
-  channelOptions: object = {},
+  { options: channelOptions = {}, connected = false }: Pick<Scenario, 'options' | 'connected'>,
 ): Promise<{ without: ComparedLog; guarded: ComparedLog }> {
   const scripted = new ScriptedServer();
   const server = await startEchoServer(scripted.handlers);
@@ -42,6 +42,7 @@ async function runBoth(
     () => attached.close(),
     () => guard.close(),
   );
+  if (connected) await Promise.all([ready(plain), ready(attached)]);
   const run = async (client: EchoClient) => {
     const log = await runScript(client, scripted, script, { drop: () => proxy.drop?.() });
     return breaks ? { ...log, events: log.events.map(brokenAlike), code: undefined } : log;
@@ -83,6 +84,8 @@ interface Scenario {
   readonly options?: object;
   /** Whether the caller waits for headers, which are held while a fallback is possible. */
   readonly needsHeadersAtOnce?: boolean;
+  /** Whether the clients are connected before: else a deadline may pass in which one had sent something and one not. */
+  readonly connected?: boolean;
   script(kind: Kind): Part;
 }
 
@@ -216,6 +219,7 @@ const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'deadline',
+    connected: true,
     shows: /status 4 Deadline exceeded/,
     script: (kind) => ({ client: sending(kind, 'one'), server: [], deadlineMs: 300 }),
   },
@@ -375,12 +379,12 @@ describe.each(Object.entries(INVISIBLE))('with %s', (variant, makeGuard) => {
         ({ kinds = KINDS, needsHeadersAtOnce = false }) =>
           kinds.includes(kind) && !(held && needsHeadersAtOnce),
       );
-      it.each(scenarios)('$name', async ({ script, shows, options }) => {
+      it.each(scenarios)('$name', async ({ script, shows, ...scenario }) => {
         const guard = makeGuard(keyBy);
         const { without, guarded } = await runBoth(
           { kind, request: 'zero', ...script(kind) },
           guard,
-          options,
+          scenario,
         );
         expect(guarded).toEqual(without);
         expect(

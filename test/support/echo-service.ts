@@ -143,11 +143,19 @@ export interface EchoClient {
   ): ClientWritableStream<Message>;
   serverStream(request: Message, metadata: Metadata, options: CallOptions): ClientReadableStream<Message>;
   bidi(metadata: Metadata, options: CallOptions): ClientDuplexStream<Message, Message>;
+  waitForReady(deadline: number, callback: (error?: Error) => void): void;
   close(): void;
 }
 
 export function echoClient(address: string, options: ClientOptions = {}): EchoClient {
   return new EchoConstructor(address, credentials.createInsecure(), options) as unknown as EchoClient;
+}
+
+/** Resolves when the client has its connection. */
+export function ready(client: EchoClient): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.waitForReady(Date.now() + 60_000, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** How a unary call ended, and everything that the caller saw of it, in order. */
