@@ -113,7 +113,16 @@ async function play(
   if (signal.aborted) screen.line('stopped before its end');
   screen.line(`\n${table(record)}\n\n${conclusion(record)}`);
   for (const [message, times] of record.errorMessages) screen.line(`error, ${times} times: ${message}`);
-  if (json !== undefined) writeFileSync(json, `${JSON.stringify(record.result(seconds, seed), null, 2)}\n`);
+  if (json !== undefined) save(json, `${JSON.stringify(record.result(seconds, seed), null, 2)}\n`);
+}
+
+function save(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    console.error(`demo: the result could not be written: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+  }
 }
 
 async function engineNamed(name: EngineName): Promise<Engine> {

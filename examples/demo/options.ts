@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -90,11 +90,14 @@ function engineName(text: string): EngineName {
 function writable(option: string, text: string): string {
   const path = resolve(text);
   try {
-    accessSync(dirname(path), constants.W_OK);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (text === '' || found?.isDirectory()) throw new Error('a directory');
+    accessSync(found ? path : dirname(path), constants.W_OK);
   } catch (error) {
-    throw new UsageError(`${option}: expected a file in a directory that can be written, got "${text}"`, {
-      cause: error,
-    });
+    throw new UsageError(
+      `${option}: expected a file that can be written, in a directory that exists, got "${text}"`,
+      { cause: error },
+    );
   }
   return path;
 }

@@ -77,6 +77,39 @@ describe('checkFaultPlan', () => {
       { error: { code: 14, trailers: { 'x-bin': 'x' } } },
       'faults.error.trailers: expected lower-case ASCII names',
     ],
+    [
+      { error: { code: 14, trailers: { connection: 'close' } } },
+      'faults.error.trailers: expected names other than connection',
+    ],
+    [
+      { error: { code: 14, trailers: { 'content-length': '1' } } },
+      'faults.error.trailers: expected names other than connection',
+    ],
+    [{ error: { code: 14, trailers: ['x'] } }, 'faults.error.trailers: expected an object, got an array'],
+    [
+      { error: { code: 14, trailers: { x: '-'.repeat(8_160) } } },
+      'faults.error.trailers: expected at most 8192 bytes in all, got 8193',
+    ],
+    [
+      { error: { code: 14, details: 'é'.repeat(2_000) } },
+      'faults.error.details: expected at most 8192 bytes, percent-encoded, got 12000',
+    ],
+    [
+      { error: { code: 14, details: '\ud800' } },
+      'faults.error.details: expected text without half a surrogate pair, got "\\ud800"',
+    ],
+    [
+      { stream: { fault: { kind: 'error', afterMessages: 0, code: 14, details: '-'.repeat(8_193) } } },
+      'faults.stream.fault.details: expected at most 8192 bytes',
+    ],
+    [
+      { stream: { fault: { kind: 'error-message', afterMessages: 0, message: '-'.repeat(8_193) } } },
+      'faults.stream.fault.message: expected at most 8192 bytes',
+    ],
+    [
+      { error: { code: 14, retryDelayMs: 1e15 } },
+      'faults.error.retryDelayMs: expected a number from 0 to 315576000000000',
+    ],
     [{ error: { code: 14, trailers: { x: 'é' } } }, 'faults.error.trailers.x: expected printable ASCII'],
     [{ hangShare: 2 }, 'faults.hangShare: expected a number from 0 to 1'],
     [{ dropShare: -0.1 }, 'faults.dropShare: expected a number from 0 to 1'],

@@ -7,6 +7,7 @@ import { FaultServiceService } from '../../src/gen/failsoft/mock/v1/fault.js';
 import { RetryInfo } from '../../src/gen/google/rpc/error_details.js';
 import { Status } from '../../src/gen/google/rpc/status.js';
 import { GRPCInferenceServiceService as oip } from '../../src/gen/inference/grpc_service.js';
+import { errorStatus } from '../../src/testing/server/error-status.js';
 import { connect, eventually, goodRequest, infer, inferCall, rpc, start } from './fixture.js';
 
 const emptyPlan = messages.FaultPlan.create();
@@ -95,6 +96,32 @@ describe('errors', () => {
     expect(detail?.typeUrl).toBe('type.googleapis.com/google.rpc.RetryInfo');
     const retryInfo = RetryInfo.decode(detail?.value ?? Buffer.of());
     expect(retryInfo).toEqual({ retryDelay: { seconds: 1n, nanos: 500_500_000 } });
+  });
+
+  it.each([
+    [999.999_999_9, { seconds: 0n, nanos: 999_999_999 }],
+    [2_000, { seconds: 2n, nanos: 0 }],
+    [315_576_000_000_000, { seconds: 315_576_000_000n, nanos: 0 }],
+  ])('say a delay of %d ms as a valid Duration', async (retryDelayMs, retryDelay) => {
+    const { metadata } = errorStatus({ code: status.UNAVAILABLE, retryDelayMs });
+    const [bytes] = metadata.get('grpc-status-details-bin');
+    if (!Buffer.isBuffer(bytes)) throw new Error('no details');
+    const [detail] = Status.decode(bytes).details;
+    expect(RetryInfo.decode(detail?.value ?? Buffer.of())).toEqual({ retryDelay });
+  });
+
+  it('as large as they may be reach the client, and leave the connection well', async () => {
+    const error = {
+      code: status.UNAVAILABLE,
+      details: '-'.repeat(8_192),
+      retryDelayMs: 1,
+      trailers: { 'x-a': '-'.repeat(8_192 - 32 - 3) },
+    };
+    const { client } = await start(large({ error }));
+    const { code, details, trailers } = await infer(client);
+    expect([code, details.length]).toEqual([status.UNAVAILABLE, 8_192]);
+    expect(trailers?.get('x-a')[0]?.length).toBe(8_157);
+    expect((await infer(client, goodRequest('demand-small'))).code).toBe(status.OK);
   });
 
   it('hit a share of the calls of one model only, the same calls for the same seed', async () => {

@@ -238,6 +238,24 @@ describe('startMockServer', () => {
     await expect(startMockServer(options)).rejects.toThrow(message);
   });
 
+  it.each([
+    [{ clock: {} }, 'options.clock.now: expected a function, got undefined'],
+    [{ clock: { now: () => 0 } }, 'options.clock.setTimer: expected a function, got undefined'],
+  ])('refuses what is no clock', async (options, message) => {
+    const untyped: unknown = Reflect.apply(startMockServer, undefined, [options]);
+    await expect(untyped).rejects.toThrow(message);
+  });
+
+  it('names the models it has when asked for the load of another', async () => {
+    const { server } = await start({ models: ['demand-large'] });
+    expect(() => server.load('demand-small')).toThrow(
+      expect.objectContaining({
+        code: 'FAILSOFT_INVALID_ARGUMENT',
+        message: 'model: expected one of demand-large, got "demand-small"',
+      }),
+    );
+  });
+
   it('knows a server by each preset', () => {
     expect(SERVER_PRESETS).toEqual(['triton', 'tfServing', 'kserve', 'mlserver', 'torchServe', 'rayServe']);
   });

@@ -4,6 +4,25 @@ import type { ErrorFault, FaultPlan, Latency, QueueLimit, StreamBreak, StreamFau
 
 const HOUR_MS = 3_600_000;
 const MAX_INT32 = 2 ** 31 - 1;
+/** The range of google.protobuf.Duration: about 10,000 years. */
+const LONGEST_DURATION_MS = 315_576_000_000_000;
+/** Of a status's text and trailers on the wire: what gRPC peers take by default. A larger one would stall the connection. */
+const MAX_STATUS_BYTES = 8_192;
+/** What HTTP/2 counts for a header beside its name and value (RFC 9113, section 6.5.2). */
+const HEADER_OVERHEAD = 32;
+/** HTTP/2 forbids the first six in a message; gRPC itself sets the others. */
+const RESERVED_TRAILERS = [
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'upgrade',
+  'te',
+  'content-type',
+  'content-length',
+  '__proto__',
+];
 
 const LATENCY_FIELDS: Readonly<Record<Latency['kind'], readonly string[]>> = {
   fixed: ['ms'],
@@ -77,23 +96,48 @@ function checkError(field: string, error: ErrorFault): void {
   checkStatus(field, error);
   if (error.pushbackMs !== undefined)
     checkInteger(`${field}.pushbackMs`, error.pushbackMs, -MAX_INT32 - 1, MAX_INT32);
-  if (error.retryDelayMs !== undefined) checkNumber(`${field}.retryDelayMs`, error.retryDelayMs, 0);
-  if (error.trailers === undefined) return;
-  if (typeof error.trailers !== 'object' || error.trailers === null)
-    throw invalid(`${field}.trailers`, 'an object', error.trailers);
-  for (const [name, value] of Object.entries(error.trailers)) {
+  if (error.retryDelayMs !== undefined)
+    checkNumber(`${field}.retryDelayMs`, error.retryDelayMs, 0, LONGEST_DURATION_MS);
+  if (error.trailers !== undefined) checkTrailers(`${field}.trailers`, error.trailers);
+}
+
+function checkTrailers(field: string, trailers: Readonly<Record<string, string>>): void {
+  if (typeof trailers !== 'object' || trailers === null || Array.isArray(trailers))
+    throw invalid(field, 'an object', trailers);
+  let bytes = 0;
+  for (const [name, value] of Object.entries(trailers)) {
     // gRPC's own names are not a fault's to set; the two that matter have options.
     if (!/^[0-9a-z_.-]+$/.test(name) || name.endsWith('-bin') || name.startsWith('grpc-'))
-      throw invalid(`${field}.trailers`, 'lower-case ASCII names without grpc- before and -bin after', name);
+      throw invalid(field, 'lower-case ASCII names without grpc- before and -bin after', name);
+    if (RESERVED_TRAILERS.includes(name))
+      throw invalid(field, `names other than ${RESERVED_TRAILERS.join(', ')}`, name);
     if (typeof value !== 'string' || !/^[\x20-\x7e]*$/.test(value))
-      throw invalid(`${field}.trailers.${name}`, 'printable ASCII', value);
+      throw invalid(`${field}.${name.slice(0, 80)}`, 'printable ASCII', value);
+    bytes += name.length + value.length + HEADER_OVERHEAD;
   }
+  if (bytes > MAX_STATUS_BYTES) throw invalid(field, `at most ${MAX_STATUS_BYTES} bytes in all`, bytes);
 }
 
 function checkStatus(field: string, status: { readonly code: number; readonly details?: string }): void {
   checkInteger(`${field}.code`, status.code, 1, 16);
-  if (status.details !== undefined && typeof status.details !== 'string')
-    throw invalid(`${field}.details`, 'a string', status.details);
+  if (status.details !== undefined) checkText(`${field}.details`, status.details);
+}
+
+function checkText(field: string, text: unknown): void {
+  if (typeof text !== 'string') throw invalid(field, 'a string', text);
+  const bytes = encodedLength(text);
+  if (bytes === undefined) throw invalid(field, 'text without half a surrogate pair', text);
+  if (bytes > MAX_STATUS_BYTES)
+    throw invalid(field, `at most ${MAX_STATUS_BYTES} bytes, percent-encoded`, bytes);
+}
+
+/** As grpc-js puts a text into a status; undefined for one that cannot be encoded. */
+function encodedLength(text: string): number | undefined {
+  try {
+    return encodeURI(text).length;
+  } catch {
+    return undefined;
+  }
 }
 
 function checkQueueLimit(field: string, queue: QueueLimit): void {
@@ -113,7 +157,9 @@ function checkStream(field: string, stream: StreamFault): void {
   checkKeys(`${field}.fault`, fault, ['kind', 'afterMessages', ...BREAK_FIELDS[fault.kind]]);
   checkInteger(`${field}.fault.afterMessages`, fault.afterMessages, 0, MAX_INT32);
   if (fault.kind === 'error') checkStatus(`${field}.fault`, fault);
+  if (fault.kind !== 'error-message') return;
   // An empty error_message is no error on the wire.
-  if (fault.kind === 'error-message' && (typeof fault.message !== 'string' || fault.message === ''))
-    throw invalid(`${field}.fault.message`, 'a text', fault.message);
+  if (fault.message === '') throw invalid(`${field}.fault.message`, 'a text', fault.message);
+  // It is the status's text where the client asked for a status.
+  checkText(`${field}.fault.message`, fault.message);
 }

@@ -28,7 +28,8 @@ export function withoutTrailers(answer: StatusAnswer): ErrorStatus {
 
 function retryInfoStatus(code: number, message: string, delayMs: number): Buffer {
   const seconds = Math.floor(delayMs / 1000);
-  const nanos = Math.round((delayMs - seconds * 1000) * 1e6);
+  // A Duration has less than a second of nanoseconds.
+  const nanos = Math.min(999_999_999, Math.round((delayMs - seconds * 1000) * 1e6));
   const retryInfo = RetryInfo.encode({ retryDelay: { seconds: BigInt(seconds), nanos } }).finish();
   const status = { code, message, details: [{ typeUrl: RETRY_INFO_URL, value: retryInfo }] };
   return Buffer.from(Status.encode(status).finish());

@@ -1,4 +1,4 @@
-import { checkInteger, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
+import { checkFunction, checkInteger, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import { DEFAULT_LATENCY_MS, DEMAND_MODELS, type DemandModelName } from '../demand/models.js';
@@ -42,6 +42,9 @@ export function resolveServerOptions(options: MockServerOptions): ResolvedServer
   const models = checkModels(options.models ?? DEMAND_MODELS);
   const host = options.host ?? '127.0.0.1';
   if (typeof host !== 'string' || host === '') throw invalid('options.host', 'a host name or address', host);
+  const clock = options.clock ?? systemClock;
+  checkFunction('options.clock.now', clock.now);
+  checkFunction('options.clock.setTimer', clock.setTimer);
   return {
     host,
     port: checkInteger('options.port', options.port ?? 0, 0, 65_535),
@@ -50,7 +53,7 @@ export function resolveServerOptions(options: MockServerOptions): ResolvedServer
     seed: checkInteger('options.seed', options.seed ?? 1, 0, 2 ** 32 - 1),
     latencyMs: resolveLatency(options.latencyMs),
     faults: resolveFaults(options.faults ?? {}, models),
-    clock: options.clock ?? systemClock,
+    clock,
   };
 }
 

@@ -1,4 +1,5 @@
 import { Server } from '@grpc/grpc-js';
+import { invalid } from '../../errors.js';
 import { FaultServiceService } from '../../gen/failsoft/mock/v1/fault.js';
 import { GRPCInferenceServiceService } from '../../gen/inference/grpc_service.js';
 import type { DemandModelName } from '../demand/models.js';
@@ -20,7 +21,10 @@ export interface MockServer {
   readonly models: readonly DemandModelName[];
   /** Its faults, to set and read while it runs. */
   readonly faults: FaultBoard;
-  /** How many calls of a model run and wait now. */
+  /**
+   * How many calls of a model run and wait now.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a model that it does not have
+   */
   load(model: DemandModelName): { readonly running: number; readonly queued: number };
   /** Ends all calls and connections. The port is free when it resolves. Closing twice does nothing. */
   close(): Promise<void>;
@@ -80,8 +84,9 @@ export async function startMockServer(options: MockServerOptions = {}): Promise<
     models,
     faults: board,
     load: (model) => {
-      const { queue } = findHost(hosts, preset, model, '');
-      return { running: queue.running, queued: queue.queued };
+      const host = hosts.find(({ name }) => name === model);
+      if (!host) throw invalid('model', `one of ${models.join(', ')}`, model);
+      return { running: host.queue.running, queued: host.queue.queued };
     },
     close: () => {
       ended ??= stop('close');
