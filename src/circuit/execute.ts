@@ -32,10 +32,15 @@ export async function execute<T>(
     outcome = 'success';
     return result;
   } catch (error) {
-    if (signal.aborted) outcome = 'ignored';
+    if (signal.aborted && !isTimeout(signal.reason)) outcome = 'ignored';
     else if (classify) outcome = checkOneOf('execute.classify', classify(error), OUTCOMES);
     throw error;
   } finally {
     permit.settle(outcome, clock.now() - startMs);
   }
+}
+
+/** What `AbortSignal.timeout()` aborts with: the server missed a deadline. Any other abort is the caller's own doing. */
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'TimeoutError';
 }

@@ -57,9 +57,15 @@ export interface IsolationHandle extends Disposable {
 
 /** Options of {@link Circuit.execute}. */
 export interface ExecuteOptions {
-  /** Aborts the work; a rejection of `fn` after that is `ignored`. */
+  /**
+   * Aborts the work; a rejection of `fn` after that is `ignored`. A `TimeoutError`, which `AbortSignal.timeout()` aborts
+   * with, is a deadline that the server missed: that one counts as any other error.
+   */
   signal?: AbortSignal;
-  /** What a thrown error says about the server. @default every error is a `failure` */
+  /**
+   * What a thrown error says about the server. Where it throws itself, or says what is no outcome, the call is a
+   * `failure` and the caller gets that error. @default every error is a `failure`
+   */
   classify?: (error: unknown) => Outcome;
 }
 

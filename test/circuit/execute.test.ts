@@ -100,6 +100,35 @@ describe('execute', () => {
     });
   });
 
+  it("a timeout's abort is a failure, and classify is asked: the server missed the deadline", async () => {
+    const b = make();
+    const hang = (signal: AbortSignal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason));
+      });
+    for (const classify of [undefined, () => 'overload' as const]) {
+      const controller = new AbortController();
+      const work = b.circuit.execute(hang, { signal: controller.signal, ...(classify && { classify }) });
+      controller.abort(new DOMException('too long', 'TimeoutError'));
+      await expect(work).rejects.toThrow('too long');
+    }
+    expect(b.circuit.snapshot().totals.outcomes).toMatchObject({ failure: 1, overload: 1, ignored: 0 });
+  });
+
+  it('what AbortSignal.timeout() aborts with is such a timeout', async () => {
+    const b = make();
+    const signal = AbortSignal.timeout(0);
+    const work = b.circuit.execute(
+      () =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason));
+        }),
+      { signal },
+    );
+    await expect(work).rejects.toThrow();
+    expect(b.circuit.snapshot().totals.outcomes.failure).toBe(1);
+  });
+
   it('an answer after an abort is an answer', async () => {
     const b = make();
     const controller = new AbortController();
