@@ -100,8 +100,16 @@ export abstract class CircuitBase implements Circuit, PermitOwner {
   settled(permit: CircuitPermit, outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void {
     this.out -= 1;
     if (permit.shadow) this.shadows -= 1;
-    else if (this.currentMode === 'off') this.forget(permit);
-    else this.hear(permit, outcome, durationMs, pushbackMs);
+    else if (this.currentMode === 'off') {
+      this.limit?.forgot();
+      this.forget(permit);
+    } else this.hear(permit, outcome, durationMs, pushbackMs);
+  }
+
+  /** A permit of an earlier generation ended. */
+  protected countStale(): void {
+    this.totals.stale += 1;
+    this.limit?.forgot();
   }
 
   get mode(): CircuitMode {

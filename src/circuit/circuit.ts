@@ -52,7 +52,7 @@ export class NativeCircuit extends CircuitBase {
       case 'open':
         return this.refuse('CIRCUIT_OPEN', state.untilMs - nowMs);
       case 'half-open': {
-        if (state.probes.full) return this.refuse('HALF_OPEN', state.probes.firstDueMs - nowMs);
+        if (state.probes.full) return this.refuse('HALF_OPEN', state.probes.firstDueMs(nowMs) - nowMs);
         if (this.crowded) return this.refuse('CONCURRENCY_LIMIT', 0);
         const probe = this.admit(true);
         state.probes.add(probe, nowMs);
@@ -78,7 +78,7 @@ export class NativeCircuit extends CircuitBase {
     const closed = this.current.name === 'closed';
     const nowMs = closed ? 0 : this.environment.clock.now();
     if (!this.isCurrent(permit, nowMs)) {
-      this.totals.stale += 1;
+      this.countStale();
       return;
     }
     this.totals.settled(outcome);
@@ -175,7 +175,7 @@ export class NativeCircuit extends CircuitBase {
       if (nowMs < this.current.sinceMs) this.current = rebase(this.current, nowMs);
       const state = this.current;
       if (state.name === 'half-open') {
-        const dueMs = state.probes.firstDueMs;
+        const dueMs = state.probes.firstDueMs(nowMs);
         if (nowMs < dueMs) return state;
         state.probes.expireFirst();
         this.judge(state.probes, 'timed out', dueMs);

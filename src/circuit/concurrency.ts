@@ -6,6 +6,8 @@ export interface ConcurrencyLimit {
   readonly limit: number;
   /** Hears every outcome that counts; `inFlight` is what is still out. */
   settled(outcome: Outcome, durationMs: number, inFlight: number): void;
+  /** A call ended whose outcome does not count. */
+  forgot(): void;
   reset(): void;
 }
 
@@ -25,6 +27,10 @@ class FixedLimit implements ConcurrencyLimit {
     // a fixed limit does not learn
   }
 
+  forgot(): void {
+    // nor wait for anybody
+  }
+
   reset(): void {
     // nor forget
   }
@@ -41,7 +47,7 @@ type AimdOptions = Extract<ResolvedConcurrency, { type: 'aimd' }>;
 class AimdLimit implements ConcurrencyLimit {
   readonly #options: AimdOptions;
   #limit: number;
-  /** Calls that were out at the last decrease and are not settled yet. */
+  /** How many calls were out at the last decrease, less those that have ended since. */
   #fromBefore = 0;
 
   constructor(options: AimdOptions) {
@@ -55,16 +61,19 @@ class AimdLimit implements ConcurrencyLimit {
 
   settled(outcome: Outcome, durationMs: number, inFlight: number): void {
     const { minLimit, maxLimit, backoffRatio, latencyThresholdMs } = this.#options;
-    const cooling = this.#fromBefore > 0;
-    if (cooling) this.#fromBefore -= 1;
-    if (outcome === 'overload' || (outcome !== 'ignored' && durationMs > latencyThresholdMs)) {
-      if (cooling) return;
+    if (this.#fromBefore > 0) {
+      this.#fromBefore -= 1;
+    } else if (outcome === 'overload' || (outcome !== 'ignored' && durationMs > latencyThresholdMs)) {
       this.#limit = Math.max(minLimit, this.#limit * backoffRatio);
       this.#fromBefore = inFlight;
     } else if (outcome === 'success' || outcome === 'caller-error') {
       // half used, as Netflix's concurrency-limits asks: an idle client learns nothing about its server
       if ((inFlight + 1) * 2 >= this.#limit) this.#limit = Math.min(maxLimit, this.#limit + 1 / this.#limit);
     }
+  }
+
+  forgot(): void {
+    if (this.#fromBefore > 0) this.#fromBefore -= 1;
   }
 
   reset(): void {

@@ -32,8 +32,12 @@ export class Probes {
   }
 
   /** When the oldest unsettled probe will be counted as failed; Infinity without one. */
-  get firstDueMs(): number {
-    return this.#out[0]?.dueMs ?? Number.POSITIVE_INFINITY;
+  firstDueMs(nowMs: number): number {
+    const first = this.#out[0];
+    if (first === undefined) return Number.POSITIVE_INFINITY;
+    // a clock that went back since it was admitted does not make it wait longer
+    first.dueMs = Math.min(first.dueMs, nowMs + this.#options.probeTimeoutMs);
+    return first.dueMs;
   }
 
   /** Counts the oldest unsettled probe as failed. */
@@ -72,10 +76,5 @@ export class Probes {
 
   get successes(): number {
     return this.#successes;
-  }
-
-  /** The clock went back by so much. */
-  shift(byMs: number): void {
-    for (const probe of this.#out) probe.dueMs += byMs;
   }
 }

@@ -10,14 +10,12 @@ export type State =
 
 /** The same state, for a clock that went back to before it began: it begins now, and lasts as long as it would have. */
 export function rebase(state: State, nowMs: number): State {
-  const byMs = nowMs - state.sinceMs;
   switch (state.name) {
     case 'closed':
       return { ...state, sinceMs: nowMs };
     case 'open':
-      return { ...state, sinceMs: nowMs, untilMs: state.untilMs + byMs };
+      return { ...state, sinceMs: nowMs, untilMs: nowMs + (state.untilMs - state.sinceMs) };
     case 'half-open':
-      state.probes.shift(byMs);
       return { ...state, sinceMs: nowMs };
     case 'recovering':
       return { ...state, sinceMs: nowMs, ramp: state.ramp.startingAt(nowMs) };

@@ -60,7 +60,7 @@ export class ThrottleCircuit extends CircuitBase {
 
   protected hear(permit: CircuitPermit, outcome: Outcome, durationMs: number): void {
     if (permit.generation !== this.generation) {
-      this.totals.stale += 1;
+      this.countStale();
       return;
     }
     this.totals.settled(outcome);

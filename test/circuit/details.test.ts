@@ -121,6 +121,40 @@ describe('AIMD', () => {
     expect((b.circuit.snapshot().concurrencyLimit ?? 0) > 10).toBe(grows);
   });
 
+  it('calls from before it backed off do not raise it either', () => {
+    const b = bench({ trip: [], concurrency: { type: 'aimd', initialLimit: 10, backoffRatio: 0.5 } });
+    const out = Array.from({ length: 10 }, () => b.admit());
+    for (const permit of out) permit.settle(permit === out[0] ? 'overload' : 'success', 1);
+    for (let i = 0; i < 4; i++) b.admit();
+    for (let i = 0; i < 4; i++) b.call('success');
+    expect(b.circuit.snapshot().concurrencyLimit).toBe(5);
+    b.call('success', 2);
+    expect(b.circuit.snapshot().concurrencyLimit).toBe(6);
+  });
+
+  it.each(['in an earlier generation', 'while nothing was recorded'])(
+    'a call from before that ended %s is waited for no longer',
+    (how) => {
+      const b = bench({
+        trip: [consecutive({ failures: 1 })],
+        open: { baseMs: 1000, jitter: 'none' },
+        recovering: false,
+        concurrency: { type: 'aimd', initialLimit: 100, backoffRatio: 0.5 },
+      });
+      const out = Array.from({ length: 10 }, () => b.admit());
+      out.pop()?.settle('overload', 1);
+      if (how === 'while nothing was recorded') b.circuit.mode = 'off';
+      else out.pop()?.settle('failure', 1);
+      for (const permit of out) permit.settle('success', 1);
+      b.circuit.mode = 'enforce';
+      b.clock.advance(1000);
+      b.call('success');
+      expect(b.circuit.snapshot()).toMatchObject({ state: 'closed', concurrencyLimit: 50 });
+      b.call('overload');
+      expect(b.circuit.snapshot().concurrencyLimit).toBe(25);
+    },
+  );
+
   it('after a round trip it backs off again, and not before', () => {
     const b = bench({ trip: [], concurrency: { type: 'aimd', initialLimit: 100, backoffRatio: 0.5 } });
     const out = Array.from({ length: 3 }, () => b.admit());

@@ -275,6 +275,18 @@ describe('a clock that goes back', () => {
     expect(b.circuit.state).toBe(to);
   });
 
+  it('lets no probe wait longer than its time, also when it went back to after the beginning', () => {
+    const b = inState('half-open');
+    b.clock.advance(3_600_000);
+    b.admit();
+    back(b, 3_600_000);
+    expect(b.reject().retryAfterMs).toBe(500);
+    b.clock.advance(499);
+    expect(b.circuit.state).toBe('half-open');
+    b.clock.advance(1);
+    expect(b.circuit.state).toBe('open');
+  });
+
   function back(b: Bench, byMs: number): void {
     const now = b.clock.now.bind(b.clock);
     b.clock.now = () => now() - byMs;

@@ -79,7 +79,7 @@ export class OpossumCircuit extends CircuitBase {
     const nowMs = this.environment.clock.now();
     const state = this.#now(nowMs);
     if (!this.#isCurrent(permit, state)) {
-      this.totals.stale += 1;
+      this.countStale();
       return;
     }
     this.totals.settled(outcome);
