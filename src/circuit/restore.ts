@@ -7,6 +7,7 @@ import type { Settings } from './settings.js';
 import type { State } from './state.js';
 import { nearestRank } from './trip/latency.js';
 import { type CircuitSnapshot, type CircuitStateName, REJECTION_REASONS } from './types.js';
+import { COARSE_BITS, encodeLatency, leastMs } from './window/latency-code.js';
 import type { Window } from './window/window.js';
 
 const STATES: readonly CircuitStateName[] = ['closed', 'open', 'half-open', 'recovering'];
@@ -111,6 +112,9 @@ function parseLastTrip(value: unknown): CircuitSnapshot['lastTrip'] {
   };
 }
 
+/** Latencies span 31 doublings; more than the square of that would keep the rule from ever firing again. */
+const MOST_VARIANCE = 31 ** 2;
+
 function parseBaseline(value: unknown): NonNullable<CircuitSnapshot['baseline']> {
   const baseline = fields('snapshot.baseline', value);
   return {
@@ -121,7 +125,7 @@ function parseBaseline(value: unknown): NonNullable<CircuitSnapshot['baseline']>
       'snapshot.baseline.latencyVariance',
       baseline.latencyVariance,
       0,
-      Number.MAX_VALUE,
+      MOST_VARIANCE,
     ),
   };
 }
@@ -137,7 +141,8 @@ export function restoredState(
     case 'open': {
       // a snapshot from a machine whose clock is wrong must not hold the circuit open for years
       const latestMs = nowMs + Math.max(open.maxMs, open.maxPushbackMs);
-      return { name: 'open', sinceMs, untilMs: Math.min(known.openUntilMs ?? nowMs, latestMs) };
+      const untilMs = Math.max(sinceMs, Math.min(known.openUntilMs ?? nowMs, latestMs));
+      return { name: 'open', sinceMs, untilMs };
     }
     case 'half-open':
       // its probes were another process's: the next call is a new one
@@ -154,9 +159,11 @@ export function restoredState(
 const MOST_IN_TIME = 100_000;
 
 /**
- * Fills an empty window, rolled to when the snapshot was taken, with calls such as a snapshot tells of: as many (at most what fits), as unhealthy, spread
- * evenly. Latencies are rebuilt from the percentiles, the value between two being the lower one, so that no latency
- * rule fires on what nobody measured. Which call was which, and in what order, is lost.
+ * Fills an empty window, rolled to when the snapshot was taken, with calls such as a snapshot tells of: as many (at most
+ * what fits), as unhealthy, spread evenly. Latencies are rebuilt from the percentiles, the value between two being the
+ * lower one (0 below the median), and each the least that is told as this percentile, so that no rule fires on what
+ * nobody measured.
+ * Which call was which, and in what order, is lost.
  */
 export function refillWindow(
   window: Window,
@@ -165,12 +172,14 @@ export function refillWindow(
   nowMs: number,
 ): void {
   const spec = settings.window.window;
-  const { latencyMs } = known.window;
+  const told = known.window.latencyMs;
+  // a snapshot tells the middle of a step of its window's latencies: in a time window of a coarse one
+  const steps = spec.type === 'time' ? -1 << COARSE_BITS : -1;
+  const leastOf = (ms: number) => leastMs(encodeLatency(ms) & steps);
+  const latencyMs = told && { p50: leastOf(told.p50), p90: leastOf(told.p90), p99: leastOf(told.p99) };
   const atMs = Math.min(known.takenAtMs, nowMs);
   const calls = Math.min(known.window.calls, spec.type === 'count' ? spec.size : MOST_IN_TIME);
-  const unhealthy = Math.round(
-    known.window.calls === 0 ? 0 : (calls * known.window.unhealthy) / known.window.calls,
-  );
+  const unhealthy = calls === 0 ? 0 : Math.floor((calls * known.window.unhealthy) / known.window.calls);
   // coprime to calls, so that fast and slow calls are mixed but each rank is used once
   const stride = coprimeStride(calls);
   for (let i = 0; i < calls; i++) {
@@ -187,7 +196,8 @@ function latencyAt(
   calls: number,
 ): number {
   if (rank >= nearestRank(99, calls)) return latencyMs.p99;
-  return rank >= nearestRank(90, calls) ? latencyMs.p90 : latencyMs.p50;
+  if (rank >= nearestRank(90, calls)) return latencyMs.p90;
+  return rank >= nearestRank(50, calls) ? latencyMs.p50 : 0;
 }
 
 function coprimeStride(calls: number): number {

@@ -221,14 +221,7 @@ export class Model {
   }
 
   reconfigure(config: ModelConfig): void {
-    // what a window keeps: calls, and the distinct thresholds that it marks
-    const spec = (c: ModelConfig) => {
-      const thresholds = [c.slowRate?.slowThresholdMs, c.latency?.thresholdMs].filter(
-        (ms) => ms !== undefined,
-      );
-      return JSON.stringify([c.window, ...new Set(thresholds)]);
-    };
-    if (spec(config) !== spec(this.config)) {
+    if (JSON.stringify(config.window) !== JSON.stringify(this.config.window)) {
       const bothCount = config.window.type === 'count' && this.config.window.type === 'count';
       this.window = bothCount ? this.held() : [];
     }

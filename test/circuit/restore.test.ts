@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { adaptive, consecutive, failureRate, latency, slowRate } from '../../src/circuit/index.js';
-import type { CircuitOptions, CircuitSnapshot } from '../../src/circuit/types.js';
+import type { CircuitOptions, CircuitSnapshot, WindowOptions } from '../../src/circuit/types.js';
 import { isFailsoftError } from '../../src/errors.js';
 import { type Bench, bench } from './harness.js';
 
@@ -152,6 +152,18 @@ describe('restore', () => {
     expect(fresh.circuit.snapshot().totals).toEqual(JSON.parse(twice));
   });
 
+  it('into a smaller window does not make it unhealthier', () => {
+    const half = (size: number): CircuitOptions => ({
+      window: { type: 'count', size },
+      trip: [failureRate({ threshold: 0.5, minimumCalls: 10 })],
+    });
+    const b = bench(half(11));
+    b.call('success', 6);
+    b.call('failure', 5);
+    const fresh = restarted(b, 0, half(10));
+    expect(fresh.circuit.snapshot().window).toMatchObject({ calls: 10, unhealthy: 4 });
+  });
+
   it('into a smaller window keeps the rate', () => {
     const b = bench({ ...OPTIONS, trip: [] });
     for (let i = 0; i < 100; i++) b.call(i % 4 === 0 ? 'failure' : 'success');
@@ -211,6 +223,42 @@ describe('restore', () => {
     expect(restarted(b, 0).circuit.snapshot()).not.toHaveProperty('baseline');
   });
 
+  it.each<WindowOptions>([
+    { type: 'count', size: 100 },
+    { type: 'time', durationMs: 10_000 },
+  ])('%j: no latency rule fires on what nobody measured', (window) => {
+    // 300.5 ms is kept as a step whose middle is above 301 ms
+    const options = { window, trip: [latency({ percentile: 50, thresholdMs: 301, minimumCalls: 10 })] };
+    const b = bench(options);
+    b.call('success', 50, 300.5);
+    const fresh = restarted(b, 0, options);
+    expect(fresh.circuit.snapshot().window.latencyMs).toEqual(b.circuit.snapshot().window.latencyMs);
+    fresh.call('success');
+    expect(fresh.story()).toEqual([]);
+  });
+
+  it.each<WindowOptions>([
+    { type: 'count', size: 100 },
+    { type: 'time', durationMs: 10_000 },
+  ])('%j: a slow median makes no call below it slow', (window) => {
+    const options = { window, trip: [slowRate({ threshold: 0.8, slowThresholdMs: 100, minimumCalls: 10 })] };
+    const b = bench(options);
+    for (let i = 0; i < 100; i++) b.call('success', 1, i % 20 < 9 ? 1 : 200);
+    expect(b.circuit.snapshot().window.slowRate).toBe(0.55);
+    const fresh = restarted(b, 0, options);
+    expect(fresh.circuit.snapshot().window.slowRate).toBe(0.51);
+    fresh.call('success');
+    expect(fresh.story()).toEqual([]);
+  });
+
+  it('an end of the open time from before its beginning has come', () => {
+    const snapshot = opened().circuit.snapshot();
+    const b = bench(OPTIONS);
+    b.circuit.restore({ ...snapshot, openUntilMs: 5 });
+    expect(b.transitions).toMatchObject([{ to: 'open', openForMs: 0 }]);
+    expect(b.circuit.state).toBe('half-open');
+  });
+
   describe('refuses what is not a snapshot, naming the field', () => {
     const good = (): CircuitSnapshot => {
       const b = opened({ ...OPTIONS, trip: [...(OPTIONS.trip ?? []), adaptive()] });
@@ -258,6 +306,8 @@ describe('restore', () => {
       ['baseline.errorRate', 2],
       ['baseline.latencyMs', -1],
       ['baseline.latencyVariance', -1],
+      // the rule would never fire again
+      ['baseline.latencyVariance', Number.MAX_VALUE],
     ];
     it.each(bad)('%s: %j', (path, value) => {
       const snapshot: Record<string, unknown> = structuredClone({ ...good() });
@@ -316,7 +366,7 @@ describe('reconfigure', () => {
     expect(b.circuit.snapshot().consecutiveFailures).toBe(1);
   });
 
-  it('a window of time stays when it is the same, and is emptied when not', () => {
+  it('a window of time stays when it is as long, and is emptied when not', () => {
     const time: CircuitOptions = { trip: [], window: { type: 'time', durationMs: 1000 } };
     const b = bench(time);
     b.call('success', 5);
@@ -326,12 +376,49 @@ describe('reconfigure', () => {
     expect(b.circuit.snapshot()).toMatchObject({ mode: 'observe', window: { calls: 0 } });
   });
 
-  it('a new threshold is asked of the latencies that are there', () => {
-    const b = bench({ trip: [] });
-    b.call('success', 10, 50);
-    b.call('success', 30, 500);
-    b.circuit.reconfigure({ trip: [slowRate({ threshold: 0.9, slowThresholdMs: 200, minimumCalls: 10 })] });
-    expect(b.circuit.snapshot().window.slowRate).toBe(0.75);
+  describe.each<WindowOptions>([
+    { type: 'count', size: 100 },
+    { type: 'time', durationMs: 1000, buckets: 4 },
+  ])('%j', (window) => {
+    const slow = (slowThresholdMs: number) => slowRate({ threshold: 0.5, slowThresholdMs, minimumCalls: 10 });
+
+    it('a new threshold is asked of the latencies that are there', () => {
+      const b = bench({ window, trip: [failureRate({ threshold: 1, minimumCalls: 1 })] });
+      b.call('success', 10, 50);
+      b.clock.advance(250);
+      b.call('failure', 15, 500);
+      b.call('success', 15, 150);
+      const { slowRate: _, ...before } = b.circuit.snapshot().window;
+      b.circuit.reconfigure({ window, trip: [slow(200)] });
+      expect(b.circuit.snapshot().window).toEqual({ ...before, slowRate: 0.375 });
+      // and what rolls out, or is pushed out, leaves with its marks
+      b.clock.advance(750);
+      b.call('success', 70, 1);
+      expect(b.circuit.snapshot().window.slowRate).toBe(0.15);
+      b.clock.advance(250);
+      b.call('success', 30, 1);
+      expect(b.circuit.snapshot().window.slowRate).toBe(0);
+    });
+
+    it('a threshold that stays keeps what it has marked, to the last digit', () => {
+      const objective = latency({ percentile: 50, thresholdMs: 301, minimumCalls: 10 });
+      const b = bench({ window, trip: [objective] });
+      b.call('success', 50, 300.5);
+      b.circuit.reconfigure({ window, trip: [slow(5000), objective] });
+      b.call('success', 49, 300.5);
+      expect(b.story()).toEqual([]);
+      while (b.circuit.state === 'closed') b.call('success', 1, 301.5);
+      const ended = window.type === 'count' ? '51 of 100' : '100 of 199';
+      expect(b.story()).toEqual([`closed -> open: latency p50 over 301 ms: ${ended} calls took longer`]);
+    });
+
+    it('a new threshold is over no call that was not', () => {
+      const b = bench({ window, trip: [] });
+      b.call('success', 50, 300.5);
+      b.circuit.reconfigure({ window, trip: [slow(301)] });
+      b.call('success');
+      expect(b.story()).toEqual([]);
+    });
   });
 
   it('half-open ends under the settings that it began with', () => {

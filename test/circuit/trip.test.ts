@@ -118,7 +118,7 @@ describe('trip rules', () => {
         ['success', 8, 1],
         ['success', 2, 301],
       ],
-      'latency p90 over 300 ms over 10 calls',
+      'latency p90 over 300 ms: 2 of 10 calls took longer',
     ],
     [
       'percentile at',

@@ -54,6 +54,7 @@ export function compileLatency(rule: LatencyRule, markOf: MarkOf): TripCheck {
     fires: (window) =>
       window.calls >= minimumCalls &&
       window.marked(over) > window.calls - nearestRank(percentile, window.calls),
-    reason: (window) => `latency p${percentile} over ${ms(thresholdMs)} over ${window.calls} calls`,
+    reason: (window) =>
+      `latency p${percentile} over ${ms(thresholdMs)}: ${window.marked(over)} of ${window.calls} calls took longer`,
   };
 }

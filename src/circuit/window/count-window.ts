@@ -1,5 +1,12 @@
 import { nearestRank } from '../trip/latency.js';
-import { decodeUnits, encodeLatency, LATENCY_BITS, LATENCY_CODES, unitsToMs } from './latency-code.js';
+import {
+  decodeUnits,
+  encodeLatency,
+  LATENCY_BITS,
+  LATENCY_CODES,
+  leastMs,
+  unitsToMs,
+} from './latency-code.js';
 import type { Window, WindowSpec } from './window.js';
 
 const CODE_MASK = LATENCY_CODES - 1;
@@ -91,10 +98,20 @@ export class CountWindow implements Window {
     });
   }
 
-  /** Takes over the newest entries of another window; the thresholds are asked again of the latencies as kept. */
+  /** Takes over the newest entries of another window. A threshold that it had too keeps its marks. */
   replay(other: CountWindow): void {
+    const { thresholdsMs } = this.#spec;
+    const old = thresholdsMs.map((ms) => other.#spec.thresholdsMs.indexOf(ms));
     for (const entry of other.#oldestFirst()) {
-      this.record((entry & UNHEALTHY) !== 0, unitsToMs(decodeUnits(entry & CODE_MASK)));
+      const code = entry & CODE_MASK;
+      let copy = code | (entry & UNHEALTHY);
+      for (let mark = 0; mark < thresholdsMs.length; mark++) {
+        const from = old[mark] ?? -1;
+        const over =
+          from < 0 ? leastMs(code) > (thresholdsMs[mark] ?? 0) : (entry >>> (FIRST_MARK_BIT + from)) & 1;
+        if (over) copy |= 1 << (FIRST_MARK_BIT + mark);
+      }
+      this.#push(copy);
     }
   }
 

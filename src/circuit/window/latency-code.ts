@@ -30,18 +30,19 @@ export function unitsToMs(units: number): number {
   return units / UNITS_PER_MS;
 }
 
+/** Histograms drop three of the code's bits: 8 steps per doubling, percentiles within 1/16. */
+export const COARSE_BITS = 3;
+
+/** The least latency with this code: for a threshold asked of what was kept, as nothing may be over it that was not. */
+export function leastMs(code: number): number {
+  const shift = (code >>> STEP_BITS) - 1;
+  return unitsToMs(shift <= 0 ? code : (code - (shift << STEP_BITS)) << shift);
+}
+
 /** How many codes there are per doubling: codes are a logarithm, and a mean of codes a geometric mean. */
 export const CODES_PER_OCTAVE = 1 << STEP_BITS;
 
 /** The latency of a code, or of a mean of codes. */
 export function codeToMs(code: number): number {
   return unitsToMs(decodeUnits(Math.round(code)));
-}
-
-/** A hundred years. */
-const LONGEST_MS = 3.2e12;
-
-/** What a caller says a call took, made safe to add up: NaN and negative durations are 0, none is endless. */
-export function usableLatency(durationMs: number): number {
-  return durationMs > 0 ? Math.min(durationMs, LONGEST_MS) : 0;
 }

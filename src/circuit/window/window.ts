@@ -33,6 +33,11 @@ export interface WindowSpec {
   readonly sum: boolean;
 }
 
+/** Whether two windows hold the same calls, whatever they mark of them. */
+export function sameBuckets(a: WindowSpec, b: WindowSpec): boolean {
+  return JSON.stringify(a.window) === JSON.stringify(b.window);
+}
+
 export function sameSpec(a: WindowSpec, b: WindowSpec): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
