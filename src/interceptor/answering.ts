@@ -198,7 +198,7 @@ export class Answering implements StreamedAnswerListener {
     const by = this.#rejectedBy;
     if (by === undefined) return this.#failedStatus(story);
     const rejected = rejectionStatus(by.entry.key, by.rejection, story);
-    if (this.#run === undefined || this.#call.deadlineMs > Date.now()) return rejected;
+    if (this.#run?.hasExpired !== true) return rejected;
     return {
       code: status.DEADLINE_EXCEEDED,
       details: `Deadline exceeded while a fallback ran; ${rejected.details}`,

@@ -55,6 +55,10 @@ export class FallbackRun implements ChainContext {
       ? Number.POSITIVE_INFINITY
       : Math.max(0, this.#call.deadlineMs - Date.now());
   }
+  /** Whether the caller's time is over. Node's timers may run within the last millisecond of it: the end all the same. */
+  get hasExpired(): boolean {
+    return this.#aborted === 'deadline' || this.remainingMs === 0;
+  }
   get parent(): ParentCall | undefined {
     return this.#call.options.parent;
   }

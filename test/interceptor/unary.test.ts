@@ -1,4 +1,4 @@
-import { Metadata, status } from '@grpc/grpc-js';
+import { InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
 import {
   FallbackRegistry,
   type FallbackStrategy,
@@ -7,6 +7,7 @@ import {
   isCircuitRejection,
   provenance,
 } from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
 import {
@@ -16,9 +17,10 @@ import {
   echoClient,
   echoService,
   type Message,
+  ready,
   startEchoServer,
 } from '../support/echo-service.js';
-import { createGuard, tripAfter } from '../support/guard.js';
+import { createGuard, openFor, tripAfter } from '../support/guard.js';
 
 const closers = closedAfterEach();
 
@@ -26,7 +28,7 @@ async function setUp(
   options: GuardOptions = {},
 ): Promise<{ server: EchoServer; client: EchoClient; guard: Guard }> {
   const server = await startEchoServer();
-  const guard = createGuard({ circuit: tripAfter(2), ...options });
+  const guard = createGuard({ circuit: { ...tripAfter(2), ...openFor(600_000) }, ...options });
   const client = echoClient(server.address, { interceptors: [guard.interceptor] });
   closers.push(
     () => server.close(),
@@ -34,6 +36,19 @@ async function setUp(
     () => guard.close(),
   );
   return { server, client, guard };
+}
+
+/** The strategy, and a promise that it was asked. */
+function noting(strategy: FallbackStrategy<Message, Message>) {
+  let tell = () => {};
+  const asked = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const answer: typeof strategy.answer = (context) => {
+    tell();
+    return strategy.answer(context);
+  };
+  return { strategy: { ...strategy, answer }, asked };
 }
 
 const failing =
@@ -279,9 +294,15 @@ describe('a unary call', () => {
     };
 
     it('ends a fallback that hangs', async () => {
-      const { client, guard } = await setUp({ fallbacks: registry(hanging) });
+      const clock = new ManualClock(Date.now());
+      const { strategy, asked } = noting(hanging);
+      const { client, guard } = await setUp({ clock, fallbacks: registry(strategy) });
       using _held = guard.circuit(echoService.unary).isolate();
-      const ended = await callUnary(client, 'a', { deadline: Date.now() + 60 });
+      const call = callUnary(client, 'a', { deadline: clock.now() + 3_600_000 });
+      await asked;
+      // The wall clock has not got there; when a timer of Node runs, it may not have either, by a millisecond.
+      clock.advance(3_600_000);
+      const ended = await call;
       expect(ended.error?.code).toBe(status.DEADLINE_EXCEEDED);
       expect(isCircuitRejection(ended.error)?.reason).toBe('ISOLATED');
     });
@@ -290,32 +311,52 @@ describe('a unary call', () => {
       const { client, server } = await setUp({ fallbacks: registry(hanging, answering('fallback')) });
       await callUnary(client, 'warm'); // a connection that is still being made has failures of its own
       server.handlers.unary = () => undefined;
-      const ended = await callUnary(client, 'a', { deadline: Date.now() + 60 });
+      const ended = await callUnary(client, 'a', { deadline: Date.now() + 500 });
       expect(ended.value?.text).toBe('fallback');
       expect(provenance(ended.metadata).cause).toBe('DEADLINE_EXCEEDED');
     });
 
-    it('is shared: the primary leaves the reserve to the fallback', async () => {
-      const seen: number[] = [];
+    it('is shared: when the primary has used up its part, a fallback that takes time still has the reserve', async () => {
       const slow: FallbackStrategy<Message, Message> = {
         name: 'secondary:slow',
-        answer: async (context) => {
-          seen.push(context.remainingMs);
+        answer: async () => {
           await new Promise((resolve) => setImmediate(resolve));
           return { message: { text: 'slow' }, source: 'secondary:slow' };
         },
       };
-      const { client, server } = await setUp({ fallbacks: registry(slow), fallbackReserveMs: 10_000 });
+      const { client, server } = await setUp({ fallbacks: registry(slow), fallbackReserveMs: 60_000 });
       await callUnary(client, 'warm'); // a connection that is still being made has failures of its own
       server.handlers.unary = () => undefined;
-      const ended = await callUnary(client, 'a', { deadline: Date.now() + 400 });
+      const ended = await callUnary(client, 'a', { deadline: Date.now() + 2_000 });
       expect(ended.value?.text).toBe('slow');
-      expect(seen[0]).toBeGreaterThan(50); // half of the whole at the least is the primary's
+      expect(provenance(ended.metadata).cause).toBe('DEADLINE_EXCEEDED');
+    });
+
+    it.each([
+      ['the reserve', 60_000, 60_000],
+      ['no more than half', 600_000, 300_000],
+    ])('of the primary is earlier by %s', async (_what, fallbackReserveMs, earlierMs) => {
+      const { server, guard } = await setUp({
+        fallbacks: registry(answering('fallback')),
+        fallbackReserveMs,
+      });
+      const deadlines: unknown[] = [];
+      const behind: Interceptor = (options, nextCall) => {
+        deadlines.push(options.deadline);
+        return new InterceptingCall(nextCall(options));
+      };
+      const client = echoClient(server.address, { interceptors: [guard.interceptor, behind] });
+      closers.push(() => client.close());
+      const deadline = Date.now() + 600_000;
+      await callUnary(client, 'a', { deadline });
+      // Half of what is left when the call begins, a moment after its deadline was set.
+      expect(deadline - Number(deadlines[0])).toBeGreaterThan(earlierMs - 30_000);
+      expect(deadline - Number(deadlines[0])).toBeLessThanOrEqual(earlierMs);
     });
 
     it('by default where the caller has none', async () => {
       const { client, server, guard } = await setUp({ defaultDeadlineMs: 500 });
-      await callUnary(client, 'warm'); // a connection that is still being made has failures of its own
+      await ready(client); // else it might pass before the connection is there
       server.handlers.unary = () => undefined;
       const ended = await callUnary(client, 'a');
       expect(ended.error?.code).toBe(status.DEADLINE_EXCEEDED);
@@ -341,8 +382,14 @@ describe('a unary call', () => {
   describe('cancel', () => {
     it('of the real call is ignored, and gets no fallback', async () => {
       const { client, server, guard } = await setUp({ fallbacks: registry(answering('fallback')) });
-      server.handlers.unary = () => undefined;
-      const ended = await callUnary(client, 'a', { onCall: (call) => setTimeout(() => call.cancel(), 20) });
+      let reach = () => {};
+      const reached = new Promise<void>((resolve) => {
+        reach = resolve;
+      });
+      server.handlers.unary = () => reach();
+      const ended = await callUnary(client, 'a', {
+        onCall: (call) => void reached.then(() => call.cancel()),
+      });
       expect(ended.error?.code).toBe(status.CANCELLED);
       expect(guard.circuit(echoService.unary).snapshot()).toMatchObject({
         inFlight: 0,
@@ -359,10 +406,11 @@ describe('a unary call', () => {
           return new Promise(() => undefined);
         },
       };
-      const { client, guard } = await setUp({ fallbacks: registry(hanging) });
+      const { strategy, asked } = noting(hanging);
+      const { client, guard } = await setUp({ fallbacks: registry(strategy) });
       using _held = guard.circuit(echoService.unary).isolate();
       const ended = await callUnary(client, 'a', {
-        onCall: (call) => (when === 'at once' ? call.cancel() : setTimeout(() => call.cancel(), 20)),
+        onCall: (call) => void (when === 'at once' ? call.cancel() : asked.then(() => call.cancel())),
       });
       expect(ended.error?.code).toBe(status.CANCELLED);
       expect(ended.events).toEqual(['error 1', 'status 1']);
