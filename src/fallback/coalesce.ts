@@ -101,8 +101,6 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
 /** One question for many callers: the context that the strategy sees, and who waits for its answer. */
 class Question<Req, Res> implements FallbackContext<Req> {
   readonly method: string;
-  readonly request: Req;
-  readonly requests: readonly Req[];
   readonly metadata: Metadata;
   readonly cause: Cause;
   readonly key: string;
@@ -124,8 +122,6 @@ class Question<Req, Res> implements FallbackContext<Req> {
     this.#of = method;
     this.#first = first;
     this.method = first.method;
-    this.request = first.request;
-    this.requests = first.requests;
     this.metadata = first.metadata;
     this.cause = first.cause;
     this.key = first.key;
@@ -135,6 +131,15 @@ class Question<Req, Res> implements FallbackContext<Req> {
     this.#longestMs = 2 * first.budgetMs;
   }
 
+  get request(): Req {
+    return this.#first.request;
+  }
+  get requestBytes(): Buffer | undefined {
+    return this.#first.requestBytes;
+  }
+  get requests(): readonly Req[] {
+    return this.#first.requests;
+  }
   get circuit(): CircuitSnapshot {
     return this.#first.circuit;
   }

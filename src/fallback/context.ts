@@ -10,6 +10,7 @@ export type AbortCause = 'cancelled' | 'deadline';
 export interface ChainContext {
   readonly method: string;
   readonly request: unknown;
+  readonly requestBytes?: Buffer | undefined;
   readonly requests: readonly unknown[];
   readonly metadata: Metadata;
   readonly cause: Cause;
@@ -54,6 +55,9 @@ export class AskedContext implements FallbackContext<unknown> {
   }
   get request(): unknown {
     return this.#chain.request;
+  }
+  get requestBytes(): Buffer | undefined {
+    return this.#chain.requestBytes;
   }
   get requests(): readonly unknown[] {
     return this.#chain.requests;

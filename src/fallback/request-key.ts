@@ -27,6 +27,8 @@ export interface KeyedCall {
   /** The circuit's key, which begins with the target where targets are told apart. @default no target */
   readonly key?: string;
   readonly request: unknown;
+  /** The request as it was sent. @default it is encoded */
+  readonly requestBytes?: Buffer | undefined;
   readonly metadata: Metadata;
   readonly credentials?: CallCredentials | undefined;
 }
@@ -70,8 +72,15 @@ export class RequestKey {
       if (typeof key !== 'string') throw invalid('keyOf', 'a string', key);
       return { method, target, identity, subject: key };
     }
-    const request = this.#normalize === undefined ? call.request : this.#normalize(call.request);
-    return { method, target, identity, subject: method.requestSerialize(request) };
+    return { method, target, identity, subject: this.#bytesOf(call, method) };
+  }
+
+  #bytesOf(call: KeyedCall, method: Method<unknown, unknown>): Buffer {
+    const { requestBytes: bytes } = call;
+    if (this.#normalize === undefined) return bytes ?? method.requestSerialize(call.request);
+    // On a copy of its own: one that changes what it is given must not change what other strategies see.
+    const request = bytes === undefined ? call.request : method.requestDeserialize(bytes);
+    return method.requestSerialize(this.#normalize(request));
   }
 }
 

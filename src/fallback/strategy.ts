@@ -31,11 +31,13 @@ export interface Attempt {
 export interface FallbackContext<Req> {
   /** The method's path, `/package.Service/Method`. */
   readonly method: string;
-  /** The first (for most methods: the only) message of the caller. */
+  /** The first (for most methods: the only) message of the caller, as it was sent: a copy. */
   readonly request: Req;
+  /** The first message in the protobuf bytes in which it was sent, where the caller's encoder took it. */
+  readonly requestBytes?: Buffer | undefined;
   /** Every message sent so far, up to the byte limit; for client streams. */
   readonly requests: readonly Req[];
-  /** The caller's own metadata. Not to be changed. */
+  /** A copy of the caller's metadata, as the call began. Not to be changed. */
   readonly metadata: Metadata;
   readonly cause: Cause;
   /** The circuit's key. */
@@ -79,9 +81,10 @@ export interface Answer<Res> {
 export interface PrimaryAnswer<Req, Res> {
   readonly method: string;
   readonly key: string;
+  /** These as in {@link FallbackContext}. */
   readonly request: Req;
+  readonly requestBytes?: Buffer | undefined;
   readonly metadata: Metadata;
-  /** As in {@link FallbackContext}. */
   readonly credentials?: CallCredentials | undefined;
   readonly response: Res;
 }

@@ -14,8 +14,10 @@ export interface AnsweredCall {
   readonly deadlineMs: number;
   /** Messages that the caller has asked for and not been given; for response streams. */
   readonly reads: number;
-  /** What the caller has sent. */
+  /** What the caller has sent, as it was then: copies. */
   requests(): readonly unknown[];
+  /** The first of it, in the bytes that it was sent in. */
+  readonly requestBytes: Buffer | undefined;
   /** A fallback answers: whatever the server may still say is not wanted. */
   onAnswer(): void;
   /** No fallback answers a call that failed: the caller gets what the server said. */

@@ -14,9 +14,9 @@ import type { AnsweredCall } from './answered-call.js';
  */
 export class FallbackRun implements ChainContext {
   readonly cause: Cause;
-  readonly requests: readonly unknown[];
   readonly #call: AnsweredCall;
   readonly #entry: Entry;
+  #requests: readonly unknown[] | undefined;
   #listeners: Set<(cause: AbortCause) => void> | undefined;
   #aborted: AbortCause | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -24,16 +24,24 @@ export class FallbackRun implements ChainContext {
 
   constructor(call: AnsweredCall, entry: Entry, cause: Cause) {
     this.cause = cause;
-    this.requests = call.requests();
     this.#call = call;
+    // A stream may send on; the only message of another call is decoded when a strategy looks at it.
+    if (call.options.method_definition.requestStream) this.#requests = call.requests();
     this.#entry = entry;
   }
 
   get method(): string {
     return this.#call.guard.path;
   }
+  get requests(): readonly unknown[] {
+    this.#requests ??= this.#call.requests();
+    return this.#requests;
+  }
   get request(): unknown {
     return this.requests[0];
+  }
+  get requestBytes(): Buffer | undefined {
+    return this.#call.requestBytes;
   }
   get metadata(): Metadata {
     return this.#call.metadata;

@@ -41,7 +41,8 @@ export class GuardedCall extends ReceivingCall {
   }
 
   override start(metadata: Metadata, listener: Partial<InterceptingListener> = NO_LISTENER): void {
-    this.metadata = metadata;
+    // The caller may use its own for the next call as soon as this one is made; what is kept must not change with it.
+    this.metadata = this.chain === undefined ? metadata : metadata.clone();
     this.listener = listener;
     if (this.cancelledBeforeStart !== undefined) return this.endUnmade(this.cancelledBeforeStart);
     this.phase = 'waiting';
@@ -134,9 +135,10 @@ export class GuardedCall extends ReceivingCall {
     this.entry = entry;
     const permits = Permits.acquire(entry, this.said.mode ?? 'enforce');
     this.setDeadline();
-    if (this.options.method_definition.requestStream && this.chain !== undefined) {
-      const { requestSerialize } = this.options.method_definition;
-      this.sent = new SentMessages(requestSerialize, this.guard.settings.fallbackBufferBytes);
+    if (this.chain !== undefined) {
+      const { requestSerialize, requestStream } = this.options.method_definition;
+      const limitBytes = requestStream ? this.guard.settings.fallbackBufferBytes : Number.POSITIVE_INFINITY;
+      this.sent = new SentMessages(requestSerialize, limitBytes);
     }
     if (permits instanceof Permits) this.call(permits);
     else this.reject(entry, permits);

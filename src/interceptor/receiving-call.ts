@@ -14,6 +14,7 @@ import type { Entry } from '../registry/circuit-registry.js';
 import type { AnsweredCall } from './answered-call.js';
 import { Answering } from './answering.js';
 import { cancellingParent } from './budget.js';
+import { GoodAnswer } from './good-answer.js';
 import type { MethodGuard } from './method-guard.js';
 import type { Permits } from './permits.js';
 import type { SentMessages } from './sent-messages.js';
@@ -172,10 +173,9 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
   }
 
   private keep(): void {
-    const { guard, chain, entry, metadata, request, heldMessage: response } = this;
+    const { chain, entry, heldMessage: response } = this;
     if (response === undefined || entry === undefined || chain?.keeps !== true) return;
-    const { credentials } = this.options;
-    chain.keep({ method: guard.path, key: entry.key, request, metadata, credentials, response });
+    chain.keep(new GoodAnswer(this, chain, entry.key, response));
   }
 
   private fallBack(outcome: Outcome, received: StatusObject): void {
@@ -231,6 +231,10 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
     const { sent, chain } = this;
     if (sent === undefined || chain === undefined) return this.request === undefined ? [] : [this.request];
     return sent.read((bytes) => chain.decodeRequest(bytes));
+  }
+
+  get requestBytes(): Buffer | undefined {
+    return this.sent?.first;
   }
 
   onAnswer(): void {

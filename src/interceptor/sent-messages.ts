@@ -1,6 +1,6 @@
 /**
- * What a client stream has sent so far, for its fallback: kept as bytes, so that nothing the caller does to a message later
- * changes it, and dropped as a whole when it grows past the limit.
+ * What a call has sent so far, for its fallback: kept as bytes, so that nothing the caller does to a message later
+ * changes it, and dropped as a whole when it grows past the limit or cannot be serialized.
  */
 export class SentMessages {
   readonly #serialize: (message: unknown) => Buffer;
@@ -19,11 +19,17 @@ export class SentMessages {
     try {
       bytes = this.#serialize(message);
     } catch {
-      return; // the real call meets the same error and ends with it
+      this.#kept = undefined; // the real call meets the same error and ends with it; part of a request is none
+      return;
     }
     this.#bytes += bytes.length;
     if (this.#bytes > this.#limitBytes) this.#kept = undefined;
     else this.#kept.push(bytes);
+  }
+
+  /** The first message; undefined if there is none, or they were too many. */
+  get first(): Buffer | undefined {
+    return this.#kept?.[0];
   }
 
   /** The messages, or none if they were too many. */
