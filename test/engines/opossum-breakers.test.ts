@@ -289,6 +289,19 @@ describe('what would make opossum unsafe', () => {
     expect(circuit.snapshot().window.calls).toBe(0);
   });
 
+  it('a clock that went back to after half-open began makes no probe wait longer', () => {
+    const b = opened();
+    b.clock.advance(1000);
+    expect(b.circuit.state).toBe('half-open');
+    b.clock.advance(3_600_000);
+    b.admit();
+    const now = b.clock.now.bind(b.clock);
+    b.clock.now = () => now() - 3_600_000;
+    expect(b.reject().retryAfterMs).toBe(500);
+    b.clock.advance(500);
+    expect(b.circuit.state).toBe('open');
+  });
+
   it('a probe that ends in mode off gives its slot back', () => {
     const b = opened();
     b.clock.advance(1000);
@@ -424,7 +437,7 @@ describe('breakers come and go', () => {
   it('keep no process alive, and closed ones no memory', async () => {
     const fixture = fileURLToPath(new URL('exit-fixture.ts', import.meta.url));
     const args = ['--expose-gc', '--import', 'tsx', fixture];
-    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 15_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 50_000 });
     const { left, breakers }: { left: number; breakers: number } = JSON.parse(stdout);
     expect(breakers).toBe(1);
     // the last one may still lie on the stack

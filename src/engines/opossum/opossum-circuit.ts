@@ -7,7 +7,7 @@ import { FailsoftError } from '../../errors.js';
 import { type CallReport, FailedCall, reportOf } from './call-report.js';
 import { ClockedBreaker } from './clocked-breaker.js';
 import type { BreakerSettings } from './settings.js';
-import { rebase, type State } from './state.js';
+import { dueOf, rebase, type State } from './state.js';
 import { windowSnapshot } from './window-snapshot.js';
 
 /** Why opossum is just being told something: what it does then has this reason. */
@@ -95,7 +95,8 @@ export class OpossumCircuit extends CircuitBase {
   }
 
   protected forget(permit: CircuitPermit): void {
-    if (this.#state.name === 'half-open' && this.#state.probe?.permit === permit) this.#freeProbe();
+    const state = this.#now(this.environment.clock.now());
+    if (state.name === 'half-open' && state.probe?.permit === permit) this.#freeProbe();
   }
 
   #isCurrent(permit: CircuitPermit, state: State): boolean {
@@ -121,8 +122,11 @@ export class OpossumCircuit extends CircuitBase {
   #tell(reason: string | undefined, atMs: number, tell: () => void): void {
     const before = this.#cause;
     this.#cause = { reason, atMs };
-    tell();
-    this.#cause = before;
+    try {
+      tell();
+    } finally {
+      this.#cause = before;
+    }
   }
 
   // ---------------------------------------------------------------- the state, as opossum's events tell it
@@ -135,13 +139,11 @@ export class OpossumCircuit extends CircuitBase {
       if (this.#isClosed || this.breaker.isShutdown || this.#cause) return state;
       if (state.name === 'open' && nowMs >= state.untilMs) {
         this.#tell('open time is over', nowMs, () => this.breaker.halfOpenNow());
-      } else if (state.name === 'half-open' && state.probe && nowMs >= state.probe.dueMs) {
-        const { dueMs } = state.probe;
-        const report = new FailedCall(
-          'failure',
-          this.settings.options.halfOpen.probeTimeoutMs,
-          'the probe timed out',
-        );
+      } else if (state.name === 'half-open' && state.probe) {
+        const { probeTimeoutMs } = this.settings.options.halfOpen;
+        const dueMs = dueOf(state.probe, nowMs, probeTimeoutMs);
+        if (nowMs < dueMs) return state;
+        const report = new FailedCall('failure', probeTimeoutMs, 'the probe timed out');
         this.#report(report, report.message, dueMs);
       } else {
         return state;
@@ -207,6 +209,7 @@ export class OpossumCircuit extends CircuitBase {
 
   reset(): void {
     const nowMs = this.environment.clock.now();
+    this.#now(nowMs);
     this.#forgetCalls();
     if (this.#state.name === 'closed') this.generation += 1;
     else this.#tell('reset', nowMs, () => this.breaker.close());
