@@ -9,7 +9,10 @@ const broken = () =>
   });
 
 /** An echo server of which every kind of call is, now and then, slow, hung, failing, or failing in the middle. */
-export function startFaultyServer(random: () => number, port = 0): Promise<EchoServer> {
+export function startFaultyServer(
+  random: () => number,
+  at: { readonly host?: string; readonly port?: number } = {},
+): Promise<EchoServer> {
   const faulty = (serve: () => void, fail: () => void) => {
     const draw = random();
     if (draw < 0.7) serve();
@@ -54,5 +57,5 @@ export function startFaultyServer(random: () => number, port = 0): Promise<EchoS
       );
     },
   };
-  return startEchoServer(handlers, port);
+  return startEchoServer(handlers, at);
 }

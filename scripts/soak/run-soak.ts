@@ -3,6 +3,7 @@ import { by, createGuard, defaultPrediction, FallbackRegistry, type Guard } from
 import { seededRandom } from '../../src/testing/index.js';
 import { type EchoClient, echoClient, echoService, type Message } from '../../test/support/echo-service.js';
 import { callOnce } from '../../test/support/every-kind.js';
+import { OWN_HOST } from '../../test/support/own-host.js';
 import { startFaultyServer } from './faulty-server.js';
 
 const SEGMENTS = 6;
@@ -27,7 +28,7 @@ export async function runSoak(seconds: number, seed: number): Promise<boolean> {
     if (to === 'closed') closed++;
   });
   guard.on('degraded', () => degraded++);
-  let server = await startFaultyServer(random);
+  let server = await startFaultyServer(random, { host: OWN_HOST });
   const client = echoClient(server.address, {
     interceptors: [guard.interceptor],
     'grpc.initial_reconnect_backoff_ms': 20,
@@ -50,7 +51,7 @@ export async function runSoak(seconds: number, seed: number): Promise<boolean> {
     await later((seconds * 1_000) / SEGMENTS / 3);
     server.close();
     await later((seconds * 1_000) / SEGMENTS / 6);
-    server = await startFaultyServer(random, server.port);
+    server = await startFaultyServer(random, { host: OWN_HOST, port: server.port });
     await lanes;
     await drained(guard);
     collect();

@@ -21,8 +21,17 @@ export function job(id: string, fields: Partial<DeferredJob> = {}): DeferredJob 
   };
 }
 
+/** Whether the first process is to die, and another to get its jobs. */
+interface Opening {
+  readonly dies: boolean;
+}
+
 /** What every deferred queue does. */
-export function deferredQueueContract(name: string, open: () => Promise<QueueUnderTest>): void {
+export function deferredQueueContract(
+  name: string,
+  openQueue: (opening: Opening) => Promise<QueueUnderTest>,
+): void {
+  const open = (dies = false) => openQueue({ dies });
   describe(`a deferred queue: ${name}`, () => {
     it('gives jobs as they were put in, the oldest first, each once', async () => {
       const { queue } = await open();
@@ -67,24 +76,24 @@ export function deferredQueueContract(name: string, open: () => Promise<QueueUnd
     });
 
     it('has all that was not finished after its process is gone', async () => {
-      const { queue, reopen } = await open();
+      const { queue, reopen } = await open(true);
       await Promise.all(Array.from({ length: 20 }, (_, n) => queue.enqueue(job(`job-${10 + n}`))));
       const [first] = await queue.take(3, Date.now());
       if (first) await queue.complete(first);
       const again = await reopen();
       await expect
-        .poll(async () => (await again.counts()).waiting + (await again.counts()).active, { timeout: 10_000 })
+        .poll(async () => {
+          const { waiting, active } = await again.counts();
+          return waiting + active;
+        })
         .toBe(19);
       // A short lease may run out on a busy machine, and a job be given twice: that is its right.
       const ids = new Set<string>();
       await expect
-        .poll(
-          async () => {
-            for (const each of await again.take(20, Date.now())) ids.add(each.id);
-            return ids.size;
-          },
-          { timeout: 10_000 },
-        )
+        .poll(async () => {
+          for (const each of await again.take(20, Date.now())) ids.add(each.id);
+          return ids.size;
+        })
         .toBe(19);
       expect([...ids].toSorted()).toEqual(Array.from({ length: 19 }, (_, n) => `job-${11 + n}`));
     });

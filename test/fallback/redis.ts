@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { OWN_HOST } from '../support/own-host.js';
 
 /** Whether a real redis-server can be started here. With FAILSOFT_REQUIRE_SERVICES=1 it must be. */
 export const hasRedis: boolean = (() => {
@@ -18,10 +19,14 @@ export const hasRedis: boolean = (() => {
 })();
 
 export interface RedisServer {
+  readonly host: string;
   readonly port: number;
   readonly url: string;
   /** SIGKILL, as in a crash. */
   kill(): Promise<void>;
+  /** Stops answering, and keeps its connections: SIGSTOP. */
+  suspend(): void;
+  resume(): void;
   /** On the same port, with what had reached the disk. */
   start(): Promise<void>;
   /** Sends one command and gives the first line of the reply. */
@@ -29,25 +34,28 @@ export interface RedisServer {
   stop(): Promise<void>;
 }
 
-/** A real redis-server on a free port of this machine, whose data is written to disk before each reply. */
+/** A real redis-server on a free port of an address that is this process's alone, whose data is written to disk before each reply. */
 export async function startRedis(): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), 'failsoft-redis-'));
   const port = await freePort();
   let child: ChildProcess | undefined;
   const server: RedisServer = {
+    host: OWN_HOST,
     port,
-    url: `redis://127.0.0.1:${port}`,
+    url: `redis://${OWN_HOST}:${port}`,
     async start() {
       child = spawn(
         'redis-server',
         [
-          ...['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', ''],
+          ...['--port', String(port), '--bind', OWN_HOST, '--dir', directory, '--save', ''],
           ...['--appendonly', 'yes', '--appendfsync', 'always'],
         ],
         { stdio: 'ignore' },
       );
       for (;;) {
-        if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`);
+        const { exitCode, signalCode } = child;
+        if (exitCode !== null || signalCode !== null)
+          throw new Error(`redis-server ended with ${exitCode ?? signalCode}`);
         try {
           if ((await server.command('PING')) === '+PONG') return;
         } catch {
@@ -61,6 +69,8 @@ export async function startRedis(): Promise<RedisServer> {
       child.kill('SIGKILL');
       await once(child, 'exit');
     },
+    suspend: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
     command: (...words) =>
       new Promise((resolve, reject) => {
         const socket = new Socket();
@@ -69,7 +79,7 @@ export async function startRedis(): Promise<RedisServer> {
           socket.destroy();
           resolve(data.toString().split('\r\n')[0] ?? '');
         });
-        socket.connect(port, '127.0.0.1', () => {
+        socket.connect(port, OWN_HOST, () => {
           const parts = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
           socket.write(`*${words.length}\r\n${parts.join('')}`);
         });
@@ -85,7 +95,7 @@ export async function startRedis(): Promise<RedisServer> {
 
 async function freePort(): Promise<number> {
   const probe = createServer();
-  await once(probe.listen(0, '127.0.0.1'), 'listening');
+  await once(probe.listen(0, OWN_HOST), 'listening');
   const address = probe.address();
   probe.close();
   await once(probe, 'close');

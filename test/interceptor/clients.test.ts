@@ -189,7 +189,7 @@ describe('buf curl', () => {
         ...['curl', '--protocol', 'grpc', '--http2-prior-knowledge', '--schema', protos, '-d', data],
         `http://${server.address}/inference.GRPCInferenceService/ModelInfer`,
       ],
-      { timeout: 15_000 },
+      { timeout: 50_000 },
     );
     expect(answers).toEqual(CLIENTS.map(() => JSON.parse(stdout).outputs[0].contents.int64Contents[0]));
   });

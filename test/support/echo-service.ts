@@ -87,8 +87,11 @@ export interface EchoServer {
   close(): void;
 }
 
-/** A real server on a free port of 127.0.0.1. */
-export async function startEchoServer(handlers: Partial<Handlers> = {}, port = 0): Promise<EchoServer> {
+/** A real server on a free port of 127.0.0.1, or where it is said. */
+export async function startEchoServer(
+  handlers: Partial<Handlers> = {},
+  { host = '127.0.0.1', port = 0 }: { readonly host?: string; readonly port?: number } = {},
+): Promise<EchoServer> {
   const server = new Server();
   const current: Handlers = { ...echo, ...handlers };
   const calls = { count: 0 };
@@ -111,12 +114,12 @@ export async function startEchoServer(handlers: Partial<Handlers> = {}, port = 0
     },
   });
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
       error ? reject(error) : resolve(actual),
     );
   });
   return {
-    address: `127.0.0.1:${bound}`,
+    address: `${host}:${bound}`,
     port: bound,
     handlers: current,
     calls,

@@ -101,9 +101,9 @@ export function rpc<Request, Response>(
   });
 }
 
-/** Waits for something that another process or the network brings about; fails after fifteen seconds. */
+/** Waits for something that another process or the network brings about; fails after fifty seconds. */
 export async function eventually(condition: () => boolean, what: string): Promise<void> {
-  const until = performance.now() + 15_000;
+  const until = performance.now() + 50_000;
   while (!condition()) {
     if (performance.now() > until) throw new Error(`did not come about: ${what}`);
     await new Promise((resolve) => setImmediate(resolve));

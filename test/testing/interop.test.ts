@@ -21,7 +21,7 @@ function curl(address: string, method: string, data: unknown, schema?: string) {
 
 function run(args: readonly string[], cwd: string): Promise<{ ok: boolean; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
-    execFile(buf, args, { cwd, timeout: 15_000 }, (error, stdout, stderr) => {
+    execFile(buf, args, { cwd, timeout: 50_000 }, (error, stdout, stderr) => {
       resolve({ ok: error === null, stdout, stderr });
     });
   });

@@ -10,7 +10,7 @@ const large = (plan: FaultPlan) => ({ faults: { 'demand-large': plan } });
 function open(client: GRPCInferenceServiceClient, headers: Readonly<Record<string, string>> = {}) {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
-  const call = client.modelStreamInfer(metadata, { deadline: Date.now() + 15_000 });
+  const call = client.modelStreamInfer(metadata, { deadline: Date.now() + 115_000 });
   const items: string[] = [];
   call.on('data', ({ errorMessage, inferResponse }) => {
     items.push(errorMessage === '' ? `${inferResponse?.id}` : `${inferResponse?.id}: ${errorMessage}`);

@@ -12,6 +12,7 @@ import { describe, expect, it } from 'vitest';
 import { GRPCInferenceServiceService as oip } from '../../src/gen/inference/grpc_service.js';
 import { argmax, predict } from '../../src/testing/demand/network.js';
 import { optional } from '../../src/testing/server/optional-packages.js';
+import { OWN_HOST } from '../support/own-host.js';
 import { badRequest, connect, goodRequest, infer, rpc, start } from './fixture.js';
 
 describe('the unary rpcs', () => {
@@ -268,13 +269,16 @@ describe('startMockServer', () => {
   it.each(['close', 'kill'] as const)(
     '%s ends running calls, frees the port, and can be said twice',
     async (how) => {
-      const { server, client } = await start({ faults: { 'demand-large': { hangShare: 1 } } });
+      const { server, client } = await start({
+        host: OWN_HOST,
+        faults: { 'demand-large': { hangShare: 1 } },
+      });
       const hanging = infer(client);
       while (server.load('demand-large').running === 0) await new Promise((resolve) => setImmediate(resolve));
       await server[how]();
       await server[how]();
       expect((await hanging).code).not.toBe(status.OK);
-      const again = await start({ port: server.port });
+      const again = await start({ host: OWN_HOST, port: server.port });
       const { client: other } = connect(again.server.address);
       expect((await infer(other)).code).toBe(status.OK);
     },

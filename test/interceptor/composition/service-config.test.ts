@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
 import { callUnary, echoClient, echoService, startEchoServer } from '../../support/echo-service.js';
 import { createGuard } from '../../support/guard.js';
+import { OWN_HOST } from '../../support/own-host.js';
 
 const closers = closedAfterEach();
 
@@ -103,7 +104,7 @@ describe('hedgingPolicy', () => {
 
 describe('wait-for-ready', () => {
   it('waits under one permit until the server is there', async () => {
-    const first = await startEchoServer();
+    const first = await startEchoServer({}, { host: OWN_HOST });
     first.close();
     const guard = createGuard();
     const client = guardedClient(first.address, {}, guard);
@@ -112,7 +113,7 @@ describe('wait-for-ready', () => {
     const failed = await callUnary(client, 'a'); // that one does not wait
     expect(failed.error?.code).toBe(status.UNAVAILABLE);
     expect(unary(guard).inFlight).toBe(1);
-    const server = await startEchoServer({}, first.port);
+    const server = await startEchoServer({}, { host: OWN_HOST, port: first.port });
     closers.push(() => server.close());
     expect((await waiting).value?.text).toBe('echo a');
     expect(unary(guard)).toMatchObject({ inFlight: 0, totals: { outcomes: { success: 1, failure: 1 } } });
@@ -174,7 +175,7 @@ describe('round_robin and outlier_detection', () => {
           for (let n = 0; n < 10; n++) await callUnary(client, 'a');
           return before > echoed && bad.calls.count === before;
         },
-        { timeout: 15_000 },
+        { timeout: 50_000 },
       )
       .toBe(true);
     expect(unary(guard).state).toBe('closed');
