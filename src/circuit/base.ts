@@ -50,7 +50,7 @@ export abstract class CircuitBase implements Circuit, PermitOwner {
   abstract get state(): CircuitStateName;
   abstract reset(): void;
   abstract snapshot(): CircuitSnapshot;
-  abstract restore(snapshot: unknown): void;
+  abstract restore(snapshot: unknown, field?: string): void;
   abstract reconfigure(options: CircuitOptions): void;
   /** Decides on a call when neither the mode nor an isolation does. */
   protected abstract decide(): Permit | Rejection;

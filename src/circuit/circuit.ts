@@ -284,8 +284,8 @@ export class NativeCircuit extends CircuitBase {
     };
   }
 
-  restore(snapshot: unknown): void {
-    const known = parseSnapshot(snapshot);
+  restore(snapshot: unknown, field?: string): void {
+    const known = parseSnapshot(snapshot, field);
     const { clock } = this.environment;
     const nowMs = clock.now();
     this.pass(nowMs);

@@ -51,82 +51,77 @@ function isComplete<Name extends string>(
 /**
  * Checks that a value, most often out of JSON, is a snapshot. Unknown fields are let through: a newer version may
  * have written them.
+ * @param field how an error names the snapshot
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
-export function parseSnapshot(value: unknown): CircuitSnapshot {
-  const given = fields('snapshot', value);
-  if (given.version !== 1) throw invalid('snapshot.version', '1', given.version);
-  const state = checkOneOf('snapshot.state', given.state, STATES);
-  const totals = fields('snapshot.totals', given.totals);
+export function parseSnapshot(value: unknown, field = 'snapshot'): CircuitSnapshot {
+  const given = fields(field, value);
+  if (given.version !== 1) throw invalid(`${field}.version`, '1', given.version);
+  const state = checkOneOf(`${field}.state`, given.state, STATES);
+  const totals = fields(`${field}.totals`, given.totals);
   return {
     version: 1,
-    key: text('snapshot.key', given.key),
-    engine: text('snapshot.engine', given.engine),
-    takenAtMs: checkNumber('snapshot.takenAtMs', given.takenAtMs, 0),
+    key: text(`${field}.key`, given.key),
+    engine: text(`${field}.engine`, given.engine),
+    takenAtMs: checkNumber(`${field}.takenAtMs`, given.takenAtMs, 0),
     state,
-    mode: checkOneOf('snapshot.mode', given.mode, CIRCUIT_MODES),
-    isolated: checkInteger('snapshot.isolated', given.isolated, 0),
-    sinceMs: checkNumber('snapshot.sinceMs', given.sinceMs, 0),
-    attempt: checkInteger('snapshot.attempt', given.attempt, 0),
-    openUntilMs: state === 'open' ? checkNumber('snapshot.openUntilMs', given.openUntilMs, 0) : null,
-    generation: checkInteger('snapshot.generation', given.generation, 0),
-    inFlight: checkInteger('snapshot.inFlight', given.inFlight, 0),
-    window: parseWindow(given.window),
-    consecutiveFailures: checkInteger('snapshot.consecutiveFailures', given.consecutiveFailures, 0),
+    mode: checkOneOf(`${field}.mode`, given.mode, CIRCUIT_MODES),
+    isolated: checkInteger(`${field}.isolated`, given.isolated, 0),
+    sinceMs: checkNumber(`${field}.sinceMs`, given.sinceMs, 0),
+    attempt: checkInteger(`${field}.attempt`, given.attempt, 0),
+    openUntilMs: state === 'open' ? checkNumber(`${field}.openUntilMs`, given.openUntilMs, 0) : null,
+    generation: checkInteger(`${field}.generation`, given.generation, 0),
+    inFlight: checkInteger(`${field}.inFlight`, given.inFlight, 0),
+    window: parseWindow(`${field}.window`, given.window),
+    consecutiveFailures: checkInteger(`${field}.consecutiveFailures`, given.consecutiveFailures, 0),
     totals: {
-      admitted: checkInteger('snapshot.totals.admitted', totals.admitted, 0),
-      outcomes: counts('snapshot.totals.outcomes', totals.outcomes, OUTCOMES),
-      rejected: counts('snapshot.totals.rejected', totals.rejected, REJECTION_REASONS),
-      stale: checkInteger('snapshot.totals.stale', totals.stale, 0),
-      opened: checkInteger('snapshot.totals.opened', totals.opened, 0),
+      admitted: checkInteger(`${field}.totals.admitted`, totals.admitted, 0),
+      outcomes: counts(`${field}.totals.outcomes`, totals.outcomes, OUTCOMES),
+      rejected: counts(`${field}.totals.rejected`, totals.rejected, REJECTION_REASONS),
+      stale: checkInteger(`${field}.totals.stale`, totals.stale, 0),
+      opened: checkInteger(`${field}.totals.opened`, totals.opened, 0),
     },
-    lastTrip: parseLastTrip(given.lastTrip),
-    ...(given.baseline !== undefined && { baseline: parseBaseline(given.baseline) }),
+    lastTrip: parseLastTrip(`${field}.lastTrip`, given.lastTrip),
+    ...(given.baseline !== undefined && { baseline: parseBaseline(`${field}.baseline`, given.baseline) }),
   };
 }
 
-function parseWindow(value: unknown): CircuitSnapshot['window'] {
-  const window = fields('snapshot.window', value);
-  const calls = checkInteger('snapshot.window.calls', window.calls, 0);
-  const latency = window.latencyMs === null ? null : fields('snapshot.window.latencyMs', window.latencyMs);
+function parseWindow(field: string, value: unknown): CircuitSnapshot['window'] {
+  const window = fields(field, value);
+  const calls = checkInteger(`${field}.calls`, window.calls, 0);
+  const latency = window.latencyMs === null ? null : fields(`${field}.latencyMs`, window.latencyMs);
   return {
     calls,
-    unhealthy: checkInteger('snapshot.window.unhealthy', window.unhealthy, 0, calls),
-    failureRate: checkNumber('snapshot.window.failureRate', window.failureRate, 0, 1),
-    slowRate:
-      window.slowRate === null ? null : checkNumber('snapshot.window.slowRate', window.slowRate, 0, 1),
+    unhealthy: checkInteger(`${field}.unhealthy`, window.unhealthy, 0, calls),
+    failureRate: checkNumber(`${field}.failureRate`, window.failureRate, 0, 1),
+    slowRate: window.slowRate === null ? null : checkNumber(`${field}.slowRate`, window.slowRate, 0, 1),
     latencyMs: latency && {
-      p50: checkNumber('snapshot.window.latencyMs.p50', latency.p50, 0),
-      p90: checkNumber('snapshot.window.latencyMs.p90', latency.p90, 0),
-      p99: checkNumber('snapshot.window.latencyMs.p99', latency.p99, 0),
+      p50: checkNumber(`${field}.latencyMs.p50`, latency.p50, 0),
+      p90: checkNumber(`${field}.latencyMs.p90`, latency.p90, 0),
+      p99: checkNumber(`${field}.latencyMs.p99`, latency.p99, 0),
     },
   };
 }
 
-function parseLastTrip(value: unknown): CircuitSnapshot['lastTrip'] {
+function parseLastTrip(field: string, value: unknown): CircuitSnapshot['lastTrip'] {
   if (value === null) return null;
-  const trip = fields('snapshot.lastTrip', value);
+  const trip = fields(field, value);
   return {
-    atMs: checkNumber('snapshot.lastTrip.atMs', trip.atMs, 0),
-    reason: text('snapshot.lastTrip.reason', trip.reason),
+    atMs: checkNumber(`${field}.atMs`, trip.atMs, 0),
+    reason: text(`${field}.reason`, trip.reason),
   };
 }
 
 /** Latencies span 31 doublings; more than the square of that would keep the rule from ever firing again. */
 const MOST_VARIANCE = 31 ** 2;
 
-function parseBaseline(value: unknown): NonNullable<CircuitSnapshot['baseline']> {
-  const baseline = fields('snapshot.baseline', value);
+function parseBaseline(field: string, value: unknown): NonNullable<CircuitSnapshot['baseline']> {
+  const baseline = fields(field, value);
   return {
-    calls: checkInteger('snapshot.baseline.calls', baseline.calls, 0),
-    errorRate: checkNumber('snapshot.baseline.errorRate', baseline.errorRate, 0, 1),
-    latencyMs: checkNumber('snapshot.baseline.latencyMs', baseline.latencyMs, 0),
-    latencyVariance: checkNumber(
-      'snapshot.baseline.latencyVariance',
-      baseline.latencyVariance,
-      0,
-      MOST_VARIANCE,
-    ),
+    calls: checkInteger(`${field}.calls`, baseline.calls, 0),
+    errorRate: checkNumber(`${field}.errorRate`, baseline.errorRate, 0, 1),
+    latencyMs: checkNumber(`${field}.latencyMs`, baseline.latencyMs, 0),
+    latencyVariance: checkNumber(`${field}.latencyVariance`, baseline.latencyVariance, 0, MOST_VARIANCE),
   };
 }
 

@@ -133,8 +133,8 @@ export class ThrottleCircuit extends CircuitBase {
   }
 
   /** Takes over the totals. What was sent in the last minutes, and how much was rejected of it, is learnt anew. */
-  restore(snapshot: unknown): void {
-    const known = parseSnapshot(snapshot);
+  restore(snapshot: unknown, field?: string): void {
+    const known = parseSnapshot(snapshot, field);
     this.reset();
     this.totals.add(known.totals);
     this.#sinceMs = Math.min(known.sinceMs, this.environment.clock.now());

@@ -84,10 +84,12 @@ export interface Circuit {
   reset(): void;
   snapshot(): CircuitSnapshot;
   /**
-   * Takes over what a snapshot knew, so that a restarted process does not start blind.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, when it is not a snapshot
+   * Takes over what a snapshot knew, so that a restarted process does not start blind. One that is bad changes nothing.
+   * @param field how an error names the snapshot. @default 'snapshot'
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, when it is not a snapshot, or FAILSOFT_UNSUPPORTED by
+   *   engines that cannot
    */
-  restore(snapshot: unknown): void;
+  restore(snapshot: unknown, field?: string): void;
   /**
    * Puts new settings in force and keeps what has been counted where that makes sense.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by engines that cannot

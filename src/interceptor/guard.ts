@@ -165,7 +165,7 @@ class InterceptorGuard implements Guard {
       const key: unknown = snapshot?.key;
       if (typeof key !== 'string') throw invalid(`snapshots[${index}].key`, 'a string', key);
       const { target, method, part } = splitKey(key);
-      this.#line(target, method).get(part).circuit.restore(snapshot);
+      this.#line(target, method).get(part).circuit.restore(snapshot, `snapshots[${index}]`);
     }
   }
 
