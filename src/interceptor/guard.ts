@@ -6,7 +6,7 @@ import type { Engine } from '../engines/engine.js';
 import { nativeEngine } from '../engines/native.js';
 import { FailsoftError, invalid } from '../errors.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
-import { splitKey } from '../key/key-by.js';
+import { bounded, splitKey } from '../key/key-by.js';
 import { CircuitRegistry } from '../registry/circuit-registry.js';
 import { Emitter, type Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
@@ -53,8 +53,9 @@ export interface Guard {
   /** Listens until the function that it gives is called. A listener that throws harms no call. */
   on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void;
   /**
-   * The circuit of a method, made if there is none yet.
-   * @param method its definition or path
+   * The circuit of a method, made if there is none yet: nobody checks that a call will ever come for it.
+   * @param method its definition or path; behind the name of a target, for those of `forTarget()`; or a circuit's whole key,
+   * as events, snapshots and rejections name it
    * @param part the part of the key behind the method, a model's name, say. @default '' (the method's own)
    */
   circuit(method: { readonly path: string } | string, part?: string): Circuit;
@@ -152,7 +153,12 @@ class InterceptorGuard implements Guard {
     const path: unknown = typeof method === 'string' ? method : method?.path;
     if (typeof path !== 'string') throw invalid('circuit(method)', 'a method definition or a path', method);
     if (typeof part !== 'string') throw invalid('circuit(method, part)', 'a string', part);
-    return this.#line('', path).get(part).circuit;
+    const key = splitKey(path);
+    if (part !== '' && key.part !== '')
+      throw invalid('circuit(method, part)', 'no part beside that of the key', part);
+    const wanted = part === '' ? key.part : part;
+    const line = this.#line(key.target, key.method);
+    return (line.peek(wanted) ?? line.get(bounded(wanted))).circuit; // as a call that brings this name is keyed
   }
 
   snapshots(): CircuitSnapshot[] {

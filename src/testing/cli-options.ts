@@ -23,7 +23,7 @@ export const HELP = `failsoft-mock-server: an inference server of the Open Infer
 
 Faults are set while it runs, by failsoft.mock.v1.FaultService. For example, one call in three fails:
 
-  npx buf curl --protocol grpc --http2-prior-knowledge \\
+  npx @bufbuild/buf curl --protocol grpc --http2-prior-knowledge \\
     -d '{"model": "demand-large", "faults": {"error": {"share": 0.33, "code": 14}}}' \\
     http://127.0.0.1:8001/failsoft.mock.v1.FaultService/SetFaults
 
