@@ -12,6 +12,12 @@ export interface Entry {
   usedAt: number;
 }
 
+/** A circuit that may go, and what takes it out of its line. */
+interface Removable {
+  readonly entry: Entry;
+  remove(): void;
+}
+
 /** How the circuits of a line are made. */
 export interface LineOptions {
   /** Makes the circuit of a key. */
@@ -97,12 +103,18 @@ export class CircuitRegistry {
     const room = Math.max(1, this.#max >> 4);
     const candidates = [...this.#lines.values()].flatMap((line) => line.removable());
     candidates.sort((a, b) => a.entry.usedAt - b.entry.usedAt);
-    const gone = [
-      ...candidates.filter(({ entry }) => entry.circuit.state === 'closed').slice(0, room),
-      ...candidates.filter(({ entry }) => entry.circuit.state !== 'closed'),
-    ].slice(0, room);
+    const gone = new Set<Removable>();
+    for (const isClosed of [true, false]) {
+      for (const candidate of candidates) {
+        if (gone.size === room) break;
+        const { circuit } = candidate.entry;
+        // a snapshot sorts latencies: only of those that would go
+        const goes = (circuit.state === 'closed') === isClosed && circuit.snapshot().isolated === 0;
+        if (goes) gone.add(candidate);
+      }
+    }
     for (const { remove } of gone) remove();
-    this.#size -= gone.length;
+    this.#size -= gone.size;
     for (const [name, line] of this.#lines) if (line.isForgettable) this.#lines.delete(name);
   }
 }
@@ -160,12 +172,12 @@ export class CircuitLine {
     return this.#entries.values();
   }
 
-  /** What may go: not what is isolated by hand, nor the circuit above others. */
-  removable(): { entry: Entry; remove: () => void }[] {
-    const found = [];
+  /** What may go, if it is not isolated by hand: not the circuit above others. */
+  removable(): Removable[] {
+    const found: Removable[] = [];
     for (const [part, entry] of this.#entries) {
       const isParent = this.#hasParent && part === '' && (this.#entries.size > 1 || this.#comes);
-      if (isParent || entry.circuit.snapshot().isolated > 0) continue;
+      if (isParent) continue;
       const remove = () => {
         this.#entries.delete(part);
         entry.circuit.close?.();

@@ -62,6 +62,34 @@ describe('the registry', () => {
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
+  it('asks only those that would go whether they are isolated, as a snapshot is dear', () => {
+    let snapshots = 0;
+    const { registry } = make(160);
+    const native = nativeEngine.configure({}, 'circuit');
+    const line = registry.line('', '/s/N', () => ({
+      circuit: (key, environment) => {
+        const circuit = native(key, environment);
+        const snapshot = circuit.snapshot.bind(circuit);
+        circuit.snapshot = () => {
+          snapshots += 1;
+          return snapshot();
+        };
+        return circuit;
+      },
+      parent: undefined,
+    }));
+    for (let n = 0; n < 160; n++) line.get(`model-${n}`);
+    line.get('model-0').circuit.isolate();
+    line.get('model-1').circuit.isolate();
+    for (let n = 2; n < 160; n++) line.get(`model-${n}`);
+    line.get('one more');
+    // a sixteenth goes; the two isolated ones were asked in vain
+    expect(registry.size).toBe(160 - 10 + 1);
+    expect(snapshots).toBe(10 + 2);
+    expect(line.peek('model-1')).toBeDefined();
+    expect(line.peek('model-2')).toBeUndefined();
+  });
+
   it('sets the mode of those that are there and those to come', () => {
     const { registry, line } = make(10);
     line.get('a');
