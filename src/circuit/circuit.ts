@@ -8,7 +8,7 @@ import { heardPushbackMs, openTimeMs } from './open-time.js';
 import type { CircuitPermit } from './permit.js';
 import { Ramp } from './ramp.js';
 import { parseSnapshot, refillWindow, restoredState } from './restore.js';
-import { compileSettings, type Settings } from './settings.js';
+import { newSettings, type Settings } from './settings.js';
 import { describeWindow } from './snapshot.js';
 import { rebase, type State } from './state.js';
 import { Baseline } from './trip/adaptive.js';
@@ -238,7 +238,7 @@ export class NativeCircuit extends CircuitBase {
 
   reconfigure(options: CircuitOptions): void {
     const old = this.settings;
-    const settings = compileSettings(options, old.field);
+    const settings = newSettings(options, old.field);
     if (settings.options.throttle !== false) {
       throw invalid(
         `${old.field}.throttle`,

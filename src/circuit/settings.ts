@@ -1,3 +1,4 @@
+import { invalid } from '../errors.js';
 import { type ResolvedOptions, resolveOptions } from './options.js';
 import { compileRules, thresholdsOf } from './trip/compile.js';
 import type { TripCheck } from './trip/rule.js';
@@ -30,4 +31,13 @@ export function compileSettings(options: CircuitOptions | undefined, field: stri
     adaptive,
     slowMark: slow && markOf(slow.slowThresholdMs),
   });
+}
+
+/**
+ * The settings that a running circuit is given: without options it is not set back to the defaults.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
+ */
+export function newSettings(options: CircuitOptions, field: string): Settings {
+  if (options === undefined) throw invalid(field, 'an object', options);
+  return compileSettings(options, field);
 }

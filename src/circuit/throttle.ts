@@ -6,7 +6,7 @@ import type { CircuitEnvironment } from './environment.js';
 import type { ResolvedThrottle } from './options.js';
 import type { CircuitPermit } from './permit.js';
 import { parseSnapshot } from './restore.js';
-import { compileSettings, type Settings } from './settings.js';
+import { newSettings, type Settings } from './settings.js';
 import { describeWindow } from './snapshot.js';
 import type { CircuitOptions, CircuitSnapshot, Permit, Rejection } from './types.js';
 import { RollingCount } from './window/rolling-count.js';
@@ -86,7 +86,7 @@ export class ThrottleCircuit extends CircuitBase {
 
   reconfigure(options: CircuitOptions): void {
     const old = this.settings;
-    const settings = compileSettings(options, old.field);
+    const settings = newSettings(options, old.field);
     const { throttle, concurrency } = settings.options;
     if (throttle === false) {
       throw invalid(

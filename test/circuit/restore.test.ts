@@ -470,6 +470,9 @@ describe('reconfigure', () => {
     const before = b.circuit.snapshot();
     expect(() => b.circuit.reconfigure({ open: { baseMs: -1 } })).toThrow(/^circuit\.open\.baseMs/);
     expect(() => b.circuit.reconfigure({ throttle: {} })).toThrow(/^circuit\.throttle/);
+    for (const none of [undefined, null]) {
+      expect(() => b.circuit.reconfigure(none as never)).toThrow(/^circuit: expected an object/);
+    }
     expect(b.circuit.snapshot()).toEqual(before);
   });
 });
