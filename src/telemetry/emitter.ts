@@ -3,7 +3,7 @@ export type Listener<E> = (event: E) => void;
 
 /**
  * Gives events to listeners, in the order in which they subscribed. A listener that throws is reported as a process
- * warning (`FailsoftWarning`), the others still hear the event.
+ * warning (`FailsoftWarning`) that names the event, the others still hear it.
  */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
@@ -21,13 +21,13 @@ export class Emitter<Events extends object> {
     return (this.#listeners.get(name)?.size ?? 0) > 0;
   }
 
-  emit<K extends keyof Events>(name: K, event: Events[K]): void {
+  emit<K extends keyof Events>(name: K, event: Events[K] & object): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
         const result: unknown = (listener as Listener<Events[K]>)(event);
-        if (result instanceof Promise) result.catch(warn);
+        if (result instanceof Promise) result.catch((error: unknown) => warn(error, listenerOf(name, event)));
       } catch (error) {
-        warn(error);
+        warn(error, listenerOf(name, event));
       }
     }
   }
@@ -37,8 +37,17 @@ export class Emitter<Events extends object> {
   }
 }
 
-/** Tells of an error in a user's function that must not harm the call it was met in. */
-export function warn(error: unknown): void {
+/** Which listener it was, for whoever reads the warning: the event, and the circuit or method that it is about. */
+function listenerOf(name: PropertyKey, event: object): string {
+  const about = 'circuit' in event ? event.circuit : 'method' in event ? event.method : undefined;
+  return `a listener of '${String(name)}'${typeof about === 'string' ? ` (${about})` : ''}`;
+}
+
+/**
+ * Tells of an error in a user's function that must not harm the call it was met in.
+ * @param where whose error it is
+ */
+export function warn(error: unknown, where?: string): void {
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.emitWarning(message, 'FailsoftWarning');
+  process.emitWarning(where === undefined ? message : `${where}: ${message}`, 'FailsoftWarning');
 }
