@@ -18,8 +18,7 @@ export class AnswerStream {
 
   /** @param reads how many messages the caller has asked for already */
   constructor(messages: Iterable<unknown> | AsyncIterable<unknown>, reads: number, sink: AnswerSink) {
-    this.#iterator =
-      Symbol.asyncIterator in messages ? messages[Symbol.asyncIterator]() : messages[Symbol.iterator]();
+    this.#iterator = iteratorOf(messages);
     this.#sink = sink;
     this.#reads = reads;
   }
@@ -72,5 +71,16 @@ export class AnswerStream {
 
   async #stop(): Promise<void> {
     await this.#iterator.return?.();
+  }
+}
+
+/** A source that cannot even be begun fails as one that fails at its first message. */
+function iteratorOf(
+  messages: Iterable<unknown> | AsyncIterable<unknown>,
+): Iterator<unknown> | AsyncIterator<unknown> {
+  try {
+    return Symbol.asyncIterator in messages ? messages[Symbol.asyncIterator]() : messages[Symbol.iterator]();
+  } catch (error) {
+    return { next: () => Promise.reject(error) };
   }
 }

@@ -8,7 +8,7 @@ import type { AnsweredCall } from './answered-call.js';
 import { cancellingParent } from './budget.js';
 import { FallbackRun } from './fallback-run.js';
 import type { RejectedBy } from './permits.js';
-import { causeText, label } from './provenance.js';
+import { ageOf, causeText, label } from './provenance.js';
 import { rejectionStatus, withFallbackStory } from './rejection-status.js';
 import { StreamedAnswer, type StreamedAnswerListener } from './streamed-answer.js';
 
@@ -37,29 +37,25 @@ export class Answering implements StreamedAnswerListener {
     this.#rejectedBy = rejectedBy;
   }
 
-  /**
-   * Answers a call that was not admitted, where a fallback serves such calls.
-   * @param collect whether the fallback has to wait until the caller has sent everything
-   */
-  static rejected(call: AnsweredCall, entry: Entry, by: RejectedBy, collect: boolean): Answering {
+  /** For a call that was not admitted, where a fallback serves such calls. */
+  static rejected(call: AnsweredCall, entry: Entry, by: RejectedBy): Answering {
     const { reason, retryAfterMs } = by.rejection;
-    const answering = new Answering(call, entry, { kind: 'rejected', reason, retryAfterMs }, by);
-    if (collect) answering.#collect();
-    else setImmediate(begin, answering);
-    return answering;
+    return new Answering(call, entry, { kind: 'rejected', reason, retryAfterMs }, by);
   }
 
-  /** Answers a call that failed. */
-  static failed(
-    call: AnsweredCall,
-    entry: Entry,
-    cause: Cause & { kind: 'failed' },
-    collect: boolean,
-  ): Answering {
-    const answering = new Answering(call, entry, cause, undefined);
-    if (collect) answering.#collect();
-    else answering.begin();
-    return answering;
+  /** For a call that failed. */
+  static failed(call: AnsweredCall, entry: Entry, cause: Cause & { kind: 'failed' }): Answering {
+    return new Answering(call, entry, cause, undefined);
+  }
+
+  /**
+   * Called once, when the call knows who answers it: what the caller does on hearing the answer comes back here.
+   * @param collect whether the fallback has to wait until the caller has sent everything
+   */
+  start(collect: boolean): void {
+    if (collect) this.#collect();
+    else if (this.#rejectedBy !== undefined) setImmediate(begin, this);
+    else this.begin();
   }
 
   startRead(): void {
@@ -83,10 +79,11 @@ export class Answering implements StreamedAnswerListener {
     if (this.#over || this.#run !== undefined) return;
     const { chain } = this.#call;
     if (chain === undefined || !this.#serves()) return this.#giveUp(undefined);
-    this.#run = new FallbackRun(this.#call, this.#entry, this.#cause);
-    const outcome = this.#run.ask(chain);
+    const run = new FallbackRun(this.#call, this.#entry, this.#cause);
+    this.#run = run;
+    const outcome = run.ask(chain);
     if (!(outcome instanceof Promise)) return this.#conclude(outcome);
-    this.#run.wait(outcome, (later) => this.#conclude(later));
+    run.wait(outcome, (later) => this.#conclude(later));
     this.#followParent();
   }
 
@@ -151,7 +148,7 @@ export class Answering implements StreamedAnswerListener {
         circuit: this.#entry.key,
         source: answer.source,
         cause: causeText(this.#cause),
-        ageMs: answer.ageMs,
+        ageMs: ageOf(answer),
         atMs: guard.clock.now(),
       });
     }

@@ -12,18 +12,17 @@ function flagsOf(options: InterceptorOptions): number {
 export function deadlineOf(options: InterceptorOptions): number {
   const own = milliseconds(options.deadline);
   const { parent } = options;
-  if (parent === undefined || !(flagsOf(options) & propagate.DEADLINE)) return own;
+  if (!parent || !(flagsOf(options) & propagate.DEADLINE)) return own;
   return Math.min(own, milliseconds(parent.getDeadline()));
 }
 
 /** The parent whose cancellation cancels this call. */
 export function cancellingParent(options: InterceptorOptions): ParentCall | undefined {
-  return options.parent !== undefined && flagsOf(options) & propagate.CANCELLATION
-    ? options.parent
-    : undefined;
+  return options.parent && flagsOf(options) & propagate.CANCELLATION ? options.parent : undefined;
 }
 
-function milliseconds(deadline: Date | number | undefined): number {
-  if (deadline === undefined) return Number.POSITIVE_INFINITY;
+/** `null` is none, as it is to grpc-js. */
+function milliseconds(deadline: Date | number | null | undefined): number {
+  if (deadline === undefined || deadline === null) return Number.POSITIVE_INFINITY;
   return deadline instanceof Date ? deadline.getTime() : deadline;
 }

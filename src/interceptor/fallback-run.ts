@@ -26,8 +26,16 @@ export class FallbackRun implements ChainContext {
     this.cause = cause;
     this.#call = call;
     // A stream may send on; the only message of another call is decoded when a strategy looks at it.
-    if (call.options.method_definition.requestStream) this.#requests = call.requests();
+    if (call.options.method_definition.requestStream) this.#keepRequests();
     this.#entry = entry;
+  }
+
+  #keepRequests(): void {
+    try {
+      this.#requests = this.#call.requests();
+    } catch {
+      // What cannot be decoded throws again, into the strategy that asks for it; another may do without.
+    }
   }
 
   get method(): string {
@@ -68,7 +76,7 @@ export class FallbackRun implements ChainContext {
     return this.#aborted === 'deadline' || this.remainingMs === 0;
   }
   get parent(): ParentCall | undefined {
-    return this.#call.options.parent;
+    return this.#call.options.parent ?? undefined;
   }
   get clock(): Clock {
     return this.#call.guard.clock;
@@ -135,6 +143,6 @@ export class FallbackRun implements ChainContext {
 
 /** A chain does not throw; if it does all the same, the caller gets what they would get without one. */
 function failed(error: unknown): ChainOutcome {
-  warn(error);
+  warn(error, 'a fallback chain');
   return { answer: undefined, attempts: [] };
 }

@@ -11,7 +11,7 @@ import { bounded } from '../key/key-by.js';
 import type { Entry } from '../registry/circuit-registry.js';
 import { warn } from '../telemetry/emitter.js';
 import { Answering } from './answering.js';
-import { deadlineOf } from './budget.js';
+import { cancellingParent, deadlineOf } from './budget.js';
 import { type FailsoftCallOptions, NO_CALL_OPTIONS } from './call-options.js';
 import type { MethodGuard } from './method-guard.js';
 import { Permits, type RejectedBy } from './permits.js';
@@ -58,7 +58,10 @@ export class GuardedCall extends ReceivingCall {
     this.decideInTurn();
     this.sent?.add(message);
     if (this.phase === 'calling') {
+      this.noteSending();
       this.watch?.sent();
+    }
+    if (this.conversing) {
       this.real?.sendMessageWithContext(this.sent === undefined ? context : this.noted(context), message);
     } else if (context.callback !== undefined) {
       process.nextTick(context.callback); // nobody takes the message, and a writer that is not called back hangs
@@ -97,13 +100,19 @@ export class GuardedCall extends ReceivingCall {
     this.halfClosed = true;
     this.decideInTurn();
     if (this.phase === 'calling') {
-      // The time that a streaming caller took to send is not the server's.
-      if (this.options.method_definition.requestStream) this.startedAtMs = this.guard.clock.now();
-      this.watch?.sent();
+      this.noteSending();
+      this.watch?.halfClosed();
+    }
+    if (this.conversing) {
       this.real?.halfClose();
     } else {
       this.answering?.halfClose();
     }
+  }
+
+  /** The time that a streaming caller takes to send is not the server's. */
+  private noteSending(): void {
+    if (this.options.method_definition.requestStream) this.startedAtMs = this.guard.clock.now();
   }
 
   override cancelWithStatus(code: status, details: string): void {
@@ -149,6 +158,10 @@ export class GuardedCall extends ReceivingCall {
    * could catch it.
    */
   decideLate(): void {
+    if (this.phase === 'waiting' && cancellingParent(this.options)?.cancelled === true) {
+      const details = 'Cancelled by parent call'; // it said so once, before there was a call to hear it
+      return this.endUnmade({ code: status.CANCELLED, details, metadata: new Metadata() });
+    }
     try {
       this.decide();
     } catch (error) {
@@ -174,7 +187,8 @@ export class GuardedCall extends ReceivingCall {
     try {
       return this.guard.settings.keyPart.of(this.request, this.metadata);
     } catch (error) {
-      warn(error); // a bug in a key function costs the caller the finer circuit, not the call
+      // A bug in a key function costs the caller the finer circuit, not the call.
+      warn(error, `keyBy of ${this.guard.path}`);
       return '';
     }
   }
@@ -184,10 +198,12 @@ export class GuardedCall extends ReceivingCall {
     this.deadlineMs = deadlineOf(this.options);
     if (this.deadlineMs === Number.POSITIVE_INFINITY) {
       if (defaultDeadlineMs === Number.POSITIVE_INFINITY) return;
+      this.budgetMs = defaultDeadlineMs;
       this.deadlineMs = Date.now() + defaultDeadlineMs;
       this.options.deadline = this.deadlineMs;
+    } else {
+      this.budgetMs = this.deadlineMs - Date.now();
     }
-    this.budgetMs = this.deadlineMs - Date.now();
   }
 
   private call(permits: Permits): void {
@@ -201,7 +217,8 @@ export class GuardedCall extends ReceivingCall {
       this.real = this.makeCall(options); // throws when the client is closed
       this.phase = 'calling';
       this.startedAtMs = guard.clock.now();
-      if (responseStream) this.watch = new StreamWatch(guard.clock, guard.settings, requestStream, this);
+      if (requestStream || responseStream)
+        this.watch = new StreamWatch(guard.clock, guard.settings, options.method_definition, this);
       this.real.start(this.metadata, this);
     } catch (error) {
       this.phase = 'done';
@@ -220,7 +237,8 @@ export class GuardedCall extends ReceivingCall {
   private reject(entry: Entry, by: RejectedBy): void {
     this.phase = 'answering';
     if (this.chain?.serves('rejected') === true) {
-      this.answering = Answering.rejected(this, entry, by, this.isHalfSent());
+      this.answering = Answering.rejected(this, entry, by);
+      this.answering.start(this.isHalfSent());
     } else {
       setImmediate(giveRejection, this, by);
     }

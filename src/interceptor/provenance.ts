@@ -1,5 +1,6 @@
 import { Metadata, status } from '@grpc/grpc-js';
 import type { Answer, Cause, Source } from '../fallback/strategy.js';
+import { warn } from '../telemetry/emitter.js';
 
 const SOURCE = 'failsoft-source';
 const CAUSE = 'failsoft-cause';
@@ -32,16 +33,31 @@ export function provenance(metadata: Metadata): Provenance {
   };
 }
 
-/** The metadata that labels a degraded answer. */
+/** The metadata that labels a degraded answer. Never throws: what a strategy says beside its answer must not cost it. */
 export function label(answer: Answer<unknown>, cause: Cause): Metadata {
   const metadata = new Metadata();
-  if (answer.metadata !== undefined) {
-    for (const [key, value] of Object.entries(answer.metadata)) metadata.set(key, value);
+  for (const [key, value] of Object.entries(answer.metadata ?? {})) {
+    try {
+      metadata.set(key, value);
+    } catch (error) {
+      warn(error, `the metadata of ${answer.source}'s answer`);
+    }
   }
-  metadata.set(SOURCE, answer.source);
+  metadata.set(SOURCE, printable(answer.source));
   metadata.set(CAUSE, causeText(cause));
-  if (answer.ageMs !== undefined) metadata.set(AGE, String(Math.round(answer.ageMs)));
+  const ageMs = ageOf(answer);
+  if (ageMs !== undefined) metadata.set(AGE, String(ageMs));
   return metadata;
+}
+
+/** How old an answer is, in whole milliseconds, as the label and the event have it. */
+export function ageOf({ ageMs }: Answer<unknown>): number | undefined {
+  return ageMs === undefined ? undefined : Math.round(ageMs);
+}
+
+/** Metadata are ASCII (gRPC over HTTP/2): what else a name has in it is shown as question marks. */
+function printable(text: string): string {
+  return text.replace(/[^ -~]/gu, '?');
 }
 
 /** A cause in one word, as `failsoft-cause` has it. */

@@ -169,7 +169,9 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
   /** A response stream took as long as it let its reader wait at the most. */
   private settle(outcome: Outcome, code: status, durationMs: number, trailers?: Metadata): void {
     const pushbackMs = trailers !== undefined && isUnhealthy(outcome) ? pushbackOf(trailers) : 0;
-    this.permits?.settle(outcome, code, this.watch?.longestWaitMs ?? durationMs, pushbackMs);
+    const { responseStream } = this.options.method_definition;
+    const waitedMs = responseStream ? (this.watch?.longestWaitMs ?? durationMs) : durationMs;
+    this.permits?.settle(outcome, code, waitedMs, pushbackMs);
   }
 
   private keep(): void {
@@ -181,9 +183,11 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
   private fallBack(outcome: Outcome, received: StatusObject): void {
     if (this.entry === undefined) return;
     this.phase = 'answering';
-    if (this.pendingWrite !== undefined) process.nextTick(this.pendingWrite);
+    if (this.goOn === undefined) this.releaseWriter();
     const cause = { kind: 'failed', outcome, status: received } as const;
-    this.answering = Answering.failed(this, this.entry, cause, this.isHalfSent());
+    const answering = Answering.failed(this, this.entry, cause);
+    this.answering = answering;
+    answering.start(this.isHalfSent());
   }
 
   // ---------------------------------------------------------------- what the caller is given
@@ -237,7 +241,21 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
     return this.sent?.first;
   }
 
+  /**
+   * Whether what the caller sends goes to the real call: while that runs, and while a fallback is asked to replace its
+   * first message, for it goes on if none does.
+   */
+  protected get conversing(): boolean {
+    return this.phase === 'calling' || (this.phase === 'answering' && this.goOn !== undefined);
+  }
+
+  private releaseWriter(): void {
+    if (this.pendingWrite !== undefined) process.nextTick(this.pendingWrite);
+  }
+
   onAnswer(): void {
+    this.goOn = undefined;
+    this.releaseWriter();
     this.real?.cancelWithStatus(status.CANCELLED, 'failsoft: answered by a fallback');
   }
 

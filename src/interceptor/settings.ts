@@ -10,7 +10,11 @@ import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js'
 
 /** What can be said of every method, and of single ones. */
 export interface MethodOptions {
-  /** `false` leaves the method alone. @default true, but false for health, reflection and load-report services */
+  /**
+   * `false` leaves the method alone. Health, reflection and load-report services are left alone in any case unless a rule
+   * names them, as methods or as services.
+   * @default true
+   */
   readonly guard?: boolean;
   /** Merged field by field with the less specific settings. */
   readonly circuit?: CircuitOptions;
@@ -29,8 +33,8 @@ export interface MethodOptions {
   /** The deadline of calls that bring none, in milliseconds. @default none */
   readonly defaultDeadlineMs?: number;
   /**
-   * A DEADLINE_EXCEEDED of a call that had less than this to begin with says nothing about the server.
-   * @default 10
+   * A DEADLINE_EXCEEDED of a call that had less than this to begin with, in milliseconds, says nothing about the server.
+   * @default 10, or `defaultDeadlineMs` where that is less
    */
   readonly minimumDeadlineMs?: number;
   /**
@@ -43,9 +47,11 @@ export interface MethodOptions {
   /** Ends a response stream that pauses longer while the caller is reading (DEADLINE_EXCEEDED). @default none */
   readonly stallTimeoutMs?: number;
   /**
-   * A response stream that the caller has not read for this long, or a conversation in which neither side said anything,
-   * no longer holds a permit; a fallback's stream that nobody reads is ended. A client stream that failed
-   * or was rejected has this long to end before its caller gets the error instead of a fallback's answer.
+   * A stream of either direction whose caller has left it to itself for this long, in milliseconds, no longer holds a
+   * permit: its outcome is `ignored`, the call itself goes on untouched. The caller has left it when it has neither read
+   * nor written and no message came, unless it has sent everything and waits for the server to speak. A fallback's
+   * stream that nobody reads is ended. A client stream that failed or was rejected has this long to end before its caller
+   * gets the error instead of a fallback's answer.
    * @default 60000
    */
   readonly abandonedAfterMs?: number;
@@ -147,18 +153,21 @@ export class SettingsResolver {
     if (typeof keyBy?.forMethod !== 'function') {
       throw invalid(`${field}.keyBy`, 'perMethod(), perModel() or by(fn)', keyBy);
     }
+    const defaultDeadlineMs = ms('defaultDeadlineMs', Number.POSITIVE_INFINITY, 1);
     return {
-      guarded: options.guard ?? (rating >= SPECIFICITY.service || !UNGUARDED.has(serviceOf(path))),
+      guarded: options.guard !== false && (rating >= SPECIFICITY.service || !UNGUARDED.has(serviceOf(path))),
       circuit: this.#engine.configure(options.circuit, `${field}.circuit`),
       parent: this.#parent(options, `${field}.parentCircuit`),
-      classifier: new Classifier(classify, `${field}.classify`, warn),
+      classifier: new Classifier(classify, `${field}.classify`, (error) =>
+        warn(error, `classify of ${path}`),
+      ),
       keyPart: keyBy.forMethod(path),
-      defaultDeadlineMs: ms('defaultDeadlineMs', Number.POSITIVE_INFINITY, 1),
-      minimumDeadlineMs: ms('minimumDeadlineMs', 10),
+      defaultDeadlineMs,
+      minimumDeadlineMs: ms('minimumDeadlineMs', Math.min(10, defaultDeadlineMs)),
       fallbackReserveMs: ms('fallbackReserveMs', 0),
       firstMessageTimeoutMs: ms('firstMessageTimeoutMs', Number.POSITIVE_INFINITY, 1),
       stallTimeoutMs: ms('stallTimeoutMs', Number.POSITIVE_INFINITY, 1),
-      abandonedAfterMs: ms('abandonedAfterMs', 60_000),
+      abandonedAfterMs: ms('abandonedAfterMs', 60_000, 1),
       fallbackBufferBytes:
         options.fallbackBufferBytes === undefined
           ? 1_048_576

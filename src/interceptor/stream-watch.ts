@@ -4,46 +4,61 @@ import type { Clock } from '../clock.js';
 export interface StreamWatchListener {
   /** No message in time while the caller was reading. */
   onStuck(details: string): void;
-  /** The caller has stopped reading, or neither side says anything: nobody may ever finish this stream. */
+  /** Nobody may ever finish this stream: see {@link StreamLimits.abandonedAfterMs}. Told once. */
   onAbandoned(): void;
 }
 
 export interface StreamLimits {
   readonly firstMessageTimeoutMs: number;
   readonly stallTimeoutMs: number;
+  /** How long the caller may leave it to itself: neither read nor write, when it is not only the server's turn. */
   readonly abandonedAfterMs: number;
 }
 
+/** Which sides of a call are streams. */
+export interface StreamKind {
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+}
+
 /**
- * The health of a response stream: how long the server let a reading caller wait, at the first message and between
- * messages. Time in which the caller did not read is not the server's; nor, in a bidirectional stream, is time in which
- * the caller had asked for nothing. One timer per stream, moved on lazily.
+ * The health of a stream: how long the server let a reading caller wait, at the first message and between messages; and
+ * whether its caller is still there. Time in which the caller did not read is not the server's; nor, while the caller may
+ * send more, is time in which it had asked for nothing. One timer per stream, moved on lazily.
  */
 export class StreamWatch {
   readonly #clock: Clock;
-  readonly #limits: StreamLimits;
   readonly #listener: StreamWatchListener;
-  /** Whether the server owes a message: always in a server stream, after a message of the caller in a conversation. */
+  readonly #firstMessageTimeoutMs: number;
+  readonly #stallTimeoutMs: number;
+  #abandonedAfterMs: number;
+  /** Whether the caller may send more. */
+  #open: boolean;
+  /** Whether the server owes a message: after one of the caller's, and always once the caller has sent all. */
   #owed: boolean;
-  readonly #converses: boolean;
-  #reads = false;
+  /** Whether the caller wants a message; an answer that is no stream is always wanted. */
+  #reads: boolean;
   /** Since when the server has owed a reading caller a message. */
   #waitingSinceMs: number | undefined;
-  #lastChangeMs: number;
+  /** When either side last did something. */
+  #lastActMs: number;
   #longestWaitMs = 0;
   #received = false;
   #over = false;
   #cancelTimer: (() => void) | undefined;
 
-  /** @param converses whether the caller streams too, and is owed messages only after it has sent some */
-  constructor(clock: Clock, limits: StreamLimits, converses: boolean, listener: StreamWatchListener) {
+  constructor(clock: Clock, limits: StreamLimits, kind: StreamKind, listener: StreamWatchListener) {
     this.#clock = clock;
-    this.#limits = limits;
     this.#listener = listener;
-    this.#converses = converses;
-    this.#owed = !converses;
-    this.#lastChangeMs = clock.now();
-    this.#update();
+    this.#firstMessageTimeoutMs = kind.responseStream
+      ? limits.firstMessageTimeoutMs
+      : Number.POSITIVE_INFINITY;
+    this.#stallTimeoutMs = kind.responseStream ? limits.stallTimeoutMs : Number.POSITIVE_INFINITY;
+    this.#abandonedAfterMs = limits.abandonedAfterMs;
+    this.#open = kind.requestStream;
+    this.#owed = !kind.requestStream;
+    this.#reads = !kind.responseStream;
+    this.#lastActMs = clock.now();
     this.#arm();
   }
 
@@ -56,18 +71,19 @@ export class StreamWatch {
   reading(): void {
     if (this.#reads) return;
     this.#reads = true;
-    this.#lastChangeMs = this.#clock.now();
-    this.#update();
-    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // a reader who was thought to be gone
+    this.#act();
   }
 
   /** The caller sent a message. */
   sent(): void {
-    if (this.#owed) return;
     this.#owed = true;
-    this.#lastChangeMs = this.#clock.now();
-    this.#update();
-    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // a conversation that was thought to be left
+    this.#act();
+  }
+
+  /** The caller has sent everything: from here on it can only wait. */
+  halfClosed(): void {
+    this.#open = false;
+    this.sent();
   }
 
   /** A message came. */
@@ -75,11 +91,11 @@ export class StreamWatch {
     this.#endWait();
     this.#received = true;
     this.#reads = false;
-    this.#owed = !this.#converses;
+    this.#owed = !this.#open;
     this.#waitingSinceMs = undefined;
   }
 
-  /** Nobody waits for the server, until the caller reads again. */
+  /** Nobody waits for the server, until the caller does something again. */
   pause(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
@@ -92,38 +108,55 @@ export class StreamWatch {
     this.pause();
   }
 
-  #update(): void {
-    if (this.#reads && this.#owed) this.#waitingSinceMs = this.#lastChangeMs;
+  #act(): void {
+    this.#lastActMs = this.#clock.now();
+    if (this.#reads && this.#owed) this.#waitingSinceMs ??= this.#lastActMs;
+    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // it was paused, or thought to be left
   }
 
   #endWait(): void {
     const now = this.#clock.now();
-    this.#lastChangeMs = now;
+    this.#lastActMs = now;
     if (this.#waitingSinceMs !== undefined) {
       this.#longestWaitMs = Math.max(this.#longestWaitMs, now - this.#waitingSinceMs);
     }
   }
 
-  #limitMs(): number {
-    if (!this.#reads || !this.#owed) return this.#limits.abandonedAfterMs;
-    return this.#received ? this.#limits.stallTimeoutMs : this.#limits.firstMessageTimeoutMs;
+  /** How long the server may go on letting the caller wait. */
+  #stuckLimitMs(): number {
+    return this.#received ? this.#stallTimeoutMs : this.#firstMessageTimeoutMs;
+  }
+
+  #stuckAtMs(): number {
+    return (this.#waitingSinceMs ?? Number.POSITIVE_INFINITY) + this.#stuckLimitMs();
+  }
+
+  #abandonedAtMs(): number {
+    const onlyServersTurn = this.#waitingSinceMs !== undefined && !this.#open;
+    return onlyServersTurn ? Number.POSITIVE_INFINITY : this.#lastActMs + this.#abandonedAfterMs;
   }
 
   /** Wakes no later than any limit could be passed, whatever the caller and the server do in between. */
   #arm(): void {
-    const { abandonedAfterMs, stallTimeoutMs, firstMessageTimeoutMs } = this.#limits;
-    const firstMs = this.#received ? Number.POSITIVE_INFINITY : firstMessageTimeoutMs;
-    const shortestMs = Math.min(abandonedAfterMs, stallTimeoutMs, firstMs);
-    const leftMs = Math.min(this.#lastChangeMs + this.#limitMs() - this.#clock.now(), shortestMs);
+    const firstMs = this.#received ? Number.POSITIVE_INFINITY : this.#firstMessageTimeoutMs;
+    const shortestMs = Math.min(this.#abandonedAfterMs, this.#stallTimeoutMs, firstMs);
+    const nextMs = Math.min(this.#stuckAtMs(), this.#abandonedAtMs()) - this.#clock.now();
+    const leftMs = Math.min(nextMs, shortestMs);
     if (leftMs < Number.POSITIVE_INFINITY) this.#cancelTimer = this.#clock.setTimer(this.#check, leftMs);
   }
 
   readonly #check = (): void => {
     this.#cancelTimer = undefined;
-    const limitMs = this.#limitMs();
-    if (this.#clock.now() - this.#lastChangeMs < limitMs) return this.#arm();
-    if (!this.#reads || !this.#owed) return this.#listener.onAbandoned();
-    const what = this.#received ? 'no further message' : 'no first message';
-    this.#listener.onStuck(`failsoft: ${what} within ${limitMs} ms`);
+    const now = this.#clock.now();
+    if (now >= this.#stuckAtMs()) {
+      const what = this.#received ? 'no further message' : 'no first message';
+      return this.#listener.onStuck(`failsoft: ${what} within ${this.#stuckLimitMs()} ms`);
+    }
+    if (now >= this.#abandonedAtMs()) {
+      this.#abandonedAfterMs = Number.POSITIVE_INFINITY;
+      this.#listener.onAbandoned();
+      if (this.#waitingSinceMs === undefined) return; // nothing to wake for, until the caller does something
+    }
+    this.#arm();
   };
 }

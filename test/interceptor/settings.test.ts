@@ -92,9 +92,21 @@ describe('settings', () => {
     [INFER, { methods: [{ match: INFER, guard: false }] }, false],
     [INFER, { guard: false }, false],
     [INFER, { guard: false, methods: [{ match: INFER, guard: true }] }, true],
+    ['/grpc.health.v1.Health/Check', { guard: true }, false],
+    ['/grpc.health.v1.Health/Check', { methods: [{ match: '*', guard: true }] }, false],
+    ['/grpc.health.v1.Health/Check', { methods: [{ match: 'grpc.health.v1.Health', guard: false }] }, false],
   ])('%s is guarded by %j: %s', (path, options: MethodOptions & { methods?: MethodRule[] }, guarded) => {
     const { methods = [], ...general } = options;
     expect(new SettingsResolver(nativeEngine, general, methods).for(path).guarded).toBe(guarded);
+  });
+
+  it.each([
+    [{}, 10],
+    [{ defaultDeadlineMs: 500 }, 10],
+    [{ defaultDeadlineMs: 5 }, 5],
+    [{ defaultDeadlineMs: 5, minimumDeadlineMs: 20 }, 20],
+  ])('%j: a deadline below %d ms is too short', (options, minimumDeadlineMs) => {
+    expect(new SettingsResolver(nativeEngine, options, []).for(INFER)).toMatchObject({ minimumDeadlineMs });
   });
 
   const settingsError = (general: object, methods: object[] = []) => {
@@ -105,6 +117,7 @@ describe('settings', () => {
     [settingsError({ defaultDeadlineMs: 0 }), 'options.defaultDeadlineMs: expected a number from 1'],
     [settingsError({ firstMessageTimeoutMs: 0 }), 'options.firstMessageTimeoutMs: expected a number from 1'],
     [settingsError({ stallTimeoutMs: 0 }), 'options.stallTimeoutMs: expected a number from 1'],
+    [settingsError({ abandonedAfterMs: 0 }), 'options.abandonedAfterMs: expected a number from 1'],
     [settingsError({ minimumDeadlineMs: -1 }), 'options.minimumDeadlineMs: expected a number from 0'],
     [settingsError({ stallTimeoutMs: '1' }), 'options.stallTimeoutMs: expected a number'],
     [settingsError({ fallbackBufferBytes: 1.5 }), 'options.fallbackBufferBytes: expected an integer'],

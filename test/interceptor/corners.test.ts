@@ -1,0 +1,420 @@
+import {
+  type CallOptions,
+  Metadata,
+  type ServerUnaryCall,
+  type ServiceError,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import {
+  type Answer,
+  by,
+  FallbackRegistry,
+  type FallbackStrategy,
+  type FinishedCall,
+  type GuardOptions,
+  isCircuitRejection,
+  type Outcome,
+  provenance,
+} from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
+import { describe, expect, it } from 'vitest';
+import { closedAfterEach } from '../support/closers.js';
+import {
+  callUnary,
+  type EchoClient,
+  echoClient,
+  echoService,
+  type Message,
+  startEchoServer,
+} from '../support/echo-service.js';
+import { createGuard, neverTrip } from '../support/guard.js';
+
+const closers = closedAfterEach();
+
+async function setUp(options: GuardOptions = {}) {
+  const server = await startEchoServer();
+  const guard = createGuard({ circuit: neverTrip(), ...options });
+  const client = echoClient(server.address, { interceptors: [guard.interceptor] });
+  closers.push(
+    () => server.close(),
+    () => client.close(),
+    () => guard.close(),
+  );
+  return { server, client, guard };
+}
+
+type Method = 'unary' | 'clientStream' | 'serverStream' | 'bidi';
+type Strategy = FallbackStrategy<Message, Message>;
+const registry = (method: Method, ...strategies: Strategy[]) =>
+  new FallbackRegistry().register(echoService[method], strategies);
+const giving = (answer: Partial<Answer<Message>>): Strategy => ({
+  name: 'default',
+  answer: () => ({ message: { text: 'fallback' }, source: 'default', ...answer }),
+});
+const failing = (_call: unknown, callback: (error: object) => void) =>
+  callback({ code: status.UNAVAILABLE, details: 'as told' });
+const inBand = (message: unknown): Outcome | undefined =>
+  (message as Message).text.startsWith('error') ? 'failure' : undefined;
+const byText = by(({ request }) => (request as Message | undefined)?.text);
+
+const answerOfRequests: Strategy = {
+  name: 'default',
+  answer: ({ requests }) => ({
+    message: { text: `got ${requests.map(({ text }) => text).join()}` },
+    source: 'default',
+  }),
+};
+
+/** Everything that the caller of a stream sees, until its status. */
+function logOf(stream: ReturnType<EchoClient['serverStream']> | ReturnType<EchoClient['bidi']>) {
+  const events: string[] = [];
+  stream.on('metadata', () => events.push('metadata'));
+  stream.on('data', ({ text }: Message) => events.push(`data ${text}`));
+  stream.on('error', ({ code }: ServiceError) => events.push(`error ${code}`));
+  return new Promise<{ events: string[]; status: StatusObject }>((resolve) => {
+    stream.on('status', (ended: StatusObject) => resolve({ events, status: ended }));
+  });
+}
+
+describe('a cancel', () => {
+  describe.each(['failed', 'rejected'])(
+    'by whoever reads the label of a fallback, of a call that %s,',
+    (how) => {
+      it('ends a unary call', async () => {
+        const { client, server, guard } = await setUp({ fallbacks: registry('unary', giving({})) });
+        server.handlers.unary = failing;
+        using _held = how === 'rejected' ? guard.circuit(echoService.unary).isolate() : undefined;
+        const ended = await callUnary(client, 'a', {
+          onCall: (call) => call.on('metadata', () => call.cancel()),
+        });
+        expect(ended.events).toEqual(['metadata', 'error 1', 'status 1']);
+      });
+
+      it('ends a stream', async () => {
+        const { client, server, guard } = await setUp({ fallbacks: registry('serverStream', giving({})) });
+        server.handlers.serverStream = (call) => call.emit('error', { code: status.INTERNAL, details: '' });
+        using _held = how === 'rejected' ? guard.circuit(echoService.serverStream).isolate() : undefined;
+        const call = client.serverStream({ text: 'a' }, new Metadata(), {});
+        const log = logOf(call);
+        call.on('metadata', () => call.cancel());
+        expect((await log).events).toEqual(['metadata', 'error 1']);
+      });
+    },
+  );
+
+  it.each(['clientStream', 'bidi'] as const)(
+    'of the parent is heard while the call waits for its key (%s)',
+    async (kind) => {
+      const { client, server, guard } = await setUp({ keyBy: byText });
+      const front = await startEchoServer();
+      const outer = echoClient(front.address);
+      closers.push(
+        () => front.close(),
+        () => outer.close(),
+      );
+      const parent = await new Promise<ServerUnaryCall<Message, Message>>((resolve) => {
+        front.handlers.unary = (call) => resolve(call);
+        void callUnary(outer, 'a');
+      });
+      const call =
+        kind === 'bidi'
+          ? client.bidi(new Metadata(), { parent })
+          : client.clientStream(new Metadata(), { parent }, () => undefined);
+      const ended = new Promise<StatusObject>((resolve) => {
+        call.on('error', () => undefined); // the status tells the same
+        call.on('status', resolve);
+      });
+      parent.cancelled = true; // as grpc-js does it
+      parent.emit('cancelled', 'cancelled');
+      expect(await ended).toMatchObject({ code: status.CANCELLED, details: 'Cancelled by parent call' });
+      expect(server.calls.count).toBe(0);
+      expect(guard.snapshots()).toEqual([]);
+    },
+  );
+});
+
+describe('a conversation whose first message a fallback could replace', () => {
+  /** A strategy that decides when it is told to. */
+  function deciding(answer: Answer<Message> | undefined) {
+    let decide = () => {};
+    let ask = () => {};
+    const asked = new Promise<void>((resolve) => {
+      ask = resolve;
+    });
+    const strategy: Strategy = {
+      name: 'default',
+      answer: () => {
+        ask();
+        return new Promise((resolve) => {
+          decide = () => resolve(answer);
+        });
+      },
+    };
+    return { strategy, asked, decide: () => decide() };
+  }
+
+  async function converse(answer: Answer<Message> | undefined) {
+    const { strategy, asked, decide } = deciding(answer);
+    const { client, server } = await setUp({
+      classify: { classifyMessage: inBand },
+      fallbacks: registry('bidi', strategy),
+    });
+    const received: string[] = [];
+    const cancelled = new Promise<void>((resolve) => {
+      server.handlers.bidi = (call) => {
+        call.write({ text: 'error: warming up' });
+        call.on('cancelled', resolve);
+        call.on('data', ({ text }: Message) => received.push(text));
+        call.on('end', () => {
+          call.write({ text: received.join() });
+          call.end();
+        });
+      };
+    });
+    const call = client.bidi(new Metadata(), {});
+    const log = logOf(call);
+    call.write({ text: 'one' });
+    await asked;
+    const written = new Promise<void>((resolve) => call.write({ text: 'two' }, () => resolve()));
+    call.end({ text: 'three' });
+    return { log, decide, written, received, cancelled };
+  }
+
+  it('loses nothing of what the caller says while no fallback answers', async () => {
+    const { log, decide, written } = await converse(undefined);
+    await written;
+    decide();
+    const { events, status: ended } = await log;
+    expect(events).toEqual(['metadata', 'data error: warming up', 'data one,two,three']);
+    expect(ended.code).toBe(status.OK);
+  });
+
+  it('lets go of its writer when one answers', async () => {
+    const { log, decide, written, cancelled } = await converse({
+      message: { text: 'fallback' },
+      source: 'default',
+    });
+    decide();
+    await written;
+    await cancelled;
+    expect((await log).events).toEqual(['metadata', 'data fallback']);
+  });
+});
+
+describe('an answer of a strategy that says too much beside it', () => {
+  it.each<[string, Partial<Answer<Message>>, string]>([
+    ['a source in letters that metadata cannot carry', { source: 'secondary:größe' }, 'secondary:gr??e'],
+    ['a key that is none', { metadata: { 'a b': 'x', fine: 'y' } }, 'default'],
+    ['a value that metadata cannot carry', { metadata: { bad: 'é', fine: 'y' } }, 'default'],
+  ])('is given all the same (%s)', async (_what, answer, source) => {
+    const { client, server } = await setUp({ fallbacks: registry('unary', giving(answer)) });
+    server.handlers.unary = failing;
+    const ended = await callUnary(client, 'a');
+    expect(ended.events).toEqual(['metadata', 'value fallback', 'status 0']);
+    expect(provenance(ended.metadata)).toMatchObject({ source, degraded: true });
+    expect(ended.metadata.get('fine')).toEqual(answer.metadata === undefined ? [] : ['y']);
+  });
+
+  it('has one age, in the label and in the event', async () => {
+    const { client, server, guard } = await setUp({
+      fallbacks: registry('unary', giving({ ageMs: 1_234.567 })),
+    });
+    const ages: unknown[] = [];
+    guard.on('degraded', ({ ageMs }) => ages.push(ageMs));
+    server.handlers.unary = failing;
+    const ended = await callUnary(client, 'a');
+    expect([...ages, provenance(ended.metadata).ageMs]).toEqual([1_235, 1_235]);
+  });
+
+  it('fails as a stream that cannot be begun', async () => {
+    const unreadable: Iterable<Message> = {
+      [Symbol.iterator]: () => {
+        throw new Error('no iterator');
+      },
+    };
+    const { client, guard } = await setUp({
+      fallbacks: registry('serverStream', {
+        name: 'default',
+        decoded: true,
+        answer: () => ({ source: 'default', message: unreadable }),
+      }),
+    });
+    using _held = guard.circuit(echoService.serverStream).isolate();
+    const { status: ended } = await logOf(client.serverStream({ text: 'a' }, new Metadata(), {}));
+    expect(isCircuitRejection(ended)?.fallback).toBe("failsoft: the fallback's stream failed: no iterator");
+  });
+});
+
+describe('what a client stream sent', () => {
+  it('is nothing to its fallback when a part of it cannot be serialized', async () => {
+    const { client, guard } = await setUp({ fallbacks: registry('clientStream', answerOfRequests) });
+    using _held = guard.circuit(echoService.clientStream).isolate();
+    const answer = await new Promise<Message | undefined>((resolve) => {
+      const call = client.clientStream(new Metadata(), {}, (_error, value) => resolve(value));
+      call.write({ text: 'a' });
+      call.write({ text: 1n as unknown as string }); // what JSON cannot write
+      call.end({ text: 'c' });
+    });
+    expect(answer?.text).toBe('got ');
+  });
+
+  it('costs a strategy that looks at it, and nobody else, where it cannot be decoded', async () => {
+    const undecodable = {
+      ...echoService.clientStream,
+      requestDeserialize: (): Message => {
+        throw new Error('not mine');
+      },
+    };
+    const { client, guard } = await setUp({
+      fallbacks: new FallbackRegistry().register(undecodable, [answerOfRequests, giving({})]),
+    });
+    using _held = guard.circuit(echoService.clientStream).isolate();
+    const answer = await new Promise<Message | undefined>((resolve) => {
+      client.clientStream(new Metadata(), {}, (_error, value) => resolve(value)).end({ text: 'a' });
+    });
+    expect(answer?.text).toBe('fallback');
+  });
+});
+
+describe('the time of the server', () => {
+  it('is not what a caller took to send, also when the answer comes before the end of it', async () => {
+    const clock = new ManualClock();
+    const durations: number[] = [];
+    const when = ({ durationMs }: FinishedCall) => durations.push(durationMs) < 0;
+    const { client, server } = await setUp({
+      clock,
+      classify: { rules: [{ code: status.OK, when, outcome: 'success' }] },
+    });
+    server.handlers.clientStream = (call, callback) => {
+      call.on('data', ({ text }: Message) => {
+        if (text === 'last') callback(null, { text: 'enough' });
+      });
+    };
+    await new Promise<void>((resolve) => {
+      const call = client.clientStream(new Metadata(), {}, () => resolve());
+      call.write({ text: 'first' }, () => {
+        clock.advance(5_000);
+        call.write({ text: 'last' });
+      });
+    });
+    expect(durations).toEqual([0]);
+  });
+
+  it('is a deadline by default however short it is', async () => {
+    const { client, server, guard } = await setUp({ defaultDeadlineMs: 5 });
+    server.handlers.unary = () => undefined;
+    expect((await callUnary(client, 'a')).error?.code).toBe(status.DEADLINE_EXCEEDED);
+    expect(guard.circuit(echoService.unary).snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it('is all that is left of a conversation in which the caller has sent all', async () => {
+    const { client, server, guard } = await setUp({ stallTimeoutMs: 40 });
+    server.handlers.bidi = (call) => void call.write({ text: 'first' }); // and no more
+    const call = client.bidi(new Metadata(), {});
+    const log = logOf(call);
+    call.end({ text: 'a' });
+    const { events, status: ended } = await log;
+    expect(events).toEqual(['metadata', 'data first', 'error 4']);
+    expect(ended.details).toBe('failsoft: no further message within 40 ms');
+    expect(guard.circuit(echoService.bidi).snapshot().totals.outcomes.failure).toBe(1);
+  });
+});
+
+describe('a stream that its caller never ends', () => {
+  it.each(['clientStream', 'bidi'] as const)(
+    'does not hold its permit for ever, and goes on untouched (%s)',
+    async (kind) => {
+      const clock = new ManualClock();
+      const { client, guard, server } = await setUp({ clock });
+      let answered: (text: string) => void = () => {};
+      const answer = new Promise<string>((resolve) => {
+        answered = resolve;
+      });
+      const call =
+        kind === 'bidi'
+          ? client.bidi(new Metadata(), {}).on('data', ({ text }: Message) => answered(text))
+          : client.clientStream(new Metadata(), {}, (_error, value) => answered(String(value?.text)));
+      const ended = new Promise<StatusObject>((resolve) => call.on('status', resolve));
+      server.handlers.bidi = (served) => {
+        const texts: string[] = [];
+        served.on('data', ({ text }: Message) => texts.push(text));
+        served.on('end', () => {
+          served.write({ text: `echo ${texts.join('+')}` });
+          served.end();
+        });
+      };
+      await new Promise<void>((resolve) => call.write({ text: 'a' }, () => resolve()));
+      const circuit = guard.circuit(echoService[kind]);
+      clock.advance(59_999);
+      expect(circuit.snapshot()).toMatchObject({ inFlight: 1 });
+      clock.advance(1);
+      expect(circuit.snapshot()).toMatchObject({ inFlight: 0, totals: { outcomes: { ignored: 1 } } });
+      call.end({ text: 'b' });
+      expect(await answer).toBe('echo a+b');
+      expect((await ended).code).toBe(status.OK);
+      expect(circuit.snapshot().totals.outcomes).toMatchObject({ ignored: 1, success: 0 });
+      expect(clock.pendingTimers).toBe(0);
+    },
+  );
+
+  it('holds it as long as the caller goes on writing, or waits for its answer', async () => {
+    const clock = new ManualClock();
+    const { client, guard, server } = await setUp({ clock });
+    const asked = new Promise<() => void>((resolve) => {
+      server.handlers.clientStream = (call, callback) => {
+        call.on('data', () => undefined);
+        call.on('end', () => resolve(() => callback(null, { text: 'at last' })));
+      };
+    });
+    const circuit = guard.circuit(echoService.clientStream);
+    let call: ReturnType<EchoClient['clientStream']> | undefined;
+    const answer = new Promise((resolve) => {
+      call = client.clientStream(new Metadata(), {}, (_error, value) => resolve(value?.text));
+    });
+    for (let n = 0; n < 5; n++) {
+      await new Promise<void>((resolve) => call?.write({ text: 'a' }, () => resolve()));
+      clock.advance(50_000);
+    }
+    call?.end();
+    const respond = await asked;
+    clock.advance(600_000);
+    expect(circuit.snapshot().inFlight).toBe(1);
+    respond();
+    expect(await answer).toBe('at last');
+    expect(circuit.snapshot()).toMatchObject({ inFlight: 0, totals: { outcomes: { success: 1 } } });
+  });
+});
+
+describe('a call', () => {
+  it('may say null where it has no parent and no deadline, as it may without a guard', async () => {
+    const { client } = await setUp({ fallbacks: registry('unary', giving({})) });
+    const none = { parent: null, deadline: null } as unknown as CallOptions;
+    expect((await callUnary(client, 'a', none)).value?.text).toBe('echo a');
+  });
+
+  it('is found under the long name that it brought', async () => {
+    const { client, guard } = await setUp({ keyBy: byText });
+    const long = 'x'.repeat(300);
+    using _held = guard.circuit(echoService.unary, long).isolate();
+    expect(isCircuitRejection((await callUnary(client, long)).error)?.reason).toBe('ISOLATED');
+    const [snapshot] = guard.snapshots();
+    const part = String(snapshot?.key.split('#')[1]);
+    expect(guard.circuit(echoService.unary, part).snapshot().isolated).toBe(1);
+  });
+
+  it('that is out when its guard closes ends as ever', async () => {
+    const { client, guard, server } = await setUp({ fallbacks: registry('unary', giving({})) });
+    let fail = () => {};
+    server.handlers.unary = (call, callback) => {
+      fail = () => failing(call, callback);
+    };
+    const circuit = guard.circuit(echoService.unary);
+    const ended = callUnary(client, 'a');
+    await expect.poll(() => server.calls.count).toBe(1);
+    await guard.close();
+    fail();
+    expect((await ended).events).toEqual(['metadata', 'value fallback', 'status 0']);
+    expect(circuit.snapshot().inFlight).toBe(0);
+  });
+});
