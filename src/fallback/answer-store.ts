@@ -39,12 +39,13 @@ export interface StoreStats {
   readonly errors: number;
   readonly timeouts: number;
   readonly garbage: number;
-  /** Reads and writes that were not tried: the store was down, or too many writes were under way. */
+  /** Reads and writes that were not tried: the store was down, or too many of them were under way. */
   readonly skipped: number;
 }
 
-/** How long a store that failed is left alone; then one call tries it. */
+/** How long a store that failed is left alone; then one call tries it. And how long garbage is remembered. */
 const RETRY_MS = 1_000;
+const MOST_READS = 1_024;
 const MOST_WRITES = 128;
 const PREFIX = 'failsoft:last-good:';
 
@@ -53,6 +54,8 @@ export class StoreLink {
   readonly #options: StoreLinkOptions;
   #state: StoreState = 'ok';
   #triedAtMs = Number.NEGATIVE_INFINITY;
+  #garbageAtMs = Number.NEGATIVE_INFINITY;
+  #reading = 0;
   #writing = 0;
   readonly #counts = { hits: 0, misses: 0, writes: 0, errors: 0, timeouts: 0, garbage: 0, skipped: 0 };
 
@@ -67,8 +70,10 @@ export class StoreLink {
 
   /** Undefined for a miss, whatever the reason; within the timeout. Never rejects. */
   async read(key: string): Promise<KeptAnswer | undefined> {
-    if (!this.#mayTry()) return undefined;
+    if (!this.#mayTry(this.#reading, MOST_READS)) return undefined;
+    this.#reading++;
     const value = await this.#bounded(() => this.#options.store.get(PREFIX + key));
+    this.#reading--;
     if (value === FAILED) return undefined;
     if (value === undefined || value === null) {
       this.#counts.misses++;
@@ -77,32 +82,34 @@ export class StoreLink {
     const kept = typeof value === 'string' ? fromEnvelope(value, key) : undefined;
     if (kept === undefined) {
       this.#counts.garbage++;
+      this.#garbageAtMs = this.#options.clock.now();
       this.#become('garbage', new Error('the store gave what was never put there'));
       return undefined;
     }
     this.#counts.hits++;
-    this.#become('ok', undefined);
+    // Not with the first good one: where the two are mixed, each read would be a change.
+    if (this.#options.clock.now() - this.#garbageAtMs >= RETRY_MS) this.#become('ok', undefined);
     return kept;
   }
 
   /** Sends an answer off, and waits for nothing. */
   write(key: string, kept: KeptAnswer, ttlMs: number): void {
-    if (this.#writing >= MOST_WRITES) this.#counts.skipped++;
-    else if (this.#mayTry()) {
-      this.#writing++;
-      this.#counts.writes++;
-      const written = this.#bounded(() =>
-        this.#options.store.set(PREFIX + key, toEnvelope(kept, key), ttlMs),
-      );
-      void written.then(() => {
-        this.#writing--;
-      });
-    }
+    if (!this.#mayTry(this.#writing, MOST_WRITES)) return;
+    this.#writing++;
+    this.#counts.writes++;
+    // Redis takes whole milliseconds only, and Keyv 0 for ever.
+    const storeTtlMs = Math.max(1, Math.ceil(ttlMs));
+    const written = this.#bounded(() =>
+      this.#options.store.set(PREFIX + key, toEnvelope(kept, key), storeTtlMs),
+    );
+    void written.then(() => {
+      this.#writing--;
+    });
   }
 
-  #mayTry(): boolean {
+  #mayTry(underWay: number, most: number): boolean {
     const now = this.#options.clock.now();
-    if (this.#state === 'down' && now - this.#triedAtMs < RETRY_MS) {
+    if (underWay >= most || (this.#state === 'down' && now - this.#triedAtMs < RETRY_MS)) {
       this.#counts.skipped++;
       return false;
     }
@@ -123,6 +130,7 @@ export class StoreLink {
       const errorsBefore = this.#counts.errors;
       const stop = clock.setTimer(() => {
         this.#counts.timeouts++;
+        this.#triedAtMs = clock.now();
         this.#become('down', new Error(`no answer from the store in ${timeoutMs} ms`));
         end(FAILED);
       }, timeoutMs);
@@ -139,7 +147,7 @@ export class StoreLink {
         end(value);
       };
       try {
-        work().then(succeed, fail);
+        Promise.resolve(work()).then(succeed, fail); // whatever it gives: types do not bind a store
       } catch (error) {
         fail(error);
       }

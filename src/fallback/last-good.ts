@@ -196,12 +196,14 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     key: string,
     request: Req,
   ): Promise<Answer<Res> | undefined> {
-    const kept = await store.read(key);
-    if (kept === undefined || !this.#isYoungEnough(kept)) {
-      if (kept !== undefined) this.#counts.stale++;
+    const stored = await store.read(key);
+    if (stored === undefined || !this.#isYoungEnough(stored)) {
+      if (stored !== undefined) this.#counts.stale++;
       this.#counts.misses++;
       return undefined;
     }
+    // From a replica whose clock is ahead: in memory it must not stand above the good answers that are to come.
+    const kept = { ...stored, atMs: Math.min(stored.atMs, this.#clock.now()) };
     this.#answers.put(key, kept);
     return this.#give(method, kept, request);
   }

@@ -116,7 +116,8 @@ describe('lastGood with a store', () => {
   ];
   it.each(garbage)('takes %s for a miss, counted, and told once', async (_, spoil) => {
     const { values, store } = mapStore();
-    const { keep, ask, states, strategy } = setUp({ store });
+    const clock = new ManualClock(1_000_000);
+    const { keep, ask, states, strategy } = setUp({ store, clock });
     keep('1');
     keep('2');
     await settled();
@@ -128,6 +129,7 @@ describe('lastGood with a store', () => {
     expect(states).toEqual(['garbage']);
     expect(strategy.stats().store).toMatchObject({ garbage: 2, state: 'garbage' });
     for (const [key, value] of whole) values.set(key, value);
+    clock.advance(1_000);
     expect(await ask('1')).toBeDefined();
     expect(states).toEqual(['garbage', 'ok']);
   });
@@ -160,7 +162,7 @@ describe('lastGood with a store', () => {
     clock.advance(20);
     expect(await asked).toBeUndefined();
     expect(states).toEqual(['down']);
-    clock.advance(979);
+    clock.advance(999);
     expect(await ask('1')).toBeUndefined(); // at once: the clock does not move
     expect(reads).toBe(1);
     clock.advance(1);
@@ -206,6 +208,115 @@ describe('lastGood with a store', () => {
     const { ask, states } = setUp({ store });
     await ask('1');
     expect(states).toEqual(['down']);
+  });
+
+  it('leaves a slow store alone for a second after it was too slow, however long it may take', async () => {
+    const clock = new ManualClock(1_000_000);
+    let reads = 0;
+    const get = () => {
+      reads++;
+      return new Promise<never>(() => undefined);
+    };
+    const { ask } = setUp({ store: { get, set: get }, clock, storeTimeoutMs: 3_000 });
+    const first = ask('1');
+    clock.advance(3_000);
+    await first;
+    await ask('1');
+    clock.advance(999);
+    await ask('1');
+    expect(reads).toBe(1);
+    clock.advance(1);
+    const again = ask('1');
+    expect(reads).toBe(2);
+    clock.advance(3_000);
+    await again;
+  });
+
+  it('takes what a store gives or throws in any way: at once, from a thenable, from a `then` that throws', async () => {
+    const values = new Map<string, string>();
+    const atOnce: AnswerStore = Object.create({
+      get: (key: string) => values.get(key),
+      set: (key: string, value: string) => void values.set(key, value),
+    });
+    const sync = setUp({ store: atOnce });
+    sync.keep('1');
+    await settled();
+    expect(await sync.ask('1')).toMatchObject({ message: { id: '1' } });
+    expect(sync.states).toEqual([]);
+    const throwing: AnswerStore = Object.create({
+      get: () => Object.defineProperty({}, 'then', { get: () => JSON.parse('{') }),
+      set: () => undefined,
+    });
+    const broken = setUp({ store: throwing });
+    expect(await broken.ask('1')).toBeUndefined();
+    expect(broken.states).toEqual(['down']);
+  });
+
+  it('gives the store a time to live that every store takes: whole milliseconds, and not none', async () => {
+    const ttls: unknown[] = [];
+    const get = async () => undefined;
+    const set = async (_key: string, _value: string, ttlMs?: number) => void ttls.push(ttlMs);
+    const cases = [
+      { ttlMs: 1_000 / 3, maxStaleMs: 0 },
+      { ttlMs: 0, maxStaleMs: 0 },
+      { ttlMs: 5, maxStaleMs: 7 },
+    ];
+    for (const limits of cases) setUp({ store: { get, set }, ...limits }).keep('1');
+    await settled();
+    expect(ttls).toEqual([334, 1, 12]);
+  });
+
+  it('tells of garbage among good answers once, not with each that it reads', async () => {
+    const clock = new ManualClock(1_000_000);
+    const { values, store } = mapStore();
+    const { keep, ask, states } = setUp({ store, clock });
+    for (const id of ['1', '2']) keep(id);
+    await settled();
+    await settled();
+    const [first = ''] = values.keys();
+    const whole = values.get(first);
+    values.set(first, 'garbage');
+    for (let n = 0; n < 10; n++) {
+      expect(await ask('1')).toBeUndefined();
+      expect(await ask('2')).toBeDefined();
+    }
+    expect(states).toEqual(['garbage']);
+    values.set(first, whole);
+    clock.advance(1_000);
+    expect(await ask('1')).toBeDefined();
+    expect(states).toEqual(['garbage', 'ok']);
+  });
+
+  it('an answer of a replica whose clock is ahead is replaced by the next good one, and is as old as can be', async () => {
+    const { store } = mapStore();
+    const ahead = setUp({ store, clock: new ManualClock(9_000_000) });
+    ahead.keep('1');
+    await settled();
+    const clock = new ManualClock(1_000_000);
+    const { ask, chain } = setUp({ store, clock, maxEntries: 10 });
+    expect(await ask('1')).toMatchObject({ ageMs: 0 });
+    clock.advance(10);
+    expect(await ask('1')).toMatchObject({ ageMs: 10 });
+    chain.keep({
+      method: METHOD.path,
+      key: 'k',
+      request: request({ id: '1' }),
+      metadata: new Metadata(),
+      response: response({ id: 'newer' }),
+    });
+    expect(await ask('1')).toMatchObject({ ageMs: 0, message: { id: 'newer' } });
+  });
+
+  it('bounds the reads under way', async () => {
+    let reads = 0;
+    const get = () => {
+      reads++;
+      return new Promise<never>(() => undefined);
+    };
+    const { chain, strategy } = setUp({ store: { get, set: async () => true } });
+    for (let i = 0; i < 2_000; i++) void chain.run(new FakeCall({ request: request({ id: `${i}` }) }));
+    expect(reads).toBe(1024);
+    expect(strategy.stats().store?.skipped).toBe(976);
   });
 
   it('bounds the writes under way', async () => {
