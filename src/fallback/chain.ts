@@ -1,8 +1,11 @@
 import { checkInteger, checkKeys } from '../checks.js';
 import { invalid } from '../errors.js';
 import { type AbortCause, AskedContext, type ChainContext } from './context.js';
-import { isStream, recode } from './messages.js';
+import { isStream } from './messages.js';
+import { accept, type ChainOutcome, not, type Said } from './said.js';
 import type { Answer, Attempt, Cause, FallbackStrategy, Method, PrimaryAnswer } from './strategy.js';
+
+export type { ChainOutcome } from './said.js';
 
 /** Settings of a method's chain. */
 export interface ChainOptions {
@@ -15,13 +18,6 @@ export interface ChainOptions {
   readonly enabled?: boolean;
 }
 
-/** What a chain came to. Every strategy asked and not answering is in `attempts`. */
-export interface ChainOutcome {
-  /** Undefined when no strategy answered. */
-  readonly answer: Answer<unknown> | undefined;
-  readonly attempts: readonly Attempt[];
-}
-
 type Strategy = FallbackStrategy<unknown, unknown>;
 
 const NO_ATTEMPTS: readonly Attempt[] = Object.freeze([]);
@@ -30,7 +26,7 @@ const NO_ATTEMPTS: readonly Attempt[] = Object.freeze([]);
 export class FallbackChain {
   readonly strategies: readonly Strategy[];
   readonly maxConcurrent: number;
-  /** Can be switched while running: a chain that is off neither answers nor keeps. */
+  /** Can be switched while running: a chain that is off asks no strategy (any more), and keeps nothing. */
   enabled: boolean;
   readonly #method: Method<unknown, unknown>;
   readonly #keepers: readonly Strategy[];
@@ -108,14 +104,14 @@ export class FallbackChain {
       if (strategy === undefined || !isFor(strategy, context.cause.kind)) continue;
       const given = this.#ask(strategy, context, attempts);
       if ('then' in given) return given.then((said) => this.#goOn(index, said, context));
-      if (given.answer !== undefined || given.ended) return given;
+      if (given.ended) return given;
       attempts = given.attempts;
     }
     return { answer: undefined, attempts };
   }
 
   #goOn(index: number, said: Said, context: ChainContext): ChainOutcome | Promise<ChainOutcome> {
-    return said.answer !== undefined || said.ended ? said : this.#askFrom(index + 1, context, said.attempts);
+    return said.ended || !this.enabled ? said : this.#askFrom(index + 1, context, said.attempts);
   }
 
   #ask(strategy: Strategy, context: ChainContext, attempts: readonly Attempt[]): Said | Promise<Said> {
@@ -131,14 +127,16 @@ export class FallbackChain {
       strategy.timeoutMs ?? Infinity,
       strategy.budgetShare ?? 1,
     );
-    let given: ReturnType<Strategy['answer']>;
+    let given: Answer<unknown> | undefined | Promise<Answer<unknown> | undefined>;
     try {
-      given = strategy.answer(asked);
+      const answered = strategy.answer(asked);
+      // A promise of its own, where it is not one already: `then` of something else may do anything.
+      given = isThenable(answered) ? Promise.resolve(answered) : answered;
     } catch (error) {
       return not('failed', strategy, attempts, error);
     }
-    if (!isThenable(given)) {
-      const said = this.#accept(strategy, given, attempts);
+    if (!(given instanceof Promise)) {
+      const said = accept(this.#method, strategy, given, attempts);
       // What is read later still has to hear that nobody reads it any more.
       if (said.answer !== undefined && isStream(this.#method, said.answer.message))
         context.onAbort((cause) => asked.abort(cause));
@@ -161,7 +159,7 @@ export class FallbackChain {
   /** The only place that costs a promise and a timer. Its place is given back when its time is over, even if it hangs on. */
   #wait(
     strategy: Strategy,
-    given: PromiseLike<Answer<unknown> | undefined>,
+    given: Promise<Answer<unknown> | undefined>,
     asked: AskedContext,
     context: ChainContext,
     attempts: readonly Attempt[],
@@ -195,7 +193,7 @@ export class FallbackChain {
       given.then(
         (answer) => {
           if (over) return;
-          const said = this.#accept(strategy, answer, attempts);
+          const said = accept(this.#method, strategy, answer, attempts);
           if (said.answer === undefined || !isStream(this.#method, said.answer.message)) stopListening();
           end(said);
         },
@@ -207,47 +205,6 @@ export class FallbackChain {
       );
     });
   }
-
-  #accept(strategy: Strategy, given: Answer<unknown> | undefined, attempts: readonly Attempt[]): Said {
-    if (given === undefined) return not('declined', strategy, attempts);
-    try {
-      return {
-        answer: strategy.decoded === true ? given : this.#checked(strategy, given),
-        attempts,
-        ended: true,
-      };
-    } catch (error) {
-      return not('failed', strategy, attempts, error);
-    }
-  }
-
-  #checked(strategy: Strategy, given: Answer<unknown>): Answer<unknown> {
-    if (
-      typeof given !== 'object' ||
-      given === null ||
-      typeof given.source !== 'string' ||
-      given.source === ''
-    )
-      throw invalid(`the answer of ${strategy.name}`, 'undefined or {message, source}', given);
-    return { ...given, message: recode(this.#method, given.message) };
-  }
-}
-
-/** What one strategy came to. */
-interface Said extends ChainOutcome {
-  /** No other is to be asked. */
-  readonly ended: boolean;
-}
-
-function not(
-  result: Attempt['result'],
-  strategy: Strategy,
-  attempts: readonly Attempt[],
-  error?: unknown,
-): Said {
-  const attempt: Attempt =
-    error === undefined ? { strategy: strategy.name, result } : { strategy: strategy.name, result, error };
-  return { answer: undefined, attempts: [...attempts, attempt], ended: false };
 }
 
 function isFor(strategy: Strategy, kind: Cause['kind']): boolean {

@@ -2,7 +2,7 @@ import type { CallCredentials, CallOptions, Metadata } from '@grpc/grpc-js';
 import { checkKeys } from '../checks.js';
 import type { CircuitSnapshot } from '../circuit/types.js';
 import { invalid } from '../errors.js';
-import { decodeKept } from './messages.js';
+import { decodeKept, encodeAnswer } from './messages.js';
 import { canonical, digest, REQUEST_KEY_OPTIONS, RequestKey, type RequestKeyOptions } from './request-key.js';
 import type {
   Answer,
@@ -25,7 +25,7 @@ export type CoalesceOptions<Req> = RequestKeyOptions<Req>;
  *
  * A caller that cancels, or runs out of time, leaves alone; the question is aborted when the last one has left. Each gets
  * a copy of its own. The question goes with the metadata of the first, without its `parent`, and with twice what it has
- * left of its deadline; who has more than that asks anew. What the strategy answers at once is not shared. Unary methods.
+ * left of its time; who has more than what is left of that asks anew. What the strategy answers at once is not shared. Unary methods.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function coalesce<Req, Res>(
@@ -155,7 +155,7 @@ class Question<Req, Res> implements FallbackContext<Req> {
 
   /** Whether the question lives as long as this caller would wait. */
   reaches(context: FallbackContext<Req>): boolean {
-    return !this.#controller.signal.aborted && context.deadlineMs <= this.deadlineMs;
+    return !this.#controller.signal.aborted && context.budgetMs <= this.budgetMs;
   }
 
   awaits(given: PromiseLike<Answer<Res> | undefined>, forget: () => void): void {
@@ -199,5 +199,5 @@ interface Shared {
 
 function share(method: Method<unknown, unknown>, answer: Answer<unknown>): Shared {
   const { message, ...label } = answer;
-  return { label, bytes: method.responseSerialize(message) };
+  return { label, bytes: encodeAnswer(method, message) };
 }

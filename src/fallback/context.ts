@@ -40,6 +40,7 @@ export class AskedContext implements FallbackContext<unknown> {
   readonly #chain: ChainContext;
   readonly #timeoutMs: number;
   readonly #share: number;
+  #budgetMs: number | undefined;
   #controller: AbortController | undefined;
   #abortedBy: AbortCause | undefined;
 
@@ -87,8 +88,10 @@ export class AskedContext implements FallbackContext<unknown> {
     return this.#chain.credentials;
   }
   get budgetMs(): number {
-    // The share first: Infinity * share is Infinity, and a share of 0 is not allowed.
-    return Math.min(this.#timeoutMs, this.#chain.remainingMs * this.#share);
+    // Of what is left when it is first asked for: that is when a strategy is asked, or has just promised an answer.
+    // Infinity * share is Infinity, for a share of 0 is not allowed.
+    this.#budgetMs ??= Math.min(this.#timeoutMs, this.#chain.remainingMs * this.#share);
+    return this.#budgetMs;
   }
 
   get signal(): AbortSignal {

@@ -31,9 +31,15 @@ export function isStream(method: Method<unknown, unknown>, message: unknown): bo
 
 function recodeOne(method: Method<unknown, unknown>, message: unknown): unknown {
   // Lenient encoders take a string or an array for an empty message.
-  if (typeof message !== 'object' || message === null || Array.isArray(message))
+  return method.responseDeserialize(encodeAnswer(method, message));
+}
+
+/** @throws when the message is none of the method's, as far as its encoder and a look at it can tell */
+export function encodeAnswer(method: Method<unknown, unknown>, message: unknown): Buffer {
+  // Lenient encoders take a string, an array or a promise for an empty message.
+  if (typeof message !== 'object' || message === null || Array.isArray(message) || message instanceof Promise)
     throw invalid(`the answer for ${method.path}`, 'a message object', message);
-  return method.responseDeserialize(method.responseSerialize(message));
+  return method.responseSerialize(message);
 }
 
 function* recodeEach(method: Method<unknown, unknown>, messages: Iterable<unknown>): Iterable<unknown> {

@@ -49,8 +49,8 @@ export interface FallbackContext<Req> {
   /** The deadline itself in milliseconds since the epoch (Date.now()'s scale); Infinity without one. */
   readonly deadlineMs: number;
   /**
-   * How long this strategy may take, in milliseconds: its `timeoutMs` and its `budgetShare` of what is left of the
-   * deadline, whichever is less. Infinity without either.
+   * How long this strategy may take from when it is asked, in milliseconds: its `timeoutMs` and its `budgetShare` of what
+   * is left of the deadline then, whichever is less. Infinity without either.
    */
   readonly budgetMs: number;
   /**

@@ -65,12 +65,37 @@ describe('order', () => {
     ['a message that is an array', { message: [], source: 'x' }],
     ['a message of another type', { message: { ready: true }, source: 'x' }],
     ['a field of the wrong type', { message: { ...response(), parameters: 5 }, source: 'x' }],
+    ['a promise of a message', { message: Promise.resolve(response()), source: 'x' }],
   ])('takes %s for a failed attempt, at once and later', async (_, answer) => {
     // A strategy in JavaScript can answer anything.
     const loose = (given: unknown): FallbackStrategy<unknown, unknown> =>
       Object.create({ name: 'a', answer: () => given });
     expect(await story(chain([loose(answer), gives('b')]))).toEqual(['a failed', 'b']);
     expect(await story(chain([loose(Promise.resolve(answer)), gives('b')]))).toEqual(['a failed', 'b']);
+  });
+
+  it.each([
+    ['null', null],
+    ['a string', 'hello'],
+    ['no source', { message: response() }],
+  ])('takes %s from one that says that it decodes by itself for a failed attempt, too', async (_, answer) => {
+    const loose = (given: unknown): FallbackStrategy<unknown, unknown> =>
+      Object.create({ name: 'a', decoded: true, answer: () => given });
+    expect(await story(chain([loose(answer), gives('b')]))).toEqual(['a failed', 'b']);
+    const made = chain([loose(Promise.resolve(answer)), gives('b')]);
+    expect(await story(made)).toEqual(['a failed', 'b']);
+    expect(made.waiting).toBe(0);
+  });
+
+  it.each([
+    ['cannot be read', { get: () => JSON.parse('{') }],
+    ['throws', { value: () => JSON.parse('{') }],
+  ])('takes an answer whose `then` %s for a failed attempt, and holds no place for it', async (_, then) => {
+    const odd = Object.defineProperty({}, 'then', then);
+    const loose: FallbackStrategy<unknown, unknown> = Object.create({ name: 'a', answer: () => odd });
+    const made = chain([loose, gives('b')]);
+    expect(await story(made)).toEqual(['a failed', 'b']);
+    expect(made.waiting).toBe(0);
   });
 
   it('shows each strategy what the earlier ones said', async () => {
@@ -136,6 +161,27 @@ describe('time', () => {
     expect(await told).toEqual(['a timed-out', 'b']);
     expect(call.clock.pendingTimers).toBe(0);
     expect(call.listeners.size).toBe(0);
+  });
+
+  it('tells a strategy the same budget whenever it asks', async () => {
+    const call = new FakeCall({ leftMs: 200 });
+    const budgets: number[] = [];
+    const later = deferredPromise<undefined>();
+    const reads = strategy(
+      'a',
+      async (context) => {
+        budgets.push(context.budgetMs);
+        await later.promise;
+        budgets.push(context.budgetMs);
+        return undefined;
+      },
+      { budgetShare: 0.5 },
+    );
+    const told = story(chain([reads]), call);
+    call.clock.advance(80);
+    later.resolve(undefined);
+    await told;
+    expect(budgets).toEqual([100, 100]);
   });
 
   it('lets what answers at once save a call whose deadline passed while another was waited for', async () => {
@@ -256,6 +302,15 @@ describe('switches', () => {
     expect(made.serves('failed')).toBe(false);
     made.enabled = true;
     expect(await story(made)).toEqual(['a']);
+  });
+
+  it('a chain that is switched off asks nobody else, also for a call that waits in it', async () => {
+    const slow = deferredPromise<undefined>();
+    const made = chain([strategy('a', () => slow.promise), gives('b')]);
+    const told = story(made);
+    made.enabled = false;
+    slow.resolve(undefined);
+    expect(await told).toEqual(['a declined', 'none']);
   });
 
   it.each([

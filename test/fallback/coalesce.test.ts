@@ -1,7 +1,8 @@
 import { type ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { coalesce } from '../../src/fallback/coalesce.js';
 import { lastGood } from '../../src/fallback/last-good.js';
+import { FallbackRegistry } from '../../src/fallback/registry.js';
 import { secondaryModel } from '../../src/fallback/secondary-model.js';
 import type { Answer, FallbackContext, FallbackStrategy } from '../../src/fallback/strategy.js';
 import { startInferServer } from './infer-server.js';
@@ -114,6 +115,48 @@ describe('coalesce', () => {
     expect(asked).toHaveLength(1);
     void chain.run(new FakeCall({ leftMs: 1000 }));
     expect(asked).toHaveLength(2);
+  });
+
+  it('asks anew for a caller whose own time would outlast the question, where a strategy has a limit', () => {
+    const asked: FallbackContext<ModelInferRequest>[] = [];
+    const limited: Strategy = {
+      name: 'slow',
+      timeoutMs: 100,
+      answer(context) {
+        asked.push(context);
+        return new Promise<never>(() => undefined);
+      },
+    };
+    const chain = chainOf([coalesce(limited)]);
+    let nowMs = 5_000_000;
+    vi.spyOn(Date, 'now').mockImplementation(() => nowMs);
+    void chain.run(new FakeCall());
+    nowMs += 100;
+    void chain.run(new FakeCall());
+    expect(asked).toHaveLength(1);
+    nowMs += 1; // of the question's 200 ms, 99 are left
+    void chain.run(new FakeCall());
+    expect(asked).toHaveLength(2);
+    vi.restoreAllMocks();
+  });
+
+  it.each([
+    ['a string', 'hello'],
+    ['an array', []],
+    ['a promise', Promise.resolve(response())],
+    ['null', null],
+  ])('takes %s for no message, though the encoder might', async (_, message) => {
+    // An encoder that takes anything for an empty message, as protobufjs's does.
+    const lenient = { ...METHOD, responseSerialize: () => Buffer.alloc(0) };
+    const inner: FallbackStrategy<ModelInferRequest, ModelInferResponse> = Object.create({
+      name: 'slow',
+      answer: async () => ({ message, source: 'slow' }),
+    });
+    const chain = new FallbackRegistry().register(lenient, [coalesce(inner)]).chainFor(METHOD.path);
+    expect(await chain?.run(new FakeCall())).toMatchObject({
+      answer: undefined,
+      attempts: [{ result: 'failed' }],
+    });
   });
 
   it('passes on what is answered at once, what is kept, and the switch', async () => {
