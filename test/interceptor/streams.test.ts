@@ -8,6 +8,7 @@ import {
   type Outcome,
   provenance,
 } from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
 import { echoClient, echoService, type Message, startEchoServer } from '../support/echo-service.js';
@@ -17,7 +18,7 @@ const closers = closedAfterEach();
 
 async function setUp(options: GuardOptions = {}) {
   const server = await startEchoServer();
-  const guard = createGuard({ circuit: tripAfter(2), ...options });
+  const guard = createGuard({ circuit: { ...tripAfter(2), ...openFor(600_000) }, ...options });
   const client = echoClient(server.address, { interceptors: [guard.interceptor] });
   closers.push(
     () => server.close(),
@@ -224,7 +225,7 @@ describe('a server stream', () => {
       });
       const { client, guard } = await setUp({ fallbacks });
       using _held = guard.circuit(echoService.serverStream).isolate();
-      const stream = start(client, who === 'the deadline' ? { deadline: Date.now() + 200 } : {});
+      const stream = start(client, who === 'the deadline' ? { deadline: Date.now() + 1_000 } : {});
       const collected = collect(stream);
       await pulled;
       if (who === 'the caller') stream.cancel();
@@ -481,10 +482,12 @@ describe('a bidirectional stream', () => {
   });
 
   it('in which nothing was asked for is not stuck', async () => {
-    const { client, guard } = await setUp({ firstMessageTimeoutMs: 500, stallTimeoutMs: 500 });
+    const clock = new ManualClock();
+    const { client, server, guard } = await setUp({ clock, firstMessageTimeoutMs: 500, stallTimeoutMs: 500 });
     const call = client.bidi(new Metadata(), {});
     const ended = collect(call);
-    await new Promise((resolve) => setTimeout(resolve, 800)); // longer than what would end it
+    await expect.poll(() => server.calls.count).toBe(1); // it runs, and its reader waits
+    clock.advance(800); // longer than what would end it
     call.write({ text: 'a' });
     call.end();
     expect((await ended).texts).toEqual(['echo a']);
