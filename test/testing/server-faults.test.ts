@@ -267,6 +267,39 @@ describe('queue', () => {
   });
 });
 
+describe('faults that change while calls are in flight', () => {
+  it('leave what runs, admit what waits with the fate it had, and hold for what comes', async () => {
+    const clock = new ManualClock();
+    const { server, client } = await start({
+      clock,
+      latencyMs: 10,
+      ...large({ hangShare: 1, queue: { concurrency: 1, maxQueued: 1 } }),
+    });
+    const load = () => server.load('demand-large');
+    const hanging = inferCall(client);
+    await eventually(() => load().running === 1, 'one hangs');
+    server.faults.set('demand-large', {
+      error: { code: status.DATA_LOSS },
+      latency: { kind: 'fixed', ms: 99 },
+      queue: { concurrency: 1, maxQueued: 1 },
+    });
+    const waiting = infer(client);
+    await eventually(() => load().queued === 1, 'one waits');
+    server.faults.clear('demand-large');
+    await eventually(() => clock.pendingTimers === 1, 'without a limit it runs');
+    clock.advance(10); // the new latency
+    expect((await waiting).code).toBe(status.DATA_LOSS);
+    expect(load()).toEqual({ running: 1, queued: 0 });
+    const healthy = infer(client);
+    await eventually(() => clock.pendingTimers === 1, 'a new call runs');
+    clock.advance(10);
+    expect((await healthy).code).toBe(status.OK);
+    hanging.cancel();
+    expect((await hanging.answer).code).toBe(status.CANCELLED);
+    await eventually(() => load().running === 0, 'its place is free');
+  });
+});
+
 describe('not ready', () => {
   it.each([
     ['triton', status.UNAVAILABLE, /not ready/],

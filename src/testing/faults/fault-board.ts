@@ -24,7 +24,8 @@ export class FaultBoard {
   }
 
   /**
-   * Replaces the faults of a model, for calls from now on; `warmUp` starts now.
+   * Replaces the faults of a model, for calls from now on; `warmUp` starts now. A call that waits in the queue keeps the
+   * fate it was drawn (error, hang) and takes the new latency; one that runs or hangs stays as it is.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model or a bad plan, which changes nothing.
    */
   set(model: string, plan: FaultPlan): void {
