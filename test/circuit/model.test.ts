@@ -301,7 +301,7 @@ const TRANSITIONS = [
 ];
 
 describe('the circuit against a plain model of it', () => {
-  it(`agrees over ${RUNS} random sequences (seed ${SEED})`, { timeout: 20_000 + RUNS * 100 }, () => {
+  it(`agrees over ${RUNS} random sequences (seed ${SEED})`, { timeout: 60_000 + RUNS * 100 }, () => {
     let commands = 0;
     const seen = new Set<string>();
     expectProperty(

@@ -19,7 +19,7 @@ export interface GatewaySetup extends Omit<GuardedClientOptions, 'address' | 'sm
 const closers = closedAfterEach();
 
 /** Both models, and a gateway in front of them over real HTTP; closed after the test. */
-export async function startGateway({ deadlineMs = 5_000, guarded = true, ...options }: GatewaySetup = {}) {
+export async function startGateway({ deadlineMs = 60_000, guarded = true, ...options }: GatewaySetup = {}) {
   const models = await startMockServer();
   closers.push(() => models.close());
   const clients = guarded

