@@ -146,6 +146,34 @@ describe('stream faults', () => {
     expect(items).toEqual(['a']);
   });
 
+  it.each([
+    [{ kind: 'error', code: status.ABORTED }, status.ABORTED],
+    [{ kind: 'drop' }, status.UNAVAILABLE],
+    [{ kind: 'error-message', message: 'for an item that never came' }, status.OK],
+  ] as const)('take the place of the end when that comes instead of a request: %j', async (kind, code) => {
+    const { client } = await start(large({ stream: { fault: { ...kind, afterMessages: 1 } } }));
+    const { call, items, ended, send } = open(client);
+    send(...requests('a'));
+    await eventually(() => items.length === 1, 'the only answer');
+    call.end();
+    expect((await ended).code).toBe(code);
+    expect(items).toEqual(['a']);
+  });
+
+  it('stall after the last answer too', async () => {
+    const { client } = await start(large({ stream: { fault: { kind: 'stall', afterMessages: 1 } } }));
+    const { call, items, ended, send } = open(client);
+    send(...requests('a'));
+    call.end();
+    await eventually(() => items.length === 1, 'the only answer');
+    const other = open(client);
+    other.send(...requests('x'));
+    await eventually(() => other.items.length === 1, 'another stream is answered meanwhile');
+    other.call.cancel();
+    call.cancel();
+    expect((await ended).code).toBe(status.CANCELLED);
+  });
+
   it('wait between answers, not before the first', async () => {
     const clock = new ManualClock();
     const { client } = await start({ clock, ...large({ stream: { gapMs: 50 } }) });

@@ -72,7 +72,7 @@ export interface StreamFault {
   readonly fault?: StreamBreak;
 }
 
-/** What goes wrong after `afterMessages` answers of a stream. */
+/** What goes wrong after `afterMessages` answers of a stream: at the next request, or in place of the stream's end. */
 export type StreamBreak = { readonly afterMessages: number } & (
   | { readonly kind: 'error'; readonly code: number; readonly details?: string }
   /**

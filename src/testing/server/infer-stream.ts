@@ -7,7 +7,7 @@ import {
 import type { StreamBreak } from '../faults/plan.js';
 import { cancellation } from './cancellation.js';
 import { type ErrorStatus, withoutTrailers } from './error-status.js';
-import type { InferResult } from './model-host.js';
+import type { InferResult, ModelHost } from './model-host.js';
 import type { ServerContext } from './server-context.js';
 import { toStatus } from './unary.js';
 import { wait } from './wait.js';
@@ -28,6 +28,8 @@ class InferStreamSession {
   /** Triton's switch: an error ends the stream with its code instead of going into a message. */
   readonly #errorsEndStream: boolean;
   #answered = 0;
+  /** Of the model asked last; an ended stream has its faults. */
+  #host: ModelHost | undefined;
   /** The stream ended, or stalls: nothing more is to be sent. */
   #over = false;
 
@@ -49,27 +51,37 @@ class InferStreamSession {
         .finally(() => this.#call.resume());
     });
     this.#call.on('end', () => {
-      void work.then(() => {
-        if (!this.#over) this.#call.end();
-      });
+      void work.then(() => this.#finish());
     });
   }
 
   async #item(request: ModelInferRequest): Promise<void> {
     const host = this.#server.host(request.modelName, request.modelVersion);
+    this.#host = host;
     const { stream } = host.faults;
     if (stream?.fault?.afterMessages === this.#answered) return this.#break(request, stream.fault);
     if (this.#answered > 0) await wait(this.#server.clock, stream?.gapMs ?? 0, this.#signal);
     this.#settle(request, await host.infer(request, this.#signal));
   }
 
+  /** The client has sent everything and has its answers: the fault that comes after them takes the place of the end. */
+  #finish(): void {
+    if (this.#over) return;
+    const fault = this.#host?.faults.stream?.fault;
+    if (fault && fault.kind !== 'error-message' && fault.afterMessages === this.#answered) this.#cut(fault);
+    else this.#call.end();
+  }
+
   #break(request: ModelInferRequest, fault: StreamBreak): void {
+    if (fault.kind === 'error-message')
+      this.#failItem(request, withoutTrailers({ code: status.INTERNAL, details: fault.message }));
+    else this.#cut(fault);
+  }
+
+  #cut(fault: Exclude<StreamBreak, { kind: 'error-message' }>): void {
     switch (fault.kind) {
       case 'error':
         this.#end(withoutTrailers({ code: fault.code, details: fault.details ?? 'injected fault' }));
-        break;
-      case 'error-message':
-        this.#failItem(request, withoutTrailers({ code: status.INTERNAL, details: fault.message }));
         break;
       case 'stall':
         this.#over = true;
