@@ -138,7 +138,8 @@ class InterceptorGuard implements Guard {
         methods.set(path, guard);
       }
       const said = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
-      if (guard === undefined || this.#closed || said?.bypass === true)
+      const passes = this.#closed || said?.bypass === true;
+      if (guard === undefined || passes || guard.making === options.method_definition)
         return new InterceptingCall(nextCall(options));
       return new GuardedCall(guard, options, nextCall, said);
     };
@@ -215,6 +216,7 @@ class InterceptorGuard implements Guard {
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,
+      making: undefined,
     };
   }
 }

@@ -57,11 +57,9 @@ export class GuardedCall extends ReceivingCall {
     this.request ??= message;
     this.decideInTurn();
     this.sent?.add(message);
-    if (this.phase === 'calling') {
+    if (this.conversing) {
       this.noteSending();
       this.watch?.sent();
-    }
-    if (this.conversing) {
       this.real?.sendMessageWithContext(this.sent === undefined ? context : this.noted(context), message);
     } else if (context.callback !== undefined) {
       process.nextTick(context.callback); // nobody takes the message, and a writer that is not called back hangs
@@ -99,11 +97,9 @@ export class GuardedCall extends ReceivingCall {
   override halfClose(): void {
     this.halfClosed = true;
     this.decideInTurn();
-    if (this.phase === 'calling') {
+    if (this.conversing) {
       this.noteSending();
       this.watch?.halfClosed();
-    }
-    if (this.conversing) {
       this.real?.halfClose();
     } else {
       this.answering?.halfClose();
@@ -213,14 +209,17 @@ export class GuardedCall extends ReceivingCall {
     if (guard.settings.fallbackReserveMs > 0 && this.budgetMs > 0 && this.servesFailures()) {
       options.deadline = this.deadlineMs - Math.min(guard.settings.fallbackReserveMs, this.budgetMs / 2);
     }
+    guard.making = options.method_definition;
     try {
       this.real = this.makeCall(options); // throws when the client is closed
+      guard.making = undefined;
       this.phase = 'calling';
       this.startedAtMs = guard.clock.now();
       if (requestStream || responseStream)
         this.watch = new StreamWatch(guard.clock, guard.settings, options.method_definition, this);
       this.real.start(this.metadata, this);
     } catch (error) {
+      guard.making = undefined;
       this.phase = 'done';
       this.watch?.stop();
       permits.settle('ignored', status.CANCELLED, 0, 0);

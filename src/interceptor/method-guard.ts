@@ -1,3 +1,4 @@
+import type { InterceptorOptions } from '@grpc/grpc-js';
 import type { Clock } from '../clock.js';
 import type { FallbackChain } from '../fallback/chain.js';
 import type { CircuitLine } from '../registry/circuit-registry.js';
@@ -15,4 +16,9 @@ export interface MethodGuard {
   chain(): FallbackChain | undefined;
   readonly clock: Clock;
   readonly events: Emitter<GuardEvents>;
+  /**
+   * The call that is being made just now, by its definition (an object of its own for each call): the interceptor behind
+   * itself in one list leaves it alone. Counted twice, a probe would be rejected by the circuit that it probes.
+   */
+  making: InterceptorOptions['method_definition'] | undefined;
 }

@@ -1,5 +1,6 @@
-import { InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
+import { InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
 import { by, type Guard, type GuardOptions, isCircuitRejection } from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
 import {
@@ -9,7 +10,7 @@ import {
   type Message,
   startEchoServer,
 } from '../../support/echo-service.js';
-import { createGuard } from '../../support/guard.js';
+import { createGuard, openFor, tripAfter } from '../../support/guard.js';
 import { decliningFallbacks } from '../../support/guard-variants.js';
 
 const closers = closedAfterEach();
@@ -188,6 +189,37 @@ describe('several guards', () => {
       failure: 1,
     });
     expect(inner.circuit(echoService.unary, 'a').snapshot().totals.outcomes.success).toBe(1);
+  });
+});
+
+describe('one guard several times in one list', () => {
+  it('counts a call once: a probe is not rejected by its own circuit', async () => {
+    const clock = new ManualClock();
+    const { server, client, guard } = await setUp(
+      { clock, circuit: { ...tripAfter(1), ...openFor(1_000) } },
+      ({ interceptor }) => [interceptor, auth, interceptor, interceptor],
+    );
+    const echo = server.handlers.unary;
+    server.handlers.unary = (_call, callback) => callback({ code: status.UNAVAILABLE });
+    await callUnary(client, 'a');
+    clock.advance(1_000);
+    server.handlers.unary = echo;
+    expect((await callUnary(client, 'a')).value?.text).toBe('echo a');
+    expect(guard.circuit(echoService.unary).snapshot()).toMatchObject({
+      state: 'closed',
+      inFlight: 0,
+      totals: { admitted: 2 },
+    });
+  });
+
+  it('counts each attempt of an interceptor that tries again', async () => {
+    const twice: Interceptor = (options, nextCall) => {
+      nextCall(options).start(new Metadata()); // an attempt that is given up
+      return new InterceptingCall(nextCall(options));
+    };
+    const { client, guard } = await setUp({}, ({ interceptor }) => [twice, interceptor]);
+    await callUnary(client, 'a');
+    expect(guard.circuit(echoService.unary).snapshot().totals.admitted).toBe(2);
   });
 });
 
