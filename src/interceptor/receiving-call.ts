@@ -85,7 +85,8 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
 
   onReceiveMetadata(metadata: Metadata): void {
     if (this.phase !== 'calling') return;
-    if (!this.delivered && this.servesFailures()) this.heldMetadata = metadata;
+    if (this.guard.settings.holdHeaders && !this.delivered && this.servesFailures())
+      this.heldMetadata = metadata;
     else this.listener.onReceiveMetadata?.(metadata);
   }
 
@@ -129,7 +130,6 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
 
   /** The stream's first message is an error in disguise, and nothing has been passed on yet. */
   private replace(outcome: Outcome, message: unknown): void {
-    this.watch?.pause();
     this.settle(outcome, status.OK, 0);
     this.heldMessage = message;
     const asked = this.reads;
@@ -145,9 +145,9 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
   }
 
   onReceiveStatus(received: StatusObject): void {
+    this.watch?.stop();
     if (this.phase === 'answering') this.heldStatus = received;
     if (this.phase !== 'calling') return;
-    this.watch?.stop();
     const durationMs = this.guard.clock.now() - this.startedAtMs;
     const outcome = this.outcomeOf(received, durationMs);
     this.settle(outcome, received.code, durationMs, received.metadata);
@@ -255,6 +255,7 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
 
   onAnswer(): void {
     this.goOn = undefined;
+    this.watch?.stop();
     this.releaseWriter();
     this.real?.cancelWithStatus(status.CANCELLED, 'failsoft: answered by a fallback');
   }

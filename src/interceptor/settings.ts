@@ -57,6 +57,13 @@ export interface MethodOptions {
   readonly abandonedAfterMs?: number;
   /** The most bytes of a client stream that are kept for its fallback. @default 1048576 */
   readonly fallbackBufferBytes?: number;
+  /**
+   * Whether the server's headers wait for the first message or the status where a fallback may still answer. `false`: they
+   * are passed on at once, for callers that wait for them before they send; a fallback's headers are then a second
+   * `'metadata'` event.
+   * @default true
+   */
+  readonly holdHeaders?: boolean;
 }
 
 /** Settings for some methods. */
@@ -78,6 +85,7 @@ export interface MethodSettings {
   readonly stallTimeoutMs: number;
   readonly abandonedAfterMs: number;
   readonly fallbackBufferBytes: number;
+  readonly holdHeaders: boolean;
 }
 
 /** Never guarded unless named by method or service: a hung health check is no evidence against a model. */
@@ -101,6 +109,7 @@ const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
   'stallTimeoutMs',
   'abandonedAfterMs',
   'fallbackBufferBytes',
+  'holdHeaders',
 ];
 
 export const METHOD_OPTION_KEYS: readonly string[] = METHOD_KEYS;
@@ -146,8 +155,10 @@ export class SettingsResolver {
   #resolve(options: MethodOptions, field: string, rating: number, path: string): MethodSettings {
     const ms = (name: keyof MethodOptions, fallback: number, min = 0) =>
       options[name] === undefined ? fallback : checkNumber(`${field}.${name}`, options[name], min);
-    if (options.guard !== undefined && typeof options.guard !== 'boolean') {
-      throw invalid(`${field}.guard`, 'a boolean', options.guard);
+    for (const name of ['guard', 'holdHeaders'] as const) {
+      const value = options[name];
+      if (value !== undefined && typeof value !== 'boolean')
+        throw invalid(`${field}.${name}`, 'a boolean', value);
     }
     const { keyBy = perMethod(), classify = {} } = options;
     if (typeof keyBy?.forMethod !== 'function') {
@@ -172,6 +183,7 @@ export class SettingsResolver {
         options.fallbackBufferBytes === undefined
           ? 1_048_576
           : checkInteger(`${field}.fallbackBufferBytes`, options.fallbackBufferBytes, 0),
+      holdHeaders: options.holdHeaders ?? true,
     };
   }
 

@@ -95,23 +95,18 @@ export class StreamWatch {
     this.#waitingSinceMs = undefined;
   }
 
-  /** Nobody waits for the server, until the caller does something again. */
-  pause(): void {
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-  }
-
   /** The stream is over. */
   stop(): void {
     this.#endWait();
     this.#over = true;
-    this.pause();
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
   }
 
   #act(): void {
     this.#lastActMs = this.#clock.now();
     if (this.#reads && this.#owed) this.#waitingSinceMs ??= this.#lastActMs;
-    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // it was paused, or thought to be left
+    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // it was thought to be left
   }
 
   #endWait(): void {

@@ -246,6 +246,34 @@ describe('an answer of a strategy that says too much beside it', () => {
   });
 });
 
+describe('the headers of the server', () => {
+  async function conversation(holdHeaders: boolean) {
+    const { client, server } = await setUp({ holdHeaders, fallbacks: registry('bidi', giving({})) });
+    server.handlers.bidi = (call) => {
+      call.sendMetadata(new Metadata());
+      call.once('data', () => call.emit('error', { code: status.UNAVAILABLE, details: 'as told' }));
+    };
+    const call = client.bidi(new Metadata(), {});
+    const sources: string[] = [];
+    call.on('metadata', (metadata: Metadata) => sources.push(provenance(metadata).source));
+    return { call, sources, log: logOf(call) };
+  }
+
+  it('come at once to a caller who waits for them, where its method says so', async () => {
+    const { call, sources, log } = await conversation(false);
+    call.once('metadata', () => call.end({ text: 'a' })); // would stand still otherwise
+    expect((await log).events).toEqual(['metadata', 'metadata', 'data fallback']);
+    expect(sources).toEqual(['primary', 'default']);
+  });
+
+  it("are left out where a fallback's come, by default", async () => {
+    const { call, sources, log } = await conversation(true);
+    call.end({ text: 'a' });
+    expect((await log).events).toEqual(['metadata', 'data fallback']);
+    expect(sources).toEqual(['default']);
+  });
+});
+
 describe('what a client stream sent', () => {
   it('is nothing to its fallback when a part of it cannot be serialized', async () => {
     const { client, guard } = await setUp({ fallbacks: registry('clientStream', answerOfRequests) });

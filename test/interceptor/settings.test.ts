@@ -122,6 +122,7 @@ describe('settings', () => {
     [settingsError({ stallTimeoutMs: '1' }), 'options.stallTimeoutMs: expected a number'],
     [settingsError({ fallbackBufferBytes: 1.5 }), 'options.fallbackBufferBytes: expected an integer'],
     [settingsError({ guard: 'no' }), 'options.guard: expected a boolean, got "no"'],
+    [settingsError({ holdHeaders: 'no' }), 'options.holdHeaders: expected a boolean, got "no"'],
     [
       settingsError({ keyBy: () => 'x' }),
       'options.keyBy: expected perMethod(), perModel() or by(fn), got a function',
@@ -147,7 +148,7 @@ describe('settings', () => {
     [guardError([]), 'options: expected an object, got an array of 0'],
     [
       guardError({ breaker: true }),
-      'fallbackBufferBytes, methods, fallbacks, engine, maxCircuits, clock, random, got an unknown option',
+      'holdHeaders, methods, fallbacks, engine, maxCircuits, clock, random, got an unknown option',
     ],
     [
       () => createGuard().circuit({} as never),

@@ -2,7 +2,7 @@ import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { type StreamKind, StreamWatch } from '../../src/interceptor/stream-watch.js';
 
-type Step = number | 'read' | 'receive' | 'send' | 'end' | 'pause' | 'stop';
+type Step = number | 'read' | 'receive' | 'send' | 'end' | 'stop';
 
 const SERVER = { requestStream: false, responseStream: true };
 const CLIENT = { requestStream: true, responseStream: false };
@@ -22,7 +22,6 @@ function watch(kind: StreamKind, steps: readonly Step[]) {
     else if (step === 'receive') stream.received();
     else if (step === 'send') stream.sent();
     else if (step === 'end') stream.halfClosed();
-    else if (step === 'pause') stream.pause();
     else stream.stop();
   }
   return { heard, longestWaitMs: stream.longestWaitMs, timers: clock.pendingTimers };
@@ -94,8 +93,6 @@ describe('the watch of a stream', () => {
     ['a request that is answered late', CLIENT, ['send', 'end', 100_000], []],
     ['nothing after the end', SERVER, ['read', 10, 'stop', 10_000], []],
     ['no reader after the end', SERVER, ['read', 10, 'receive', 'stop', 'read', 10_000], []],
-    ['nothing in a pause', SERVER, ['read', 10, 'receive', 'pause', 10_000], []],
-    ['a stall after a pause', SERVER, ['read', 10, 'receive', 'pause', 10_000, 'read', 50], [STALL]],
   ])('%s', (_what, kind, steps, heard) => {
     expect(watch(kind, steps).heard).toEqual(heard);
   });
