@@ -1,27 +1,21 @@
 import type { Outcome } from '../classify/outcome.js';
-import { invalid } from '../errors.js';
 import { CircuitBase } from './base.js';
-import { createLimit } from './concurrency.js';
+import { replaceLimit } from './concurrency.js';
 import type { CircuitEnvironment } from './environment.js';
+import { Evidence } from './evidence.js';
 import { Probes } from './half-open.js';
 import { heardPushbackMs, openTimeMs } from './open-time.js';
 import type { CircuitPermit } from './permit.js';
 import { Ramp } from './ramp.js';
-import { parseSnapshot, refillWindow, restoredState } from './restore.js';
+import { parseSnapshot, restoredState } from './restore.js';
 import { newSettings, type Settings } from './settings.js';
-import { describeWindow } from './snapshot.js';
 import { rebase, type State } from './state.js';
-import { Baseline } from './trip/adaptive.js';
 import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
-import { createWindow, replaceWindow } from './window/create.js';
-import type { Window } from './window/window.js';
 
 /** The native circuit: the state table of docs/semantics.md. Time passes when it is asked; it has no timer. */
 export class NativeCircuit extends CircuitBase {
   private current: State;
-  private window: Window;
-  private baseline: Baseline | undefined;
-  private consecutiveFailures = 0;
+  private readonly evidence: Evidence;
   private attempt = 0;
   /** Until when a server asked to be left alone. */
   private pushbackUntilMs = 0;
@@ -31,8 +25,7 @@ export class NativeCircuit extends CircuitBase {
     super(key, settings, environment);
     const nowMs = environment.clock.now();
     this.current = { name: 'closed', sinceMs: nowMs };
-    this.window = createWindow(settings.window, nowMs);
-    this.baseline = settings.adaptive && new Baseline();
+    this.evidence = new Evidence(settings, nowMs);
   }
 
   get state(): CircuitStateName {
@@ -105,23 +98,11 @@ export class NativeCircuit extends CircuitBase {
   }
 
   private record(outcome: Outcome, healthy: boolean, durationMs: number): void {
-    if (healthy) this.consecutiveFailures = 0;
-    else if (outcome === 'failure') this.consecutiveFailures += 1;
-    const { settings } = this;
-    const window = this.window;
-    const nowMs = settings.options.window.type === 'time' ? this.environment.clock.now() : 0;
-    window.record(!healthy, durationMs, nowMs);
-    for (const check of settings.checks) {
-      if (check.fires(window, this.consecutiveFailures)) {
-        this.open(check.reason(window, this.consecutiveFailures), this.environment.clock.now());
-        return;
-      }
-    }
-    if (settings.adaptive && this.baseline) {
-      const deviation = this.baseline.deviation(settings.adaptive, window);
-      this.baseline.record(settings.adaptive, window, !healthy, durationMs);
-      if (deviation !== undefined) this.open(deviation, this.environment.clock.now());
-    }
+    const { clock } = this.environment;
+    // reading it costs as much as all the rest
+    const nowMs = this.settings.options.window.type === 'time' ? clock.now() : 0;
+    const reason = this.evidence.record(outcome, healthy, durationMs, nowMs);
+    if (reason !== undefined) this.open(reason, clock.now());
   }
 
   private heed(pushbackMs: number | undefined): void {
@@ -207,7 +188,7 @@ export class NativeCircuit extends CircuitBase {
   }
 
   private recover(successes: number, atMs: number): void {
-    this.forgetCalls();
+    this.evidence.clear();
     const { recovering } = this.settings.options;
     const reason = successes === 1 ? 'the probe succeeded' : `${successes} probes succeeded`;
     if (recovering === false) {
@@ -218,18 +199,12 @@ export class NativeCircuit extends CircuitBase {
     }
   }
 
-  private forgetCalls(): void {
-    this.window.clear();
-    this.consecutiveFailures = 0;
-  }
-
   reset(): void {
     const nowMs = this.environment.clock.now();
     this.pass(nowMs);
-    this.forgetCalls();
+    this.evidence.reset();
     this.attempt = 0;
     this.pushbackUntilMs = 0;
-    this.baseline = this.settings.adaptive && new Baseline();
     this.limit?.reset();
     this.transition({ name: 'closed', sinceMs: nowMs }, 'reset');
   }
@@ -237,31 +212,20 @@ export class NativeCircuit extends CircuitBase {
   // ---------------------------------------------------------------- settings and snapshots
 
   reconfigure(options: CircuitOptions): void {
-    const old = this.settings;
-    const settings = newSettings(options, old.field);
-    if (settings.options.throttle !== false) {
-      throw invalid(
-        `${old.field}.throttle`,
-        'no throttle: a circuit cannot become one while it runs',
-        options.throttle,
-      );
-    }
+    const old = this.settings.options;
+    const settings = newSettings(options, this.settings);
     const nowMs = this.environment.clock.now();
     // what was due before is judged by the old settings
     this.pass(nowMs);
     this.settings = settings;
-    this.window = replaceWindow(this.window, old.window, settings.window, nowMs);
-    this.baseline = settings.adaptive && (this.baseline ?? new Baseline());
-    if (JSON.stringify(settings.options.concurrency) !== JSON.stringify(old.options.concurrency)) {
-      this.limit = createLimit(settings.options.concurrency);
-    }
+    this.evidence.reconfigure(settings, nowMs);
+    this.limit = replaceLimit(this.limit, old.concurrency, settings.options.concurrency);
     if (options.mode !== undefined) this.mode = options.mode;
   }
 
   snapshot(): CircuitSnapshot {
     const nowMs = this.environment.clock.now();
     const state = this.look(nowMs);
-    this.window.roll(nowMs);
     return {
       version: 1,
       key: this.key,
@@ -275,12 +239,10 @@ export class NativeCircuit extends CircuitBase {
       openUntilMs: state.name === 'open' ? state.untilMs : null,
       generation: this.generation,
       inFlight: this.inFlight,
-      window: describeWindow(this.window, this.settings),
-      consecutiveFailures: this.consecutiveFailures,
       totals: this.totals.snapshot(),
       lastTrip: this.lastTrip,
       ...(this.limit && { concurrencyLimit: this.limit.limit }),
-      ...(this.baseline && { baseline: this.baseline.snapshot() }),
+      ...this.evidence.snapshot(nowMs),
     };
   }
 
@@ -289,12 +251,9 @@ export class NativeCircuit extends CircuitBase {
     const { clock } = this.environment;
     const nowMs = clock.now();
     this.pass(nowMs);
-    this.window = createWindow(this.settings.window, Math.min(known.takenAtMs, nowMs));
-    refillWindow(this.window, this.settings, known, nowMs);
-    this.consecutiveFailures = known.consecutiveFailures;
+    this.evidence.restore(known, nowMs);
     this.lastTrip = known.lastTrip;
     this.totals.add(known.totals);
-    if (known.baseline) this.baseline?.restore(known.baseline);
     const state = restoredState(known, this.settings.options, nowMs);
     this.attempt = state.name === 'closed' ? 0 : known.attempt;
     this.transition(state, 'restored');

@@ -1,5 +1,5 @@
 import type { Outcome } from '../classify/outcome.js';
-import type { ResolvedConcurrency } from './options.js';
+import type { ResolvedConcurrency } from './limit-options.js';
 
 /** How many calls a circuit lets out at a time. */
 export interface ConcurrencyLimit {
@@ -14,6 +14,15 @@ export interface ConcurrencyLimit {
 export function createLimit(options: false | ResolvedConcurrency): ConcurrencyLimit | undefined {
   if (options === false) return undefined;
   return options.type === 'fixed' ? new FixedLimit(options.limit) : new AimdLimit(options);
+}
+
+/** The limit of a circuit whose settings change: kept with what it has learnt when they are the same. */
+export function replaceLimit(
+  old: ConcurrencyLimit | undefined,
+  oldOptions: false | ResolvedConcurrency,
+  options: false | ResolvedConcurrency,
+): ConcurrencyLimit | undefined {
+  return JSON.stringify(options) === JSON.stringify(oldOptions) ? old : createLimit(options);
 }
 
 class FixedLimit implements ConcurrencyLimit {

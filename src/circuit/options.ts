@@ -1,17 +1,16 @@
 import { checkInteger, checkKeys, checkNumber, checkOneOf } from '../checks.js';
 import { invalid } from '../errors.js';
+import {
+  type ResolvedConcurrency,
+  type ResolvedThrottle,
+  resolveConcurrency,
+  resolveThrottle,
+} from './limit-options.js';
+import { checkDurationMs, checkShare } from './option-checks.js';
 import { parseRule } from './trip/compile.js';
 import { consecutive } from './trip/consecutive.js';
 import { failureRate } from './trip/failure-rate.js';
-import type {
-  CircuitMode,
-  CircuitOptions,
-  ConcurrencyOptions,
-  Jitter,
-  ThrottleOptions,
-  TripRule,
-  WindowOptions,
-} from './types.js';
+import type { CircuitMode, CircuitOptions, Jitter, TripRule, WindowOptions } from './types.js';
 import type { ResolvedWindow } from './window/window.js';
 
 export interface ResolvedOpen {
@@ -33,20 +32,6 @@ export interface ResolvedRamp {
   readonly initialShare: number;
 }
 
-export type ResolvedConcurrency =
-  | { readonly type: 'fixed'; readonly limit: number }
-  | {
-      readonly type: 'aimd';
-      readonly initialLimit: number;
-      readonly minLimit: number;
-      readonly maxLimit: number;
-      readonly backoffRatio: number;
-      /** Infinity for none. */
-      readonly latencyThresholdMs: number;
-    };
-
-export type ResolvedThrottle = Required<ThrottleOptions>;
-
 /** {@link CircuitOptions}, copied, checked, with every default filled in, and frozen. */
 export interface ResolvedOptions {
   readonly trip: readonly TripRule[];
@@ -64,8 +49,6 @@ export const CIRCUIT_MODES: readonly CircuitMode[] = ['enforce', 'observe', 'off
 const MAX_WINDOW = 1_000_000;
 const MAX_BUCKETS = 1000;
 const MAX_RULES = 16;
-/** A hundred years: times stay exact in a double. */
-const MAX_MS = 3.2e12;
 const JITTERS: readonly Jitter[] = ['none', 'full', 'equal'];
 
 /**
@@ -114,7 +97,7 @@ function resolveWindow(field: string, window: WindowOptions = { type: 'count', s
   }
   if (window.type !== 'time') throw invalid(`${field}.type`, 'one of count, time', window.type);
   checkKeys(field, window, ['type', 'durationMs', 'buckets']);
-  const durationMs = checkNumber(`${field}.durationMs`, window.durationMs, 1, MAX_MS);
+  const durationMs = checkDurationMs(`${field}.durationMs`, window.durationMs, 1);
   const buckets = checkInteger(`${field}.buckets`, or(window.buckets, 10), 1, MAX_BUCKETS);
   return Object.freeze({ type: 'time', durationMs, buckets });
 }
@@ -148,13 +131,13 @@ function resolveTrip(
 
 function resolveOpen(field: string, open: CircuitOptions['open'] = {}): ResolvedOpen {
   checkKeys(field, open, ['baseMs', 'multiplier', 'maxMs', 'jitter', 'maxPushbackMs']);
-  const baseMs = checkNumber(`${field}.baseMs`, or(open.baseMs, 5000), 1, MAX_MS);
+  const baseMs = checkDurationMs(`${field}.baseMs`, or(open.baseMs, 5000), 1);
   return Object.freeze({
     baseMs,
     multiplier: checkNumber(`${field}.multiplier`, or(open.multiplier, 2), 1, 1000),
-    maxMs: checkNumber(`${field}.maxMs`, or(open.maxMs, Math.max(60_000, baseMs)), baseMs, MAX_MS),
+    maxMs: checkDurationMs(`${field}.maxMs`, or(open.maxMs, Math.max(60_000, baseMs)), baseMs),
     jitter: checkOneOf(`${field}.jitter`, or(open.jitter, 'equal'), JITTERS),
-    maxPushbackMs: checkNumber(`${field}.maxPushbackMs`, or(open.maxPushbackMs, 60_000), 0, MAX_MS),
+    maxPushbackMs: checkDurationMs(`${field}.maxPushbackMs`, or(open.maxPushbackMs, 60_000), 0),
   });
 }
 
@@ -175,82 +158,15 @@ function resolveHalfOpen(field: string, halfOpen: CircuitOptions['halfOpen'] = {
       1,
       permittedProbes,
     ),
-    probeTimeoutMs: checkNumber(`${field}.probeTimeoutMs`, or(halfOpen.probeTimeoutMs, 10_000), 1, MAX_MS),
+    probeTimeoutMs: checkDurationMs(`${field}.probeTimeoutMs`, or(halfOpen.probeTimeoutMs, 10_000), 1),
   });
 }
 
 function resolveRamp(field: string, ramp: CircuitOptions['recovering'] = {}): false | ResolvedRamp {
   if (ramp === false) return false;
   checkKeys(field, ramp, ['durationMs', 'initialShare']);
-  const initialShare = or(ramp.initialShare, 0.2);
-  if (typeof initialShare !== 'number' || !(initialShare > 0 && initialShare <= 1)) {
-    throw invalid(`${field}.initialShare`, 'a number above 0 and up to 1', initialShare);
-  }
   return Object.freeze({
-    durationMs: checkNumber(`${field}.durationMs`, or(ramp.durationMs, 5000), 1, MAX_MS),
-    initialShare,
-  });
-}
-
-const MAX_LIMIT = 1_000_000;
-
-function resolveConcurrency(
-  field: string,
-  concurrency: false | ConcurrencyOptions = false,
-): false | ResolvedConcurrency {
-  if (concurrency === false) return false;
-  checkKeys(field, concurrency, [
-    'type',
-    'limit',
-    'initialLimit',
-    'minLimit',
-    'maxLimit',
-    'backoffRatio',
-    'latencyThresholdMs',
-  ]);
-  checkOneOf(`${field}.type`, concurrency.type, ['fixed', 'aimd']);
-  if (concurrency.type === 'fixed') {
-    checkKeys(field, concurrency, ['type', 'limit']);
-    return Object.freeze({
-      type: 'fixed',
-      limit: checkInteger(`${field}.limit`, concurrency.limit, 1, MAX_LIMIT),
-    });
-  }
-  if ('limit' in concurrency) throw invalid(`${field}.limit`, 'no limit with type aimd', concurrency.limit);
-  const minLimit = checkInteger(`${field}.minLimit`, or(concurrency.minLimit, 1), 1, MAX_LIMIT);
-  const maxLimit = checkInteger(
-    `${field}.maxLimit`,
-    or(concurrency.maxLimit, Math.max(200, minLimit)),
-    minLimit,
-    MAX_LIMIT,
-  );
-  const preferred = Math.min(Math.max(20, minLimit), maxLimit);
-  return Object.freeze({
-    type: 'aimd',
-    initialLimit: checkInteger(
-      `${field}.initialLimit`,
-      or(concurrency.initialLimit, preferred),
-      minLimit,
-      maxLimit,
-    ),
-    minLimit,
-    maxLimit,
-    backoffRatio: checkNumber(`${field}.backoffRatio`, or(concurrency.backoffRatio, 0.9), 0.1, 0.999),
-    latencyThresholdMs: checkNumber(
-      `${field}.latencyThresholdMs`,
-      or(concurrency.latencyThresholdMs, Number.POSITIVE_INFINITY),
-      0.001,
-      Number.POSITIVE_INFINITY,
-    ),
-  });
-}
-
-function resolveThrottle(field: string, throttle: false | ThrottleOptions = false): false | ResolvedThrottle {
-  if (throttle === false) return false;
-  checkKeys(field, throttle, ['k', 'maxRejectShare', 'windowMs']);
-  return Object.freeze({
-    k: checkNumber(`${field}.k`, or(throttle.k, 2), 1, 1000),
-    maxRejectShare: checkNumber(`${field}.maxRejectShare`, or(throttle.maxRejectShare, 0.9), 0, 1),
-    windowMs: checkNumber(`${field}.windowMs`, or(throttle.windowMs, 120_000), 100, MAX_MS),
+    durationMs: checkDurationMs(`${field}.durationMs`, or(ramp.durationMs, 5000), 1),
+    initialShare: checkShare(`${field}.initialShare`, or(ramp.initialShare, 0.2)),
   });
 }

@@ -37,7 +37,15 @@ export function compileSettings(options: CircuitOptions | undefined, field: stri
  * The settings that a running circuit is given: without options it is not set back to the defaults.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
-export function newSettings(options: CircuitOptions, field: string): Settings {
-  if (options === undefined) throw invalid(field, 'an object', options);
-  return compileSettings(options, field);
+export function newSettings(options: CircuitOptions, old: Settings): Settings {
+  if (options === undefined) throw invalid(old.field, 'an object', options);
+  const settings = compileSettings(options, old.field);
+  const wasThrottle = old.options.throttle !== false;
+  if ((settings.options.throttle !== false) !== wasThrottle) {
+    const expected = wasThrottle
+      ? 'a throttle: it cannot become a circuit while it runs'
+      : 'no throttle: a circuit cannot become one while it runs';
+    throw invalid(`${old.field}.throttle`, expected, options.throttle);
+  }
+  return settings;
 }

@@ -1,9 +1,8 @@
 import type { Outcome } from '../classify/outcome.js';
-import { invalid } from '../errors.js';
 import { CircuitBase } from './base.js';
-import { createLimit } from './concurrency.js';
+import { replaceLimit } from './concurrency.js';
 import type { CircuitEnvironment } from './environment.js';
-import type { ResolvedThrottle } from './options.js';
+import type { ResolvedThrottle } from './limit-options.js';
 import type { CircuitPermit } from './permit.js';
 import { parseSnapshot } from './restore.js';
 import { newSettings, type Settings } from './settings.js';
@@ -85,24 +84,16 @@ export class ThrottleCircuit extends CircuitBase {
   }
 
   reconfigure(options: CircuitOptions): void {
-    const old = this.settings;
-    const settings = newSettings(options, old.field);
+    const old = this.settings.options;
+    const settings = newSettings(options, this.settings);
     const { throttle, concurrency } = settings.options;
-    if (throttle === false) {
-      throw invalid(
-        `${old.field}.throttle`,
-        'a throttle: it cannot become a circuit while it runs',
-        options.throttle,
-      );
-    }
+    if (throttle === false) return; // newSettings has refused that
     if (throttle.windowMs !== this.#options.windowMs) {
       const nowMs = this.environment.clock.now();
       this.#sent = sentWindow(throttle, nowMs);
       this.#throttled = new RollingCount(throttle.windowMs, BUCKETS, nowMs);
     }
-    if (JSON.stringify(concurrency) !== JSON.stringify(old.options.concurrency)) {
-      this.limit = createLimit(concurrency);
-    }
+    this.limit = replaceLimit(this.limit, old.concurrency, concurrency);
     this.#options = throttle;
     this.settings = settings;
     if (options.mode !== undefined) this.mode = options.mode;

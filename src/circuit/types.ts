@@ -1,13 +1,10 @@
 import type { Outcome } from '../classify/outcome.js';
+import type { CircuitMode, CircuitOptions } from './option-types.js';
+
+export type * from './option-types.js';
 
 /** The states of a circuit. `isolate()` lies over them, `mode` beside them. */
 export type CircuitStateName = 'closed' | 'open' | 'half-open' | 'recovering';
-
-/**
- * What a circuit does with its knowledge. `enforce`: rejects when it must. `observe`: counts and reports every
- * transition, rejects nothing. `off`: passes everything through and records nothing.
- */
-export type CircuitMode = 'enforce' | 'observe' | 'off';
 
 /** Why a call was not admitted; the `reason` of the ErrorInfo that the caller of a client sees. */
 export type RejectionReason =
@@ -160,105 +157,4 @@ export interface BaselineSnapshot {
   readonly latencyMs: number;
   /** The variance of the latency's base-2 logarithm. */
   readonly latencyVariance: number;
-}
-
-// ---------------------------------------------------------------- options
-
-export type WindowOptions =
-  /** The last `size` outcomes. */
-  | { readonly type: 'count'; readonly size: number }
-  /** The outcomes of the last `durationMs`, in `buckets` equal parts. @default buckets 10 */
-  | { readonly type: 'time'; readonly durationMs: number; readonly buckets?: number };
-
-/** A trip rule as data; made by `consecutive()`, `failureRate()`, `slowRate()`, `latency()`, `adaptive()`. */
-export type TripRule =
-  | { readonly rule: 'consecutive'; readonly failures: number }
-  | { readonly rule: 'failure-rate'; readonly threshold: number; readonly minimumCalls: number }
-  | {
-      readonly rule: 'slow-rate';
-      readonly threshold: number;
-      readonly slowThresholdMs: number;
-      readonly minimumCalls: number;
-    }
-  | {
-      readonly rule: 'latency';
-      readonly percentile: number;
-      readonly thresholdMs: number;
-      readonly minimumCalls: number;
-    }
-  | AdaptiveRule;
-
-/** See `adaptive()`. */
-export interface AdaptiveRule {
-  readonly rule: 'adaptive';
-  readonly minimumCalls: number;
-  /** Calls over which the slow moving averages are taken. */
-  readonly baselineCalls: number;
-  /** How many standard errors from the average are still noise. */
-  readonly sigmas: number;
-  /** Error rates at or below this never fire. */
-  readonly errorRateFloor: number;
-  /** The least distance of the error rate from its average, as a rate. */
-  readonly minimumErrorRateRise: number;
-  /** Typical (geometric mean) latencies at or below this never fire. */
-  readonly latencyFloorMs: number;
-  /** The least ratio of the typical latency to its average. */
-  readonly minimumLatencyRatio: number;
-}
-
-export type Jitter = 'none' | 'full' | 'equal';
-
-/** Every option of a circuit. Each default stands in `circuit/options.ts` and in one table of the README. */
-export interface CircuitOptions {
-  /** Any may fire. */
-  readonly trip?: readonly TripRule[];
-  readonly window?: WindowOptions;
-  readonly open?: {
-    readonly baseMs?: number;
-    readonly multiplier?: number;
-    readonly maxMs?: number;
-    readonly jitter?: Jitter;
-    /** The most that a server's push-back may ask for. */
-    readonly maxPushbackMs?: number;
-  };
-  readonly halfOpen?: {
-    /** Probes admitted in all (not at a time). @default successThreshold, or 1 */
-    readonly permittedProbes?: number;
-    /** Successes that it takes; at most `permittedProbes`. @default permittedProbes */
-    readonly successThreshold?: number;
-    /** A probe that is not settled by then counts as a failure. */
-    readonly probeTimeoutMs?: number;
-  };
-  /** The ramp after a recovery; `false` for none. */
-  readonly recovering?: false | { readonly durationMs?: number; readonly initialShare?: number };
-  /** Most calls at a time; `false` for no limit. */
-  readonly concurrency?: false | ConcurrencyOptions;
-  /**
-   * Google SRE's adaptive throttling instead of the binary circuit; `false` for the circuit. With it only
-   * `concurrency` and `mode` count beside it.
-   */
-  readonly throttle?: false | ThrottleOptions;
-  readonly mode?: CircuitMode;
-}
-
-export type ConcurrencyOptions =
-  | { readonly type: 'fixed'; readonly limit: number }
-  /** Additive increase, multiplicative decrease (Chiu and Jain, 1989). */
-  | {
-      readonly type: 'aimd';
-      readonly initialLimit?: number;
-      readonly minLimit?: number;
-      readonly maxLimit?: number;
-      readonly backoffRatio?: number;
-      /** A call slower than this counts as a sign of overload. @default none */
-      readonly latencyThresholdMs?: number;
-    };
-
-export interface ThrottleOptions {
-  /** How many requests per accepted one are let through. @default 2 */
-  readonly k?: number;
-  /** The most that is rejected, so that something still probes. @default 0.9 */
-  readonly maxRejectShare?: number;
-  /** @default 120000 (two minutes, as in the SRE book) */
-  readonly windowMs?: number;
 }

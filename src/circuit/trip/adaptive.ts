@@ -1,8 +1,8 @@
 import { checkInteger, checkKeys, checkNumber } from '../../checks.js';
+import { checkPositive } from '../option-checks.js';
 import type { AdaptiveRule, BaselineSnapshot } from '../types.js';
 import { CODES_PER_OCTAVE, codeToMs, encodeLatency } from '../window/latency-code.js';
 import type { WindowView } from '../window/window.js';
-import { checkPositive } from './checks.js';
 import { ms, rate } from './rule.js';
 
 /** Options of {@link adaptive}. */

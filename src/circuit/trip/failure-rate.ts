@@ -1,5 +1,5 @@
 import { checkInteger, checkKeys } from '../../checks.js';
-import { checkShare } from './checks.js';
+import { checkShare } from '../option-checks.js';
 import { type RuleNamed, rate, type TripCheck } from './rule.js';
 
 export type FailureRateRule = RuleNamed<'failure-rate'>;

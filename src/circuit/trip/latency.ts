@@ -1,6 +1,6 @@
 import { checkInteger, checkKeys } from '../../checks.js';
 import { invalid } from '../../errors.js';
-import { checkPositive } from './checks.js';
+import { checkPositive } from '../option-checks.js';
 import { type MarkOf, ms, type RuleNamed, type TripCheck } from './rule.js';
 
 export type LatencyRule = RuleNamed<'latency'>;

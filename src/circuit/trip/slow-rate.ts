@@ -1,5 +1,5 @@
 import { checkInteger, checkKeys } from '../../checks.js';
-import { checkPositive, checkShare } from './checks.js';
+import { checkPositive, checkShare } from '../option-checks.js';
 import { type MarkOf, type RuleNamed, rate, type TripCheck } from './rule.js';
 
 export type SlowRateRule = RuleNamed<'slow-rate'>;

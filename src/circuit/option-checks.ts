@@ -1,4 +1,5 @@
-import { invalid } from '../../errors.js';
+import { checkNumber } from '../checks.js';
+import { invalid } from '../errors.js';
 
 /** Checks a share that must be more than nothing: in (0, 1]. */
 export function checkShare(field: string, value: unknown): number {
@@ -14,4 +15,12 @@ export function checkPositive(field: string, value: unknown): number {
     throw invalid(field, 'a finite number above 0', value);
   }
   return value;
+}
+
+/** A hundred years: times stay exact in a double. */
+const MAX_MS = 3.2e12;
+
+/** Checks a duration, of a hundred years at most. */
+export function checkDurationMs(field: string, value: unknown, min: number): number {
+  return checkNumber(field, value, min, MAX_MS);
 }
