@@ -129,7 +129,7 @@ try {
   const peers = Object.keys(manifest.peerDependenciesMeta);
   // Without any optional peer: only an entry point that is made for one of them may ask for it.
   tryExports(subpaths.filter((subpath) => !/^\.\/(opossum|queue-.*)$/.test(subpath)));
-  install(...dev(...peers, 'typescript', '@types/node', '@types/opossum'));
+  install(...dev(...peers, 'typescript', '@types/node'));
   tryExports(subpaths);
   tryTypes();
   await tryExecutable();
