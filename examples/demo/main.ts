@@ -10,6 +10,8 @@ import { POPULAR_INPUTS, POPULAR_SHARE, PRIMARY_MODEL, RATE, startTraffic } from
 
 /** Exit codes of a process that a signal ended, by convention. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+/** As of a process that SIGPIPE ended. */
+const NOBODY_READS = 141;
 const REDRAW_MS = 100;
 
 async function main(): Promise<void> {
@@ -37,6 +39,10 @@ async function run(options: DemoOptions): Promise<void> {
       stopped.abort();
     });
   }
+  process.stdout.on('error', () => {
+    process.exitCode = NOBODY_READS;
+    stopped.abort();
+  });
   const started = await Promise.allSettled([
     ServerProcess.start({ model: PRIMARY_MODEL, latencyMs: 10, seed: options.seed }),
     ServerProcess.start({ model: 'demand-small', latencyMs: 20, seed: options.seed }),
