@@ -141,7 +141,7 @@ export class Answering implements StreamedAnswerListener {
 
   #give(answer: Answer<unknown>): void {
     this.#call.onAnswer();
-    const { guard, listener, options } = this.#call;
+    const { guard, listener } = this.#call;
     if (guard.events.hears('degraded')) {
       guard.events.emit('degraded', {
         method: guard.path,
@@ -152,10 +152,17 @@ export class Answering implements StreamedAnswerListener {
         atMs: guard.clock.now(),
       });
     }
-    listener.onReceiveMetadata?.(label(answer, this.#cause));
-    if (this.#over) return; // cancelled by whoever read the label
-    if (options.method_definition.responseStream) return this.#giveStream(answer.message);
-    listener.onReceiveMessage?.(answer.message);
+    try {
+      listener.onReceiveMetadata?.(label(answer, this.#cause));
+    } finally {
+      if (!this.#over) this.#giveMessage(answer.message); // or whoever read the label has cancelled
+    }
+  }
+
+  #giveMessage(message: unknown): void {
+    const { listener, options } = this.#call;
+    if (options.method_definition.responseStream) return this.#giveStream(message);
+    listener.onReceiveMessage?.(message);
     this.#finish({ code: status.OK, details: '', metadata: new Metadata() });
   }
 

@@ -101,9 +101,9 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
       this.deliver(this.heldMessage); // two answers where one is expected: the client knows what to do
       this.deliver(message);
     } else {
-      if (this.messageOutcome === undefined || !isUnhealthy(this.messageOutcome)) this.releaseMetadata();
       this.heldMessage = message; // until the status says whether it is the answer
       if (requestStream) this.real?.startRead(); // as the client does to see whether there is a second one
+      if (this.messageOutcome === undefined || !isUnhealthy(this.messageOutcome)) this.releaseMetadata();
     }
   }
 
@@ -199,19 +199,26 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
       this.goOn = undefined;
       return goOn();
     }
-    this.releaseMetadata();
-    if (this.heldMessage !== undefined && !this.delivered) this.deliver(this.heldMessage);
-    else if (!this.delivered && !this.options.method_definition.responseStream)
-      this.listener.onReceiveMessage?.(null);
-    this.phase = 'done';
-    this.listener.onReceiveStatus?.(received);
+    try {
+      this.releaseMetadata();
+    } finally {
+      // A caller's own listener that throws does not keep them from the end of their call: it would not without a guard.
+      if (this.heldMessage !== undefined && !this.delivered) this.deliver(this.heldMessage);
+      else if (!this.delivered && !this.options.method_definition.responseStream)
+        this.listener.onReceiveMessage?.(null);
+      this.phase = 'done';
+      this.listener.onReceiveStatus?.(received);
+    }
   }
 
   private deliver(message: unknown): void {
-    this.releaseMetadata();
-    this.delivered = true;
-    this.sent = undefined; // no fallback from here on
-    this.listener.onReceiveMessage?.(message);
+    try {
+      this.releaseMetadata();
+    } finally {
+      this.delivered = true;
+      this.sent = undefined; // no fallback from here on
+      this.listener.onReceiveMessage?.(message);
+    }
   }
 
   private releaseMetadata(): void {

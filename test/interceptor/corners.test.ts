@@ -414,6 +414,55 @@ describe('a stream that its caller never ends', () => {
   });
 });
 
+describe("a caller's own listener that throws", () => {
+  /** Errors that nobody caught, which would end the process. */
+  function uncaught(): string[] {
+    const errors: string[] = [];
+    const hear = (error: unknown) => errors.push(error instanceof Error ? error.message : String(error));
+    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+      const others = process.listeners(event as 'uncaughtException');
+      process.removeAllListeners(event);
+      process.on(event, hear);
+      closers.push(() => {
+        process.removeListener(event, hear);
+        for (const other of others) process.on(event as 'uncaughtException', other);
+      });
+    }
+    return errors;
+  }
+
+  const later: Strategy = {
+    name: 'default',
+    answer: () => Promise.resolve({ message: { text: 'fallback' }, source: 'default' }),
+  };
+  const declining: Strategy = { name: 'default', answer: () => undefined };
+  it.each<[string, Strategy | undefined, 'OK' | 'failed' | 'rejected', string[]]>([
+    ['no fallback', undefined, 'OK', ['value echo a', 'status 0']],
+    ['a fallback that is not needed', giving({}), 'OK', ['value echo a', 'status 0']],
+    ['a fallback that declines', declining, 'failed', ['error 14', 'status 14']],
+    ['a fallback', giving({}), 'failed', ['value fallback', 'status 0']],
+    ['a fallback', giving({}), 'rejected', ['value fallback', 'status 0']],
+    ['a fallback that takes its time', later, 'rejected', ['value fallback', 'status 0']],
+  ])('still hears the end of its call (%s, %s)', async (_what, strategy, how, expected) => {
+    const { client, server, guard } = await setUp(strategy && { fallbacks: registry('unary', strategy) });
+    if (how === 'failed')
+      server.handlers.unary = (call, callback) => {
+        call.sendMetadata(new Metadata());
+        failing(call, callback);
+      };
+    using _held = how === 'rejected' ? guard.circuit(echoService.unary).isolate() : undefined;
+    const errors = uncaught();
+    const ended = await callUnary(client, 'a', {
+      onCall: (call) =>
+        call.on('metadata', () => {
+          throw new Error('a bug of the caller');
+        }),
+    });
+    expect(ended.events).toEqual(['metadata', ...expected]);
+    await expect.poll(() => errors).toEqual(['a bug of the caller']);
+  });
+});
+
 describe('a call', () => {
   it('may say null where it has no parent and no deadline, as it may without a guard', async () => {
     const { client } = await setUp({ fallbacks: registry('unary', giving({})) });
