@@ -51,8 +51,9 @@ export type ResponseOf<F> = F extends (
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function methodOf(client: Client, name: string, field: string): Method<unknown, unknown> {
-  const found: unknown =
-    typeof client === 'object' && client !== null ? Reflect.get(client, name) : undefined;
+  if (typeof client !== 'object' || client === null)
+    throw invalid(field, 'a client of grpc-js and the name of its method', client);
+  const found: unknown = Reflect.get(client, name);
   if (!isMethod(found)) throw invalid(field, 'the name of a method of a grpc-js client', name);
   return found;
 }
