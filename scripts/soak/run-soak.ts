@@ -10,6 +10,10 @@ const SEGMENTS = 6;
 /** Segments after which everything has been compiled and every cache is full. */
 const WARM = 2;
 const LANES = 24;
+/** A segment goes on until it has made so many calls, however slow the machine: what is warm is a matter of calls. */
+const LEAST_CALLS = 400;
+/** The last one also goes on until a circuit has opened and closed and a fallback answered, but no longer than this. */
+const LONGEST_MS = 120_000;
 /** What a call may leave in the heap for good, in bytes: nothing, within the noise of a short run. */
 const BYTES_PER_CALL = 64;
 const NOISE_BYTES = 3_000_000;
@@ -28,6 +32,7 @@ export async function runSoak(seconds: number, seed: number): Promise<boolean> {
     if (to === 'closed') closed++;
   });
   guard.on('degraded', () => degraded++);
+  const wellTested = () => opened > 0 && closed > 0 && degraded > 0;
   let server = await startFaultyServer(random, { host: OWN_HOST });
   const client = echoClient(server.address, {
     interceptors: [guard.interceptor],
@@ -40,8 +45,14 @@ export async function runSoak(seconds: number, seed: number): Promise<boolean> {
   let calls = 0;
   for (let segment = 1; segment <= SEGMENTS; segment++) {
     const until = performance.now() + (seconds * 1_000) / SEGMENTS;
+    const least = calls + LEAST_CALLS;
+    const isDone = () => {
+      const nowMs = performance.now();
+      if (nowMs < until || calls < least) return false;
+      return segment < SEGMENTS || wellTested() || nowMs > until + LONGEST_MS;
+    };
     const lane = async () => {
-      while (performance.now() < until) {
+      while (!isDone()) {
         const code = await oneCall(client, random);
         codes.set(code, (codes.get(code) ?? 0) + 1);
         calls++;
@@ -84,11 +95,10 @@ export async function runSoak(seconds: number, seed: number): Promise<boolean> {
   console.log(
     `heap ${megabytes(warm.bytes)} MB warm, ${megabytes(last.bytes)} MB at the end: ${flat ? 'flat' : 'grown'}`,
   );
-  const wellTested = opened > 0 && closed > 0 && degraded > 0;
-  if (!wellTested) console.log('the run was too short to see a circuit open, close and a fallback answer');
+  if (!wellTested()) console.log('the run was too short to see a circuit open, close and a fallback answer');
   const clean = inFlight === 0 && permits === 0 && timers === 0 && flat;
   console.log(clean ? 'nothing is left behind' : 'SOMETHING IS LEFT BEHIND');
-  return clean && wellTested;
+  return clean && wellTested();
 }
 
 function soakGuard(): Guard {
