@@ -36,7 +36,7 @@ export class Connections {
     return closed;
   }
 
-  /** As {@link close}, but with a reset for every connection and no goodbye. */
+  /** As {@link close}, but with a reset for every connection. */
   kill(): Promise<void> {
     for (const socket of this.#sockets.values()) socket.resetAndDestroy();
     return this.close();

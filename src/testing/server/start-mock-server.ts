@@ -26,9 +26,9 @@ export interface MockServer {
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a model that it does not have
    */
   load(model: DemandModelName): { readonly running: number; readonly queued: number };
-  /** Ends all calls and connections. The port is free when it resolves. Closing twice does nothing. */
+  /** Ends all calls and closes connections, without waiting. The port is free when it resolves. Closing twice does nothing. */
   close(): Promise<void>;
-  /** As {@link close}, but without a goodbye: connections are reset, as when the process dies. */
+  /** As {@link close}, but connections are reset, as when the process dies. */
   kill(): Promise<void>;
 }
 
