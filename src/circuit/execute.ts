@@ -1,7 +1,7 @@
 import { checkFunction, checkOneOf } from '../checks.js';
 import { OUTCOMES, type Outcome } from '../classify/outcome.js';
 import type { Clock } from '../clock.js';
-import { FailsoftError } from '../errors.js';
+import { FailsoftError, invalid } from '../errors.js';
 import type { Circuit, ExecuteOptions } from './types.js';
 
 const NEVER = new AbortController().signal;
@@ -18,6 +18,7 @@ export async function execute<T>(
   // a signal takes microseconds to make: not for a function that does not look at it
   const signal = options.signal ?? (fn.length === 0 ? NEVER : new AbortController().signal);
   if (classify !== undefined) checkFunction('execute.classify', classify);
+  if (typeof signal.throwIfAborted !== 'function') throw invalid('execute.signal', 'an AbortSignal', signal);
   signal.throwIfAborted();
   const permit = circuit.acquire();
   if (!permit.admitted) {

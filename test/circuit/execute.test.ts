@@ -157,11 +157,14 @@ describe('execute', () => {
     expect(b.circuit.state).toBe('recovering');
   });
 
-  it('refuses what is not a function', async () => {
+  it('refuses what is not a function, or not a signal', async () => {
     const b = make();
     await expect(b.circuit.execute('work' as never)).rejects.toThrow(/^execute\.fn: expected a function/);
     await expect(b.circuit.execute(() => 1, { classify: 'failure' as never })).rejects.toThrow(
       /^execute\.classify/,
+    );
+    await expect(b.circuit.execute(() => 1, { signal: 500 as never })).rejects.toThrow(
+      /^execute\.signal: expected an AbortSignal, got 500/,
     );
     expect(b.circuit.snapshot().totals.admitted).toBe(0);
   });

@@ -86,7 +86,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       do: fc.constant('settle' as const),
       which: fc.nat(40),
       outcome: fc.oneof(oneOf<Outcome>('success', 'failure'), oneOf(...OUTCOMES)),
-      durationMs: oneOf(1, 50, 150, 250, 400, Number.NaN, -3),
+      durationMs: oneOf(1, 50, 100, 150, 200, 250, 300, 400, Number.NaN, -3),
       pushbackMs: oneOf(undefined, undefined, undefined, 0, -1, Number.NaN, 1500, 10_000),
     }),
   },
