@@ -13,10 +13,12 @@ import { warn } from '../telemetry/emitter.js';
 import { Answering } from './answering.js';
 import { cancellingParent, deadlineOf } from './budget.js';
 import { type FailsoftCallOptions, NO_CALL_OPTIONS } from './call-options.js';
+import { NO_LISTENER } from './delivering-call.js';
+import { awaitFirstMessage } from './first-message.js';
 import type { MethodGuard } from './method-guard.js';
 import { Permits, type RejectedBy } from './permits.js';
-import { NO_LISTENER, NO_METADATA, ReceivingCall } from './receiving-call.js';
-import { rejectionStatus } from './rejection-status.js';
+import { NO_METADATA, ReceivingCall } from './receiving-call.js';
+import { giveRejection } from './rejecting.js';
 import { SentMessages } from './sent-messages.js';
 import { StreamWatch } from './stream-watch.js';
 
@@ -47,10 +49,7 @@ export class GuardedCall extends ReceivingCall {
     if (this.cancelledBeforeStart !== undefined) return this.endUnmade(this.cancelledBeforeStart);
     this.phase = 'waiting';
     if (this.said.key !== undefined || !this.guard.settings.keyPart.needsRequest) return this.decide();
-    // At most one tick: a server that speaks first would wait for ever. A unary message comes in this very turn; a piped
-    // one needs a turn of the event loop.
-    if (this.options.method_definition.requestStream) setImmediate(decideLate, this);
-    else if (waiting.push(this) === 1) process.nextTick(decideWaiting);
+    awaitFirstMessage(this, this.options.method_definition.requestStream);
   }
 
   override sendMessageWithContext(context: MessageContext, message: unknown): void {
@@ -249,23 +248,4 @@ export class GuardedCall extends ReceivingCall {
     this.phase = 'done';
     return this.listener;
   }
-}
-
-/** In as few frames as can be: most of what a rejection costs is grpc-js writing down the stack of its error. */
-function giveRejection(call: GuardedCall, { entry, rejection }: RejectedBy): void {
-  const listener = call.endRejected();
-  if (listener === undefined) return;
-  if (!call.options.method_definition.responseStream) listener.onReceiveMessage?.(null);
-  listener.onReceiveStatus?.(rejectionStatus(entry.key, rejection));
-}
-
-function decideLate(call: GuardedCall): void {
-  call.decideLate();
-}
-
-/** Calls of this turn whose message, one would expect, came in it: one tick for all of them. */
-const waiting: GuardedCall[] = [];
-
-function decideWaiting(): void {
-  for (const call of waiting.splice(0)) call.decideLate();
 }

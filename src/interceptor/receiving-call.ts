@@ -1,58 +1,28 @@
-import {
-  InterceptingCall,
-  type InterceptingListener,
-  type InterceptorOptions,
-  Metadata,
-  type NextCall,
-  type StatusObject,
-  status,
-} from '@grpc/grpc-js';
+import { type InterceptingListener, Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import { pushbackOf } from '../classify/push-back.js';
-import type { FallbackChain } from '../fallback/chain.js';
 import type { Entry } from '../registry/circuit-registry.js';
 import type { AnsweredCall } from './answered-call.js';
 import { Answering } from './answering.js';
 import { cancellingParent } from './budget.js';
+import { DeliveringCall, type RealCall } from './delivering-call.js';
 import { GoodAnswer } from './good-answer.js';
-import type { MethodGuard } from './method-guard.js';
 import type { Permits } from './permits.js';
-import type { SentMessages } from './sent-messages.js';
 import type { StreamWatch } from './stream-watch.js';
-
-export type RealCall = ReturnType<NextCall>;
-
-/**
- * - `waiting`: started by the caller, but the first message says which circuit is asked
- * - `calling`: admitted, the real call runs
- * - `answering`: rejected or failed, {@link Answering} has taken over
- * - `done`: the caller has its status, or it is on the way
- */
-type Phase = 'new' | 'waiting' | 'calling' | 'answering' | 'done';
-
-/** The base class forwards to a call; all that would is overridden, so there is none. */
-const NO_CALL: RealCall = Object.create(null);
 
 /** Before the start. */
 export const NO_METADATA = new Metadata();
-export const NO_LISTENER: Partial<InterceptingListener> = Object.freeze({});
 
 /**
  * The half of a guarded call that faces the server: hears the real call, classifies and settles what it says, and passes
  * it on, or has it answered otherwise. A class between, and not a listener of its own, because an object less per call is
  * what makes this style the cheapest that grpc-js offers.
  */
-export abstract class ReceivingCall extends InterceptingCall implements InterceptingListener, AnsweredCall {
-  readonly guard: MethodGuard;
-  readonly options: InterceptorOptions;
-  readonly chain: FallbackChain | undefined;
-
-  listener: Partial<InterceptingListener> = NO_LISTENER;
+export abstract class ReceivingCall extends DeliveringCall implements InterceptingListener, AnsweredCall {
   metadata: Metadata = NO_METADATA;
   deadlineMs = Number.POSITIVE_INFINITY;
   reads = 0;
 
-  protected phase: Phase = 'new';
   protected request: unknown;
   protected halfClosed = false;
   protected cancelled = false;
@@ -62,26 +32,13 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
   protected startedAtMs = 0;
   /** What the call had of its deadline when it began. */
   protected budgetMs = Number.POSITIVE_INFINITY;
-  protected sent: SentMessages | undefined;
   protected pendingWrite: (() => void) | undefined;
   protected watch: StreamWatch | undefined;
   protected answering: Answering | undefined;
 
-  private delivered = false;
-  private heldMetadata: Metadata | undefined;
-  private heldMessage: unknown;
   /** Of a call that goes on while its fallback is asked. */
   private heldStatus: StatusObject | undefined;
   private messageOutcome: Outcome | undefined;
-  /** How a stream goes on whose first message no fallback could replace. */
-  private goOn: (() => void) | undefined;
-
-  constructor(guard: MethodGuard, options: InterceptorOptions, chain: FallbackChain | undefined) {
-    super(NO_CALL);
-    this.guard = guard;
-    this.options = options;
-    this.chain = chain;
-  }
 
   onReceiveMetadata(metadata: Metadata): void {
     if (this.phase !== 'calling') return;
@@ -188,48 +145,6 @@ export abstract class ReceivingCall extends InterceptingCall implements Intercep
     const answering = Answering.failed(this, this.entry, cause);
     this.answering = answering;
     answering.start(this.isHalfSent());
-  }
-
-  // ---------------------------------------------------------------- what the caller is given
-
-  /** All that the server said, in the order in which it came. */
-  passOn(received: StatusObject): void {
-    const { goOn } = this;
-    if (goOn !== undefined) {
-      this.goOn = undefined;
-      return goOn();
-    }
-    try {
-      this.releaseMetadata();
-    } finally {
-      // A caller's own listener that throws does not keep them from the end of their call: it would not without a guard.
-      if (this.heldMessage !== undefined && !this.delivered) this.deliver(this.heldMessage);
-      else if (!this.delivered && !this.options.method_definition.responseStream)
-        this.listener.onReceiveMessage?.(null);
-      this.phase = 'done';
-      this.listener.onReceiveStatus?.(received);
-    }
-  }
-
-  private deliver(message: unknown): void {
-    try {
-      this.releaseMetadata();
-    } finally {
-      this.delivered = true;
-      this.sent = undefined; // no fallback from here on
-      this.listener.onReceiveMessage?.(message);
-    }
-  }
-
-  private releaseMetadata(): void {
-    const metadata = this.heldMetadata;
-    if (metadata === undefined) return;
-    this.heldMetadata = undefined;
-    this.listener.onReceiveMetadata?.(metadata);
-  }
-
-  protected servesFailures(): boolean {
-    return this.chain?.serves('failed') === true;
   }
 
   /** Half a client stream is no request: its fallback waits for the rest. */
