@@ -1,5 +1,13 @@
 import { InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
-import { by, type Guard, type GuardOptions, isCircuitRejection } from 'failsoft';
+import {
+  by,
+  defaultPrediction,
+  FallbackRegistry,
+  type Guard,
+  type GuardOptions,
+  isCircuitRejection,
+  provenance,
+} from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
@@ -160,6 +168,33 @@ describe('a rejected call', () => {
   });
 });
 
+describe("a fallback's answer", () => {
+  it('is seen by the interceptors before the guard, with its label', async () => {
+    const sources: string[] = [];
+    const reading: Interceptor = (options, nextCall) =>
+      new InterceptingCall(nextCall(options), {
+        start: (metadata, _listener, next) =>
+          next(metadata, {
+            onReceiveMetadata: (received, pass) => {
+              sources.push(provenance(received).source);
+              pass(received);
+            },
+          }),
+      });
+    const { client, guard } = await setUp(
+      {
+        fallbacks: new FallbackRegistry().register(echoService.unary, [
+          defaultPrediction({ text: 'default' }),
+        ]),
+      },
+      ({ interceptor }) => [reading, interceptor],
+    );
+    using _held = guard.circuit(echoService.unary).isolate();
+    expect((await callUnary(client, 'a')).value?.text).toBe('default');
+    expect(sources).toEqual(['default']);
+  });
+});
+
 describe('interceptors of a single call', () => {
   it("replace the client's, the guard among them", async () => {
     const { client, guard } = await setUp({}, ({ interceptor }) => [interceptor]);
@@ -167,6 +202,8 @@ describe('interceptors of a single call', () => {
     expect((await callUnary(client, 'a', { interceptors: [auth] })).value?.text).toBe('echo a');
     const named = await callUnary(client, 'a', { interceptors: [auth, guard.interceptor] });
     expect(isCircuitRejection(named.error)?.reason).toBe('ISOLATED');
+    const without = await callUnary(client, 'a', { failsoft: { bypass: true } });
+    expect(without.value?.text).toBe('echo a');
   });
 });
 

@@ -1,5 +1,6 @@
 import { Metadata, status } from '@grpc/grpc-js';
-import type { Guard } from 'failsoft';
+import { FallbackRegistry, type FinishedCall, type Guard } from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
 import { callUnary, echoClient, echoService, startEchoServer } from '../../support/echo-service.js';
@@ -73,6 +74,25 @@ describe('retryPolicy', () => {
     expect(unary(guard).totals).toMatchObject({ admitted: 1, outcomes: { failure: 1 } });
   });
 
+  it('takes the time of all attempts for that of the call', async () => {
+    const [server] = await servers(1);
+    if (server === undefined) throw new Error('no server');
+    const clock = new ManualClock();
+    const durations: number[] = [];
+    const when = ({ durationMs }: FinishedCall) => durations.push(durationMs) < 0;
+    const guard = createGuard({
+      clock,
+      classify: { rules: [{ code: status.UNAVAILABLE, when, outcome: 'failure' }] },
+    });
+    const client = guardedClient(server.address, retrying, guard);
+    server.handlers.unary = (_call, callback) => {
+      clock.advance(1_000);
+      callback({ code: status.UNAVAILABLE, details: 'busy' });
+    };
+    await callUnary(client, 'a');
+    expect(durations).toEqual([3_000]);
+  });
+
   it('does not retry a rejection, which is no attempt', async () => {
     const [server] = await servers(1);
     if (server === undefined) throw new Error('no server');
@@ -117,6 +137,43 @@ describe('wait-for-ready', () => {
     closers.push(() => server.close());
     expect((await waiting).value?.text).toBe('echo a');
     expect(unary(guard)).toMatchObject({ inFlight: 0, totals: { outcomes: { success: 1, failure: 1 } } });
+  });
+});
+
+describe('wait-for-ready without a server', () => {
+  it('ends at the deadline that the guard gives calls without one', async () => {
+    const first = await startEchoServer();
+    first.close();
+    const guard = createGuard({ defaultDeadlineMs: 60 });
+    const client = guardedClient(first.address, {}, guard);
+    const ended = await callUnary(client, 'a', { metadata: new Metadata({ waitForReady: true }) });
+    expect(ended.error?.code).toBe(status.DEADLINE_EXCEEDED);
+    expect(unary(guard)).toMatchObject({ inFlight: 0, totals: { outcomes: { failure: 1 } } });
+  });
+});
+
+describe('timeout', () => {
+  it('ends a call before its deadline, and counts against the server; its fallback has what is left', async () => {
+    const [server] = await servers(1);
+    if (server === undefined) throw new Error('no server');
+    const left: number[] = [];
+    const guard = createGuard({
+      fallbacks: new FallbackRegistry().register(echoService.unary, [
+        {
+          name: 'default',
+          answer: ({ remainingMs }) => {
+            left.push(remainingMs);
+            return { message: { text: 'fallback' }, source: 'default' };
+          },
+        },
+      ]),
+    });
+    const client = guardedClient(server.address, forAll({ timeout: '0.1s' }), guard);
+    server.handlers.unary = () => undefined;
+    const ended = await callUnary(client, 'a', { deadline: Date.now() + 600_000 });
+    expect(ended.value?.text).toBe('fallback');
+    expect(left[0]).toBeGreaterThan(60_000);
+    expect(unary(guard).totals.outcomes.failure).toBe(1);
   });
 });
 
