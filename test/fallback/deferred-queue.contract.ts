@@ -75,6 +75,41 @@ export function deferredQueueContract(
       expect(await queue.take(1, Date.now())).toEqual([]);
     });
 
+    it('gives the dead in the order in which they died', async () => {
+      const { queue } = await open();
+      for (const id of ['job-1', 'job-2', 'job-3']) await queue.enqueue(job(id));
+      const taken = await queue.take(3, Date.now());
+      for (const each of taken.toReversed()) {
+        const startMs = Date.now();
+        await queue.bury(each, 'hopeless', startMs);
+        await expect.poll(() => Date.now()).toBeGreaterThan(startMs);
+      }
+      const died = taken.toReversed().map(({ id }) => id);
+      const dead = await queue.dead(10);
+      expect(dead.map((each) => each.job.id)).toEqual(died);
+      expect((await queue.dead(2)).map((each) => each.job.id)).toEqual(died.slice(0, 2));
+    });
+
+    it('takes back what nobody has taken, and says so; nothing else', async () => {
+      const { queue } = await open();
+      const jobs = ['job-1', 'job-2'].map((id) => job(id));
+      for (const each of jobs) await queue.enqueue(each);
+      await queue.take(1, Date.now());
+      expect(await Promise.all(jobs.map((each) => queue.withdraw(each)))).toEqual([false, true]);
+      expect(await queue.counts()).toEqual({ waiting: 0, active: 1, dead: 0 });
+      expect(await queue.take(3, Date.now())).toEqual([]);
+    });
+
+    it('finishes only what it gave out', async () => {
+      const { queue } = await open();
+      await queue.enqueue(job('job-1'));
+      await expect(queue.complete(job('job-1'))).rejects.toThrow('gave out');
+      const [taken] = await queue.take(1, Date.now());
+      if (taken) await queue.complete(taken);
+      if (taken) await expect(queue.putBack(taken)).rejects.toThrow('gave out');
+      expect(await queue.counts()).toEqual({ waiting: 0, active: 0, dead: 0 });
+    });
+
     it('has all that was not finished after its process is gone', async () => {
       const { queue, reopen } = await open(true);
       await Promise.all(Array.from({ length: 20 }, (_, n) => queue.enqueue(job(`job-${10 + n}`))));

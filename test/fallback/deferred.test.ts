@@ -6,13 +6,14 @@ import {
   type ModelInferResponse,
 } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { defaultPrediction } from '../../src/fallback/default-prediction.js';
 import { type DeferredOptions, deferred } from '../../src/fallback/deferred/deferred.js';
 import { DeferredDrainer, type DrainerOptions } from '../../src/fallback/deferred/drainer.js';
 import type { DeferredJob, DeferredQueue } from '../../src/fallback/deferred/queue.js';
 import { job as jobOf } from './deferred-queue.contract.js';
 import { type InferCall, startInferServer } from './infer-server.js';
-import { chainOf, FakeCall, METHOD, metadata, request, response } from './support.js';
+import { chainOf, deferredPromise, FakeCall, METHOD, metadata, request, response } from './support.js';
 
 /** A queue in memory that follows the contract; what it was told is a log. */
 class MemoryQueue implements DeferredQueue {
@@ -20,12 +21,19 @@ class MemoryQueue implements DeferredQueue {
   readonly active = new Set<string>();
   readonly buried: string[] = [];
   broken = false;
+  /** Until when it takes nothing on; it may be long. */
+  gate: Promise<unknown> = Promise.resolve();
 
   async enqueue(job: DeferredJob) {
+    await this.gate;
     if (this.broken) throw new Error('disk full');
     this.jobs.set(job.id, job);
   }
+  async withdraw(job: DeferredJob) {
+    return !this.active.has(job.id) && this.jobs.delete(job.id);
+  }
   async take(limit: number, nowMs: number) {
+    await this.gate;
     if (this.broken) throw new Error('disk gone');
     const due = [...this.jobs.values()].filter((job) => !this.active.has(job.id) && job.notBeforeMs <= nowMs);
     for (const job of due.slice(0, limit)) this.active.add(job.id);
@@ -143,6 +151,36 @@ describe('deferred', () => {
     const { attempts } = await chainOf([deferred({ ...options(queue), acknowledge })]).run(new FakeCall());
     expect(attempts).toMatchObject([{ result: 'failed' }]);
     expect(queue.jobs.size).toBe(0);
+  });
+
+  it.each(['deadline', 'cancelled'] as const)('takes back what is accepted too late: %s', async (cause) => {
+    const queue = new MemoryQueue();
+    const disk = deferredPromise<undefined>();
+    queue.gate = disk.promise;
+    const withdrawn = vi.spyOn(queue, 'withdraw');
+    const call = new FakeCall();
+    const told = chainOf([
+      deferred(options(queue)),
+      defaultPrediction<ModelInferRequest, ModelInferResponse>(response({ id: 'default' })),
+    ]).run(call);
+    call.abort(cause);
+    expect((await told).answer?.source).toBe(cause === 'deadline' ? 'default' : undefined);
+    expect(queue.jobs.size).toBe(0);
+    disk.resolve(undefined);
+    await expect.poll(() => withdrawn.mock.results.length).toBe(1);
+    expect(await withdrawn.mock.results[0]?.value).toBe(true);
+    expect(queue.jobs.size).toBe(0);
+  });
+
+  it('takes back what a queue may have although it says that it failed', async () => {
+    const queue = new MemoryQueue();
+    vi.spyOn(queue, 'enqueue').mockImplementation(async (job) => {
+      queue.jobs.set(job.id, job);
+      throw new Error('connection lost'); // after it was sent
+    });
+    const { attempts } = await chainOf([deferred(options(queue))]).run(new FakeCall());
+    expect(attempts).toMatchObject([{ result: 'failed', error: { message: 'connection lost' } }]);
+    await expect.poll(() => queue.jobs.size).toBe(0);
   });
 
   it('ids sort by the time of acceptance', async () => {
@@ -279,6 +317,11 @@ describe('the drainer', () => {
   it.each([
     ['a request that the model refuses', {}, 'INVALID_ARGUMENT: shape'],
     ['what has expired', { expiresAtMs: 999_999 }, 'expired'],
+    [
+      'what cannot be read',
+      { metadata: [['x-tenant', '\n']] as const },
+      'unreadable: Metadata string value "\n" contains illegal characters',
+    ],
     ['a method that it has no client for', { method: '/s/Other' }, 'no client for /s/Other'],
   ])('buries %s at once', async (_, fields, reason) => {
     const { queue, drainer } = await drain((_call, done) =>
@@ -305,6 +348,80 @@ describe('the drainer', () => {
     drainer.wake();
     await expect.poll(() => queue.jobs.size).toBe(0);
     expect(queue.buried).toEqual([]);
+  });
+
+  it('replays again when onResult hangs, which holds no place, and does not keep it from closing', async () => {
+    const handed: string[] = [];
+    const { queue, drainer, clock } = await drain(answers, {
+      maxConcurrent: 1,
+      retryMs: 60_000,
+      resultTimeoutMs: 500,
+      onResult: ({ job }) => {
+        handed.push(job.id);
+        return job.id === 'a' ? new Promise<never>(() => undefined) : undefined;
+      },
+    });
+    await queue.enqueue(inferJob('a'));
+    await queue.enqueue(inferJob('b'));
+    drainer.wake();
+    await expect.poll(() => handed).toEqual(['a']);
+    clock.advance(499);
+    expect(queue.active.has('a')).toBe(true);
+    clock.advance(1);
+    await expect.poll(() => handed).toEqual(['a', 'b']);
+    await expect.poll(() => [...queue.jobs.values()]).toMatchObject([{ id: 'a', attempts: 1 }]);
+    await drainer.close();
+  });
+
+  it('does not count what a closed client did not send', async () => {
+    const { client, stop } = await startInferServer(answers);
+    stop();
+    client.close();
+    const { queue, drainer, clock } = await drain(answers, {
+      methods: [{ method: METHOD, client }],
+      maxAttempts: 1,
+      retryMs: 10,
+    });
+    await queue.enqueue(inferJob('a'));
+    drainer.wake();
+    await expect.poll(() => queue.jobs.get('a')?.notBeforeMs).toBe(clock.now() + 10);
+    expect(queue).toMatchObject({ buried: [] });
+    expect(queue.jobs.get('a')?.attempts).toBe(0);
+  });
+
+  it('begins nothing after it is closed, not even what the queue gives it then', async () => {
+    let asked = 0;
+    const { queue, drainer, clock } = await drain((call: InferCall, done) => {
+      asked++;
+      answers(call, done);
+    });
+    await expect.poll(() => clock.pendingTimers).toBe(1); // the first look found nothing
+    await queue.enqueue(inferJob('a'));
+    const disk = deferredPromise<undefined>();
+    queue.gate = disk.promise;
+    drainer.wake();
+    const closed = drainer.close();
+    disk.resolve(undefined);
+    await closed;
+    expect(asked).toBe(0);
+    expect(queue.active.size).toBe(0);
+    expect(queue.jobs.get('a')).toEqual(inferJob('a'));
+  });
+
+  it('reports an onDead that rejects', async () => {
+    const warnings: string[] = [];
+    const listen = (warning: Error) => warnings.push(warning.message);
+    process.on('warning', listen);
+    ends.push(() => process.off('warning', listen));
+    const { queue, drainer } = await drain(answers, {
+      onDead: async () => {
+        throw new Error('the pager is down');
+      },
+    });
+    await queue.enqueue(inferJob('a', { expiresAtMs: 1 }));
+    drainer.wake();
+    await expect.poll(() => warnings.join()).toContain('the pager is down');
+    expect(queue.buried).toEqual(['a: expired']);
   });
 
   it('replays again when what onResult throws looks like a refusal of the model', async () => {

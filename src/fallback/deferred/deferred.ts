@@ -22,7 +22,10 @@ export interface DeferredOptions<Req, Res> {
    * @default none
    */
   readonly metadataKeys?: readonly string[];
-  /** The most time that the queue may take to accept, in milliseconds. @default 1000 */
+  /**
+   * The most time that the queue may take to accept, in milliseconds. What it accepts later is taken back, unless a drainer
+   * has it already. @default 1000
+   */
   readonly timeoutMs?: number;
   /** @default 'always' */
   readonly when?: When;
@@ -55,7 +58,7 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
 
   constructor(options: DeferredOptions<Req, Res>) {
     checkKeys('deferred', options, KEYS);
-    if (typeof options.queue?.enqueue !== 'function')
+    if (typeof options.queue?.enqueue !== 'function' || typeof options.queue.withdraw !== 'function')
       throw invalid('deferred.queue', 'a deferred queue', options.queue);
     checkFunction('deferred.acknowledge', options.acknowledge);
     this.#expiresAfterMs = checkNumber('deferred.expiresAfterMs', options.expiresAfterMs ?? 3_600_000, 1);
@@ -92,7 +95,18 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
     // Before it is accepted: a caller who gets no acknowledgement must not have a job.
     const message = this.#options.acknowledge(context.request, job);
     recode(method, message);
-    await this.#options.queue.enqueue(job);
+    const { queue } = this.#options;
+    try {
+      await queue.enqueue(job);
+    } catch (error) {
+      // A queue that lost its connection may have the job all the same; that it is broken is told by this attempt.
+      queue.withdraw(job).catch(() => undefined);
+      throw error;
+    }
+    if (context.signal.aborted) {
+      await queue.withdraw(job); // too late: the next strategy answers, or nobody waits any more
+      return undefined;
+    }
     return { message, source: 'deferred', metadata: { [JOB_ID_KEY]: job.id } };
   }
 }

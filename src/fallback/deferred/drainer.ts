@@ -5,7 +5,7 @@ import { invalid } from '../../errors.js';
 import { warn } from '../../telemetry/emitter.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob, DeferredQueue } from './queue.js';
-import { type DeferredResult, isHopeless, isRejected, replay, textOf } from './replay.js';
+import { type DeferredResult, isHopeless, isRejected, replay, textOf, wasTried } from './replay.js';
 
 /** Where jobs of a method are replayed. */
 export interface DrainedMethod {
@@ -36,14 +36,16 @@ export interface DrainerOptions {
   /** The most replays at a time. @default 4 */
   readonly maxConcurrent?: number;
   /**
-   * Failed replays after which a job is dead. Those during an outage do not count: when not `ready`, and when the client's
-   * own guard did not let the call out. @default 5
+   * Failed replays after which a job is dead. Those during an outage do not count: when not `ready`, and when the client (its
+   * guard, or because it is closed) did not let the call out. @default 5
    */
   readonly maxAttempts?: number;
   /** The first pause after a failed replay, in milliseconds; it doubles with each, up to a minute. @default 1000 */
   readonly retryMs?: number;
   /** The deadline of one replay, in milliseconds. @default 30000 */
   readonly callTimeoutMs?: number;
+  /** How long `onResult` may take, in milliseconds; longer is a failed replay. @default 20000 */
+  readonly resultTimeoutMs?: number;
   /** How often it looks by itself, in milliseconds. @default 1000 */
   readonly pollMs?: number;
   /** @default systemClock */
@@ -52,7 +54,7 @@ export interface DrainerOptions {
 
 const KEYS = [
   ...['queue', 'methods', 'ready', 'guard', 'onResult', 'onDead', 'ratePerSecond', 'maxConcurrent'],
-  ...['maxAttempts', 'retryMs', 'callTimeoutMs', 'pollMs', 'clock', 'onError'],
+  ...['maxAttempts', 'retryMs', 'callTimeoutMs', 'resultTimeoutMs', 'pollMs', 'clock', 'onError'],
 ];
 const LONGEST_RETRY_MS = 60_000;
 
@@ -69,6 +71,7 @@ export class DeferredDrainer {
   readonly #maxAttempts: number;
   readonly #retryMs: number;
   readonly #callTimeoutMs: number;
+  readonly #resultTimeoutMs: number;
   readonly #pollMs: number;
   readonly #running = new Set<Promise<void>>();
   #nextAtMs = 0;
@@ -87,6 +90,9 @@ export class DeferredDrainer {
     if (options.onDead !== undefined) checkFunction('drainer.onDead', options.onDead);
     if (!Array.isArray(options.methods) || options.methods.length === 0)
       throw invalid('drainer.methods', 'a list of {method, client}', options.methods);
+    for (const [index, each] of options.methods.entries())
+      if (typeof each?.method?.path !== 'string' || typeof each.client?.makeUnaryRequest !== 'function')
+        throw invalid(`drainer.methods[${index}]`, '{method, client}', each);
     this.#options = options;
     this.#methods = new Map(options.methods.map((each) => [each.method.path, each]));
     this.#clock = options.clock ?? systemClock;
@@ -95,6 +101,7 @@ export class DeferredDrainer {
     this.#maxAttempts = checkInteger('drainer.maxAttempts', options.maxAttempts ?? 5, 1);
     this.#retryMs = checkNumber('drainer.retryMs', options.retryMs ?? 1_000, 0);
     this.#callTimeoutMs = checkNumber('drainer.callTimeoutMs', options.callTimeoutMs ?? 30_000, 1);
+    this.#resultTimeoutMs = checkNumber('drainer.resultTimeoutMs', options.resultTimeoutMs ?? 20_000, 1);
     this.#pollMs = checkNumber('drainer.pollMs', options.pollMs ?? 1_000, 1);
     this.#stopListening = options.guard?.on('transition', () => this.wake());
     this.wake();
@@ -137,6 +144,10 @@ export class DeferredDrainer {
       if (now < this.#nextAtMs) return this.#nextAtMs - now;
       const [job] = await this.#options.queue.take(1, now);
       if (job === undefined) break;
+      if (this.#closed) {
+        await this.#options.queue.putBack(job);
+        break;
+      }
       this.#nextAtMs = now + this.#gapMs;
       const work = this.#work(job)
         .catch((error: unknown) => this.#tell(error)) // the queue did not take the result: the job is replayed after its lease or a restart
@@ -175,19 +186,29 @@ export class DeferredDrainer {
     try {
       result = await replay(target.client, target.method, job, this.#callTimeoutMs);
     } catch (error) {
-      return isHopeless(error) ? this.#bury(job, textOf(error)) : this.#failed(job, error);
+      return isHopeless(error) ? this.#bury(job, textOf(error)) : this.#failed(job, error, wasTried(error));
     }
     try {
-      await this.#options.onResult(result);
+      await this.#handOn(result);
     } catch (error) {
-      return this.#failed(job, error); // whatever it is: the model has answered, so the request is sound
+      return this.#failed(job, error, !isRejected(error)); // whatever it is: the model has answered, so the request is sound
     }
     await queue.complete(job);
   }
 
-  async #failed(job: DeferredJob, error: unknown): Promise<void> {
+  /** One that hangs must not hold its place, and with it the drainer, for ever. */
+  #handOn(result: DeferredResult): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`onResult took longer than ${this.#resultTimeoutMs} ms`));
+      const stopTimer = this.#clock.setTimer(late, this.#resultTimeoutMs);
+      const handing = (async () => this.#options.onResult(result))();
+      handing.finally(stopTimer).then(resolve, reject);
+    });
+  }
+
+  async #failed(job: DeferredJob, error: unknown, tried: boolean): Promise<void> {
     // An outage is not the job's fault: only what fails while all else is well counts.
-    const counts = !isRejected(error) && this.#isReady();
+    const counts = tried && this.#isReady();
     const attempts = counts ? job.attempts + 1 : job.attempts;
     if (counts && attempts >= this.#maxAttempts)
       return this.#bury(job, `${attempts} attempts, the last: ${textOf(error)}`);
@@ -202,7 +223,8 @@ export class DeferredDrainer {
   async #bury(job: DeferredJob, reason: string): Promise<void> {
     await this.#options.queue.bury(job, reason, this.#clock.now());
     try {
-      this.#options.onDead?.(job, reason);
+      const told: unknown = this.#options.onDead?.(job, reason);
+      if (told instanceof Promise) told.catch((error: unknown) => warn(error));
     } catch (error) {
       warn(error);
     }

@@ -41,15 +41,18 @@ export interface QueueCounts {
 export interface DeferredQueue {
   /** Resolves when the job is as durable as the queue makes it. @throws when it is not: then it is not accepted */
   enqueue(job: DeferredJob): Promise<void>;
-  /** Takes up to `limit` jobs that are due, the oldest first. */
+  /** Takes back a job that was accepted; false when it is too late, because somebody has taken it. */
+  withdraw(job: DeferredJob): Promise<boolean>;
+  /** Takes up to `limit` jobs that are due, the one first that has been due for longest. */
   take(limit: number, nowMs: number): Promise<DeferredJob[]>;
+  // These three are for jobs that were taken; when one fails, the job waits again (at once, or after a lease).
   /** It is done: forget it. */
   complete(job: DeferredJob): Promise<void>;
-  /** Puts a taken job back, with the attempts and the `notBeforeMs` that it now has. */
+  /** Puts it back, with the attempts and the `notBeforeMs` that it now has. */
   putBack(job: DeferredJob): Promise<void>;
   /** Gives it up. */
   bury(job: DeferredJob, reason: string, nowMs: number): Promise<void>;
-  /** The dead, the oldest first. */
+  /** The dead, the one first that has been dead for longest. */
   dead(limit: number): Promise<DeadJob[]>;
   counts(): Promise<QueueCounts>;
   close(): Promise<void>;

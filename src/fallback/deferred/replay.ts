@@ -1,5 +1,6 @@
 import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { DEFAULT_TABLE } from '../../classify/classifier.js';
+import { FailsoftError } from '../../errors.js';
 import { ErrorInfo } from '../../gen/google/rpc/error_details.js';
 import { Status } from '../../gen/google/rpc/status.js';
 import type { Method } from '../strategy.js';
@@ -23,11 +24,7 @@ export function replay(
   timeoutMs: number,
 ): Promise<DeferredResult> {
   return new Promise((resolve, reject) => {
-    const request = method.requestDeserialize(Buffer.from(job.request, 'base64'));
-    const metadata = new Metadata();
-    for (const [key, value] of job.metadata)
-      metadata.add(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
-    metadata.set(IDEMPOTENCY_KEY, job.id);
+    const { request, metadata } = readJob(method, job);
     const options = { deadline: Date.now() + timeoutMs, failsoft: { fallback: false } };
     client.makeUnaryRequest(
       method.path,
@@ -41,11 +38,31 @@ export function replay(
   });
 }
 
+/** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a job that cannot be read */
+function readJob(method: Method<unknown, unknown>, job: DeferredJob) {
+  try {
+    const request = method.requestDeserialize(Buffer.from(job.request, 'base64'));
+    const metadata = new Metadata();
+    for (const [key, value] of job.metadata)
+      metadata.add(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
+    metadata.set(IDEMPOTENCY_KEY, job.id);
+    return { request, metadata };
+  } catch (error) {
+    throw new FailsoftError('FAILSOFT_INVALID_ARGUMENT', `unreadable: ${textOf(error)}`, { cause: error });
+  }
+}
+
 /** Whether a replay failed because of the request itself, so that another would too. */
 export function isHopeless(error: unknown): boolean {
+  if (error instanceof FailsoftError) return true; // it cannot even be read
   return (
     isServiceError(error) && DEFAULT_TABLE[error.code] === 'caller-error' && error.code !== status.ABORTED
   );
+}
+
+/** Whether the model was tried: a closed client, a circuit or a limit of ours does not let a replay out. */
+export function wasTried(error: unknown): boolean {
+  return isServiceError(error) && !isRejected(error);
 }
 
 /** Whether a circuit or a limit of ours did not let the replay out: nothing was tried. */

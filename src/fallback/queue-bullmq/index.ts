@@ -71,6 +71,10 @@ class BullQueue implements DeferredQueue {
     });
   }
 
+  async withdraw(job: DeferredJob): Promise<boolean> {
+    return (await this.#queue.remove(job.id)) > 0; // one that is locked stays
+  }
+
   async take(limit: number, _nowMs: number): Promise<DeferredJob[]> {
     this.#checking ??= this.#worker.startStalledCheckTimer().catch((error: unknown) => {
       this.#checking = undefined; // Redis is down: the next take tries again
@@ -107,14 +111,13 @@ class BullQueue implements DeferredQueue {
   }
 
   async dead(limit: number): Promise<DeadJob[]> {
-    const failed = await this.#queue.getFailed(0, limit - 1);
-    return failed
-      .map(({ data, failedReason, finishedOn }) => ({
-        job: data,
-        reason: failedReason,
-        diedAtMs: finishedOn ?? 0,
-      }))
-      .sort((a, b) => a.diedAtMs - b.diedAtMs);
+    if (limit < 1) return [];
+    const oldestFirst = true;
+    const failed = await this.#queue.getJobs('failed', 0, limit - 1, oldestFirst);
+    return failed.flatMap(({ data, failedReason, finishedOn }) => {
+      const job = jobFrom(data);
+      return job === undefined ? [] : [{ job, reason: failedReason, diedAtMs: finishedOn ?? 0 }];
+    });
   }
 
   async counts(): Promise<QueueCounts> {

@@ -3,6 +3,8 @@ import { checkInteger, checkKeys } from '../../checks.js';
 import { FailsoftError, invalid } from '../../errors.js';
 import { deadJobFrom, jobFrom, parse } from '../deferred/job-json.js';
 import type { DeadJob, DeferredJob, DeferredQueue, QueueCounts } from '../deferred/queue.js';
+import { DurableWrites, type Operation } from './durable-writes.js';
+import { after, afterDue, DEAD, deadKeyOf, idOf, isJobKey, JOBS, keyOf } from './keys.js';
 
 /** Options of {@link openLevelQueue}. */
 export interface LevelQueueOptions {
@@ -33,39 +35,44 @@ export async function openLevelQueue(
   return queue;
 }
 
-type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string };
-
-interface Writer {
-  readonly operations: readonly Operation[];
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+/** A look for jobs that are due, while it lasts. */
+interface Look {
+  /** The lowest key of a job that came to wait since it began. */
+  lowestNew: string;
 }
-
-const JOBS = 'job!';
-const DEAD = 'dead!';
 
 class LevelQueue implements DeferredQueue {
   readonly #db: ClassicLevel<string, string>;
   readonly #maxJobs: number;
   readonly #maxDead: number;
-  /** Taken by this process. After a crash nobody has taken anything: all jobs wait again. */
-  readonly #active = new Set<string>();
+  /** The keys of the jobs taken by this process, by id. After a crash nobody has taken anything: all jobs wait again. */
+  readonly #active = new Map<string, string>();
   #jobs = 0;
   #dead = 0;
-  #waitingWrites: Writer[] = [];
-  #writing: Promise<void> | undefined;
-  #closed = false;
+  readonly #writes: DurableWrites;
+  /**
+   * No waiting job has a key below this one: LevelDB passes over each deleted entry one by one, and a queue leaves them
+   * where the next look would begin.
+   */
+  #lowest = JOBS;
+  readonly #looks = new Set<Look>();
+  #forgetting: Promise<void> | undefined;
 
   constructor(db: ClassicLevel<string, string>, maxJobs: number, maxDead: number) {
     this.#db = db;
+    this.#writes = new DurableWrites(db);
     this.#maxJobs = maxJobs;
     this.#maxDead = maxDead;
   }
 
+  /** Counts what an earlier process left. */
   async count(): Promise<void> {
     for await (const key of this.#db.keys()) {
-      if (key.startsWith(JOBS)) this.#jobs++;
-      else if (key.startsWith(DEAD)) this.#dead++;
+      if (key.startsWith(DEAD)) this.#dead++;
+      else if (key.startsWith(JOBS)) {
+        this.#jobs++;
+        if (!isJobKey(key)) await this.#buryUnreadable(key, (await this.#db.get(key)) ?? '');
+      }
     }
   }
 
@@ -74,26 +81,74 @@ class LevelQueue implements DeferredQueue {
       throw new FailsoftError('FAILSOFT_REJECTED', `the deferred queue is full: ${this.#maxJobs} jobs`);
     this.#jobs++;
     try {
-      await this.#write([{ type: 'put', key: JOBS + job.id, value: JSON.stringify(job) }]);
+      const key = keyOf(job);
+      await this.#writes.write([{ type: 'put', key, value: JSON.stringify(job) }]);
+      this.#waits(key);
     } catch (error) {
       this.#jobs--;
       throw error;
     }
   }
 
+  async withdraw(job: DeferredJob): Promise<boolean> {
+    if (this.#active.has(job.id)) return false;
+    const key = keyOf(job);
+    this.#active.set(job.id, key); // nobody takes it meanwhile
+    try {
+      if ((await this.#db.get(key)) === undefined) return false;
+      await this.#writes.write([{ type: 'del', key }]);
+      this.#jobs--;
+      return true;
+    } finally {
+      this.#release(job.id, key);
+    }
+  }
+
   async take(limit: number, nowMs: number): Promise<DeferredJob[]> {
     const taken: DeferredJob[] = [];
-    for await (const key of this.#db.keys({ gt: JOBS, lt: after(JOBS) })) {
-      if (taken.length >= limit) break;
-      const id = key.slice(JOBS.length);
-      if (this.#active.has(id)) continue;
-      this.#active.add(id);
-      // The keys are those of a moment ago: a job may have been completed or put back since.
-      const job = await this.#read(key);
-      if (job !== undefined && job.notBeforeMs <= nowMs) taken.push(job);
-      else this.#active.delete(id);
+    const look: Look = { lowestNew: after(JOBS) };
+    this.#looks.add(look);
+    let passed = this.#lowest;
+    try {
+      for await (const key of this.#db.keys({ gte: passed, lt: afterDue(nowMs) })) {
+        if (taken.length >= limit) break;
+        const id = idOf(key);
+        if (!this.#active.has(id)) {
+          const job = await this.#hold(id, key);
+          if (job !== undefined) taken.push(job);
+        }
+        passed = key;
+      }
+    } finally {
+      this.#looks.delete(look);
     }
+    // What came to wait behind this look's back is still to be found.
+    const lowest = smaller(passed, look.lowestNew);
+    if (lowest > this.#lowest) this.#lowest = lowest;
     return taken;
+  }
+
+  /** Takes a job; undefined when it is not there any more: the keys of a look are those of a moment ago. */
+  async #hold(id: string, key: string): Promise<DeferredJob | undefined> {
+    this.#active.set(id, key);
+    let job: DeferredJob | undefined;
+    try {
+      job = await this.#read(key);
+    } finally {
+      if (job === undefined) this.#release(id, key);
+    }
+    return job;
+  }
+
+  /** A job under this key, if there is one, can be taken. */
+  #release(id: string, key: string): void {
+    this.#active.delete(id);
+    this.#waits(key);
+  }
+
+  #waits(key: string): void {
+    this.#lowest = smaller(this.#lowest, key);
+    for (const look of this.#looks) look.lowestNew = smaller(look.lowestNew, key);
   }
 
   async #read(key: string): Promise<DeferredJob | undefined> {
@@ -105,24 +160,35 @@ class LevelQueue implements DeferredQueue {
   }
 
   async complete(job: DeferredJob): Promise<void> {
-    await this.#write([{ type: 'del', key: JOBS + job.id }]);
-    if (this.#active.delete(job.id)) this.#jobs--;
+    await this.#finish(job, []);
+    this.#jobs--;
   }
 
   async putBack(job: DeferredJob): Promise<void> {
-    await this.#write([{ type: 'put', key: JOBS + job.id, value: JSON.stringify(job) }]);
-    this.#active.delete(job.id);
+    const key = keyOf(job);
+    await this.#finish(job, [{ type: 'put', key, value: JSON.stringify(job) }]);
+    this.#waits(key);
   }
 
   async bury(job: DeferredJob, reason: string, nowMs: number): Promise<void> {
     const dead: DeadJob = { job, reason, diedAtMs: nowMs };
-    await this.#write([
-      { type: 'del', key: JOBS + job.id },
-      { type: 'put', key: DEAD + job.id, value: JSON.stringify(dead) },
-    ]);
-    if (this.#active.delete(job.id)) this.#jobs--;
+    await this.#finish(job, [{ type: 'put', key: deadKeyOf(job.id, nowMs), value: JSON.stringify(dead) }]);
+    this.#jobs--;
     this.#dead++;
     await this.#forgetOldDead();
+  }
+
+  /** Takes a job from where it is, in one with what comes instead. One whose end could not be written waits again. */
+  async #finish(job: DeferredJob, instead: readonly Operation[]): Promise<void> {
+    const key = this.#active.get(job.id);
+    if (key === undefined) throw invalid('job', 'one that this queue gave out', job.id);
+    try {
+      await this.#writes.write([{ type: 'del', key }, ...instead]);
+    } catch (error) {
+      this.#release(job.id, key);
+      throw error;
+    }
+    this.#active.delete(job.id);
   }
 
   async dead(limit: number): Promise<DeadJob[]> {
@@ -139,60 +205,39 @@ class LevelQueue implements DeferredQueue {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    await this.#writing;
+    await this.#writes.close();
     await this.#db.close();
   }
 
   /** What a damaged or foreign entry holds is kept among the dead, for people to look at. */
   async #buryUnreadable(key: string, text: string): Promise<void> {
     const value = JSON.stringify({ reason: 'unreadable', text });
-    await this.#write([
+    await this.#writes.write([
       { type: 'del', key },
-      { type: 'put', key: DEAD + key.slice(JOBS.length), value },
+      { type: 'put', key: deadKeyOf(key.slice(JOBS.length), 0), value },
     ]);
     this.#jobs--;
     this.#dead++;
+    await this.#forgetOldDead();
   }
 
-  async #forgetOldDead(): Promise<void> {
-    const surplus = this.#dead - this.#maxDead;
-    if (surplus <= 0) return;
-    const keys = await this.#db.keys({ gt: DEAD, lt: after(DEAD), limit: surplus }).all();
-    await this.#write(keys.map((key) => ({ type: 'del', key })));
-    this.#dead -= keys.length;
-  }
-
-  /** One fsync for all that wait: while one batch is written, the next collects. */
-  #write(operations: readonly Operation[]): Promise<void> {
-    if (this.#closed)
-      return Promise.reject(new FailsoftError('FAILSOFT_CLOSED', 'the deferred queue is closed'));
-    return new Promise((resolve, reject) => {
-      this.#waitingWrites.push({ operations, resolve, reject });
-      this.#writing ??= this.#writeAll().finally(() => {
-        this.#writing = undefined;
-      });
+  /** One at a time: two would count the same ones. */
+  #forgetOldDead(): Promise<void> {
+    this.#forgetting ??= this.#forgetSurplus().finally(() => {
+      this.#forgetting = undefined;
     });
+    return this.#forgetting;
   }
 
-  async #writeAll(): Promise<void> {
-    while (this.#waitingWrites.length > 0) {
-      const writers = this.#waitingWrites;
-      this.#waitingWrites = [];
-      try {
-        await this.#db.batch(
-          writers.flatMap((writer) => writer.operations),
-          { sync: true },
-        );
-        for (const writer of writers) writer.resolve();
-      } catch (error) {
-        for (const writer of writers) writer.reject(error);
-      }
+  async #forgetSurplus(): Promise<void> {
+    for (let surplus = this.#dead - this.#maxDead; surplus > 0; surplus = this.#dead - this.#maxDead) {
+      const keys = await this.#db.keys({ gt: DEAD, lt: after(DEAD), limit: surplus }).all();
+      await this.#writes.write(keys.map((key) => ({ type: 'del', key })));
+      this.#dead -= keys.length;
     }
   }
 }
 
-/** The first key behind all that begin with the prefix. */
-function after(prefix: string): string {
-  return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
+function smaller(a: string, b: string): string {
+  return a < b ? a : b;
 }
