@@ -33,12 +33,14 @@ export class DemoClient {
   readonly #primary: GRPCInferenceServiceClient;
   readonly #secondary: GRPCInferenceServiceClient;
 
-  /** @param phaseMs how long a phase takes: the circuit's times are scaled to it, so that all of them can be seen */
+  /**
+   * @param pace `phaseMs`: how long a phase takes: the circuit's times are scaled to it, so that all of them can be seen;
+   * `slow`: how many times as long the deadline is
+   */
   constructor(
     addresses: { primary: string; secondary: string },
     engine: Engine,
-    phaseMs: number,
-    seed: number,
+    { phaseMs, slow, seed }: { phaseMs: number; slow: number; seed: number },
   ) {
     const insecure = credentials.createInsecure();
     this.#secondary = new GRPCInferenceServiceClient(addresses.secondary, insecure);
@@ -55,12 +57,12 @@ export class DemoClient {
       engine,
       keyBy: perModel(),
       classify: presets.triton,
-      circuit: circuitFor(engine, phaseMs),
+      circuit: circuitFor(engine, phaseMs, slow),
       methods: [
         {
           match: GRPCInferenceServiceService.modelInfer,
-          defaultDeadlineMs: DEADLINE_MS,
-          fallbackReserveMs: FALLBACK_RESERVE_MS,
+          defaultDeadlineMs: DEADLINE_MS * slow,
+          fallbackReserveMs: FALLBACK_RESERVE_MS * slow,
         },
       ],
       fallbacks,
@@ -104,12 +106,12 @@ export class DemoClient {
   }
 }
 
-function circuitFor({ capabilities }: Engine, phaseMs: number): CircuitOptions {
+function circuitFor({ capabilities }: Engine, phaseMs: number, slow: number): CircuitOptions {
   return {
     trip: [failureRate({ threshold: 0.5, minimumCalls: 20 })],
     window: capabilities.windows.has('count')
       ? { type: 'count', size: 40 }
-      : { type: 'time', durationMs: 500 },
+      : { type: 'time', durationMs: 500 * slow },
     open: {
       baseMs: phaseMs * 0.2,
       ...(capabilities.openTimeBackoff && { multiplier: 2, maxMs: phaseMs * 0.5 }),
@@ -120,6 +122,6 @@ function circuitFor({ capabilities }: Engine, phaseMs: number): CircuitOptions {
 
 function connected(client: GRPCInferenceServiceClient): Promise<void> {
   return new Promise((resolve, reject) => {
-    client.waitForReady(Date.now() + 10_000, (error) => (error ? reject(error) : resolve()));
+    client.waitForReady(Date.now() + 30_000, (error) => (error ? reject(error) : resolve()));
   });
 }

@@ -44,8 +44,8 @@ async function run(options: DemoOptions): Promise<void> {
     stopped.abort();
   });
   const started = await Promise.allSettled([
-    ServerProcess.start({ model: PRIMARY_MODEL, latencyMs: 10, seed: options.seed }),
-    ServerProcess.start({ model: 'demand-small', latencyMs: 20, seed: options.seed }),
+    ServerProcess.start({ model: PRIMARY_MODEL, latencyMs: 10 * options.slow, seed: options.seed }),
+    ServerProcess.start({ model: 'demand-small', latencyMs: 20 * options.slow, seed: options.seed }),
   ]);
   const servers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   try {
@@ -59,7 +59,7 @@ async function run(options: DemoOptions): Promise<void> {
 }
 
 async function play(
-  { seconds, engine, seed, headless, json }: DemoOptions,
+  { seconds, slow, engine, seed, headless, json }: DemoOptions,
   primary: ServerProcess,
   secondary: ServerProcess,
   signal: AbortSignal,
@@ -72,14 +72,14 @@ async function play(
   );
   const phaseMs = (seconds * 1_000) / PHASES.length;
   const addresses = { primary: primary.address, secondary: secondary.address };
-  const client = new DemoClient(addresses, await engineNamed(engine), phaseMs, seed);
+  const client = new DemoClient(addresses, await engineNamed(engine), { phaseMs, slow, seed });
   await client.ready();
 
   screen.line(
     `primary ${PRIMARY_MODEL} at ${addresses.primary}, secondary demand-small at ${addresses.secondary}`,
   );
   screen.line(
-    `${RATE} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
+    `${RATE / slow} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
       `${POPULAR_SHARE * 100} % of them ask about one of ${POPULAR_INPUTS} popular inputs, the others about new ones`,
   );
   const record = new DemoRecord();
@@ -98,7 +98,7 @@ async function play(
     const phase = record.phases.at(-1);
     if (phase) screen.progress(phaseLine(phase));
   }, REDRAW_MS);
-  const stopTraffic = startTraffic(seed, ({ features, level }) => {
+  const stopTraffic = startTraffic(seed, RATE / slow, ({ features, level }) => {
     const phase = record.phases.at(-1);
     if (phase === undefined) return;
     phase.callBegins();

@@ -4,12 +4,15 @@ import { parseArgs } from 'node:util';
 
 const LEAST_SECONDS = 6;
 const MOST_SECONDS = 3_600;
+const MOST_SLOW = 100;
 
 export const HELP = `The demo: predictions through an outage
 
   npm run demo -- [options]
 
   --seconds N      how long it takes in all, ${LEAST_SECONDS} to ${MOST_SECONDS} (default 30); the phases share it equally
+  --slow N         in slow motion, for a busy machine: latencies, deadlines and pauses between calls N times as long, 1 to
+                   ${MOST_SLOW} (default 1); --seconds is not changed by it
   --engine NAME    which circuits: native or opossum (default native)
   --seed N         seed of the traffic: when calls are made and what they ask (default 1)
   --headless       no redrawing: one line per phase and transition, as when the output is no terminal
@@ -27,6 +30,8 @@ export type EngineName = (typeof ENGINES)[number];
 
 export interface DemoOptions {
   readonly seconds: number;
+  /** How many times as long everything takes, but for the phases. */
+  readonly slow: number;
   readonly engine: EngineName;
   readonly seed: number;
   readonly headless: boolean;
@@ -45,6 +50,7 @@ export function parseOptions(args: readonly string[]): 'help' | DemoOptions {
   if (values.help) return 'help';
   return {
     seconds: integer('--seconds', values.seconds, LEAST_SECONDS, MOST_SECONDS),
+    slow: integer('--slow', values.slow, 1, MOST_SLOW),
     engine: engineName(values.engine),
     seed: integer('--seed', values.seed, 0, 1_000_000_000),
     headless: values.headless,
@@ -60,6 +66,7 @@ function parse(args: readonly string[]) {
       allowPositionals: false,
       options: {
         seconds: { type: 'string', default: '30' },
+        slow: { type: 'string', default: '1' },
         engine: { type: 'string', default: 'native' },
         seed: { type: 'string', default: '1' },
         headless: { type: 'boolean', default: false },

@@ -8,7 +8,7 @@ import type { DemandModelName } from 'failsoft/testing';
 
 const CLI = fileURLToPath(new URL('../../src/testing/cli.ts', import.meta.url));
 const START_TIMEOUT_MS = 30_000;
-const FAULT_DEADLINE_MS = 5_000;
+const FAULT_DEADLINE_MS = 30_000;
 
 export interface ServerOptions {
   readonly model: DemandModelName;

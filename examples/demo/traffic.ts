@@ -1,6 +1,6 @@
 import { type DemandModelName, type LabelledInput, labelledInputs, seededRandom } from 'failsoft/testing';
 
-/** Calls per second, on average. */
+/** Calls per second, on average, but for slow motion. */
 export const RATE = 150;
 /** This share of the calls ask about one of the popular inputs, the others about inputs that nobody asked about before. */
 export const POPULAR_SHARE = 0.4;
@@ -22,11 +22,11 @@ export function* questions(seed: number): Generator<LabelledInput, never, undefi
 }
 
 /**
- * Calls `send` at {@link RATE}, at random times (a Poisson process) and whatever became of the earlier calls: callers do not
+ * Calls `send` at `rate` per second, at random times (a Poisson process) and whatever became of the earlier calls: callers do not
  * wait for one another.
  * @returns stops it
  */
-export function startTraffic(seed: number, send: (input: LabelledInput) => void): () => void {
+export function startTraffic(seed: number, rate: number, send: (input: LabelledInput) => void): () => void {
   const random = seededRandom(seed + 1);
   const inputs = questions(seed);
   let dueMs = performance.now();
@@ -35,7 +35,7 @@ export function startTraffic(seed: number, send: (input: LabelledInput) => void)
     const nowMs = performance.now();
     while (dueMs <= nowMs) {
       send(inputs.next().value);
-      dueMs += (-Math.log(1 - random()) * 1_000) / RATE;
+      dueMs += (-Math.log(1 - random()) * 1_000) / rate;
     }
     timer = setTimeout(sendDue, dueMs - nowMs);
   };

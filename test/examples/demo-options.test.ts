@@ -8,6 +8,7 @@ describe("the demo's options", () => {
   it('has defaults', () => {
     expect(parseOptions([])).toEqual({
       seconds: 30,
+      slow: 1,
       engine: 'native',
       seed: 1,
       headless: false,
@@ -17,9 +18,21 @@ describe("the demo's options", () => {
 
   it('takes all of them', () => {
     const file = join(tmpdir(), 'x.json');
-    const args = ['--seconds', '6', '--engine', 'opossum', '--seed=0', '--headless', '--json', file];
+    const args = [
+      '--seconds',
+      '6',
+      '--slow',
+      '4',
+      '--engine',
+      'opossum',
+      '--seed=0',
+      '--headless',
+      '--json',
+      file,
+    ];
     expect(parseOptions(args)).toEqual({
       seconds: 6,
+      slow: 4,
       engine: 'opossum',
       seed: 0,
       headless: true,
@@ -35,6 +48,7 @@ describe("the demo's options", () => {
     [['--seconds', '1e2'], /--seconds/],
     [['--seconds='], /--seconds/],
     [['--seconds'], /--seconds/],
+    [['--slow', '0'], /--slow: expected an integer from 1 to 100, got "0"/],
     [['--seed', '-1'], /--seed/],
     [['--seed', '0x10'], /--seed/],
     [['--engine', 'none'], /--engine: expected one of native, opossum, got "none"/],
