@@ -5,16 +5,11 @@ import type { CircuitSnapshot, CircuitStateName, Permit, Rejection } from '../..
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import { FailsoftError } from '../../errors.js';
 import { type CallReport, FailedCall, reportOf } from './call-report.js';
+import { Causes } from './causes.js';
 import { ClockedBreaker } from './clocked-breaker.js';
 import type { BreakerSettings } from './settings.js';
 import { dueOf, rebase, type State } from './state.js';
 import { windowSnapshot } from './window-snapshot.js';
-
-/** Why opossum is just being told something: what it does then has this reason. */
-interface Cause {
-  readonly reason: string | undefined;
-  readonly atMs: number;
-}
 
 /**
  * A circuit whose state is that of an opossum breaker. opossum counts and decides; what is here keeps what must not
@@ -23,8 +18,8 @@ interface Cause {
 export class OpossumCircuit extends CircuitBase {
   readonly breaker: ClockedBreaker;
   readonly #breakerSettings: BreakerSettings;
+  readonly #causes: Causes;
   #state: State;
-  #cause: Cause | undefined;
   #attempt = 0;
   #consecutiveFailures = 0;
   #lastTrip: CircuitSnapshot['lastTrip'] = null;
@@ -34,6 +29,7 @@ export class OpossumCircuit extends CircuitBase {
     super(key, settings.circuit, environment);
     const { clock } = environment;
     this.#breakerSettings = settings;
+    this.#causes = new Causes(clock);
     this.#state = { name: 'closed', sinceMs: clock.now() };
     this.breaker = new ClockedBreaker(key, settings, clock);
     this.breaker.beforeRead = () => this.#now(clock.now());
@@ -112,21 +108,10 @@ export class OpossumCircuit extends CircuitBase {
 
   #report(report: CallReport, reason: string | undefined, atMs: number): void {
     if (this.breaker.enabled && !this.breaker.isShutdown) {
-      this.#tell(reason, atMs, () => this.breaker.report(report));
+      this.#causes.tell(reason, atMs, () => this.breaker.report(report));
     }
     // a warm-up or `disable()` may have kept opossum from judging the probe
     this.#freeProbe();
-  }
-
-  /** Whatever opossum does within `tell` has this reason and this time. */
-  #tell(reason: string | undefined, atMs: number, tell: () => void): void {
-    const before = this.#cause;
-    this.#cause = { reason, atMs };
-    try {
-      tell();
-    } finally {
-      this.#cause = before;
-    }
   }
 
   // ---------------------------------------------------------------- the state, as opossum's events tell it
@@ -136,9 +121,9 @@ export class OpossumCircuit extends CircuitBase {
     for (;;) {
       if (nowMs < this.#state.sinceMs) this.#state = rebase(this.#state, nowMs);
       const state = this.#state;
-      if (this.#isClosed || this.breaker.isShutdown || this.#cause) return state;
+      if (this.#isClosed || this.breaker.isShutdown || this.#causes.isTelling) return state;
       if (state.name === 'open' && nowMs >= state.untilMs) {
-        this.#tell('open time is over', nowMs, () => this.breaker.halfOpenNow());
+        this.#causes.tell('open time is over', nowMs, () => this.breaker.halfOpenNow());
       } else if (state.name === 'half-open' && state.probe) {
         const { probeTimeoutMs } = this.settings.options.halfOpen;
         const dueMs = dueOf(state.probe, nowMs, probeTimeoutMs);
@@ -153,9 +138,7 @@ export class OpossumCircuit extends CircuitBase {
 
   #opened(): void {
     const { openMs } = this.#breakerSettings;
-    const { atMs, reason } = this.#whyNow(
-      this.#state.name === 'closed' ? () => this.#trippedBy() : undefined,
-    );
+    const { atMs, reason } = this.#causes.present(() => this.#trippedBy());
     this.#attempt += 1;
     this.totals.opened += 1;
     this.#lastTrip = { atMs, reason };
@@ -163,22 +146,15 @@ export class OpossumCircuit extends CircuitBase {
   }
 
   #halfOpened(): void {
-    const { atMs, reason } = this.#whyNow();
+    const { atMs, reason } = this.#causes.present(() => 'opossum');
     this.#transition({ name: 'half-open', sinceMs: atMs, probe: undefined }, reason);
   }
 
   #recovered(): void {
-    const { atMs, reason } = this.#whyNow();
+    const { atMs, reason } = this.#causes.present(() => 'opossum');
     this.#attempt = 0;
     this.#forgetCalls();
     this.#transition({ name: 'closed', sinceMs: atMs }, reason);
-  }
-
-  /** Without a cause somebody called `open()` or `close()` on the breaker. */
-  #whyNow(trippedBy?: () => string): { atMs: number; reason: string } {
-    const cause = this.#cause;
-    if (cause === undefined) return { atMs: this.environment.clock.now(), reason: 'by hand, on the breaker' };
-    return { atMs: cause.atMs, reason: cause.reason ?? trippedBy?.() ?? 'opossum' };
   }
 
   #trippedBy(): string {
@@ -212,7 +188,7 @@ export class OpossumCircuit extends CircuitBase {
     this.#now(nowMs);
     this.#forgetCalls();
     if (this.#state.name === 'closed') this.generation += 1;
-    else this.#tell('reset', nowMs, () => this.breaker.close());
+    else this.#causes.tell('reset', nowMs, () => this.breaker.close());
   }
 
   /** Lets the breaker go: its listeners and, where it has any, its timers end. From now on calls pass. */
