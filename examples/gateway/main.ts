@@ -1,8 +1,10 @@
 import { labelledInputs, startMockServer } from 'failsoft/testing';
 import { guardedClient } from './client.js';
 import { buildGateway } from './gateway.js';
+import { portFrom } from './port.js';
 
 const DEADLINE_MS = 300;
+const port = readPort();
 
 // Its own model server, with both models; yours is already running somewhere.
 const models = await startMockServer();
@@ -20,7 +22,11 @@ function setHangShare(hangShare: number) {
   return { 'demand-large': hangShare === 0 ? 'healthy' : 'hangs' };
 }
 
-const url = await gateway.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 0) });
+const url = await gateway.listen({ host: '127.0.0.1', port }).catch(async (error: Error) => {
+  console.error(`PORT: cannot listen on ${port}: ${error.message}`); // somebody else does, say
+  await stop();
+  process.exit(1);
+});
 const { features } = labelledInputs(7).next().value;
 const body = JSON.stringify({ features: features.map((value) => Number(value.toFixed(2))) });
 console.log(`
@@ -43,6 +49,15 @@ Heal it; some seconds later the circuit lets calls through again:
 Ctrl-C stops it.`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
+
+function readPort(): number {
+  try {
+    return portFrom(process.env.PORT);
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(2);
+  }
+}
 
 async function stop(): Promise<void> {
   await gateway.close();

@@ -214,6 +214,30 @@ describe('a caller that leaves', () => {
 });
 
 describe('npm run example:gateway', () => {
+  it.each(['http', '-1', '65536', '80.5', ' 80', '1e3'])(
+    'refuses PORT=%s and says what it wants',
+    async (port) => {
+      vi.stubEnv('PORT', port);
+      const program = run('examples/gateway/main.ts');
+      vi.unstubAllEnvs();
+      expect(await program.ended()).toBe(2);
+      expect(program.stderr()).toBe(
+        `PORT: expected an integer from 0 to 65535, got ${JSON.stringify(port)}\n`,
+      );
+      expect(program.stdout()).toBe('');
+    },
+  );
+
+  it('says that somebody else has its PORT', async () => {
+    const { url } = await startGateway();
+    const { port } = new URL(url);
+    vi.stubEnv('PORT', port);
+    const program = run('examples/gateway/main.ts');
+    vi.unstubAllEnvs();
+    expect(await program.ended()).toBe(1);
+    expect(program.stderr()).toMatch(new RegExp(`^PORT: cannot listen on ${port}: .*EADDRINUSE.*\n$`));
+  });
+
   it('says what to try, and stops cleanly', { timeout: 120_000 }, async () => {
     const program = run('examples/gateway/main.ts');
     await program.says('Ctrl-C stops it.');
