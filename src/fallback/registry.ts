@@ -40,6 +40,14 @@ export class FallbackRegistry {
   }
 
   /**
+   * All chains, by their methods' paths; each, and each of its `strategies`, can be switched while running.
+   * @example for (const chain of fallbacks.chains().values()) chain.enabled = false; // no fallbacks any more
+   */
+  chains(): ReadonlyMap<string, FallbackChain> {
+    return new Map(this.#chains);
+  }
+
+  /**
    * Closes every strategy once, also those after one that fails to close. Closing twice does nothing.
    * @throws AggregateError of what the strategies threw
    */

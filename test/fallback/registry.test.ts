@@ -1,7 +1,8 @@
+import { GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import { describe, expect, it } from 'vitest';
 import { FallbackRegistry } from '../../src/fallback/registry.js';
 import type { FallbackStrategy } from '../../src/fallback/strategy.js';
-import { METHOD } from './support.js';
+import { FakeCall, METHOD } from './support.js';
 
 const plain = (rest: Partial<FallbackStrategy<unknown, never>> = {}): FallbackStrategy<unknown, never> => ({
   name: 'mine',
@@ -21,6 +22,35 @@ describe('FallbackRegistry', () => {
     expect(registry.chainFor(METHOD.path)?.strategies).toHaveLength(1);
     expect(registry.chainFor('/inference.GRPCInferenceService/ModelReady')).toBeUndefined();
     expect(registry.chainFor('__proto__')).toBeUndefined();
+  });
+
+  it('lists all chains, so that any of them, or a strategy in all of them, can be switched while running', async () => {
+    const other = GRPCInferenceServiceService.modelReady;
+    const gives: FallbackStrategy<unknown, never> = {
+      name: 'gives',
+      answer: () => JSON.parse('{"source":"x","message":{}}'),
+    };
+    const registry = new FallbackRegistry()
+      .register(METHOD, [plain(), gives])
+      .register(other, [gives], { enabled: false });
+    const seen = [...registry.chains()].map(([path, chain]) => [
+      path,
+      chain.enabled,
+      chain.strategies.length,
+    ]);
+    expect(seen).toEqual([
+      [METHOD.path, true, 2],
+      [other.path, false, 1],
+    ]);
+    for (const [path, chain] of registry.chains()) {
+      expect(chain).toBe(registry.chainFor(path));
+      for (const strategy of chain.strategies) if (strategy.name === 'mine') strategy.enabled = false;
+    }
+    expect(await registry.chainFor(METHOD.path)?.run(new FakeCall())).toMatchObject({
+      attempts: [{ strategy: 'mine', result: 'disabled' }, { strategy: 'gives' }],
+    });
+    for (const chain of registry.chains().values()) chain.enabled = false;
+    expect(registry.chainFor(METHOD.path)?.serves('failed')).toBe(false);
   });
 
   it.each([
