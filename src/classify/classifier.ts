@@ -63,10 +63,11 @@ const CODES = Object.keys(DEFAULT_TABLE).map(Number);
 export const CALLER_RULES: readonly ClassifyRule[] = Object.freeze([
   // grpc-js, before anything is sent: the request is none of its method's
   { code: status.INTERNAL, details: /^Request message serialization failure/, outcome: 'caller-error' },
-  // gRPC's size limits, in every implementation: "Received message larger than max", "... with a size larger than ..."
+  // gRPC's size limits: "Received message larger than max" of C++, Python and Go, "with a size larger than" of grpc-js,
+  // "gRPC message exceeds maximum size" of Java (TorchServe), "message exceeds the maximum configured message size" of .NET
   {
     code: status.RESOURCE_EXHAUSTED,
-    details: /larger than max|with a size larger than/i,
+    details: /larger than max|with a size larger than|message exceeds (the )?maximum/i,
     outcome: 'caller-error',
   },
 ]);

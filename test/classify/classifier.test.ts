@@ -38,6 +38,9 @@ describe("what is the caller's own doing", () => {
   it.each([
     [status.INTERNAL, 'Request message serialization failure: invalid float 32: 1e+39'],
     [status.RESOURCE_EXHAUSTED, 'Received message larger than max (5242880 vs. 4194304)'],
+    [status.RESOURCE_EXHAUSTED, 'gRPC message exceeds maximum size 4194304: 5242880'],
+    [status.RESOURCE_EXHAUSTED, 'Decompressed gRPC message exceeds maximum size 4194304'],
+    [status.RESOURCE_EXHAUSTED, 'Received message exceeds the maximum configured message size.'],
     [status.RESOURCE_EXHAUSTED, 'Attempted to send message with a size larger than 10'],
   ])('%i %s', (code, details) => {
     expect(make({}).classify(code, details, NONE, 1)).toBe('caller-error');
