@@ -205,9 +205,8 @@ export class GuardedCall extends ReceivingCall {
     const { guard, options } = this;
     const { requestStream, responseStream } = options.method_definition;
     this.permits = permits;
-    if (guard.settings.fallbackReserveMs > 0 && this.budgetMs > 0 && this.servesFailures()) {
-      options.deadline = this.deadlineMs - Math.min(guard.settings.fallbackReserveMs, this.budgetMs / 2);
-    }
+    const keptMs = this.servesFailures() ? Math.min(guard.settings.fallbackReserveMs, this.budgetMs / 2) : 0;
+    if (keptMs > 0 && !responseStream) options.deadline = this.deadlineMs - keptMs;
     guard.making = options.method_definition;
     try {
       this.real = this.makeCall(options); // throws when the client is closed
@@ -216,6 +215,9 @@ export class GuardedCall extends ReceivingCall {
       this.startedAtMs = guard.clock.now();
       if (requestStream || responseStream)
         this.watch = new StreamWatch(guard.clock, guard.settings, options.method_definition, this);
+      // A stream that runs has no fallback any more: it keeps the whole of its deadline.
+      if (keptMs > 0 && responseStream && this.budgetMs < Number.POSITIVE_INFINITY)
+        this.watch?.firstMessageBy(this.budgetMs - keptMs);
       this.real.start(this.metadata, this);
     } catch (error) {
       guard.making = undefined;

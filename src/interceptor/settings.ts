@@ -38,8 +38,9 @@ export interface MethodOptions {
    */
   readonly minimumDeadlineMs?: number;
   /**
-   * What is kept of the caller's deadline for the fallbacks: the primary has that much less, but never less than half.
-   * Only where fallbacks are registered. @default 0
+   * What is kept of the caller's deadline for the fallbacks, in milliseconds: the primary has that much less, but never
+   * less than half. A response stream has that much less for its first message, and its whole deadline from there on. Only
+   * where fallbacks are registered. @default 0
    */
   readonly fallbackReserveMs?: number;
   /** Ends a response stream whose first message takes longer (DEADLINE_EXCEEDED). @default none */

@@ -46,6 +46,7 @@ export class StreamWatch {
   #received = false;
   #over = false;
   #cancelTimer: (() => void) | undefined;
+  #cancelFirstBy: (() => void) | undefined;
 
   constructor(clock: Clock, limits: StreamLimits, kind: StreamKind, listener: StreamWatchListener) {
     this.#clock = clock;
@@ -65,6 +66,14 @@ export class StreamWatch {
   /** The longest that the server let the caller wait so far, in milliseconds. */
   get longestWaitMs(): number {
     return this.#longestWaitMs;
+  }
+
+  /** Ends a wait for the first message that still lasts then: the rest of the time is kept for a fallback. */
+  firstMessageBy(delayMs: number): void {
+    this.#cancelFirstBy = this.#clock.setTimer(() => {
+      if (this.#waitingSinceMs !== undefined)
+        this.#listener.onStuck('failsoft: no first message in the time that is not kept for fallbacks');
+    }, delayMs);
   }
 
   /** The caller asked for a message. */
@@ -89,6 +98,7 @@ export class StreamWatch {
   /** A message came. */
   received(): void {
     this.#endWait();
+    this.#cancelFirstBy?.();
     this.#received = true;
     this.#reads = false;
     this.#owed = !this.#open;
@@ -99,6 +109,7 @@ export class StreamWatch {
   stop(): void {
     this.#endWait();
     this.#over = true;
+    this.#cancelFirstBy?.();
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
   }

@@ -414,6 +414,57 @@ describe('a stream that its caller never ends', () => {
   });
 });
 
+describe('the time that is kept for fallbacks', () => {
+  it.each(['serverStream', 'bidi'] as const)('is not taken from a stream that runs (%s)', async (kind) => {
+    const { client, server } = await setUp({
+      fallbackReserveMs: 3_600_000,
+      fallbacks: registry(kind, giving({})),
+    });
+    const left: number[] = [];
+    const note = (deadline: Date | number) => left.push(Number(deadline) - Date.now());
+    server.handlers.serverStream = (call) => {
+      note(call.getDeadline());
+      call.end();
+    };
+    server.handlers.bidi = (call) => {
+      note(call.getDeadline());
+      call.end();
+    };
+    const options = { deadline: Date.now() + 600_000 };
+    const call =
+      kind === 'bidi'
+        ? client.bidi(new Metadata(), options)
+        : client.serverStream({ text: 'a' }, new Metadata(), options);
+    expect((await logOf(call)).status.code).toBe(status.OK);
+    expect(left[0]).toBeGreaterThan(500_000);
+  });
+
+  it.each(['serverStream', 'bidi'] as const)('begins where no message has come (%s)', async (kind) => {
+    const clock = new ManualClock();
+    const { client, server, guard } = await setUp({
+      clock,
+      fallbackReserveMs: 60_000,
+      fallbacks: registry(kind, giving({})),
+    });
+    const reached = new Promise<void>((resolve) => {
+      server.handlers.serverStream = () => resolve();
+      server.handlers.bidi = () => resolve();
+    });
+    const options = { deadline: Date.now() + 100_000 };
+    const bidi = kind === 'bidi' ? client.bidi(new Metadata(), options) : undefined;
+    bidi?.write({ text: 'a' });
+    const log = logOf(bidi ?? client.serverStream({ text: 'a' }, new Metadata(), options));
+    await reached;
+    clock.advance(50_000); // half of it is the server's at the least
+    expect((await log).events).toEqual(['metadata', 'data fallback']);
+    expect(guard.circuit(echoService[kind]).snapshot()).toMatchObject({
+      inFlight: 0,
+      totals: { outcomes: { failure: 1 } },
+    });
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
 describe("a caller's own listener that throws", () => {
   /** Errors that nobody caught, which would end the process. */
   function uncaught(): string[] {
