@@ -34,8 +34,7 @@ function byKey([a]: readonly [unknown, unknown], [b]: readonly [unknown, unknown
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** Tensors are long lists of numbers: one look at the first element is enough, lists are of one type. */
+/** As the long lists of numbers are that tensors come in. Not all are of one type: google.protobuf.ListValue is not. */
 function isPlainList(list: readonly unknown[]): boolean {
-  const first = list[0];
-  return typeof first !== 'object' || first === null || ArrayBuffer.isView(first);
+  return list.every((each) => typeof each !== 'object' || each === null || ArrayBuffer.isView(each));
 }

@@ -8,6 +8,8 @@ export interface FallbackCall {
   readonly metadata: Metadata;
   readonly options: CallOptions;
   readonly signal: AbortSignal;
+  /** Hears, before the end, that a request cannot be encoded: the server will have had no part in it. */
+  readonly onUnsendable: () => void;
   /** Hears once how the call ended: null for OK. */
   readonly onEnd: (error: ServiceError | null) => void;
 }
@@ -23,9 +25,11 @@ export function callForOne(call: FallbackCall, requests: readonly unknown[]): Pr
       else reject(error);
     };
     const { path } = method;
-    const encode = (value: unknown) => method.requestSerialize(value);
+    const encode = encoderOf(call);
     const decode = (bytes: Buffer) => method.responseDeserialize(bytes);
-    let running: { cancel(): void };
+    // An interceptor may answer before it is there.
+    let running: { cancel(): void } | undefined;
+    const cancel = () => running?.cancel();
     if (method.requestStream) {
       const stream = client.makeClientStreamRequest(path, encode, decode, metadata, options, done);
       running = stream;
@@ -34,7 +38,6 @@ export function callForOne(call: FallbackCall, requests: readonly unknown[]): Pr
     } else {
       running = client.makeUnaryRequest(path, encode, decode, requests[0], metadata, options, done);
     }
-    const cancel = () => running.cancel();
     if (signal.aborted) cancel();
     else signal.addEventListener('abort', cancel);
   });
@@ -48,7 +51,7 @@ export async function callForMany(call: FallbackCall, request: unknown): Promise
   const { client, method, metadata, options, signal } = call;
   const stream = client.makeServerStreamRequest(
     method.path,
-    (value: unknown) => method.requestSerialize(value),
+    encoderOf(call),
     (bytes: Buffer) => method.responseDeserialize(bytes),
     request,
     metadata,
@@ -68,6 +71,17 @@ export async function callForMany(call: FallbackCall, request: unknown): Promise
   const responses: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
   const first = await responses.next();
   return follow(first, responses, cancel);
+}
+
+function encoderOf({ method, onUnsendable }: FallbackCall): (request: unknown) => Buffer {
+  return (request) => {
+    try {
+      return method.requestSerialize(request);
+    } catch (error) {
+      onUnsendable();
+      throw error; // grpc-js makes a status of it
+    }
+  };
 }
 
 async function* follow(

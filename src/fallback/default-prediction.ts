@@ -1,7 +1,7 @@
 import { checkKeys } from '../checks.js';
 import { FailsoftError } from '../errors.js';
 import { warn } from '../telemetry/emitter.js';
-import { decodeKept, recode } from './messages.js';
+import { decodeKept, encodeAnswer, recode } from './messages.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, When } from './strategy.js';
 
 /** Options of {@link defaultPrediction}. */
@@ -50,8 +50,7 @@ class FixedDefault<Req, Res> implements FallbackStrategy<Req, Res> {
   }
 
   bind(method: Method<Req, Res>): void {
-    tryOut(method, () => this.#value);
-    const bytes = method.responseSerialize(this.#value);
+    const bytes = encoded(method, this.#value);
     this.#encoded.set(method.path, () => decodeKept(method, bytes));
   }
 
@@ -99,6 +98,16 @@ function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 
 function labelled<Res>(message: Res): Answer<Res> {
   return { message, source: 'default' };
+}
+
+function encoded<Req, Res>(method: Method<Req, Res>, value: Res): Buffer {
+  try {
+    const bytes = encodeAnswer(method, value);
+    method.responseDeserialize(bytes);
+    return bytes;
+  } catch (error) {
+    throw unusable(method, error);
+  }
 }
 
 function tryOut<Req, Res>(method: Method<Req, Res>, make: () => unknown): void {

@@ -43,10 +43,14 @@ export class KeptAnswers {
     return this.#entries?.get(key);
   }
 
-  /** An older answer never replaces a newer one: batches and stores may be late. */
-  put(key: string, kept: KeptAnswer): void {
+  /**
+   * An older answer never replaces a newer one: batches and stores may be late.
+   * @returns whether there is one now: one that is larger than the whole memory is not kept
+   */
+  put(key: string, kept: KeptAnswer): boolean {
     const present = this.#entries?.peek(key);
     if (present === undefined || present.atMs <= kept.atMs) this.#entries?.set(key, kept);
+    return this.has(key);
   }
 
   delete(key: string): void {

@@ -45,7 +45,7 @@ export interface LastGoodStats {
   readonly misses: number;
   /** Answers that were found, in memory or in the store, but were too old. */
   readonly stale: number;
-  /** Answers that could not be kept: a request or response that does not encode, a `keyOf` that throws. */
+  /** Answers that could not be kept: too large, a request or response that does not encode, a `keyOf` that throws. */
   readonly failures: number;
   readonly entries: number;
   readonly bytes: number;
@@ -235,9 +235,10 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     try {
       const asked = digest(material);
       const key = this.#answers.has(asked) ? asked : digest(canonical(material));
-      this.#answers.put(key, kept);
+      const inMemory = this.#answers.put(key, kept);
       this.#store?.write(key, kept, this.#longestMs);
-      this.#counts.kept++;
+      if (inMemory || this.#store !== undefined) this.#counts.kept++;
+      else this.#counts.failures++;
     } catch {
       this.#counts.failures++; // a method whose decoder cannot read what its encoder wrote
     }

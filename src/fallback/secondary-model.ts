@@ -112,7 +112,8 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
   readonly timeoutMs: number;
   readonly budgetShare: number;
   readonly waits = true;
-  readonly decoded: boolean;
+  /** Whether the messages come from the very decoder of the methods that it answers for. */
+  decoded: boolean;
   enabled = true;
   readonly #client: Client;
   readonly #method: Method<unknown, unknown>;
@@ -152,6 +153,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
       throw invalid(`${this.name} for ${method.path}`, 'a method that is not bidirectional', own.path);
     if (own.requestStream !== method.requestStream || own.responseStream !== method.responseStream)
       throw invalid(`${this.name} for ${method.path}`, 'a method of the same kind of streaming', own.path);
+    if (own.responseDeserialize !== method.responseDeserialize) this.decoded = false;
   }
 
   /** Refused by its circuit or its limit, it throws at once and the next strategy is asked in the same turn. */
@@ -181,6 +183,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
       metadata,
       options: this.#callOptionsFor(context, budgetMs),
       signal,
+      onUnsendable: () => admission.end('ignored'),
       onEnd: (error) => {
         const outcome = this.#outcomeOf(error, signal, budgetMs, Date.now() - startMs);
         admission.end(outcome, error === null ? undefined : pushbackOf(error.metadata));

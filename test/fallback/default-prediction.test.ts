@@ -84,6 +84,14 @@ describe('defaultPrediction', () => {
     expect(warning.message).toContain(`the default for ${METHOD.path} cannot be encoded`);
   });
 
+  it('a value is one message, also where the method streams its response', () => {
+    const streams = { ...METHOD, responseStream: true };
+    const list: ModelInferResponse = Object.assign([FIXED], JSON.parse('{}'));
+    expect(() => new FallbackRegistry().register(streams, [defaultPrediction(list)])).toThrow(
+      'a message object',
+    );
+  });
+
   it('a function of the request that turns out wrong is a failed attempt', async () => {
     const { answer, attempts } = await chainOf([defaultPrediction((_) => wrong)]).run(new FakeCall());
     expect(answer).toBeUndefined();

@@ -189,7 +189,8 @@ describe('lastGood in memory', () => {
     const big = response({ rawOutputContents: [Buffer.alloc(1000)] });
     for (let i = 0; i < 1000; i++) small.keep(request({ id: `${i}` }), big);
     small.keep(request({ id: 'huge' }), response({ rawOutputContents: [Buffer.alloc(20_000)] }));
-    const { entries, bytes } = small.strategy.stats();
+    const { entries, bytes, kept, failures } = small.strategy.stats();
+    expect([kept, failures]).toEqual([1000, 1]);
     expect(bytes).toBeLessThanOrEqual(10_000);
     expect(entries).toBeGreaterThan(5);
     expect(small.ask(request({ id: 'huge' }))).toBeUndefined();

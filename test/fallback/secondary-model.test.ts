@@ -1,4 +1,11 @@
-import { credentials, Metadata, status } from '@grpc/grpc-js';
+import {
+  credentials,
+  InterceptingCall,
+  type InterceptingListener,
+  type Interceptor,
+  Metadata,
+  status,
+} from '@grpc/grpc-js';
 import { createGuard, defaultPrediction, FallbackRegistry } from 'failsoft';
 import { GRPCInferenceServiceClient, type ModelInferRequest } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
@@ -97,6 +104,58 @@ describe('secondaryModel', () => {
     ]);
     expect(throws.circuit?.snapshot().totals.admitted).toBe(0);
     expect(gives.circuit?.snapshot().totals.outcomes).toMatchObject({ success: 1, failure: 0 });
+  });
+
+  it('a mapping to what cannot be sent is a failed attempt, and counts nothing against the secondary', async () => {
+    const { client } = await start(echoes);
+    const strategy = secondaryModel(client, 'modelInfer', {
+      name: 'small',
+      request: () => Object.assign(request(), { parameters: JSON.parse('7') }),
+    });
+    const { attempts } = await chainOf([strategy]).run(new FakeCall());
+    expect(attempts).toMatchObject([{ strategy: 'secondary:small', result: 'failed' }]);
+    expect(strategy.circuit?.snapshot().totals.outcomes).toMatchObject({ failure: 0, ignored: 1 });
+    expect(strategy.inFlight).toBe(0);
+  });
+
+  it('takes the answer of an interceptor that gives it in the turn of the call', async () => {
+    const { port } = await start(echoes);
+    const cached: Interceptor = () => {
+      let listener: Partial<InterceptingListener> = {};
+      return new InterceptingCall(Object.create(null), {
+        start: (_metadata, given) => {
+          listener = given;
+        },
+        sendMessage: () => undefined,
+        halfClose: () => {
+          listener.onReceiveMetadata?.(new Metadata());
+          listener.onReceiveMessage?.(response({ id: 'cached' }));
+          listener.onReceiveStatus?.({ code: status.OK, details: '', metadata: new Metadata() });
+        },
+      });
+    };
+    const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
+      interceptors: [cached],
+    });
+    stops.push(() => client.close());
+    const strategy = secondaryModel(client, 'modelInfer', { name: 'small' });
+    const { answer } = await chainOf([strategy]).run(new FakeCall());
+    expect(answer).toMatchObject({ source: 'secondary:small', message: { id: 'cached' } });
+    expect(strategy.inFlight).toBe(0);
+  });
+
+  it('gives what a server of the method could have sent, also where the secondary is another method', async () => {
+    const { client } = await start(echoes);
+    // The same messages, with a decoder of their own that knows a field more.
+    const richer = {
+      ...METHOD,
+      responseDeserialize: (bytes: Buffer) => ({ ...METHOD.responseDeserialize(bytes), extra: 1 }),
+    };
+    Object.defineProperty(client, 'modelInfer', { value: Object.assign(() => undefined, richer) });
+    const strategy = secondaryModel(client, 'modelInfer', { name: 'small' });
+    const { answer } = await chainOf([strategy]).run(new FakeCall());
+    expect(answer?.message).toEqual(response({ modelName: 'demand' }));
+    expect(strategy.decoded).toBe(false);
   });
 
   it('passes the deadline and the metadata on, without our own entries, and changes nothing of the caller’s', async () => {
