@@ -5,6 +5,9 @@ export interface AnswerSink {
   onError(error: unknown): void;
 }
 
+/** After so many messages the event loop has its turn: an endless source must not keep a deadline or a cancel from its own. */
+const MOST_PER_TURN = 32;
+
 /**
  * Delivers a fallback's messages one per `startRead`, as a server's would come: a slow reader slows the source, and the
  * status never overtakes a message.
@@ -14,6 +17,7 @@ export class AnswerStream {
   readonly #sink: AnswerSink;
   #reads: number;
   #pulling = false;
+  #inTurn = 0;
   #over = false;
 
   /** @param reads how many messages the caller has asked for already */
@@ -37,6 +41,7 @@ export class AnswerStream {
   pump(): void {
     if (this.#pulling || this.#over || this.#reads === 0) return;
     this.#pulling = true;
+    if (++this.#inTurn > MOST_PER_TURN) return void setImmediate(nextTurn, this);
     this.#pull().then(
       (result) => {
         this.#pulling = false;
@@ -58,6 +63,13 @@ export class AnswerStream {
     );
   }
 
+  /** Goes on where a turn was full. */
+  goOn(): void {
+    this.#inTurn = 0;
+    this.#pulling = false;
+    this.pump();
+  }
+
   async #pull(): Promise<IteratorResult<unknown>> {
     return this.#iterator.next();
   }
@@ -72,6 +84,10 @@ export class AnswerStream {
   async #stop(): Promise<void> {
     await this.#iterator.return?.();
   }
+}
+
+function nextTurn(stream: AnswerStream): void {
+  stream.goOn();
 }
 
 /** A source that cannot even be begun fails as one that fails at its first message. */

@@ -227,6 +227,24 @@ describe('an answer of a strategy that says too much beside it', () => {
     expect([...ages, provenance(ended.metadata).ageMs]).toEqual([1_235, 1_235]);
   });
 
+  it.each(['the deadline', 'the caller'])('ends at the word of %s though it never would', async (who) => {
+    const endless: Iterable<Message> = {
+      *[Symbol.iterator]() {
+        for (let n = 0; n < 300_000; n++) yield { text: 'more' }; // or a starved loop would never end this test
+      },
+    };
+    const { client, guard } = await setUp({
+      fallbacks: registry('serverStream', giving({ message: endless })),
+    });
+    using _held = guard.circuit(echoService.serverStream).isolate();
+    const options = who === 'the deadline' ? { deadline: Date.now() + 20 } : {};
+    const call = client.serverStream({ text: 'a' }, new Metadata(), options);
+    const log = logOf(call);
+    if (who === 'the caller') setTimeout(() => call.cancel(), 1);
+    const expected = who === 'the deadline' ? status.DEADLINE_EXCEEDED : status.CANCELLED;
+    expect((await log).status.code).toBe(expected);
+  });
+
   it('fails as a stream that cannot be begun', async () => {
     const unreadable: Iterable<Message> = {
       [Symbol.iterator]: () => {
