@@ -24,12 +24,12 @@ export interface Provenance {
  */
 export function provenance(metadata: Metadata): Provenance {
   const source = text(metadata, SOURCE) ?? 'primary';
-  const age = text(metadata, AGE);
+  const age = text(metadata, AGE) ?? '';
   return {
     source,
     degraded: source !== 'primary',
     cause: text(metadata, CAUSE),
-    ageMs: age === undefined ? undefined : Number(age),
+    ageMs: /^\d+$/.test(age) ? Number(age) : undefined,
   };
 }
 
@@ -50,9 +50,12 @@ export function label(answer: Answer<unknown>, cause: Cause): Metadata {
   return metadata;
 }
 
-/** How old an answer is, in whole milliseconds, as the label and the event have it. */
+/**
+ * How old an answer is, in whole milliseconds, as the label and the event have it; not less than 0, whatever the clock of
+ * who kept it says.
+ */
 export function ageOf({ ageMs }: Answer<unknown>): number | undefined {
-  return ageMs === undefined ? undefined : Math.round(ageMs);
+  return Number.isFinite(ageMs) ? Math.max(0, Math.round(Number(ageMs))) : undefined;
 }
 
 /** Metadata are ASCII (gRPC over HTTP/2): what else a name has in it is shown as question marks. */

@@ -120,12 +120,17 @@ export function withFallbackStory(failed: StatusObject, fallback: string): Statu
  */
 export function isCircuitRejection(error: unknown): CircuitRejection | undefined {
   if (typeof error !== 'object' || error === null || !('metadata' in error)) return undefined;
-  if (!(error.metadata instanceof Metadata)) return undefined;
+  if (!isMetadata(error.metadata)) return undefined;
   try {
     return readRejection(decodeDetails(error.metadata)?.details ?? []);
   } catch {
     return undefined; // details that do not parse are not ours
   }
+}
+
+/** Also the Metadata of another copy of grpc-js, which is an instance of another class. */
+function isMetadata(value: unknown): value is Pick<Metadata, 'get'> {
+  return typeof value === 'object' && value !== null && 'get' in value && typeof value.get === 'function';
 }
 
 function readRejection(details: Status['details']): CircuitRejection | undefined {
@@ -146,7 +151,7 @@ function readRejection(details: Status['details']): CircuitRejection | undefined
   return undefined;
 }
 
-function decodeDetails(metadata: Metadata): Status | undefined {
+function decodeDetails(metadata: Pick<Metadata, 'get'>): Status | undefined {
   const bytes = metadata.get(DETAILS)[0];
   if (!(bytes instanceof Buffer)) return undefined;
   try {

@@ -216,15 +216,23 @@ describe('an answer of a strategy that says too much beside it', () => {
     expect(ended.metadata.get('fine')).toEqual(answer.metadata === undefined ? [] : ['y']);
   });
 
-  it('has one age, in the label and in the event', async () => {
-    const { client, server, guard } = await setUp({
-      fallbacks: registry('unary', giving({ ageMs: 1_234.567 })),
-    });
+  it.each([
+    [1_234.567, 1_235],
+    [-3, 0], // the clock of another machine
+    [Number.NaN, undefined],
+  ])('has one age, in the label and in the event (%d)', async (ageMs, told) => {
+    const { client, server, guard } = await setUp({ fallbacks: registry('unary', giving({ ageMs })) });
     const ages: unknown[] = [];
-    guard.on('degraded', ({ ageMs }) => ages.push(ageMs));
+    guard.on('degraded', (event) => ages.push(event.ageMs));
     server.handlers.unary = failing;
     const ended = await callUnary(client, 'a');
-    expect([...ages, provenance(ended.metadata).ageMs]).toEqual([1_235, 1_235]);
+    expect([...ages, provenance(ended.metadata).ageMs]).toEqual([told, told]);
+  });
+
+  it('has no age where the label is no number', () => {
+    const metadata = new Metadata();
+    metadata.set('failsoft-age-ms', 'old');
+    expect(provenance(metadata).ageMs).toBeUndefined();
   });
 
   it.each(['the deadline', 'the caller'])('ends at the word of %s though it never would', async (who) => {
@@ -533,6 +541,16 @@ describe("a caller's own listener that throws", () => {
 });
 
 describe('a call', () => {
+  it('that is rejected says so to a caller with another copy of grpc-js', async () => {
+    const { client, guard } = await setUp();
+    using _held = guard.circuit(echoService.unary).isolate();
+    const { error } = await callUnary(client, 'a');
+    const theirs = { get: (key: string) => error?.metadata.get(key) };
+    expect(isCircuitRejection({ metadata: theirs })?.reason).toBe('ISOLATED');
+    for (const metadata of [null, {}, { get: 7 }, new Map()])
+      expect(isCircuitRejection({ metadata })).toBeUndefined();
+  });
+
   it('may say null where it has no parent and no deadline, as it may without a guard', async () => {
     const { client } = await setUp({ fallbacks: registry('unary', giving({})) });
     const none = { parent: null, deadline: null } as unknown as CallOptions;
