@@ -1,4 +1,4 @@
-import { Metadata, status } from '@grpc/grpc-js';
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { by, createGuard, defaultPrediction, FallbackRegistry, type Guard } from '../../src/index.js';
 import { seededRandom } from '../../src/testing/index.js';
 import { type EchoClient, echoClient, echoService, type Message } from '../../test/support/echo-service.js';
@@ -140,6 +140,7 @@ async function oneCall(client: EchoClient, random: () => number): Promise<string
     (['unary', 'clientStream', 'serverStream', 'bidi'] as const)[Math.floor(random() * 4)] ?? 'unary';
   const deadline = Date.now() + 40 + Math.floor(random() * 60);
   if (random() < 0.05) return abandon(client, text, deadline);
+  if (random() < 0.05) return neverEnd(client, kind, text, deadline);
   const cancels = random() < 0.1 ? { cancelAfter: Math.floor(random() * 15) } : {};
   const { code } = await callOnce(client, kind, text, { deadline, ...cancels });
   return status[code];
@@ -155,6 +156,19 @@ async function abandon(client: EchoClient, text: string, deadline: number): Prom
     return 'abandoned late'; // failed before its first message
   }
   return 'abandoned';
+}
+
+/** A caller that begins to send and never says that it is done. */
+async function neverEnd(client: EchoClient, kind: string, text: string, deadline: number): Promise<string> {
+  const options = { deadline };
+  const call =
+    kind === 'bidi'
+      ? client.bidi(new Metadata(), options).on('data', () => undefined)
+      : client.clientStream(new Metadata(), options, () => undefined);
+  call.on('error', () => undefined);
+  call.write({ text });
+  const { code } = await new Promise<StatusObject>((resolve) => call.on('status', resolve));
+  return `never ended ${status[code]}`;
 }
 
 function later(ms: number): Promise<void> {
