@@ -139,6 +139,11 @@ export interface FallbackStrategy<Req, Res> {
    * @default false
    */
   readonly decoded?: boolean;
+  /**
+   * Whether it, or its `keep`, looks at the request. Where no strategy of a method does, no call pays for remembering what
+   * it sent, and `request` may have changed since. @default true
+   */
+  readonly readsRequest?: boolean;
   answer(context: FallbackContext<Req>): Answering<Res>;
   /** Called once for each method it is registered for; throws when it cannot serve the method. */
   bind?(method: Method<Req, Res>): void;

@@ -139,8 +139,8 @@ export class GuardedCall extends ReceivingCall {
     this.entry = entry;
     const permits = Permits.acquire(entry, this.said.mode ?? 'enforce');
     this.setDeadline();
-    if (this.chain !== undefined) {
-      const { requestSerialize, requestStream } = this.options.method_definition;
+    const { requestSerialize, requestStream } = this.options.method_definition;
+    if (this.chain !== undefined && (requestStream || this.chain.readsRequest)) {
       const limitBytes = requestStream ? this.guard.settings.fallbackBufferBytes : Number.POSITIVE_INFINITY;
       this.sent = new SentMessages(requestSerialize, limitBytes);
     }

@@ -3,6 +3,7 @@ import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { describeAttempts } from '../../src/fallback/attempts.js';
 import { type ChainOptions, FallbackChain } from '../../src/fallback/chain.js';
+import { defaultPrediction } from '../../src/fallback/default-prediction.js';
 import { fail } from '../../src/fallback/fail.js';
 import type { FallbackContext, FallbackStrategy } from '../../src/fallback/strategy.js';
 import { deferredPromise, FAILED, FakeCall, METHOD, REJECTED, response } from './support.js';
@@ -311,6 +312,14 @@ describe('switches', () => {
     made.enabled = false;
     slow.resolve(undefined);
     expect(await told).toEqual(['a declined', 'none']);
+  });
+
+  it.each([
+    ['a value', [defaultPrediction(response()), fail()], false],
+    ['a function', [defaultPrediction((_: unknown) => response())], true],
+    ['one of several', [defaultPrediction(response()), gives('a')], true],
+  ])('knows whether the request has to be remembered: %s', (_, strategies, reads) => {
+    expect(chain(strategies).readsRequest).toBe(reads);
   });
 
   it.each([
