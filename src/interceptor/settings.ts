@@ -202,7 +202,14 @@ export class SettingsResolver {
 /** The specific settings over the general ones; circuits are merged option by option. */
 function merge(general: MethodOptions, specific: MethodOptions): MethodOptions {
   const { match: _match, ...own } = specific as Partial<MethodRule>;
-  const merged = { ...general, ...own };
+  const merged: MethodOptions = { ...general, ...defined(own) };
   if (general.circuit === undefined || own.circuit === undefined) return merged;
-  return { ...merged, circuit: { ...general.circuit, ...own.circuit } };
+  return { ...merged, circuit: { ...general.circuit, ...defined(own.circuit) } };
+}
+
+/** What options say: an undefined one says nothing, and leaves the more general setting. */
+function defined<T extends object>(options: T): Partial<T> {
+  const said: Partial<T> = { ...options };
+  for (const key in said) if (said[key] === undefined) delete said[key];
+  return said;
 }

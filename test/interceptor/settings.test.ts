@@ -81,6 +81,18 @@ describe('settings', () => {
     expect(configured.at(-1)).toEqual({ window: { type: 'count', size: 50 }, mode: 'observe', trip });
   });
 
+  it('are not unsaid by a specific setting that is undefined', () => {
+    const { engine, configured } = spying();
+    const trip = [consecutive({ failures: 3 })];
+    const general = { defaultDeadlineMs: 500, circuit: { trip } };
+    const settings = (rule: object) =>
+      new SettingsResolver(engine, general, [{ match: INFER, ...rule }]).for(INFER);
+    expect(settings({ defaultDeadlineMs: undefined, circuit: undefined }).defaultDeadlineMs).toBe(500);
+    expect(configured.at(-1)).toEqual({ trip });
+    settings({ circuit: { trip: undefined, mode: 'observe' } });
+    expect(configured.at(-1)).toEqual({ trip, mode: 'observe' });
+  });
+
   it.each([
     ['/grpc.health.v1.Health/Check', {}, false],
     ['/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', {}, false],
