@@ -20,7 +20,7 @@ export const SPECIFICITY = { none: 0, pattern: 1, service: 2, method: 3 } as con
 export interface Matcher {
   /** One of {@link SPECIFICITY}. */
   rate(path: string): number;
-  /** The paths that it names in full. */
+  /** The paths that it names, to check their settings before the first call; of a service's name, one in its place. */
   readonly paths: readonly string[];
 }
 
@@ -73,7 +73,8 @@ function compileText(text: string, field: string): Matcher {
   }
   if (/^\/[^/]+\/[^/]+$/.test(text)) return named([text], SPECIFICITY.method);
   if (/^[^/\s]+$/.test(text)) {
-    return { rate: (path) => (serviceOf(path) === text ? SPECIFICITY.service : SPECIFICITY.none), paths: [] };
+    const rate = (path: string) => (serviceOf(path) === text ? SPECIFICITY.service : SPECIFICITY.none);
+    return { rate, paths: [`/${text}/*`] };
   }
   throw invalid(field, "'/package.Service/Method', 'package.Service' or a pattern with *", text);
 }

@@ -150,6 +150,19 @@ describe('settings', () => {
       ]),
       'methods[0].circuit.trip',
     ],
+    ...[INFER, 'inference.GRPCInferenceService', GRPCInferenceServiceService].map<[() => unknown, string]>(
+      (match) => [
+        settingsError({}, [
+          // Each is fine alone; together there are more calls to wait for than the window holds.
+          {
+            match: '*',
+            circuit: { window: { type: 'count', size: 10 }, trip: [consecutive({ failures: 3 })] },
+          },
+          { match, circuit: { trip: [failureRate({ threshold: 0.5, minimumCalls: 20 })] } },
+        ]),
+        'methods[1].circuit.trip',
+      ],
+    ),
     [guardError(null), 'options: expected an object, got null'],
     [guardError({ methods: null }), 'methods: expected an array'],
     [guardError({ fallbacks: null }), 'options.fallbacks: expected a FallbackRegistry, got null'],
