@@ -142,7 +142,7 @@ describe('wait-for-ready', () => {
 
 describe('wait-for-ready without a server', () => {
   it('ends at the deadline that the guard gives calls without one', async () => {
-    const first = await startEchoServer();
+    const first = await startEchoServer({}, { host: OWN_HOST });
     first.close();
     const guard = createGuard({ defaultDeadlineMs: 60 });
     const client = guardedClient(first.address, {}, guard);
