@@ -196,6 +196,15 @@ describe('lastGood in memory', () => {
     expect(small.ask(request({ id: 'huge' }))).toBeUndefined();
   });
 
+  it('gives no older answer in the place of one that was too large to keep', () => {
+    const { keep, ask, strategy } = setUp({ maxBytes: 10_000 });
+    keep(request(), response({ id: 'older' }));
+    expect(ask(request())).toMatchObject({ id: 'older' });
+    keep(request(), response({ rawOutputContents: [Buffer.alloc(20_000)] }));
+    expect(ask(request())).toBeUndefined();
+    expect(strategy.stats()).toMatchObject({ kept: 1, failures: 1, entries: 0, bytes: 0 });
+  });
+
   it('counts what cannot be kept, and lets the call be', () => {
     const { keep, strategy } = setUp({
       keyOf: () => {

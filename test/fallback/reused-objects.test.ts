@@ -1,4 +1,11 @@
-import { credentials, InterceptingCall, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import {
+  credentials,
+  InterceptingCall,
+  type Interceptor,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
 import {
   createGuard,
   defaultPrediction,
@@ -128,22 +135,23 @@ it('a strategy that changes its request changes neither the caller’s nor what 
   expect(asked.id).toBe('1');
 });
 
-it('an interceptor behind the guard may add to the metadata: nobody else gets the answer', async () => {
+it.each([
+  ['behind the guard, to the metadata that it is given', false],
+  ['before the guard, to a copy', true],
+])('an interceptor may add who calls %s: nobody else gets the answer', async (_, before) => {
   const { port, stop } = await startInferServer((call, done) => done(null, echoOf('large', call)));
   const guard = createGuard({ fallbacks: registryOf([lastGood()]) });
   let token = 'alice';
-  const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
-    interceptors: [
-      guard.interceptor,
-      (options, nextCall) => {
-        return new InterceptingCall(nextCall(options), {
-          start: (sent, listener, next) => {
-            sent.set('authorization', token);
-            next(sent, listener);
-          },
-        });
+  const authorizes: Interceptor = (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (given, listener, next) => {
+        const sent = before ? given.clone() : given;
+        sent.set('authorization', token);
+        next(sent, listener);
       },
-    ],
+    });
+  const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    interceptors: before ? [authorizes, guard.interceptor] : [guard.interceptor, authorizes],
   });
   closers.push(stop, () => client.close());
   const own = new Metadata();
@@ -152,7 +160,8 @@ it('an interceptor behind the guard may add to the metadata: nobody else gets th
       client.modelInfer(of('1'), own, (error, answer) => resolve(error?.details ?? answer.id)),
     );
   expect(await infer()).toBe('large: 1/0 for alice');
-  token = 'bob';
   guard.circuit(METHOD).isolate();
+  if (before) expect(await infer()).toBe('large: 1/0 for alice');
+  token = 'bob';
   expect(await infer()).toContain('isolated');
 });
