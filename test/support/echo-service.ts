@@ -150,8 +150,10 @@ export interface EchoClient {
   close(): void;
 }
 
+/** With connections of its own: an earlier test's to a server that had the same port must not be found in the pool. */
 export function echoClient(address: string, options: ClientOptions = {}): EchoClient {
-  return new EchoConstructor(address, credentials.createInsecure(), options) as unknown as EchoClient;
+  const own = { 'grpc.use_local_subchannel_pool': 1, ...options };
+  return new EchoConstructor(address, credentials.createInsecure(), own) as unknown as EchoClient;
 }
 
 /** Resolves when the client has its connection. */
