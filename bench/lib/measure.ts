@@ -1,15 +1,20 @@
+import { seededRandom } from 'failsoft/testing';
 import type { Result, Row, Sampler, Subjects } from './row.js';
 
 const NAMES = ['ours', 'floor', 'opossum', 'cockatiel'] as const;
 
-/** The median over interleaved rounds, so that what slows the machine for a while slows everybody. */
+/**
+ * The median over interleaved rounds, so that what slows the machine for a while slows everybody. Each round has an order
+ * of its own: whoever always came after the same one would always pay for its garbage.
+ */
 export async function measure(row: Row, rounds: number): Promise<Result> {
   const subjects = await row.open();
   try {
+    const random = seededRandom(1);
     const samples: Partial<Record<(typeof NAMES)[number], number[]>> = {};
     // the first round warms up and is not counted
     for (let round = -1; round < rounds; round++) {
-      for (const name of NAMES) {
+      for (const name of shuffled(NAMES, random)) {
         const sampler = subjects[name];
         if (!sampler) continue;
         const value = await sampler();
@@ -27,6 +32,13 @@ export async function measure(row: Row, rounds: number): Promise<Result> {
   } finally {
     await subjects.close?.();
   }
+}
+
+function shuffled<T>(values: readonly T[], random: () => number): T[] {
+  return values
+    .map((value) => ({ value, at: random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ value }) => value);
 }
 
 export function median(values: readonly number[]): number {
