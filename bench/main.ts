@@ -12,7 +12,7 @@ Measures the compiled code, as users run it.
 
   --only TEXT    only the rows whose name contains it (or one of several, with commas between)
   --rounds N     rounds per row, of which the median is shown (default 11)
-  --json FILE    also writes {node, results: [{name, unit, ours, floor?, peers: {opossum, cockatiel}}]}
+  --json FILE    also writes {node, results: [{name, unit, ours, floor?, ofFloor?, peers: {opossum, cockatiel}}]}
   --help         this
 
 A figure with a "!" is over its budget; a peer's, not as many times ours as it has to be. Peers: opossum and cockatiel, in

@@ -26,12 +26,20 @@ export async function measure(row: Row, rounds: number): Promise<Result> {
       name: row.name,
       unit: row.unit,
       ours: median(samples.ours ?? []),
-      ...(samples.floor && { floor: median(samples.floor) }),
+      ...(samples.floor && {
+        floor: median(samples.floor),
+        ofFloor: pairedRatio(samples.ours, samples.floor),
+      }),
       peers: { ...peer('opossum'), ...peer('cockatiel') },
     };
   } finally {
     await subjects.close?.();
   }
+}
+
+/** Of each round's two figures: what makes the machine slower from round to round is in neither. */
+function pairedRatio(ours: readonly number[] = [], floor: readonly number[] = []): number {
+  return median(ours.map((value, round) => value / (floor[round] ?? Number.NaN)));
 }
 
 function shuffled<T>(values: readonly T[], random: () => number): T[] {

@@ -19,7 +19,7 @@ export function reportLine(row: Row, result: Result): string {
     row.unit,
     budgetText(row),
     figure(result.ours) + (isOver(row, result) ? ' !' : ''),
-    result.floor === undefined ? '-' : `${figure(result.floor)} (${(result.ours / result.floor).toFixed(2)})`,
+    result.floor === undefined ? '-' : `${figure(result.floor)} (${result.ofFloor?.toFixed(2)})`,
     peer('opossum'),
     peer('cockatiel'),
   ]);
@@ -33,10 +33,10 @@ function budgetText({ budget, budgetOfFloor }: Row): string {
 }
 
 /** Whether a figure misses its budget, or one of two. */
-function isOver({ budget, budgetOfFloor, moreIsBetter = false }: Row, { ours, floor }: Result): boolean {
-  const misses = (limit: number) => (moreIsBetter ? ours < limit : ours > limit);
-  if (budget !== undefined && misses(budget)) return true;
-  return budgetOfFloor !== undefined && floor !== undefined && misses(budgetOfFloor * floor);
+function isOver({ budget, budgetOfFloor, moreIsBetter = false }: Row, { ours, ofFloor }: Result): boolean {
+  const misses = (value: number, limit: number) => (moreIsBetter ? value < limit : value > limit);
+  if (budget !== undefined && misses(ours, budget)) return true;
+  return budgetOfFloor !== undefined && ofFloor !== undefined && misses(ofFloor, budgetOfFloor);
 }
 
 /** Whether a peer is less far behind than it has to be. */

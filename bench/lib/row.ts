@@ -33,5 +33,7 @@ export interface Result {
   readonly unit: Row['unit'];
   readonly ours: number;
   readonly floor?: number;
+  /** How many times the floor ours is: the median of the rounds' own ratios. There where the floor is. */
+  readonly ofFloor?: number;
   readonly peers: { readonly opossum?: number; readonly cockatiel?: number };
 }

@@ -27,7 +27,7 @@ export class FallbackChain {
   readonly strategies: readonly Strategy[];
   readonly maxConcurrent: number;
   /** Whether a strategy looks at the request: a copy of what was sent must be there. */
-  readonly readsRequest: boolean;
+  readonly readsCall: boolean;
   /** Can be switched while running: a chain that is off asks no strategy (any more), and keeps nothing. */
   enabled: boolean;
   readonly #method: Method<unknown, unknown>;
@@ -43,7 +43,7 @@ export class FallbackChain {
     this.enabled = options.enabled ?? true;
     this.maxConcurrent = checkInteger(`${field}.maxConcurrent`, options.maxConcurrent ?? 1024, 0);
     this.strategies = Object.freeze([...strategies]);
-    this.readsRequest = strategies.some((strategy) => strategy.readsRequest !== false);
+    this.readsCall = strategies.some((strategy) => strategy.readsCall !== false);
     this.#method = method;
     this.#keepers = strategies.filter((strategy) => strategy.keep !== undefined);
   }

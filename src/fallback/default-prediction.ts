@@ -39,7 +39,7 @@ class FixedDefault<Req, Res> implements FallbackStrategy<Req, Res> {
   readonly name = 'default';
   readonly waits = false;
   readonly decoded = true;
-  readonly readsRequest = false;
+  readonly readsCall = false;
   readonly when: When;
   enabled = true;
   readonly #value: Res;

@@ -18,7 +18,7 @@ export function fail(options: FailOptions = {}): FallbackStrategy<unknown, never
     name: 'fail',
     when: checkOneOf('fail.when', options.when ?? 'always', ['rejected', 'failed', 'always']),
     stops: true,
-    readsRequest: false,
+    readsCall: false,
     answer: () => undefined,
   };
 }

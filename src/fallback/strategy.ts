@@ -140,10 +140,10 @@ export interface FallbackStrategy<Req, Res> {
    */
   readonly decoded?: boolean;
   /**
-   * Whether it, or its `keep`, looks at the request. Where no strategy of a method does, no call pays for remembering what
-   * it sent, and `request` may have changed since. @default true
+   * Whether it, or its `keep`, looks at the request or the metadata. Where no strategy of a method does, no call pays for
+   * remembering what it sent, and both may have changed since. @default true
    */
-  readonly readsRequest?: boolean;
+  readonly readsCall?: boolean;
   answer(context: FallbackContext<Req>): Answering<Res>;
   /** Called once for each method it is registered for; throws when it cannot serve the method. */
   bind?(method: Method<Req, Res>): void;

@@ -43,13 +43,17 @@ export class GuardedCall extends ReceivingCall {
   }
 
   override start(metadata: Metadata, listener: Partial<InterceptingListener> = NO_LISTENER): void {
-    // The caller may use its own for the next call as soon as this one is made; what is kept must not change with it.
-    this.metadata = this.chain === undefined ? metadata : metadata.clone();
+    const { requestStream } = this.options.method_definition;
+    const waits = this.said.key === undefined && this.guard.settings.keyPart.needsRequest;
+    // The caller may use its own for the next call as soon as this one is made; what is kept, or used in a later turn,
+    // must not change with it.
+    const outlives = this.chain?.readsCall === true || (waits && requestStream);
+    this.metadata = outlives ? metadata.clone() : metadata;
     this.listener = listener;
     if (this.cancelledBeforeStart !== undefined) return this.endUnmade(this.cancelledBeforeStart);
     this.phase = 'waiting';
-    if (this.said.key !== undefined || !this.guard.settings.keyPart.needsRequest) return this.decide();
-    awaitFirstMessage(this, this.options.method_definition.requestStream);
+    if (waits) awaitFirstMessage(this, requestStream);
+    else this.decide();
   }
 
   override sendMessageWithContext(context: MessageContext, message: unknown): void {
@@ -140,7 +144,7 @@ export class GuardedCall extends ReceivingCall {
     const permits = Permits.acquire(entry, this.said.mode ?? 'enforce');
     this.setDeadline();
     const { requestSerialize, requestStream } = this.options.method_definition;
-    if (this.chain !== undefined && (requestStream || this.chain.readsRequest)) {
+    if (this.chain !== undefined && (requestStream || this.chain.readsCall)) {
       const limitBytes = requestStream ? this.guard.settings.fallbackBufferBytes : Number.POSITIVE_INFINITY;
       this.sent = new SentMessages(requestSerialize, limitBytes);
     }

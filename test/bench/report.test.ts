@@ -18,8 +18,18 @@ describe('a line of the benchmark', () => {
     ['no budget', {}, {}, '-|100|-|-|-'],
     ['a budget that is just kept', { budget: 100 }, {}, '100|100|-|-|-'],
     ['a budget that is not', { budget: 99.9 }, {}, '99.9|100 !|-|-|-'],
-    ['one of the floor that is kept', { budgetOfFloor: 2 }, { floor: 50 }, '2x|100|50.0 (2.00)|-|-'],
-    ['one of the floor that is not', { budgetOfFloor: 1.9 }, { floor: 50 }, '1.9x|100 !|50.0 (2.00)|-|-'],
+    [
+      'one of the floor that is kept',
+      { budgetOfFloor: 2 },
+      { floor: 50, ofFloor: 2 },
+      '2x|100|50.0 (2.00)|-|-',
+    ],
+    [
+      'one of the floor that is not',
+      { budgetOfFloor: 1.9 },
+      { floor: 50, ofFloor: 2 },
+      '1.9x|100 !|50.0 (2.00)|-|-',
+    ],
     ['a rate that is high enough', { budget: 99, moreIsBetter: true }, {}, '99.0|100|-|-|-'],
     ['a rate that is too low', { budget: 101, moreIsBetter: true }, {}, '101|100 !|-|-|-'],
     [
@@ -33,6 +43,12 @@ describe('a line of the benchmark', () => {
       { peersAtLeast: { opossum: 5, cockatiel: 2 } },
       { peers: { opossum: 499, cockatiel: 199 } },
       '-|100|-|499 (4.99x) !|199 (1.99x) !',
+    ],
+    [
+      'a rate of the floor that is too low, by the rounds and not by the medians',
+      { budgetOfFloor: 0.98, moreIsBetter: true },
+      { floor: 100, ofFloor: 0.97 },
+      '0.98x|100 !|100 (0.97)|-|-',
     ],
     ['a peer that has no mark to reach', {}, { peers: { opossum: 1 } }, '-|100|-|1.00 (0.01x)|-'],
   ])('%s', (_what, row, result, expected) => {

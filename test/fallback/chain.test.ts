@@ -319,7 +319,7 @@ describe('switches', () => {
     ['a function', [defaultPrediction((_: unknown) => response())], true],
     ['one of several', [defaultPrediction(response()), gives('a')], true],
   ])('knows whether the request has to be remembered: %s', (_, strategies, reads) => {
-    expect(chain(strategies).readsRequest).toBe(reads);
+    expect(chain(strategies).readsCall).toBe(reads);
   });
 
   it.each([
