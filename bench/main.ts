@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -16,7 +16,7 @@ Measures the compiled code, as users run it.
   --help         this
 
 A figure with a "!" is over its budget; a peer's, not as many times ours as it has to be. Peers: opossum and cockatiel, in
-the same run, round about.
+the same run, in rounds of an order of their own; each row in a process of its own.
 `;
 
 interface Options {
@@ -59,42 +59,56 @@ async function loadRows(): Promise<Row[]> {
   return rows;
 }
 
-async function run(options: Options): Promise<void> {
-  const results: Result[] = [];
-  const wanted = options.only.split(',');
+/** What a child is given to do. */
+const ROW_OF_CHILD = 'FAILSOFT_BENCH_ROW';
+
+async function run({ only, rounds, json }: Options): Promise<void> {
+  const wanted = only.split(',');
   const rows = (await loadRows()).filter(({ name }) => wanted.some((text) => name.includes(text)));
-  if (rows.length === 0)
-    throw new RangeError(`--only: no row's name contains ${JSON.stringify(options.only)}`);
+  if (rows.length === 0) throw new RangeError(`--only: no row's name contains ${JSON.stringify(only)}`);
+  const results: Result[] = [];
   console.log(header());
   for (const row of rows) {
-    const result = await measure(row, options.rounds);
+    const result = await measureApart(row, rounds);
     results.push(result);
     console.log(reportLine(row, result));
   }
-  if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify({ node: process.version, results }, null, 2)}\n`);
+  if (json !== undefined) {
+    writeFileSync(json, `${JSON.stringify({ node: process.version, results }, null, 2)}\n`);
   }
 }
 
-/** Memory is measured after a collection, which a script may only ask for under a flag of the process. */
-function runAgainWithGc(): never {
-  const main = fileURLToPath(import.meta.url);
-  const args = [
-    ...process.execArgv,
-    '--expose-gc',
-    '--max-semi-space-size=64',
-    main,
-    ...process.argv.slice(2),
-  ];
-  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
-  process.exit(status ?? 1);
+/**
+ * Each row in a process of its own: what the rows before have taught the compiler, and left to the collector, is in none of
+ * its figures. Memory is measured after a collection, which a script may only ask for under a flag.
+ */
+function measureApart(row: Row, rounds: number): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = fork(fileURLToPath(import.meta.url), ['--rounds', String(rounds)], {
+      execArgv: [...process.execArgv, '--expose-gc', '--max-semi-space-size=64'],
+      env: { ...process.env, [ROW_OF_CHILD]: row.name },
+    });
+    child.on('message', (result: Result) => resolve(result));
+    child.on('error', reject);
+    child.on('exit', (code) =>
+      reject(new Error(`${row.name}: its process ended without a result (${code})`)),
+    );
+  });
+}
+
+async function runAsChild(name: string, { rounds }: Options): Promise<void> {
+  const row = (await loadRows()).find((candidate) => candidate.name === name);
+  if (row === undefined) throw new RangeError(`${ROW_OF_CHILD}: expected the name of a row, got ${name}`);
+  const result = await measure(row, rounds);
+  await new Promise((resolve) => process.send?.(result, resolve));
 }
 
 try {
   const options = readOptions();
-  if (globalThis.gc === undefined) runAgainWithGc();
-  await run(options);
-  // opossum's timers of rows that are over must not hold the process
+  const name = process.env[ROW_OF_CHILD];
+  if (name !== undefined && process.send !== undefined) await runAsChild(name, options);
+  else await run(options);
+  // opossum's timers of a row that is over must not hold the process
   process.exit(0);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

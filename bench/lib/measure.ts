@@ -12,8 +12,9 @@ export async function measure(row: Row, rounds: number): Promise<Result> {
   try {
     const random = seededRandom(1);
     const samples: Partial<Record<(typeof NAMES)[number], number[]>> = {};
-    // the first round warms up and is not counted
-    for (let round = -1; round < rounds; round++) {
+    const { times = 1 } = row;
+    // the first rounds warm up and are not counted
+    for (let round = -times; round < rounds * times; round++) {
       for (const name of shuffled(NAMES, random)) {
         const sampler = subjects[name];
         if (!sampler) continue;

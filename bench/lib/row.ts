@@ -24,6 +24,8 @@ export interface Row {
   readonly peersAtLeast?: { readonly opossum?: number; readonly cockatiel?: number };
   /** A rate: the more the better. @default false */
   readonly moreIsBetter?: boolean;
+  /** So many times the usual rounds, for a row that scatters. @default 1 */
+  readonly times?: number;
   readonly open: () => Subjects | Promise<Subjects>;
 }
 
