@@ -557,6 +557,22 @@ describe('a call', () => {
     expect((await callUnary(client, 'a', none)).value?.text).toBe('echo a');
   });
 
+  it('that waits for its key goes with the metadata that it was made with', async () => {
+    const { client, server } = await setUp({ keyBy: byText });
+    server.handlers.clientStream = (call, callback) => {
+      call.resume();
+      call.on('end', () => callback(null, { text: String(call.metadata.get('authorization')) }));
+    };
+    const metadata = new Metadata();
+    metadata.set('authorization', 'alice');
+    const answer = await new Promise<Message | undefined>((resolve) => {
+      const call = client.clientStream(metadata, {}, (_error, value) => resolve(value));
+      metadata.set('authorization', 'bob');
+      setImmediate(() => call.end({ text: 'a' }));
+    });
+    expect(answer?.text).toBe('alice');
+  });
+
   it('is found under the long name that it brought', async () => {
     const { client, guard } = await setUp({ keyBy: byText });
     const long = 'x'.repeat(300);
