@@ -55,6 +55,25 @@ describe('trip rules', () => {
       undefined,
     ],
     ['rate with too few calls', [rate], [['failure', 3]], undefined],
+    // 0.07 * 100 is more than 7 in floating point, 7 / 100 is 0.07
+    [
+      'rate at a threshold that is no binary fraction',
+      [failureRate({ threshold: 0.07, minimumCalls: 100 })],
+      [
+        ['success', 93],
+        ['failure', 7],
+      ],
+      'failure-rate 0.07 >= 0.07 over 100 calls',
+    ],
+    [
+      'slow rate at a threshold that is no binary fraction',
+      [slowRate({ threshold: 0.28, slowThresholdMs: 100, minimumCalls: 25 })],
+      [
+        ['success', 18, 1],
+        ['success', 7, 101],
+      ],
+      'slow-rate 0.28 >= 0.28 over 25 calls',
+    ],
     [
       'a healthy call can be the one that makes enough',
       [rate],

@@ -163,6 +163,8 @@ describe("a circuit's options", () => {
     [0.1, 10, 1, 'open'],
     [0.29, 100, 29, 'open'],
     [0.29, 100, 28, 'closed'],
+    [0.07, 100, 7, 'open'],
+    [0.07, 100, 6, 'closed'],
   ])('threshold %d: of %d calls %d failed, so it is %s', (threshold, calls, failures, state) => {
     const b = opossumBench({ trip: [failureRate({ threshold, minimumCalls: calls })] });
     b.call('success', calls - failures);

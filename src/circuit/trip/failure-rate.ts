@@ -31,7 +31,8 @@ export function parseFailureRate(
 export function compileFailureRate(rule: FailureRateRule): TripCheck {
   const { threshold, minimumCalls } = rule;
   return {
-    fires: (window) => window.calls >= minimumCalls && window.unhealthy >= threshold * window.calls,
+    // a quotient: 0.07 * 100 is more than 7 in floating point, 7 / 100 is 0.07
+    fires: (window) => window.calls >= minimumCalls && window.unhealthy / window.calls >= threshold,
     reason: (window) =>
       `failure-rate ${rate(window.unhealthy / window.calls)} >= ${rate(threshold)} over ${window.calls} calls`,
   };

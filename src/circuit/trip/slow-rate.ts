@@ -33,7 +33,7 @@ export function compileSlowRate(rule: SlowRateRule, markOf: MarkOf): TripCheck {
   const { threshold, minimumCalls } = rule;
   const slow = markOf(rule.slowThresholdMs);
   return {
-    fires: (window) => window.calls >= minimumCalls && window.marked(slow) >= threshold * window.calls,
+    fires: (window) => window.calls >= minimumCalls && window.marked(slow) / window.calls >= threshold,
     reason: (window) =>
       `slow-rate ${rate(window.marked(slow) / window.calls)} >= ${rate(threshold)} over ${window.calls} calls`,
   };
