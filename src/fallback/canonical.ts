@@ -22,6 +22,18 @@ export function sortMaps(value: unknown): unknown {
   return sorted;
 }
 
+/**
+ * Whether a decoded message has an integer that may have been rounded to fit a number, as `longs: Number` of proto-loader
+ * does: then two requests may look the same. A large float looks so, too.
+ */
+export function mayBeRounded(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isInteger(value) && !Number.isSafeInteger(value);
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  if (Array.isArray(value)) return value.some(mayBeRounded);
+  if (value instanceof Map) return [...value.values()].some(mayBeRounded);
+  return Object.values(value).some(mayBeRounded);
+}
+
 function sortMap(map: Map<unknown, unknown>): Map<unknown, unknown> {
   const entries = [...map].map(([key, value]): [unknown, unknown] => [key, sortMaps(value)]);
   return new Map(entries.sort(byKey));

@@ -3,7 +3,7 @@ import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import { checkFunction } from '../checks.js';
 import { invalid } from '../errors.js';
 import { CallerIdentity, DEFAULT_VARY } from './caller-identity.js';
-import { sortMaps } from './canonical.js';
+import { mayBeRounded, sortMaps } from './canonical.js';
 import type { Method } from './strategy.js';
 
 /** How calls are told apart. */
@@ -79,8 +79,11 @@ export class RequestKey {
     const { requestBytes: bytes } = call;
     if (this.#normalize === undefined) return bytes ?? method.requestSerialize(call.request);
     // On a copy of its own: one that changes what it is given must not change what other strategies see.
-    const request = bytes === undefined ? call.request : method.requestDeserialize(bytes);
-    return method.requestSerialize(this.#normalize(request));
+    if (bytes === undefined) return method.requestSerialize(this.#normalize(call.request));
+    const request = method.requestDeserialize(bytes);
+    const rounded = isRounded(method, request, bytes);
+    const normalized = method.requestSerialize(this.#normalize(request));
+    return rounded ? Buffer.concat([normalized, bytes]) : normalized;
   }
 }
 
@@ -97,12 +100,22 @@ interface LooseOptions {
   readonly vary?: readonly string[];
 }
 
-/** The material with its maps in canonical order; the same object where they are already. */
+/** Whether a request has lost integers on its way through the method's decoder, so that others may look like it. */
+function isRounded(method: Method<unknown, unknown>, request: unknown, bytes: Buffer): boolean {
+  return mayBeRounded(request) && !method.requestSerialize(request).equals(bytes);
+}
+
+/**
+ * The material with its maps in canonical order; the same object where they are already, or where finding out would cost
+ * the difference between two requests.
+ */
 export function canonical(material: KeyMaterial): KeyMaterial {
   const { method, subject } = material;
   if (typeof subject === 'string') return material;
-  const sorted = method.requestSerialize(sortMaps(method.requestDeserialize(subject)));
-  return sorted.equals(subject) ? material : { ...material, subject: sorted };
+  const request = method.requestDeserialize(subject);
+  const sorted = method.requestSerialize(sortMaps(request));
+  if (sorted.equals(subject) || isRounded(method, request, subject)) return material;
+  return { ...material, subject: sorted };
 }
 
 /**
