@@ -20,6 +20,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     expect: { poll: { timeout: 30_000 } },
+    // The servers are on this machine, at more addresses than a no_proxy is likely to list.
+    env: { grpc_proxy: '', https_proxy: '', http_proxy: '' },
     projects: [
       { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
       {
