@@ -99,6 +99,8 @@ function writable(option: string, text: string): string {
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     if (text === '' || found?.isDirectory()) throw new Error('a directory');
+    // newer versions of Node say "no entry" also of a file within a file
+    if (!found && !statSync(dirname(path)).isDirectory()) throw new Error('not in a directory');
     accessSync(found ? path : dirname(path), constants.W_OK);
   } catch (error) {
     throw new UsageError(
