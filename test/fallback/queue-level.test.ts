@@ -6,6 +6,7 @@ import { openLevelQueue } from 'failsoft/queue-level';
 import { seededRandom } from 'failsoft/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { DeferredJob } from '../../src/fallback/deferred/queue.js';
+import { DurableWrites } from '../../src/fallback/queue-level/durable-writes.js';
 import { SEED } from '../support/properties.js';
 import { deferredQueueContract, job } from './deferred-queue.contract.js';
 
@@ -165,6 +166,60 @@ describe('the queue on LevelDB', () => {
     expect(left.toSorted()).toEqual([...waiting.keys()].toSorted());
     expect(waiting.size).toBeGreaterThan(0);
     expect(await queue.counts()).toMatchObject({ waiting: 0, active: left.length });
+  });
+
+  it('overlooks no job that was put back for earlier, while one asks for it by its old key', async () => {
+    const queue = await open();
+    const late = job('moved', { notBeforeMs: 1_000 });
+    await queue.enqueue(late);
+    await queue.take(1, 1_000);
+    await queue.putBack({ ...late, notBeforeMs: 500 });
+    await queue.enqueue(job('next', { notBeforeMs: 600 }));
+    const { get } = ClassicLevel.prototype;
+    let goOn = () => {};
+    const slow = vi.spyOn(ClassicLevel.prototype, 'get').mockImplementationOnce(async function (
+      this: ClassicLevel,
+      ...key
+    ) {
+      await new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
+      return get.apply(this, key);
+    });
+    const withdrawing = queue.withdraw(late);
+    expect(await queue.take(2, 1_000)).toMatchObject([{ id: 'next' }]);
+    goOn();
+    expect(await withdrawing).toBe(false);
+    slow.mockRestore();
+    expect(await queue.take(2, 1_000)).toMatchObject([{ id: 'moved' }]);
+  });
+
+  it('keeps none of the jobs that a look has found and could not give', async () => {
+    const queue = await open();
+    for (const id of ['job-1', 'job-2']) await queue.enqueue(job(id));
+    const { get } = ClassicLevel.prototype;
+    const failing = vi.spyOn(ClassicLevel.prototype, 'get').mockImplementation(function (
+      this: ClassicLevel,
+      ...key
+    ) {
+      return String(key[0]).endsWith('job-2')
+        ? Promise.reject(new Error('bad sector'))
+        : get.apply(this, key);
+    });
+    await expect(queue.take(2, 1)).rejects.toThrow('bad sector');
+    failing.mockRestore();
+    expect(await queue.counts()).toEqual({ waiting: 2, active: 0, dead: 0 });
+    expect(await queue.take(2, 1)).toMatchObject([{ id: 'job-1' }, { id: 'job-2' }]);
+  });
+
+  it('writes what comes in the very turn in which all else is written', async () => {
+    const db = new ClassicLevel<string, string>(directory());
+    ends.push(() => db.close());
+    const writes = new DurableWrites(db);
+    await writes
+      .write([{ type: 'put', key: 'a', value: '1' }])
+      .then(() => writes.write([{ type: 'put', key: 'b', value: '2' }]));
+    expect(await db.keys().all()).toEqual(['a', 'b']);
   });
 
   it('puts an entry that it cannot read aside, and goes on', async () => {

@@ -13,7 +13,8 @@ interface Writer {
 export class DurableWrites {
   readonly #db: ClassicLevel<string, string>;
   #waiting: Writer[] = [];
-  #writing: Promise<void> | undefined;
+  #isWriting = false;
+  #written: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(db: ClassicLevel<string, string>) {
@@ -26,19 +27,18 @@ export class DurableWrites {
       return Promise.reject(new FailsoftError('FAILSOFT_CLOSED', 'the deferred queue is closed'));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ operations, resolve, reject });
-      this.#writing ??= this.#writeAll().finally(() => {
-        this.#writing = undefined;
-      });
+      if (!this.#isWriting) this.#written = this.#writeAll();
     });
   }
 
   /** Takes no more, and waits for what is under way. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#writing;
+    await this.#written;
   }
 
   async #writeAll(): Promise<void> {
+    this.#isWriting = true;
     while (this.#waiting.length > 0) {
       const writers = this.#waiting;
       this.#waiting = [];
@@ -52,5 +52,6 @@ export class DurableWrites {
         for (const writer of writers) writer.reject(error);
       }
     }
+    this.#isWriting = false; // in the very turn of the last look: nobody waits for a writing that has ended
   }
 }

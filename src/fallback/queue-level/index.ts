@@ -113,12 +113,18 @@ class LevelQueue implements DeferredQueue {
       for await (const key of this.#db.keys({ gte: passed, lt: afterDue(nowMs) })) {
         if (taken.length >= limit) break;
         const id = idOf(key);
-        if (!this.#active.has(id)) {
+        const activeKey = this.#active.get(id);
+        if (activeKey === undefined) {
           const job = await this.#hold(id, key);
           if (job !== undefined) taken.push(job);
+        } else if (activeKey !== key) {
+          look.lowestNew = smaller(look.lowestNew, key); // somebody asks for it where it was, and will not find it
         }
         passed = key;
       }
+    } catch (error) {
+      for (const job of taken) this.#release(job.id, keyOf(job)); // nobody will hear of them
+      throw error;
     } finally {
       this.#looks.delete(look);
     }
