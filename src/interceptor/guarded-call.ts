@@ -199,21 +199,26 @@ export class GuardedCall extends ReceivingCall {
       if (defaultDeadlineMs === Number.POSITIVE_INFINITY) return;
       this.budgetMs = defaultDeadlineMs;
       this.deadlineMs = Date.now() + defaultDeadlineMs;
-      this.options.deadline = this.deadlineMs;
     } else {
       this.budgetMs = this.deadlineMs - Date.now();
     }
+  }
+
+  /** A copy where the deadline is another: an interceptor before the guard may make the call again with what it has. */
+  private optionsUntil(deadlineMs: number): InterceptorOptions {
+    const { options } = this;
+    return deadlineOf(options) === deadlineMs ? options : { ...options, deadline: deadlineMs };
   }
 
   private call(permits: Permits): void {
     const { guard, options } = this;
     const { requestStream, responseStream } = options.method_definition;
     this.permits = permits;
-    const keptMs = this.servesFailures() ? Math.min(guard.settings.fallbackReserveMs, this.budgetMs / 2) : 0;
-    if (keptMs > 0 && !responseStream) options.deadline = this.deadlineMs - keptMs;
+    const mostMs = Math.max(0, this.budgetMs / 2);
+    const keptMs = this.servesFailures() ? Math.min(guard.settings.fallbackReserveMs, mostMs) : 0;
     guard.making = options.method_definition;
     try {
-      this.real = this.makeCall(options); // throws when the client is closed
+      this.real = this.makeCall(this.optionsUntil(this.deadlineMs - (responseStream ? 0 : keptMs))); // throws when closed
       guard.making = undefined;
       this.phase = 'calling';
       this.startedAtMs = guard.clock.now();
