@@ -79,7 +79,7 @@ async function play(
     `primary ${PRIMARY_MODEL} at ${addresses.primary}, secondary demand-small at ${addresses.secondary}`,
   );
   screen.line(
-    `${RATE / slow} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
+    `${Number((RATE / slow).toFixed(1))} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
       `${POPULAR_SHARE * 100} % of them ask about one of ${POPULAR_INPUTS} popular inputs, the others about new ones`,
   );
   const record = new DemoRecord();

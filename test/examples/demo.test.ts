@@ -133,8 +133,9 @@ describe('stopping the demo', () => {
   });
 
   it('leaves no server behind when it is killed', { timeout: LONG }, async () => {
-    const demo = run(DEMO, '--seconds', '600', '--headless');
+    const demo = run(DEMO, '--seconds', '600', '--slow', '7', '--headless');
     await demo.says('healthy: ');
+    expect(demo.stdout()).toContain('\n21.4 calls/s for 600 s ');
     demo.process.kill('SIGKILL');
     expect(await demo.ended()).toBe('SIGKILL');
     await expectServersGone(demo);

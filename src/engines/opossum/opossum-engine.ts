@@ -19,7 +19,8 @@ export interface OpossumEngine extends Engine {
 
 /**
  * Runs failsoft's circuits on opossum breakers, for teams that have standardised on it; needs `opossum`, and with
- * TypeScript `@types/opossum`. opossum counts, decides and sends its events; a call is fired when it has ended, with its duration, so that what must not count does not.
+ * TypeScript `@types/opossum`. opossum counts, decides and sends its events; a call is fired when it has ended, with its
+ * duration, so that what must not count does not.
  *
  * The window and the open time follow the guard's clock, without timers. Only a failure rate trips it, over a time
  * window; it has one probe and no ramp, backoff or push-back: `capabilities` says so, and asking for one of these is an
