@@ -101,7 +101,7 @@ interface LooseOptions {
 }
 
 /** Whether a request has lost integers on its way through the method's decoder, so that others may look like it. */
-function isRounded(method: Method<unknown, unknown>, request: unknown, bytes: Buffer): boolean {
+export function isRounded(method: Method<unknown, unknown>, request: unknown, bytes: Buffer): boolean {
   return mayBeRounded(request) && !method.requestSerialize(request).equals(bytes);
 }
 

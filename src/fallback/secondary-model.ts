@@ -16,6 +16,7 @@ import {
   type ProtectionOptions,
   SMALLEST_BUDGET_MS,
 } from './protection.js';
+import { isRounded } from './request-key.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from './strategy.js';
 
 /** Options of {@link secondaryModel} that do not depend on the messages. */
@@ -117,6 +118,8 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
   enabled = true;
   readonly #client: Client;
   readonly #method: Method<unknown, unknown>;
+  /** The methods that it answers for whose requests its own encoder wrote. */
+  readonly #sameRequests = new Set<string>();
   readonly #options: LooseOptions;
   readonly #protection: Protection;
   readonly #classifier: Classifier;
@@ -154,6 +157,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     if (own.requestStream !== method.requestStream || own.responseStream !== method.responseStream)
       throw invalid(`${this.name} for ${method.path}`, 'a method of the same kind of streaming', own.path);
     if (own.responseDeserialize !== method.responseDeserialize) this.decoded = false;
+    if (own.requestSerialize === method.requestSerialize) this.#sameRequests.add(method.path);
   }
 
   /** Refused by its circuit or its limit, it throws at once and the next strategy is asked in the same turn. */
@@ -179,7 +183,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     const startMs = Date.now();
     const call: FallbackCall = {
       client: this.#client,
-      method: this.#method,
+      method: this.#methodFor(context),
       metadata,
       options: this.#callOptionsFor(context, budgetMs),
       signal,
@@ -199,6 +203,14 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
       message: respond ? mapEach(messages, (each) => respond(each, context.request)) : messages,
       source: this.name,
     };
+  }
+
+  /** What a decoder rounded goes out as it came: the secondary is to be asked what the primary was. */
+  #methodFor({ method, request, requestBytes: bytes }: FallbackContext<unknown>): Method<unknown, unknown> {
+    const own = this.#method;
+    if (bytes === undefined || own.requestStream || this.#options.request !== undefined) return own;
+    if (!this.#sameRequests.has(method) || !isRounded(own, request, bytes)) return own;
+    return { ...own, requestSerialize: () => bytes };
   }
 
   #metadataFor(context: FallbackContext<unknown>): Metadata {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   type Client,
@@ -9,7 +12,16 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { type AnyDefinition, loadSync, type ServiceDefinition } from '@grpc/proto-loader';
-import { createGuard, FallbackRegistry, lastGood } from 'failsoft';
+import {
+  createGuard,
+  DeferredDrainer,
+  type DeferredResult,
+  deferred,
+  FallbackRegistry,
+  lastGood,
+  secondaryModel,
+} from 'failsoft';
+import { openLevelQueue } from 'failsoft/queue-level';
 import { describe, expect, it } from 'vitest';
 import { canonical, digest, RequestKey } from '../../src/fallback/request-key.js';
 import { closedAfterEach } from '../support/closers.js';
@@ -62,6 +74,54 @@ describe('a request whose decoder rounds its integers', () => {
     primary.down = true;
     expect(await infer(client, ofUser('9007199254740992'))).toBe('error UNAVAILABLE');
     expect(await infer(client, ofUser('9007199254740993'))).toBe('for 9007199254740993');
+  });
+
+  it('is sent to a secondary as it was sent to the primary', async () => {
+    const down = await startInferServer((_, done) => done({ code: status.UNAVAILABLE, details: 'down' }));
+    const small = await startInferServer((call, done) =>
+      done(null, response({ id: `small for ${call.request.parameters.get('user')?.int64Param}` })),
+    );
+    const smallClient = new Clients(`127.0.0.1:${small.port}`, credentials.createInsecure());
+    const secondary = secondaryModel(smallClient, 'modelInfer', { name: 'small' });
+    const fallbacks = new FallbackRegistry().register(method, [secondary]);
+    const interceptors = [createGuard({ fallbacks }).interceptor];
+    const client = new Clients(`127.0.0.1:${down.port}`, credentials.createInsecure(), { interceptors });
+    closers.push(
+      down.stop,
+      small.stop,
+      () => smallClient.close(),
+      () => client.close(),
+    );
+    expect(await infer(client, ofUser('9007199254740993'))).toBe('small for 9007199254740993');
+    expect(await infer(client, ofUser('7'))).toBe('small for 7');
+  });
+
+  it('is replayed as it was sent', async () => {
+    const primary = { down: true };
+    const { port, stop } = await startInferServer((call, done) =>
+      primary.down
+        ? done({ code: status.UNAVAILABLE, details: 'down' })
+        : done(null, response({ id: `late for ${call.request.parameters.get('user')?.int64Param}` })),
+    );
+    const directory = mkdtempSync(join(tmpdir(), 'failsoft-rounded-'));
+    const queue = await openLevelQueue(directory);
+    const acknowledging = deferred<object, object>({ queue, acknowledge: () => ({ id: 'accepted' }) });
+    const fallbacks = new FallbackRegistry().register(method, [acknowledging]);
+    const interceptors = [createGuard({ fallbacks }).interceptor];
+    const client = new Clients(`127.0.0.1:${port}`, credentials.createInsecure(), { interceptors });
+    closers.push(
+      () => rmSync(directory, { recursive: true, force: true }),
+      stop,
+      () => client.close(),
+      () => queue.close(),
+    );
+    expect(await infer(client, ofUser('9007199254740993'))).toBe('accepted');
+    primary.down = false;
+    const result = await new Promise<DeferredResult>((resolve) => {
+      const drainer = new DeferredDrainer({ queue, methods: [{ method, client }], onResult: resolve });
+      closers.push(() => drainer.close());
+    });
+    expect(result.response).toMatchObject({ id: 'late for 9007199254740993' });
   });
 
   it('is known again in another order where nothing was rounded', () => {

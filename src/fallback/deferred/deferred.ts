@@ -85,7 +85,7 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
     const job: DeferredJob = {
       id: `${now.toString(36).padStart(9, '0')}-${randomUUID()}`,
       method: method.path,
-      request: method.requestSerialize(context.request).toString('base64'),
+      request: (context.requestBytes ?? method.requestSerialize(context.request)).toString('base64'),
       metadata: kept(context.metadata, this.#options.metadataKeys ?? []),
       acceptedAtMs: now,
       expiresAtMs: now + this.#expiresAfterMs,

@@ -3,6 +3,7 @@ import { DEFAULT_TABLE } from '../../classify/classifier.js';
 import { FailsoftError } from '../../errors.js';
 import { ErrorInfo } from '../../gen/google/rpc/error_details.js';
 import { Status } from '../../gen/google/rpc/status.js';
+import { isRounded } from '../request-key.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob } from './queue.js';
 
@@ -24,11 +25,12 @@ export function replay(
   timeoutMs: number,
 ): Promise<DeferredResult> {
   return new Promise((resolve, reject) => {
-    const { request, metadata } = readJob(method, job);
+    const { request, bytes, metadata } = readJob(method, job);
+    const rounded = isRounded(method, request, bytes); // then the model gets what the caller sent
     const options = { deadline: Date.now() + timeoutMs, failsoft: { fallback: false } };
     client.makeUnaryRequest(
       method.path,
-      (value: unknown) => method.requestSerialize(value),
+      (value: unknown) => (rounded ? bytes : method.requestSerialize(value)),
       (bytes) => method.responseDeserialize(bytes),
       request,
       metadata,
@@ -41,12 +43,13 @@ export function replay(
 /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a job that cannot be read */
 function readJob(method: Method<unknown, unknown>, job: DeferredJob) {
   try {
-    const request = method.requestDeserialize(Buffer.from(job.request, 'base64'));
+    const bytes = Buffer.from(job.request, 'base64');
+    const request = method.requestDeserialize(bytes);
     const metadata = new Metadata();
     for (const [key, value] of job.metadata)
       metadata.add(key, key.endsWith('-bin') ? Buffer.from(value, 'base64') : value);
     metadata.set(IDEMPOTENCY_KEY, job.id);
-    return { request, metadata };
+    return { request, bytes, metadata };
   } catch (error) {
     throw new FailsoftError('FAILSOFT_INVALID_ARGUMENT', `unreadable: ${textOf(error)}`, { cause: error });
   }
