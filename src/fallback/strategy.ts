@@ -141,7 +141,7 @@ export interface FallbackStrategy<Req, Res> {
   readonly decoded?: boolean;
   /**
    * Whether it, or its `keep`, looks at the request or the metadata. Where no strategy of a method does, no call pays for
-   * remembering what it sent, and both may have changed since. @default true
+   * remembering what it sent: both may have changed since, and of a stream there is only the first message. @default true
    */
   readonly readsCall?: boolean;
   answer(context: FallbackContext<Req>): Answering<Res>;

@@ -45,9 +45,9 @@ export class GuardedCall extends ReceivingCall {
   override start(metadata: Metadata, listener: Partial<InterceptingListener> = NO_LISTENER): void {
     const { requestStream } = this.options.method_definition;
     const waits = this.said.key === undefined && this.guard.settings.keyPart.needsRequest;
-    // The caller may use its own for the next call as soon as this one is made; what is kept, or used in a later turn,
-    // must not change with it.
-    const outlives = this.chain?.readsCall === true || (waits && requestStream);
+    // The caller may use its own for the next call as soon as this one is made; what is kept, or may be used in a later
+    // turn, must not change with it.
+    const outlives = this.chain?.readsCall === true || waits;
     this.metadata = outlives ? metadata.clone() : metadata;
     this.listener = listener;
     if (this.cancelledBeforeStart !== undefined) return this.endUnmade(this.cancelledBeforeStart);
@@ -63,7 +63,8 @@ export class GuardedCall extends ReceivingCall {
     if (this.conversing) {
       this.noteSending();
       this.watch?.sent();
-      this.real?.sendMessageWithContext(this.sent === undefined ? context : this.noted(context), message);
+      const replaceable = this.chain !== undefined && !this.delivered;
+      this.real?.sendMessageWithContext(replaceable ? this.noted(context) : context, message);
     } else if (context.callback !== undefined) {
       process.nextTick(context.callback); // nobody takes the message, and a writer that is not called back hangs
     }
@@ -144,7 +145,7 @@ export class GuardedCall extends ReceivingCall {
     const permits = Permits.acquire(entry, this.said.mode ?? 'enforce');
     this.setDeadline();
     const { requestSerialize, requestStream } = this.options.method_definition;
-    if (this.chain !== undefined && (requestStream || this.chain.readsCall)) {
+    if (this.chain?.readsCall === true) {
       const limitBytes = requestStream ? this.guard.settings.fallbackBufferBytes : Number.POSITIVE_INFINITY;
       this.sent = new SentMessages(requestSerialize, limitBytes);
     }

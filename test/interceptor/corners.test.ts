@@ -1,5 +1,7 @@
 import {
   type CallOptions,
+  InterceptingCall,
+  type Interceptor,
   Metadata,
   type ServerUnaryCall,
   type ServiceError,
@@ -9,6 +11,7 @@ import {
 import {
   type Answer,
   by,
+  defaultPrediction,
   FallbackRegistry,
   type FallbackStrategy,
   type FinishedCall,
@@ -331,6 +334,60 @@ describe('what a client stream sent', () => {
   });
 });
 
+describe('a stream whose only fallback looks at nothing that was sent', () => {
+  it.each(['clientStream', 'bidi'] as const)('is encoded once (%s)', async (kind) => {
+    const server = await startEchoServer();
+    const guard = createGuard({ fallbacks: registry(kind, defaultPrediction({ text: 'default' })) });
+    let encoded = 0;
+    const counting: Interceptor = (options, nextCall) => {
+      const { requestSerialize: serialize } = options.method_definition;
+      options.method_definition.requestSerialize = (message) => {
+        encoded++;
+        return serialize(message);
+      };
+      return new InterceptingCall(nextCall(options));
+    };
+    const client = echoClient(server.address, { interceptors: [counting, guard.interceptor] });
+    closers.push(
+      () => server.close(),
+      () => client.close(),
+      () => guard.close(),
+    );
+    const heard = await new Promise<unknown>((resolve) => {
+      const call =
+        kind === 'bidi'
+          ? client
+              .bidi(new Metadata(), {})
+              .on('data', () => {})
+              .on('status', resolve)
+          : client.clientStream(new Metadata(), {}, (_error, value) => resolve(value));
+      call.write({ text: 'a' });
+      call.write({ text: 'b' });
+      call.end({ text: 'c' });
+    });
+    expect(heard).toBeDefined();
+    expect(encoded).toBe(3);
+  });
+
+  it('calls back a writer whose message the server does not take any more, and is answered', async () => {
+    const { client, server } = await setUp({
+      fallbacks: registry('clientStream', defaultPrediction({ text: 'default' })),
+    });
+    server.handlers.clientStream = (_call, callback) => failing(_call, callback);
+    const answer = await new Promise<Message | undefined>((resolve) => {
+      const call = client.clientStream(new Metadata(), {}, (_error, value) => resolve(value));
+      const text = 'x'.repeat(2 ** 20);
+      let left = 5;
+      const write = () => {
+        if (left-- > 0) call.write({ text }, write);
+        else call.end();
+      };
+      write();
+    });
+    expect(answer?.text).toBe('default');
+  });
+});
+
 describe('the time of the server', () => {
   it('is not what a caller took to send, also when the answer comes before the end of it', async () => {
     const clock = new ManualClock();
@@ -571,6 +628,23 @@ describe('a call', () => {
       setImmediate(() => call.end({ text: 'a' }));
     });
     expect(answer?.text).toBe('alice');
+  });
+
+  it('that waits for a message which comes late goes with the metadata that it was made with', async () => {
+    const { server, guard } = await setUp({ keyBy: byText });
+    const late: Interceptor = (options, nextCall) =>
+      new InterceptingCall(nextCall(options), {
+        sendMessage: (message, next) => setImmediate(next, message),
+      });
+    const client = echoClient(server.address, { interceptors: [late, guard.interceptor] });
+    closers.push(() => client.close());
+    server.handlers.unary = (call, callback) =>
+      callback(null, { text: String(call.metadata.get('authorization')) });
+    const metadata = new Metadata();
+    metadata.set('authorization', 'alice');
+    const ended = callUnary(client, 'a', { metadata });
+    metadata.set('authorization', 'bob');
+    expect((await ended).value?.text).toBe('alice');
   });
 
   it('is found under the long name that it brought', async () => {
