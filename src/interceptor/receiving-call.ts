@@ -95,8 +95,11 @@ export abstract class ReceivingCall extends DeliveringCall implements Intercepti
       if (asked < this.reads) this.watch?.reading();
       for (let read = asked; read < this.reads; read++) this.real?.startRead();
       this.reads--;
-      this.deliver(message);
-      if (this.heldStatus !== undefined) this.onReceiveStatus(this.heldStatus);
+      try {
+        this.deliver(message);
+      } finally {
+        if (this.heldStatus !== undefined) this.onReceiveStatus(this.heldStatus); // also to a listener that threw
+      }
     };
     this.fallBack(outcome, { code: status.OK, details: '', metadata: new Metadata() });
   }

@@ -595,6 +595,41 @@ describe("a caller's own listener that throws", () => {
     expect(ended.events).toEqual(['metadata', ...expected]);
     await expect.poll(() => errors).toEqual(['a bug of the caller']);
   });
+
+  it('still hears the end of a stream that ended before a fallback declined its first message', async () => {
+    let decide = () => {};
+    const deciding: Strategy = {
+      name: 'default',
+      answer: () =>
+        new Promise((resolve) => {
+          decide = () => resolve(undefined);
+        }),
+    };
+    const { client, server, guard } = await setUp({
+      classify: { classifyMessage: inBand },
+      fallbacks: registry('serverStream', deciding),
+    });
+    server.handlers.serverStream = (call) => {
+      call.write({ text: 'error: warming up' });
+      call.emit('error', { code: status.INTERNAL, details: '' });
+    };
+    const errors = uncaught();
+    const call = client.serverStream({ text: 'a' }, new Metadata(), {});
+    let last: StatusObject | undefined;
+    call.on('error', () => {});
+    call.on('status', (ended: StatusObject) => {
+      last = ended;
+    });
+    call.on('metadata', () => {
+      throw new Error('a bug of the caller');
+    });
+    call.on('data', () => {});
+    await expect.poll(() => guard.circuit(echoService.serverStream).snapshot().inFlight).toBe(0);
+    await callUnary(client, 'behind the status of the stream');
+    decide();
+    await expect.poll(() => last?.code).toBe(status.INTERNAL);
+    expect(errors).toEqual(['a bug of the caller']);
+  });
 });
 
 describe('a call', () => {
