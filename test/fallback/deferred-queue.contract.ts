@@ -100,6 +100,18 @@ export function deferredQueueContract(
       expect(await queue.take(3, Date.now())).toEqual([]);
     });
 
+    it('takes back no job that is done or dead', async () => {
+      const { queue } = await open();
+      const jobs = ['job-1', 'job-2'].map((id) => job(id));
+      for (const each of jobs) await queue.enqueue(each);
+      const [done, hopeless] = await queue.take(2, Date.now());
+      if (done) await queue.complete(done);
+      if (hopeless) await queue.bury(hopeless, 'no such model', 1);
+      expect(await Promise.all(jobs.map((each) => queue.withdraw(each)))).toEqual([false, false]);
+      expect(await queue.dead(10)).toMatchObject([{ job: { id: 'job-2' } }]);
+      expect(await queue.counts()).toEqual({ waiting: 0, active: 0, dead: 1 });
+    });
+
     it('finishes only what it gave out', async () => {
       const { queue } = await open();
       await queue.enqueue(job('job-1'));

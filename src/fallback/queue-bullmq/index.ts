@@ -72,6 +72,8 @@ class BullQueue implements DeferredQueue {
   }
 
   async withdraw(job: DeferredJob): Promise<boolean> {
+    const held = await this.#queue.getJob(job.id);
+    if (held === undefined || (await held.isFailed())) return false; // a dead one stays for people to look at
     return (await this.#queue.remove(job.id)) > 0; // one that is locked stays
   }
 
