@@ -75,8 +75,8 @@ export abstract class ReceivingCall extends DeliveringCall implements Intercepti
   private receiveStreamed(message: unknown): void {
     this.watch?.received();
     const outcome = this.messageOutcome;
-    if (outcome !== undefined && isUnhealthy(outcome) && !this.delivered && this.servesFailures())
-      return this.replace(outcome, message);
+    const replaceable = !this.delivered && !this.cancelled && this.servesFailures();
+    if (outcome !== undefined && isUnhealthy(outcome) && replaceable) return this.replace(outcome, message);
     if (this.permits?.probe === true) {
       // Decided by its first message: a long stream must not run into the time limit of a probe.
       this.settle(this.messageOutcome ?? 'success', status.OK, 0);

@@ -135,6 +135,39 @@ describe('a cancel', () => {
       expect(guard.snapshots()).toEqual([]);
     },
   );
+
+  it('is the end, though a first message that a fallback could replace is on its way', async () => {
+    const server = await startEchoServer({
+      serverStream: (call) => call.write({ text: 'error: warming up' }),
+    });
+    const guard = createGuard({
+      circuit: neverTrip(),
+      classify: { classifyMessage: inBand },
+      fallbacks: registry('serverStream', giving({})),
+    });
+    let cancel = () => {};
+    const meanwhile: Interceptor = (options, nextCall) =>
+      new InterceptingCall(nextCall(options), {
+        start: (metadata, _listener, next) =>
+          next(metadata, {
+            onReceiveMessage: (message, pass) => {
+              cancel();
+              pass(message);
+            },
+          }),
+      });
+    const client = echoClient(server.address, { interceptors: [guard.interceptor, meanwhile] });
+    closers.push(
+      () => server.close(),
+      () => client.close(),
+      () => guard.close(),
+    );
+    const call = client.serverStream({ text: 'a' }, new Metadata(), {});
+    cancel = () => call.cancel();
+    expect((await logOf(call)).status.code).toBe(status.CANCELLED);
+    const { totals } = guard.circuit(echoService.serverStream).snapshot();
+    expect(totals.outcomes).toMatchObject({ ignored: 1, failure: 0 });
+  });
 });
 
 describe('a conversation whose first message a fallback could replace', () => {
