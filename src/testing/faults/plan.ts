@@ -82,6 +82,9 @@ export type StreamBreak = { readonly afterMessages: number } & (
   | { readonly kind: 'error-message'; readonly message: string }
   /** Nothing more comes, and the stream does not end. */
   | { readonly kind: 'stall' }
-  /** The connection is destroyed. */
+  /**
+   * The connection is destroyed; also when a client of grpc-js cancels the stream then, as it ends its stream first, and
+   * tells of the cancellation in a frame that comes later.
+   */
   | { readonly kind: 'drop' }
 );
