@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** A listener of one event. What it throws, or a promise of it rejects with, never reaches a call. */
 export type Listener<E> = (event: E) => void;
 
@@ -48,6 +50,11 @@ function listenerOf(name: PropertyKey, event: object): string {
  * @param where whose error it is
  */
 export function warn(error: unknown, where?: string): void {
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const message = error instanceof Error ? (error.stack ?? error.message) : textOf(error);
   process.emitWarning(where === undefined ? message : `${where}: ${message}`, 'FailsoftWarning');
+}
+
+/** Anything can be thrown, also what `String()` itself throws at. */
+function textOf(thrown: unknown): string {
+  return typeof thrown === 'object' ? inspect(thrown) : String(thrown);
 }

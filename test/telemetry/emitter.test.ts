@@ -46,6 +46,23 @@ describe('an emitter', () => {
     });
   });
 
+  it.each([
+    ['an object', { code: 7 }, '{ code: 7 }'],
+    ['an object that is no text', Object.create(null), 'Object: null prototype'],
+    ['text', 'no luck', "a listener of 'plain': no luck"],
+  ])('goes on where a listener throws %s', async (_what, thrown: unknown, expected) => {
+    const heard = warnings();
+    const emitter = new Emitter<Events>();
+    const after: unknown[] = [];
+    emitter.on('plain', () => {
+      throw thrown;
+    });
+    emitter.on('plain', ({ text }) => after.push(text));
+    emitter.emit('plain', { text: 'a' });
+    expect(after).toEqual(['a']);
+    await expect.poll(() => heard).toEqual([expect.stringContaining(expected)]);
+  });
+
   it('says nothing more to who has left, or when it was cleared', () => {
     const emitter = new Emitter<Events>();
     const heard: string[] = [];
