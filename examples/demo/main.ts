@@ -32,6 +32,7 @@ function readOptions(): 'help' | DemoOptions | undefined {
 }
 
 async function run(options: DemoOptions): Promise<void> {
+  const { slow, host, seed } = options;
   const stopped = new AbortController();
   for (const [signal, code] of Object.entries(SIGNALS)) {
     process.once(signal, () => {
@@ -44,8 +45,8 @@ async function run(options: DemoOptions): Promise<void> {
     stopped.abort();
   });
   const started = await Promise.allSettled([
-    ServerProcess.start({ model: PRIMARY_MODEL, latencyMs: 10 * options.slow, seed: options.seed }),
-    ServerProcess.start({ model: 'demand-small', latencyMs: 20 * options.slow, seed: options.seed }),
+    ServerProcess.start({ model: PRIMARY_MODEL, latencyMs: 10 * slow, host, seed }),
+    ServerProcess.start({ model: 'demand-small', latencyMs: 20 * slow, host, seed }),
   ]);
   const servers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   try {

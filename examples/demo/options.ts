@@ -1,4 +1,5 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
@@ -14,6 +15,7 @@ export const HELP = `The demo: predictions through an outage
   --slow N         in slow motion, for a busy machine: latencies, deadlines and pauses between calls N times as long, 1 to
                    ${MOST_SLOW} (default 1); --seconds is not changed by it
   --engine NAME    which circuits: native or opossum (default native)
+  --host ADDRESS   the IP address that the servers listen on (default 127.0.0.1)
   --seed N         seed of the traffic: when calls are made and what they ask (default 1)
   --headless       no redrawing: one line per phase and transition, as when the output is no terminal
   --json FILE      also write the result to FILE as JSON; times in it are milliseconds since the first call
@@ -33,6 +35,7 @@ export interface DemoOptions {
   /** How many times as long everything takes, but for the phases. */
   readonly slow: number;
   readonly engine: EngineName;
+  readonly host: string;
   readonly seed: number;
   readonly headless: boolean;
   /** An absolute path. */
@@ -52,6 +55,7 @@ export function parseOptions(args: readonly string[]): 'help' | DemoOptions {
     seconds: integer('--seconds', values.seconds, LEAST_SECONDS, MOST_SECONDS),
     slow: integer('--slow', values.slow, 1, MOST_SLOW),
     engine: engineName(values.engine),
+    host: ipAddress('--host', values.host),
     seed: integer('--seed', values.seed, 0, 1_000_000_000),
     headless: values.headless,
     json: values.json === undefined ? undefined : writable('--json', values.json),
@@ -68,6 +72,7 @@ function parse(args: readonly string[]) {
         seconds: { type: 'string', default: '30' },
         slow: { type: 'string', default: '1' },
         engine: { type: 'string', default: 'native' },
+        host: { type: 'string', default: '127.0.0.1' },
         seed: { type: 'string', default: '1' },
         headless: { type: 'boolean', default: false },
         json: { type: 'string' },
@@ -91,6 +96,11 @@ function engineName(text: string): EngineName {
   if (name === undefined)
     throw new UsageError(`--engine: expected one of ${ENGINES.join(', ')}, got "${text}"`);
   return name;
+}
+
+function ipAddress(option: string, text: string): string {
+  if (isIP(text) === 0) throw new UsageError(`${option}: expected an IP address, got "${text}"`);
+  return text;
 }
 
 /** Found out now, not after the last phase. */

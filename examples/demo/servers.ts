@@ -12,6 +12,7 @@ const FAULT_DEADLINE_MS = 30_000;
 
 export interface ServerOptions {
   readonly model: DemandModelName;
+  readonly host: string;
   readonly latencyMs: number;
   readonly seed: number;
 }
@@ -77,13 +78,14 @@ export class ServerProcess {
   }
 
   async #run(port: string): Promise<void> {
-    const { model, latencyMs, seed } = this.options;
+    const { model, host, latencyMs, seed } = this.options;
     // Not in the terminal's process group, so that Ctrl-C reaches the demo alone; it ends with its standard input.
     const child = spawn(
       process.execPath,
       [
         ...['--import', import.meta.resolve('tsx'), CLI, '--json', '--until-stdin-ends'],
-        ...['--port', port, '--models', model, '--latency-ms', String(latencyMs), '--seed', String(seed)],
+        ...['--host', host, '--port', port, '--models', model],
+        ...['--latency-ms', String(latencyMs), '--seed', String(seed)],
       ],
       { stdio: ['pipe', 'pipe', 'inherit'], detached: true, windowsHide: true },
     );

@@ -6,6 +6,7 @@ import { ENGINES, type EngineName } from '../../examples/demo/options.js';
 import { PHASES } from '../../examples/demo/phases.js';
 import type { DemoResult } from '../../examples/demo/record.js';
 import { HEADERS, SOURCES } from '../../examples/demo/report.js';
+import { OWN_HOST } from '../support/own-host.js';
 import { listens, type Program, run } from './support.js';
 
 const DEMO = 'examples/demo/main.ts';
@@ -40,7 +41,7 @@ const pace = ['--seconds', String(SECONDS), '--slow', String(SLOW)] as const;
 
 async function expectStory(engine: EngineName): Promise<void> {
   const file = join(directory, `${engine}.json`);
-  const demo = run(DEMO, ...pace, '--headless', '--json', file, '--engine', engine);
+  const demo = run(DEMO, '--host', OWN_HOST, ...pace, '--headless', '--json', file, '--engine', engine);
   expect(await demo.ended(), demo.stderr()).toBe(0);
   await expectServersGone(demo);
   const result = read(file);
@@ -112,7 +113,7 @@ describe('stopping the demo', () => {
     ['SIGTERM', 143],
   ] as const)('%s ends it with what it has, and both servers', { timeout: LONG }, async (signal, code) => {
     const file = join(directory, `${signal}.json`);
-    const demo = run(DEMO, '--seconds', '600', '--headless', '--json', file);
+    const demo = run(DEMO, '--host', OWN_HOST, '--seconds', '600', '--headless', '--json', file);
     await demo.says('healthy: ');
     demo.process.kill(signal);
     expect(await demo.ended(), demo.stderr()).toBe(code);
@@ -124,7 +125,7 @@ describe('stopping the demo', () => {
   });
 
   it('ends when nobody reads what it prints', { timeout: LONG }, async () => {
-    const demo = run(DEMO, '--seconds', '12', '--headless');
+    const demo = run(DEMO, '--host', OWN_HOST, '--seconds', '12', '--headless');
     await demo.says('healthy: ');
     demo.process.stdout?.destroy();
     expect(await demo.ended()).toBe(141);
@@ -133,7 +134,7 @@ describe('stopping the demo', () => {
   });
 
   it('leaves no server behind when it is killed', { timeout: LONG }, async () => {
-    const demo = run(DEMO, '--seconds', '600', '--slow', '7', '--headless');
+    const demo = run(DEMO, '--host', OWN_HOST, '--seconds', '600', '--slow', '7', '--headless');
     await demo.says('healthy: ');
     expect(demo.stdout()).toContain('\n21.4 calls/s for 600 s ');
     demo.process.kill('SIGKILL');
