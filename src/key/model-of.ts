@@ -40,11 +40,16 @@ export interface ModelExtractor {
   modelOf(request: unknown, metadata: Metadata): ModelName | undefined;
 }
 
-/** Ray Serve's services are the users' own; their metadata tells. */
+/**
+ * Ray Serve's services are the users' own; their metadata tells. A multiplexed model is one of its application: two of these
+ * may each have a "base".
+ */
 const fromMetadata: ModelExtractor = {
   needsRequest: false,
-  modelOf: (_request, metadata) =>
-    named(metadata.get('multiplexed_model_id')[0] ?? metadata.get('application')[0], undefined),
+  modelOf: (_request, metadata) => {
+    const names = [metadata.get('application')[0], metadata.get('multiplexed_model_id')[0]];
+    return named(names.filter((name) => name !== undefined && name !== '').join('/'), undefined);
+  },
 };
 
 export function modelExtractor(method: string): ModelExtractor {
