@@ -35,9 +35,8 @@ export function perMethod(): KeyBy {
 
 /**
  * One circuit per model behind a method: Open Inference Protocol (Triton, KServe, MLServer), TensorFlow Serving,
- * TorchServe and BentoML requests name it in the message, Ray Serve in the metadata (`application/model`, or the one that is
- * there). A request that names none has the
- * method's circuit.
+ * TorchServe and BentoML requests name it in the message, Ray Serve in the metadata (`application/model`, or the one that
+ * is there). A request that names none has the method's circuit.
  * @param options.version whether each version of a model has a circuit of its own. @default false
  */
 export function perModel(options: { version?: boolean } = {}): KeyBy {
