@@ -88,9 +88,15 @@ module.exports = {
       'An engine makes circuits; it knows neither keys nor calls. An adapter passes on outcomes and tells events.',
     ),
     room(
-      'registry',
-      ['^src/key/', '^src/circuit/types\\.ts$', '^src/engines/engine\\.ts$'],
-      'Holds circuits by key, through the engine that makes them.',
+      'status',
+      [
+        '^src/circuit/types\\.ts$',
+        '^src/fallback/strategy\\.ts$',
+        '^src/gen/google/',
+        '^src/classify/',
+        '^src/telemetry/',
+      ],
+      'The one codec of grpc-status-details-bin; what a rejection and a label look like on the wire.',
     ),
     room(
       'fallback',
@@ -108,15 +114,23 @@ module.exports = {
       'A strategy answers in place of the primary. It never reaches into the interceptor or the machine of a circuit.',
     ),
     room(
-      'interceptor',
+      'guard',
       [
-        '^src/(key|classify|registry|fallback|telemetry)/',
+        '^src/(call|status|key|classify|fallback|telemetry)/',
         '^src/engines/(engine|native)\\.ts$',
         '^src/circuit/(types|index)\\.ts$',
-        // The details of a rejection are google.rpc messages.
-        '^src/gen/google/',
       ],
-      'The way of a call uses every room, but of the circuit only its words, never the inside.',
+      'createGuard, the settings of methods, the circuits by key: of the circuit only its words, never the inside.',
+    ),
+    room(
+      'call',
+      [
+        '^src/(status|key|classify|fallback|telemetry)/',
+        // What a guard gives the calls of one method.
+        '^src/guard/(call-options|circuit-registry|method-settings)\\.ts$',
+        '^src/circuit/(types|index)\\.ts$',
+      ],
+      'The way of a call uses what a guard has prepared for its method, and never the guard itself.',
     ),
     room(
       'testing',
@@ -152,11 +166,10 @@ module.exports = {
       },
     },
     {
-      name: 'intercepting-call-stays-in-the-interceptor',
-      comment:
-        'grpc-js is known to the rooms that touch calls, not to the circuit, its registry or its engines.',
+      name: 'grpc-stays-out-of-the-machine',
+      comment: 'grpc-js is known to the rooms that touch calls, not to the circuit or its engines.',
       severity: 'error',
-      from: { path: '^src/(circuit|registry|engines|telemetry)/' },
+      from: { path: '^src/(circuit|engines|telemetry)/' },
       to: { path: '^node_modules/@grpc/' },
     },
     {

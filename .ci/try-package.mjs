@@ -58,7 +58,7 @@ for (const name of ${JSON.stringify(names)}) {
 }
 
 const CONSUMER = `import { Metadata, credentials } from '@grpc/grpc-js';
-import { createGuard, FallbackRegistry, isCircuitRejection, isFailsoftError } from 'failsoft';
+import { createGuard, FallbackRegistry, circuitRejectionOf, isFailsoftError } from 'failsoft';
 import { GRPCInferenceServiceClient, ModelInferRequest } from 'failsoft/protos/oip';
 import { startMockServer } from 'failsoft/testing';
 
@@ -70,7 +70,7 @@ const interceptors = [guard.interceptor];
 const client = new GRPCInferenceServiceClient(server.address, credentials.createInsecure(), { interceptors });
 const options = { failsoft: { fallback: false, key: 'mine' } };
 client.modelInfer(ModelInferRequest.fromPartial({}), new Metadata(), options, (error) => {
-  console.log(isCircuitRejection(error), isFailsoftError(error));
+  console.log(circuitRejectionOf(error), isFailsoftError(error));
 });
 client.modelInfer(ModelInferRequest.fromPartial({}), new Metadata(), { failsoft: { bypass: true } }, () => {});
 // @ts-expect-error the call option is typed, and this is not its type

@@ -4,9 +4,12 @@
  */
 export interface Clock {
   /**
-   * Milliseconds since the Unix epoch, monotonic within a process: a change of the wall clock does not move it.
+   * Milliseconds for durations and time limits within this process. Monotonic: a change of the wall clock does not move
+   * it. It stands still while the machine sleeps, so nothing that leaves the process is stamped with it.
    */
   now(): number;
+  /** Milliseconds since the Unix epoch: for what is stored, sent, or shown to people. Jumps when the wall clock is set. */
+  epochMs(): number;
   /**
    * Runs `callback` once after `delayMs`.
    * @returns a function that cancels it; cancelling twice, or after it ran, does nothing.
@@ -22,6 +25,7 @@ const origin = performance.timeOrigin;
 /** The clock of the running process: `performance.now()` on the epoch's scale, and Node's timers. */
 export const systemClock: Clock = {
   now: () => origin + performance.now(),
+  epochMs: () => Date.now(),
   setTimer: (callback, delayMs) => {
     let timer: NodeJS.Timeout;
     const arm = (leftMs: number) => {

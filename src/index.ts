@@ -1,7 +1,7 @@
 // The guard: what most users need.
 
 // When a circuit opens.
-export { adaptive, consecutive, failureRate, latency, slowRate } from './circuit/index.js';
+export { adaptive, consecutiveFailures, failureRate, latencyPercentile, slowRate } from './circuit/index.js';
 export type * from './circuit/types.js';
 // What an answer says about the server.
 export {
@@ -18,10 +18,8 @@ export { type Clock, systemClock } from './clock.js';
 export type { CircuitEnvironment, CircuitFactory, Engine, EngineCapabilities } from './engines/engine.js';
 export { nativeEngine } from './engines/native.js';
 export { FailsoftError, type FailsoftErrorCode, isFailsoftError } from './errors.js';
-// What answers instead.
-export type { AnswerStore, StoreState, StoreStateEvent, StoreStats } from './fallback/answer-store.js';
 export { type AnswerFunction, type AnswerWithOptions, answerWith } from './fallback/answer-with.js';
-export type { ChainOptions, FallbackChain } from './fallback/chain.js';
+export type { ChainOptions, FallbackChain } from './fallback/chain/chain.js';
 export { type CoalesceOptions, coalesce } from './fallback/coalesce.js';
 export {
   type DefaultPredictionOptions,
@@ -32,24 +30,35 @@ export { type DeferredOptions, deferred, JOB_ID_KEY } from './fallback/deferred/
 export { DeferredDrainer, type DrainedMethod, type DrainerOptions } from './fallback/deferred/drainer.js';
 export type { DeadJob, DeferredJob, DeferredQueue, QueueCounts } from './fallback/deferred/queue.js';
 export { type DeferredResult, IDEMPOTENCY_KEY } from './fallback/deferred/replay.js';
-export { type FailOptions, fail } from './fallback/fail.js';
+// What answers instead.
+export type {
+  AnswerStore,
+  StoreState,
+  StoreStateEvent,
+  StoreStats,
+} from './fallback/last-good/answer-store.js';
 export {
   type LastGood,
   type LastGoodOptions,
   type LastGoodStats,
   lastGood,
-} from './fallback/last-good.js';
+} from './fallback/last-good/last-good.js';
+export { type NoFallbackOptions, noFallback } from './fallback/no-fallback.js';
 export type { ProtectionOptions } from './fallback/protection.js';
 export { FallbackRegistry } from './fallback/registry.js';
-export { type ProtectedStrategy, type SecondaryOptions, secondaryModel } from './fallback/secondary-model.js';
+export {
+  type ProtectedStrategy,
+  type SecondaryOptions,
+  secondaryModel,
+} from './fallback/secondary/secondary-model.js';
 export type * from './fallback/strategy.js';
-export type { FailsoftCallOptions } from './interceptor/call-options.js';
-export { createGuard, type Guard, type GuardOptions } from './interceptor/guard.js';
-export type { Match } from './interceptor/match.js';
-export { type Provenance, provenance } from './interceptor/provenance.js';
-export { type CircuitRejection, isCircuitRejection } from './interceptor/rejection-status.js';
-export type { MethodOptions, MethodRule } from './interceptor/settings.js';
-export { by, type KeyBy, type KeyContext, type KeyPart, perMethod, perModel } from './key/key-by.js';
+export type { FailsoftCallOptions } from './guard/call-options.js';
+export { createGuard, type Guard, type GuardOptions } from './guard/guard.js';
+export type { Match } from './guard/match.js';
+export type { MethodOptions, MethodRule } from './guard/method-settings.js';
+export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';
+export { type Provenance, provenanceOf } from './status/provenance.js';
+export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';
 export type { Listener } from './telemetry/emitter.js';
 // What is told.
 export type { DegradedEvent, GuardEvents, IsolationEvent, TransitionEvent } from './telemetry/events.js';

@@ -7,7 +7,7 @@ import {
   SamplingBreaker,
 } from 'cockatiel';
 import CircuitBreaker from 'opossum';
-import { consecutive, failureRate, latency, slowRate } from '../../src/circuit/index.js';
+import { consecutiveFailures, failureRate, latencyPercentile, slowRate } from '../../src/circuit/index.js';
 import type { Circuit, CircuitOptions } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { systemClock } from '../../src/clock.js';
@@ -45,10 +45,10 @@ const closedOpossum = (action: () => Promise<unknown>) =>
 const allRules: CircuitOptions = {
   window: { type: 'time', durationMs: 10_000, buckets: 10 },
   trip: [
-    consecutive({ failures: 5 }),
+    consecutiveFailures({ failures: 5 }),
     failureRate({ threshold: 0.5, minimumCalls: 20 }),
     slowRate({ threshold: 0.8, slowThresholdMs: 200, minimumCalls: 20 }),
-    latency({ percentile: 99, thresholdMs: 300, minimumCalls: 100 }),
+    latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 }),
   ],
 };
 
@@ -129,7 +129,7 @@ const reject: Row = {
   budget: 50,
   peersAtLeast: { opossum: 50, cockatiel: 50 },
   open: async () => {
-    const ours = native({ trip: [consecutive({ failures: 1 })], open: { baseMs: 1e9 } });
+    const ours = native({ trip: [consecutiveFailures({ failures: 1 })], open: { baseMs: 1e9 } });
     once(ours, 'failure');
     if (ours.state !== 'open') throw new Error('the circuit should be open');
     const opossum = new CircuitBreaker(answer, { timeout: false, resetTimeout: 2 ** 31 - 1 });

@@ -10,7 +10,7 @@ import { bytesPerThing, nsPerAsyncCall } from '../lib/samplers.js';
 // The same circuit on both engines: `opossum` is the opossum engine here, not opossum alone.
 
 const environment = (now: () => number): CircuitEnvironment => ({
-  clock: { now, setTimer: () => () => {} },
+  clock: { now, epochMs: now, setTimer: () => () => {} },
   random: Math.random,
   listener: { transition: () => {}, isolation: () => {} },
 });

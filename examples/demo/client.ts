@@ -10,7 +10,7 @@ import {
   lastGood,
   perModel,
   presets,
-  provenance,
+  provenanceOf,
   secondaryModel,
 } from 'failsoft';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
@@ -95,7 +95,7 @@ export class DemoClient {
       done(error ? { error: error.message } : { source, level: demandLevel(response) });
     });
     call.on('metadata', (metadata) => {
-      source = provenance(metadata).source;
+      source = provenanceOf(metadata).source;
     });
   }
 

@@ -1,5 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
-import { type Provenance, provenance } from 'failsoft';
+import { type Provenance, provenanceOf } from 'failsoft';
 import type { GRPCInferenceServiceClient } from 'failsoft/protos/oip';
 import { DEMAND_LEVELS, demandLevel, demandRequest } from 'failsoft/testing';
 
@@ -36,7 +36,7 @@ export function predict(client: GRPCInferenceServiceClient, question: Question):
       resolve({
         model: response.modelName,
         level: DEMAND_LEVELS[demandLevel(response)],
-        provenance: provenance(headers),
+        provenance: provenanceOf(headers),
       });
     });
     const cancel = () => call.cancel();

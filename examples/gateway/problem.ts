@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { status as code } from '@grpc/grpc-js';
-import { isCircuitRejection } from 'failsoft';
+import { circuitRejectionOf } from 'failsoft';
 
 /** What is sent in place of a prediction, as `application/problem+json` (RFC 9457). */
 export interface Problem {
@@ -37,7 +37,7 @@ const HTTP_STATUS: Readonly<Record<number, readonly [status: number, detail?: st
 
 /** What an error of a request, whoever threw it, is to the HTTP caller. */
 export function problemOf(error: unknown): ProblemAnswer {
-  const rejection = isCircuitRejection(error);
+  const rejection = circuitRejectionOf(error);
   if (rejection) {
     const { circuit, reason, retryAfterMs } = rejection;
     const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1_000));

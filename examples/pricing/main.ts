@@ -15,7 +15,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import { createGuard, defaultPrediction, FallbackRegistry, lastGood, provenance } from 'failsoft';
+import { createGuard, defaultPrediction, FallbackRegistry, lastGood, provenanceOf } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 
 const MINUTE = 60_000;
@@ -70,7 +70,7 @@ function show(name: string): Promise<void> {
     };
     const call: ClientUnaryCall = client.Quote?.({ name }, done);
     call.on('metadata', (metadata) => {
-      const { source, cause, ageMs } = provenance(metadata);
+      const { source, cause, ageMs } = provenanceOf(metadata);
       const age = ageMs === undefined ? '' : `, ${ageMs / MINUTE} min old`;
       from = `${source}${age}${cause ? `, because ${cause}` : ''}`;
     });

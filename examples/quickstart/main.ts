@@ -5,10 +5,10 @@ import {
   FallbackRegistry,
   failureRate,
   lastGood,
-  latency,
+  latencyPercentile,
   perModel,
   presets,
-  provenance,
+  provenanceOf,
   secondaryModel,
 } from 'failsoft';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
@@ -44,7 +44,7 @@ const guard = createGuard({
   circuit: {
     trip: [
       failureRate({ threshold: 0.5, minimumCalls: 20 }),
-      latency({ percentile: 99, thresholdMs: 300, minimumCalls: 100 }),
+      latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 }),
     ],
   },
   methods: [{ match: modelInfer, defaultDeadlineMs: 500, fallbackReserveMs: 100 }],
@@ -67,7 +67,7 @@ function predict(features: readonly number[]): Promise<string> {
       else resolve(`level ${demandLevel(response)} from ${source}`);
     });
     call.on('metadata', (metadata) => {
-      source = provenance(metadata).source;
+      source = provenanceOf(metadata).source;
     });
   });
 }

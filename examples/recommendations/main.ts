@@ -14,7 +14,13 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import { consecutive, createGuard, defaultPrediction, FallbackRegistry, provenance } from 'failsoft';
+import {
+  consecutiveFailures,
+  createGuard,
+  defaultPrediction,
+  FallbackRegistry,
+  provenanceOf,
+} from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 
 const clock = new ManualClock(); // of the circuit: its seconds pass without waiting
@@ -56,7 +62,7 @@ const ofTheCountry = (visitor: object): Products => {
   return { names: bestsellers.get(country) ?? ['gift card'] };
 };
 const guard = createGuard({
-  circuit: { trip: [consecutive({ failures: 3 })], open: { baseMs: 10_000, jitter: 'none' } },
+  circuit: { trip: [consecutiveFailures({ failures: 3 })], open: { baseMs: 10_000, jitter: 'none' } },
   defaultDeadlineMs: 500,
   fallbacks: new FallbackRegistry().register(ForYou, [defaultPrediction(ofTheCountry)]),
   clock,
@@ -78,7 +84,7 @@ function row(user: string, country: string): Promise<{ names: readonly string[];
       error ? reject(error) : resolve({ names: products.names, from });
     const call: ClientUnaryCall = client.ForYou?.({ user, country }, done);
     call.on('metadata', (metadata) => {
-      const { source, cause } = provenance(metadata);
+      const { source, cause } = provenanceOf(metadata);
       from = cause ? `${source}, because ${cause}` : source;
     });
   });

@@ -7,14 +7,14 @@
 import { credentials, type ServiceError, status } from '@grpc/grpc-js';
 import {
   type CircuitOptions,
-  consecutive,
+  circuitRejectionOf,
+  consecutiveFailures,
   createGuard,
   FallbackRegistry,
-  fail,
-  isCircuitRejection,
   lastGood,
+  noFallback,
   perModel,
-  provenance,
+  provenanceOf,
 } from 'failsoft';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import {
@@ -34,12 +34,12 @@ const { modelInfer } = GRPCInferenceServiceService;
 const insecure = credentials.createInsecure();
 
 const circuit: CircuitOptions = {
-  trip: [consecutive({ failures: 2 })],
+  trip: [consecutiveFailures({ failures: 2 })],
   open: { baseMs: 30_000, jitter: 'none' },
   recovering: false, // two callers are no crowd that a cold model must be protected from
 };
-// The desk: fail() says that "no fallback" is a decision; what is added behind it some day is never asked.
-const none = new FallbackRegistry().register(modelInfer, [fail()]);
+// The desk: noFallback() says that "no fallback" is a decision; what is added behind it some day is never asked.
+const none = new FallbackRegistry().register(modelInfer, [noFallback()]);
 const desk = createGuard({ keyBy: perModel(), circuit, fallbacks: none, clock });
 desk.on('transition', ({ from, to, reason }) =>
   console.log(`  desk's circuit: ${from} -> ${to} (${reason})`),
@@ -63,7 +63,7 @@ function forecast(
       resolve(error ?? { level: demandLevel(response), age });
     });
     call.on('metadata', (metadata) => {
-      const { ageMs } = provenance(metadata);
+      const { ageMs } = provenanceOf(metadata);
       if (ageMs !== undefined) age = `${ageMs / 1_000} s old`;
     });
   });
@@ -73,7 +73,7 @@ async function trade(): Promise<void> {
   const said = await forecast(clients.desk);
   if ('level' in said)
     return console.log(`  desk: demand ${DEMAND_LEVELS[said.level]}, buys ${MEGAWATT_HOURS[said.level]} MWh`);
-  const rejection = isCircuitRejection(said);
+  const rejection = circuitRejectionOf(said);
   const again = rejection?.retryAfterMs
     ? `, no sooner than in ${rejection.retryAfterMs / 1_000} s again`
     : '';

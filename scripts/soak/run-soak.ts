@@ -1,5 +1,5 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import { by, createGuard, defaultPrediction, FallbackRegistry, type Guard } from '../../src/index.js';
+import { createGuard, defaultPrediction, FallbackRegistry, type Guard, perKey } from '../../src/index.js';
 import { seededRandom } from '../../src/testing/index.js';
 import { type EchoClient, echoClient, echoService, type Message } from '../../test/support/echo-service.js';
 import { callOnce } from '../../test/support/every-kind.js';
@@ -104,7 +104,7 @@ export async function runSoak(seconds: number, seed: number): Promise<boolean> {
 function soakGuard(): Guard {
   const text = { text: 'default' };
   return createGuard({
-    keyBy: by(({ request }) => (request as Message | undefined)?.text),
+    keyBy: perKey(({ request }) => (request as Message | undefined)?.text),
     circuit: {
       trip: [{ rule: 'failure-rate', threshold: 0.5, minimumCalls: 10 }],
       window: { type: 'count', size: 20 },

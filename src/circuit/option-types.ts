@@ -12,7 +12,7 @@ export type WindowOptions =
 
 /** A trip rule as data; made by `consecutive()`, `failureRate()`, `slowRate()`, `latency()`, `adaptive()`. */
 export type TripRule =
-  | { readonly rule: 'consecutive'; readonly failures: number }
+  | { readonly rule: 'consecutive-failures'; readonly failures: number }
   | { readonly rule: 'failure-rate'; readonly threshold: number; readonly minimumCalls: number }
   | {
       readonly rule: 'slow-rate';
@@ -21,7 +21,7 @@ export type TripRule =
       readonly minimumCalls: number;
     }
   | {
-      readonly rule: 'latency';
+      readonly rule: 'latency-percentile';
       readonly percentile: number;
       readonly thresholdMs: number;
       readonly minimumCalls: number;

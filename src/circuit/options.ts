@@ -8,7 +8,7 @@ import {
 } from './limit-options.js';
 import { checkDurationMs, checkShare } from './option-checks.js';
 import { parseRule } from './trip/compile.js';
-import { consecutive } from './trip/consecutive.js';
+import { consecutiveFailures } from './trip/consecutive-failures.js';
 import { failureRate } from './trip/failure-rate.js';
 import type { CircuitMode, CircuitOptions, Jitter, TripRule, WindowOptions } from './types.js';
 import type { ResolvedWindow } from './window/window.js';
@@ -111,14 +111,17 @@ function resolveTrip(
   const most = window.type === 'count' ? window.size : Number.POSITIVE_INFINITY;
   if (rules === undefined) {
     const minimumCalls = Math.min(20, most);
-    return Object.freeze([consecutive({ failures: 5 }), failureRate({ threshold: 0.5, minimumCalls })]);
+    return Object.freeze([
+      consecutiveFailures({ failures: 5 }),
+      failureRate({ threshold: 0.5, minimumCalls }),
+    ]);
   }
   if (!Array.isArray(rules) || rules.length > MAX_RULES) {
     throw invalid(field, `an array of at most ${MAX_RULES} trip rules`, rules);
   }
   const parsed = rules.map((rule, index) => parseRule(`${field}[${index}]`, rule));
   parsed.forEach((rule, index) => {
-    if (rule.rule !== 'consecutive' && rule.minimumCalls > most) {
+    if (rule.rule !== 'consecutive-failures' && rule.minimumCalls > most) {
       const expected = `at most ${most}, the window's size (it could never be reached)`;
       throw invalid(`${field}[${index}].minimumCalls`, expected, rule.minimumCalls);
     }

@@ -5,7 +5,7 @@ import { CIRCUIT_MODES, type ResolvedOptions } from './options.js';
 import { Ramp } from './ramp.js';
 import type { Settings } from './settings.js';
 import type { State } from './state.js';
-import { nearestRank } from './trip/latency.js';
+import { nearestRank } from './trip/latency-percentile.js';
 import { type CircuitSnapshot, type CircuitStateName, REJECTION_REASONS } from './types.js';
 import { COARSE_BITS, encodeLatency, leastMs } from './window/latency-code.js';
 import type { Window } from './window/window.js';

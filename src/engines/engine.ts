@@ -5,7 +5,9 @@ export type { CircuitEnvironment };
 
 /** What an engine can do beyond tripping on consecutive failures or a failure rate and probing once. */
 export interface EngineCapabilities {
-  readonly tripRules: ReadonlySet<'consecutive' | 'failure-rate' | 'slow-rate' | 'latency' | 'adaptive'>;
+  readonly tripRules: ReadonlySet<
+    'consecutive-failures' | 'failure-rate' | 'slow-rate' | 'latency-percentile' | 'adaptive'
+  >;
   readonly windows: ReadonlySet<'count' | 'time'>;
   /** `halfOpen.permittedProbes` or `successThreshold` above 1. */
   readonly severalProbes: boolean;

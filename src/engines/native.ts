@@ -7,7 +7,13 @@ import type { Engine } from './engine.js';
 export const nativeEngine: Engine = Object.freeze<Engine>({
   name: 'native',
   capabilities: Object.freeze({
-    tripRules: new Set(['consecutive', 'failure-rate', 'slow-rate', 'latency', 'adaptive'] as const),
+    tripRules: new Set([
+      'consecutive-failures',
+      'failure-rate',
+      'slow-rate',
+      'latency-percentile',
+      'adaptive',
+    ] as const),
     windows: new Set(['count', 'time'] as const),
     severalProbes: true,
     ramp: true,

@@ -4,7 +4,7 @@ import type { Outcome } from '../classify/outcome.js';
 import { invalid } from '../errors.js';
 import { warn } from '../telemetry/emitter.js';
 import { outcomeOfAbort, PROTECTION_KEYS, Protection, type ProtectionOptions } from './protection.js';
-import type { ProtectedStrategy } from './secondary-model.js';
+import type { ProtectedStrategy } from './secondary/secondary-model.js';
 import type { Answer, FallbackContext, Source, When } from './strategy.js';
 
 /** Options of {@link answerWith}. */

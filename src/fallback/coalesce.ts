@@ -3,7 +3,13 @@ import { checkKeys } from '../checks.js';
 import type { CircuitSnapshot } from '../circuit/types.js';
 import { invalid } from '../errors.js';
 import { decodeKept, encodeAnswer } from './messages.js';
-import { canonical, digest, REQUEST_KEY_OPTIONS, RequestKey, type RequestKeyOptions } from './request-key.js';
+import {
+  canonical,
+  digest,
+  REQUEST_KEY_OPTIONS,
+  RequestKey,
+  type RequestKeyOptions,
+} from './request-key/request-key.js';
 import type {
   Answer,
   Answering,

@@ -1,6 +1,6 @@
 import { checkFunction, checkNumber, checkOneOf } from '../checks.js';
 import { FailsoftError, invalid } from '../errors.js';
-import { type ChainOptions, FallbackChain } from './chain.js';
+import { type ChainOptions, FallbackChain } from './chain/chain.js';
 import type { FallbackStrategy, Method } from './strategy.js';
 
 /** Which method is answered by which strategies. One registry serves any number of guards and clients. */

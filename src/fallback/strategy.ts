@@ -131,7 +131,7 @@ export interface FallbackStrategy<Req, Res> {
    * left or too many calls of the chain wait already. @default found out by asking: a promise is aborted and dropped then
    */
   readonly waits?: boolean;
-  /** Ends the chain without an answer: neither it nor a later strategy is asked. See `fail()`. @default false */
+  /** Ends the chain without an answer: neither it nor a later strategy is asked. See `noFallback()`. @default false */
   readonly stops?: boolean;
   /**
    * Whether its messages come from the method's own deserializer and belong to nobody else. Others are put through the

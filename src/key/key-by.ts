@@ -64,14 +64,14 @@ export function perModel(options: { version?: boolean } = {}): KeyBy {
  * A key of your own, put behind the method's path.
  * @param keyOf gives the part, or undefined (or '') for the method's own circuit
  */
-export function by(keyOf: (context: KeyContext) => string | undefined): KeyBy {
-  checkFunction('by', keyOf);
+export function perKey(keyOf: (context: KeyContext) => string | undefined): KeyBy {
+  checkFunction('perKey', keyOf);
   return {
     forMethod: (method) => ({
       needsRequest: true,
       of: (request, metadata) => {
         const part = keyOf({ method, request, metadata }) ?? '';
-        if (typeof part !== 'string') throw invalid('by(keyOf)', 'a string or undefined', part);
+        if (typeof part !== 'string') throw invalid('perKey(keyOf)', 'a string or undefined', part);
         return bounded(part);
       },
     }),

@@ -11,6 +11,8 @@ interface Timer {
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {
   #now: number;
+  /** How far the wall clock is ahead of `now()`. */
+  #epochAheadMs = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
@@ -21,6 +23,19 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#now;
+  }
+
+  /** Runs along with `now()`, from the same start, until {@link stepEpoch} moves it. */
+  epochMs(): number {
+    return this.#now + this.#epochAheadMs;
+  }
+
+  /**
+   * Sets the wall clock forward, or back, as an administrator, NTP or a sleeping machine does. No timer runs.
+   * @param ms milliseconds; negative: back
+   */
+  stepEpoch(ms: number): void {
+    this.#epochAheadMs += checkNumber('stepEpoch.ms', ms, Number.MIN_SAFE_INTEGER);
   }
 
   setTimer(callback: () => void, delayMs: number): () => void {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { consecutive } from '../../src/circuit/index.js';
+import { consecutiveFailures } from '../../src/circuit/index.js';
 import type { CircuitMode, CircuitOptions } from '../../src/circuit/types.js';
 import { bench } from './harness.js';
 
 const OPTIONS: CircuitOptions = {
-  trip: [consecutive({ failures: 2 })],
+  trip: [consecutiveFailures({ failures: 2 })],
   open: { baseMs: 1000, jitter: 'none' },
   halfOpen: { probeTimeoutMs: 500 },
   recovering: { durationMs: 1000, initialShare: 0.5 },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { adaptive, consecutive } from '../../src/circuit/index.js';
+import { adaptive, consecutiveFailures } from '../../src/circuit/index.js';
 import { Baseline } from '../../src/circuit/trip/adaptive.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import { encodeLatency } from '../../src/circuit/window/latency-code.js';
@@ -29,7 +29,7 @@ describe('reading the clock', () => {
   });
 
   it('a rejection of an open circuit does once', () => {
-    const b = bench({ trip: [consecutive({ failures: 1 })] });
+    const b = bench({ trip: [consecutiveFailures({ failures: 1 })] });
     b.call('failure');
     const readSoFar = countReads(b);
     b.reject();
@@ -136,7 +136,7 @@ describe('AIMD', () => {
     'a call from before that ended %s is waited for no longer',
     (how) => {
       const b = bench({
-        trip: [consecutive({ failures: 1 })],
+        trip: [consecutiveFailures({ failures: 1 })],
         open: { baseMs: 1000, jitter: 'none' },
         recovering: false,
         concurrency: { type: 'aimd', initialLimit: 100, backoffRatio: 0.5 },

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { consecutive } from '../../src/circuit/index.js';
+import { consecutiveFailures } from '../../src/circuit/index.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { bench } from './harness.js';
 
-const make = () => bench({ trip: [consecutive({ failures: 3 })] });
+const make = () => bench({ trip: [consecutiveFailures({ failures: 3 })] });
 
 describe('execute', () => {
   it('hands a signal in: the given one, or one that never aborts', async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { consecutive } from '../../src/circuit/index.js';
+import { consecutiveFailures } from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import { type Bench, bench } from './harness.js';
 
 function halfOpen(permittedProbes: number, successThreshold: number, more: CircuitOptions = {}): Bench {
   const b = bench({
-    trip: [consecutive({ failures: 1 })],
+    trip: [consecutiveFailures({ failures: 1 })],
     open: { baseMs: 1000, jitter: 'none' },
     halfOpen: { permittedProbes, successThreshold, probeTimeoutMs: 500 },
     recovering: false,

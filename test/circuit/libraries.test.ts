@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { consecutive, failureRate, slowRate } from '../../src/circuit/index.js';
+import { consecutiveFailures, failureRate, slowRate } from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { type Bench, bench } from './harness.js';
@@ -115,7 +115,7 @@ const resilience4j: readonly Row[] = [
 const gobreaker: readonly Row[] = [
   [
     'trips by default on more than five failures in a row: consecutive with six',
-    { ...plain, trip: [consecutive({ failures: 6 })], open: open(60_000) },
+    { ...plain, trip: [consecutiveFailures({ failures: 6 })], open: open(60_000) },
     [
       ['failure', 5],
       { state: 'closed' },
@@ -128,7 +128,12 @@ const gobreaker: readonly Row[] = [
   ],
   [
     'half-open after the timeout; as many successes in a row as MaxRequests close it',
-    { ...plain, trip: [consecutive({ failures: 1 })], open: open(60_000), halfOpen: { permittedProbes: 3 } },
+    {
+      ...plain,
+      trip: [consecutiveFailures({ failures: 1 })],
+      open: open(60_000),
+      halfOpen: { permittedProbes: 3 },
+    },
     [
       ['failure', 1],
       { waitMs: 60_000 },
@@ -141,7 +146,12 @@ const gobreaker: readonly Row[] = [
   ],
   [
     'one failure in half-open opens it again',
-    { ...plain, trip: [consecutive({ failures: 1 })], open: open(60_000), halfOpen: { permittedProbes: 3 } },
+    {
+      ...plain,
+      trip: [consecutiveFailures({ failures: 1 })],
+      open: open(60_000),
+      halfOpen: { permittedProbes: 3 },
+    },
     [['failure', 1], { waitMs: 60_000 }, ['success', 2], ['failure', 1], { state: 'open' }, { rejects: 1 }],
   ],
 ];
@@ -149,7 +159,7 @@ const gobreaker: readonly Row[] = [
 const failsafeGo: readonly Row[] = [
   [
     'a failure threshold of so many in a row',
-    { ...plain, trip: [consecutive({ failures: 3 })], open: open(1000) },
+    { ...plain, trip: [consecutiveFailures({ failures: 3 })], open: open(1000) },
     [['failure', 2], ['success', 1], ['failure', 2], { state: 'closed' }, ['failure', 1], { state: 'open' }],
   ],
   [
@@ -165,7 +175,7 @@ const failsafeGo: readonly Row[] = [
     'a success threshold ratio decides half-open as early as it is certain: two failures of five make four successes impossible',
     {
       ...plain,
-      trip: [consecutive({ failures: 1 })],
+      trip: [consecutiveFailures({ failures: 1 })],
       open: open(1000),
       halfOpen: { permittedProbes: 5, successThreshold: 4 },
     },
@@ -194,12 +204,12 @@ const polly: readonly Row[] = [
   ],
   [
     'after the break one action goes through: success closes',
-    { ...plain, trip: [consecutive({ failures: 2 })], open: open(5000) },
+    { ...plain, trip: [consecutiveFailures({ failures: 2 })], open: open(5000) },
     [['failure', 2], { waitMs: 5000 }, { state: 'half-open' }, ['success', 1], { state: 'closed' }],
   ],
   [
     'and a failure breaks for the whole duration again',
-    { ...plain, trip: [consecutive({ failures: 2 })], open: open(5000) },
+    { ...plain, trip: [consecutiveFailures({ failures: 2 })], open: open(5000) },
     [
       ['failure', 2],
       { waitMs: 5000 },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { consecutive, failureRate, latency, slowRate } from '../../src/circuit/index.js';
+import { consecutiveFailures, failureRate, latencyPercentile, slowRate } from '../../src/circuit/index.js';
 import type { CircuitMode, CircuitOptions, IsolationHandle, Permit } from '../../src/circuit/types.js';
 import { OUTCOMES, type Outcome } from '../../src/classify/outcome.js';
 import { seededRandom } from '../../src/testing/random.js';
@@ -116,10 +116,10 @@ function optionsOf(known: ModelConfig): CircuitOptions {
   const { probes, ramp, limit } = known;
   return {
     trip: [
-      ...(known.consecutive === undefined ? [] : [consecutive({ failures: known.consecutive })]),
+      ...(known.consecutive === undefined ? [] : [consecutiveFailures({ failures: known.consecutive })]),
       ...(known.failureRate ? [failureRate(known.failureRate)] : []),
       ...(known.slowRate ? [slowRate(known.slowRate)] : []),
-      ...(known.latency ? [latency(known.latency)] : []),
+      ...(known.latency ? [latencyPercentile(known.latency)] : []),
     ],
     window: known.window,
     open: known.open,

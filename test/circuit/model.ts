@@ -1,4 +1,4 @@
-import { nearestRank } from '../../src/circuit/trip/latency.js';
+import { nearestRank } from '../../src/circuit/trip/latency-percentile.js';
 import type { CircuitMode, CircuitStateName, RejectionReason } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { consecutive } from '../../src/circuit/index.js';
+import { consecutiveFailures } from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { seededRandom } from '../../src/testing/random.js';
 import { type Bench, bench } from './harness.js';
 
 function options(open: NonNullable<CircuitOptions['open']>): CircuitOptions {
-  return { trip: [consecutive({ failures: 2 })], open, recovering: false };
+  return { trip: [consecutiveFailures({ failures: 2 })], open, recovering: false };
 }
 
 /** Opens it, and again with each failed probe; the open times. */

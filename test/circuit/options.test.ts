@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest';
 import {
   adaptive,
   type CircuitOptions,
-  consecutive,
+  consecutiveFailures,
   failureRate,
-  latency,
+  latencyPercentile,
   slowRate,
 } from '../../src/circuit/index.js';
 import { resolveOptions } from '../../src/circuit/options.js';
@@ -12,7 +12,7 @@ import { isFailsoftError } from '../../src/errors.js';
 
 const DEFAULTS = {
   trip: [
-    { rule: 'consecutive', failures: 5 },
+    { rule: 'consecutive-failures', failures: 5 },
     { rule: 'failure-rate', threshold: 0.5, minimumCalls: 20 },
   ],
   window: { type: 'count', size: 100 },
@@ -100,12 +100,12 @@ describe('circuit options', () => {
   });
 
   it('takes sixteen rules', () => {
-    const trip = Array.from({ length: 16 }, (_, i) => consecutive({ failures: i + 1 }));
+    const trip = Array.from({ length: 16 }, (_, i) => consecutiveFailures({ failures: i + 1 }));
     expect(resolveOptions({ trip }, 'circuit').trip).toEqual(trip);
   });
 
   it('copies and freezes: the caller keeps the object', () => {
-    const rule = { rule: 'consecutive', failures: 2 } as const;
+    const rule = { rule: 'consecutive-failures', failures: 2 } as const;
     const options = { trip: [rule], open: { baseMs: 10 }, recovering: {} };
     const before = structuredClone(options);
     const resolved = resolveOptions(options, 'circuit');
@@ -122,7 +122,7 @@ describe('circuit options', () => {
       expect(Object.isFrozen(part)).toBe(true);
     }
     expect(Object.isFrozen(resolved.recovering)).toBe(true);
-    expect(Object.isFrozen(consecutive({ failures: 2 }))).toBe(true);
+    expect(Object.isFrozen(consecutiveFailures({ failures: 2 }))).toBe(true);
     expect(Object.isFrozen(options.trip)).toBe(false);
   });
 
@@ -133,7 +133,10 @@ describe('circuit options', () => {
     ['circuit', 'strict'],
     ['circuit.trips', { trips: [] }],
     ['circuit.trip', { trip: 'failure-rate' }],
-    ['circuit.trip', { trip: Array.from({ length: 17 }, () => ({ rule: 'consecutive', failures: 1 })) }],
+    [
+      'circuit.trip',
+      { trip: Array.from({ length: 17 }, () => ({ rule: 'consecutive-failures', failures: 1 })) },
+    ],
     ['circuit.trip', { trip: [adaptive(), adaptive()] }],
     ['circuit.trip[0]', { trip: [null] }],
     ['circuit.trip[0]', { trip: [{}] }],
@@ -141,11 +144,11 @@ describe('circuit options', () => {
     ['circuit.trip[0]', { trip: [{ rule: 'toString' }] }],
     [
       'circuit.trip[1].failures',
-      { trip: [consecutive({ failures: 1 }), { rule: 'consecutive', failures: 0 }] },
+      { trip: [consecutiveFailures({ failures: 1 }), { rule: 'consecutive-failures', failures: 0 }] },
     ],
-    ['circuit.trip[0].failures', { trip: [{ rule: 'consecutive' }] }],
-    ['circuit.trip[0].failures', { trip: [{ rule: 'consecutive', failures: 1.5 }] }],
-    ['circuit.trip[0].threshold', { trip: [{ rule: 'consecutive', failures: 1, threshold: 1 }] }],
+    ['circuit.trip[0].failures', { trip: [{ rule: 'consecutive-failures' }] }],
+    ['circuit.trip[0].failures', { trip: [{ rule: 'consecutive-failures', failures: 1.5 }] }],
+    ['circuit.trip[0].threshold', { trip: [{ rule: 'consecutive-failures', failures: 1, threshold: 1 }] }],
     ['circuit.trip[0].threshold', { trip: [{ rule: 'failure-rate', threshold: 0, minimumCalls: 1 }] }],
     ['circuit.trip[0].threshold', { trip: [{ rule: 'failure-rate', threshold: 1.01, minimumCalls: 1 }] }],
     [
@@ -162,7 +165,7 @@ describe('circuit options', () => {
     [
       'circuit.trip[0].minimumCalls',
       {
-        trip: [latency({ percentile: 50, thresholdMs: 1, minimumCalls: 11 })],
+        trip: [latencyPercentile({ percentile: 50, thresholdMs: 1, minimumCalls: 11 })],
         window: { type: 'count', size: 10 },
       },
     ],
@@ -180,19 +183,19 @@ describe('circuit options', () => {
     ],
     [
       'circuit.trip[0].percentile',
-      { trip: [{ rule: 'latency', percentile: 0, thresholdMs: 1, minimumCalls: 1 }] },
+      { trip: [{ rule: 'latency-percentile', percentile: 0, thresholdMs: 1, minimumCalls: 1 }] },
     ],
     [
       'circuit.trip[0].percentile',
-      { trip: [{ rule: 'latency', percentile: 100, thresholdMs: 1, minimumCalls: 1 }] },
+      { trip: [{ rule: 'latency-percentile', percentile: 100, thresholdMs: 1, minimumCalls: 1 }] },
     ],
     [
       'circuit.trip[0].thresholdMs',
-      { trip: [{ rule: 'latency', percentile: 99, thresholdMs: -1, minimumCalls: 1 }] },
+      { trip: [{ rule: 'latency-percentile', percentile: 99, thresholdMs: -1, minimumCalls: 1 }] },
     ],
     [
       'circuit.trip[0].minimumCalls',
-      { trip: [{ rule: 'latency', percentile: 99, thresholdMs: 1, minimumCalls: 0 }] },
+      { trip: [{ rule: 'latency-percentile', percentile: 99, thresholdMs: 1, minimumCalls: 0 }] },
     ],
     ['circuit.trip[0].sigma', { trip: [{ rule: 'adaptive', sigma: 3 }] }],
     ['circuit.trip[0].minimumCalls', { trip: [{ rule: 'adaptive', minimumCalls: 0 }] }],
@@ -212,9 +215,9 @@ describe('circuit options', () => {
     ],
     [
       'circuit.trip[0].percentile',
-      { trip: [{ rule: 'latency', percentile: '50', thresholdMs: 1, minimumCalls: 1 }] },
+      { trip: [{ rule: 'latency-percentile', percentile: '50', thresholdMs: 1, minimumCalls: 1 }] },
     ],
-    ['circuit.trip[0]', { trip: ['consecutive'] }],
+    ['circuit.trip[0]', { trip: ['consecutive-failures'] }],
     ['circuit.window', { window: 100 }],
     ['circuit.window.type', { window: {} }],
     ['circuit.window.type', { window: { type: 'sliding' } }],
@@ -278,12 +281,12 @@ describe('circuit options', () => {
   });
 
   it.each<[string, () => unknown]>([
-    ['consecutive.failures', () => consecutive({ failures: -1 })],
-    ['consecutive.times', () => consecutive({ failures: 1, times: 2 } as { failures: number })],
+    ['consecutiveFailures.failures', () => consecutiveFailures({ failures: -1 })],
+    ['consecutiveFailures.times', () => consecutiveFailures({ failures: 1, times: 2 } as { failures: number })],
     ['failureRate.threshold', () => failureRate({ threshold: 50, minimumCalls: 1 })],
     ['slowRate.slowThresholdMs', () => slowRate({ threshold: 0.5, slowThresholdMs: -1, minimumCalls: 1 })],
-    ['latency.percentile', () => latency({ percentile: 101, thresholdMs: 1, minimumCalls: 1 })],
-    ['latency.percentile', () => latency({ percentile: 0.99, thresholdMs: 1, minimumCalls: 1 })],
+    ['latencyPercentile.percentile', () => latencyPercentile({ percentile: 101, thresholdMs: 1, minimumCalls: 1 })],
+    ['latencyPercentile.percentile', () => latencyPercentile({ percentile: 0.99, thresholdMs: 1, minimumCalls: 1 })],
     ['adaptive.sigmas', () => adaptive({ sigmas: -1 })],
     ['adaptive.floor', () => adaptive({ floor: 1 } as object)],
     ['failureRate.rate', () => failureRate({ threshold: 0.5, minimumCalls: 1, rate: 1 } as never)],
@@ -291,7 +294,10 @@ describe('circuit options', () => {
       'slowRate.rate',
       () => slowRate({ threshold: 0.5, slowThresholdMs: 1, minimumCalls: 1, rate: 1 } as never),
     ],
-    ['latency.rate', () => latency({ percentile: 9, thresholdMs: 1, minimumCalls: 1, rate: 1 } as never)],
+    [
+      'latencyPercentile.rate',
+      () => latencyPercentile({ percentile: 9, thresholdMs: 1, minimumCalls: 1, rate: 1 } as never),
+    ],
   ])('a rule maker names %s', (field, make) => {
     expect(make).toThrow(new RegExp(`^${field.replace('.', '\\.')}: expected`));
   });

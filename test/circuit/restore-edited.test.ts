@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { adaptive, consecutive, failureRate, latency, slowRate } from '../../src/circuit/index.js';
+import {
+  adaptive,
+  consecutiveFailures,
+  failureRate,
+  latencyPercentile,
+  slowRate,
+} from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import { OUTCOMES, type Outcome } from '../../src/classify/outcome.js';
 import { isFailsoftError } from '../../src/errors.js';
@@ -9,10 +15,10 @@ import { type Bench, bench } from './harness.js';
 
 const options = (window: 'count' | 'time', ramp: boolean): CircuitOptions => ({
   trip: [
-    consecutive({ failures: 5 }),
+    consecutiveFailures({ failures: 5 }),
     failureRate({ threshold: 0.5, minimumCalls: 10 }),
     slowRate({ threshold: 0.8, slowThresholdMs: 100, minimumCalls: 10 }),
-    latency({ percentile: 99, thresholdMs: 300, minimumCalls: 10 }),
+    latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 10 }),
     adaptive(),
   ],
   window: window === 'count' ? { type: 'count', size: 50 } : { type: 'time', durationMs: 5000 },

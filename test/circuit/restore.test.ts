@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { adaptive, consecutive, failureRate, latency, slowRate } from '../../src/circuit/index.js';
+import {
+  adaptive,
+  consecutiveFailures,
+  failureRate,
+  latencyPercentile,
+  slowRate,
+} from '../../src/circuit/index.js';
 import type { CircuitOptions, CircuitSnapshot, WindowOptions } from '../../src/circuit/types.js';
 import { isFailsoftError } from '../../src/errors.js';
 import { type Bench, bench } from './harness.js';
 
 const OPTIONS: CircuitOptions = {
-  trip: [consecutive({ failures: 50 }), failureRate({ threshold: 0.9, minimumCalls: 10 })],
+  trip: [consecutiveFailures({ failures: 50 }), failureRate({ threshold: 0.9, minimumCalls: 10 })],
   open: { baseMs: 1000, maxMs: 8000, jitter: 'none', maxPushbackMs: 5000 },
   halfOpen: { probeTimeoutMs: 500 },
   recovering: { durationMs: 1000, initialShare: 0.5 },
@@ -198,7 +204,7 @@ describe('restore', () => {
 
   it('no rule fires on latencies that nobody measured', () => {
     const trip = [
-      latency({ percentile: 95, thresholdMs: 300, minimumCalls: 10 }),
+      latencyPercentile({ percentile: 95, thresholdMs: 300, minimumCalls: 10 }),
       slowRate({ threshold: 0.1, slowThresholdMs: 300, minimumCalls: 10 }),
     ];
     const b = bench({ trip, window: { type: 'count', size: 100 } });
@@ -228,7 +234,10 @@ describe('restore', () => {
     { type: 'time', durationMs: 10_000 },
   ])('%j: no latency rule fires on what nobody measured', (window) => {
     // 300.5 ms is kept as a step whose middle is above 301 ms
-    const options = { window, trip: [latency({ percentile: 50, thresholdMs: 301, minimumCalls: 10 })] };
+    const options = {
+      window,
+      trip: [latencyPercentile({ percentile: 50, thresholdMs: 301, minimumCalls: 10 })],
+    };
     const b = bench(options);
     b.call('success', 50, 300.5);
     const fresh = restarted(b, 0, options);
@@ -401,7 +410,7 @@ describe('reconfigure', () => {
     });
 
     it('a threshold that stays keeps what it has marked, to the last digit', () => {
-      const objective = latency({ percentile: 50, thresholdMs: 301, minimumCalls: 10 });
+      const objective = latencyPercentile({ percentile: 50, thresholdMs: 301, minimumCalls: 10 });
       const b = bench({ window, trip: [objective] });
       b.call('success', 50, 300.5);
       b.circuit.reconfigure({ window, trip: [slow(5000), objective] });

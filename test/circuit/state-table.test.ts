@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { consecutive } from '../../src/circuit/index.js';
+import { consecutiveFailures } from '../../src/circuit/index.js';
 import type { CircuitOptions, CircuitStateName, Permit } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { type Bench, bench } from './harness.js';
 
 /** Three failures open it for a second, doubling; one probe; a ramp of a second. */
 const OPTIONS = {
-  trip: [consecutive({ failures: 3 })],
+  trip: [consecutiveFailures({ failures: 3 })],
   open: { baseMs: 1000, multiplier: 2, maxMs: 8000, jitter: 'none' },
   halfOpen: { permittedProbes: 1, probeTimeoutMs: 500 },
   recovering: { durationMs: 1000, initialShare: 0.5 },

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { adaptive, consecutive, failureRate, latency, slowRate } from '../../src/circuit/index.js';
+import {
+  adaptive,
+  consecutiveFailures,
+  failureRate,
+  latencyPercentile,
+  slowRate,
+} from '../../src/circuit/index.js';
 import type { CircuitOptions, TripRule } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { seededRandom, standardNormal } from '../../src/testing/random.js';
@@ -15,13 +21,13 @@ function play(b: Bench, calls: Calls): void {
 describe('trip rules', () => {
   const rate = failureRate({ threshold: 0.5, minimumCalls: 4 });
   const slow = slowRate({ threshold: 0.75, slowThresholdMs: 100, minimumCalls: 4 });
-  const p90 = latency({ percentile: 90, thresholdMs: 300, minimumCalls: 10 });
+  const p90 = latencyPercentile({ percentile: 90, thresholdMs: 300, minimumCalls: 10 });
   // the last group's last call decides: it must not have opened before it
   it.each<[string, TripRule[], Calls, string | undefined]>([
-    ['in a row', [consecutive({ failures: 3 })], [['failure', 3]], 'consecutive failures 3 >= 3'],
+    ['in a row', [consecutiveFailures({ failures: 3 })], [['failure', 3]], 'consecutive failures 3 >= 3'],
     [
       'not in a row',
-      [consecutive({ failures: 3 })],
+      [consecutiveFailures({ failures: 3 })],
       [
         ['failure', 2],
         ['success', 1],
@@ -29,10 +35,10 @@ describe('trip rules', () => {
       ],
       undefined,
     ],
-    ['overloads are not in the row', [consecutive({ failures: 2 })], [['overload', 9]], undefined],
+    ['overloads are not in the row', [consecutiveFailures({ failures: 2 })], [['overload', 9]], undefined],
     [
       'one failure opens when asked to',
-      [consecutive({ failures: 1 })],
+      [consecutiveFailures({ failures: 1 })],
       [['failure', 1]],
       'consecutive failures 1 >= 1',
     ],

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nearestRank } from '../../src/circuit/trip/latency.js';
+import { nearestRank } from '../../src/circuit/trip/latency-percentile.js';
 import { CountWindow } from '../../src/circuit/window/count-window.js';
 import {
   decodeUnits,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { consecutive, failureRate } from '../../src/circuit/index.js';
+import { consecutiveFailures, failureRate } from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import type { Engine } from '../../src/engines/engine.js';
@@ -359,9 +359,9 @@ export function engineContract(name: string, engine: Engine): void {
           /window/,
         ],
         [
-          'consecutive',
-          capabilities.tripRules.has('consecutive'),
-          { trip: [consecutive({ failures: 3 })] },
+          'consecutive-failures',
+          capabilities.tripRules.has('consecutive-failures'),
+          { trip: [consecutiveFailures({ failures: 3 })] },
           /trip/,
         ],
       ];

@@ -262,7 +262,7 @@ describe('what would make opossum unsafe', () => {
   it('a clock that went back makes nothing last longer', () => {
     let nowMs = 1_000_000;
     const environment = {
-      clock: { now: () => nowMs, setTimer: () => () => {} },
+      clock: { now: () => nowMs, epochMs: () => nowMs, setTimer: () => () => {} },
       random: Math.random,
       listener: { transition: () => {}, isolation: () => {} },
     };

@@ -1,12 +1,12 @@
 import { status } from '@grpc/grpc-js';
 import {
+  circuitRejectionOf,
   createGuard,
   defaultPrediction,
   FallbackRegistry,
   failureRate,
   type GuardOptions,
-  isCircuitRejection,
-  provenance,
+  provenanceOf,
 } from 'failsoft';
 import { opossumEngine } from 'failsoft/opossum';
 import { ManualClock } from 'failsoft/testing';
@@ -61,7 +61,7 @@ describe('a guard on the opossum engine, over a real server', () => {
     const reached = server.calls.count;
     const degraded = await callUnary(client, 'a');
     expect(degraded.events).toEqual(['metadata', 'value default', 'status 0']);
-    expect(provenance(degraded.metadata)).toMatchObject({ source: 'default', cause: 'CIRCUIT_OPEN' });
+    expect(provenanceOf(degraded.metadata)).toMatchObject({ source: 'default', cause: 'CIRCUIT_OPEN' });
     expect(server.calls.count, 'the network is not touched').toBe(reached);
 
     clock.advance(1000);
@@ -93,7 +93,7 @@ describe('a guard on the opossum engine, over a real server', () => {
     for (let n = 0; n < 4; n++) await callUnary(client, 'a');
     const { error } = await callUnary(client, 'a');
     expect(error?.code).toBe(status.UNAVAILABLE);
-    expect(isCircuitRejection(error)).toMatchObject({ reason: 'CIRCUIT_OPEN', retryAfterMs: 1000 });
+    expect(circuitRejectionOf(error)).toMatchObject({ reason: 'CIRCUIT_OPEN', retryAfterMs: 1000 });
   });
 
   it("a caller's errors do not trip it", async () => {

@@ -1,7 +1,13 @@
 import { opossumEngine } from 'failsoft/opossum';
 import CircuitBreaker from 'opossum';
 import { describe, expect, it } from 'vitest';
-import { adaptive, consecutive, failureRate, latency, slowRate } from '../../src/circuit/index.js';
+import {
+  adaptive,
+  consecutiveFailures,
+  failureRate,
+  latencyPercentile,
+  slowRate,
+} from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import { opossumBench } from '../support/opossum-bench.js';
 
@@ -194,9 +200,9 @@ describe("a circuit's options", () => {
   });
 
   it.each<[string, CircuitOptions]>([
-    ['circuit.trip[0]', { trip: [consecutive({ failures: 5 })] }],
+    ['circuit.trip[0]', { trip: [consecutiveFailures({ failures: 5 })] }],
     ['circuit.trip[1]', { trip: [rule, slowRate({ threshold: 0.5, slowThresholdMs: 9, minimumCalls: 9 })] }],
-    ['circuit.trip[0]', { trip: [latency({ percentile: 99, thresholdMs: 9, minimumCalls: 9 })] }],
+    ['circuit.trip[0]', { trip: [latencyPercentile({ percentile: 99, thresholdMs: 9, minimumCalls: 9 })] }],
     ['circuit.trip[0]', { trip: [adaptive()] }],
     ['circuit.trip[1]', { trip: [rule, rule] }],
     ['circuit.window.type', { window: { type: 'count', size: 10 } }],

@@ -27,7 +27,7 @@ describe('the README', () => {
   it("states the circuit's defaults", () => {
     expect(resolveOptions(undefined, 'circuit')).toEqual({
       trip: [
-        { rule: 'consecutive', failures: 5 },
+        { rule: 'consecutive-failures', failures: 5 },
         { rule: 'failure-rate', threshold: 0.5, minimumCalls: 20 },
       ],
       window: { type: 'count', size: 100 },

@@ -1,9 +1,9 @@
 import { type ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { describe, expect, it, vi } from 'vitest';
 import { coalesce } from '../../src/fallback/coalesce.js';
-import { lastGood } from '../../src/fallback/last-good.js';
+import { lastGood } from '../../src/fallback/last-good/last-good.js';
 import { FallbackRegistry } from '../../src/fallback/registry.js';
-import { secondaryModel } from '../../src/fallback/secondary-model.js';
+import { secondaryModel } from '../../src/fallback/secondary/secondary-model.js';
 import type { Answer, FallbackContext, FallbackStrategy } from '../../src/fallback/strategy.js';
 import { startInferServer } from './infer-server.js';
 import { chainOf, deferredPromise, FakeCall, METHOD, metadata, request, response } from './support.js';

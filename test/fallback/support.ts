@@ -2,8 +2,8 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { GRPCInferenceServiceService, ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
 import type { CircuitSnapshot } from '../../src/circuit/types.js';
-import type { FallbackChain } from '../../src/fallback/chain.js';
-import { type AbortCause, AskedContext, type ChainContext } from '../../src/fallback/context.js';
+import type { FallbackChain } from '../../src/fallback/chain/chain.js';
+import { type AbortCause, AskedContext, type ChainContext } from '../../src/fallback/chain/context.js';
 import { FallbackRegistry } from '../../src/fallback/registry.js';
 import type { Cause, FallbackContext, FallbackStrategy, Method } from '../../src/fallback/strategy.js';
 

@@ -8,9 +8,9 @@ import {
 } from 'failsoft/protos/oip';
 import { describe, expect, it } from 'vitest';
 import { defaultPrediction } from '../../src/fallback/default-prediction.js';
-import { fail } from '../../src/fallback/fail.js';
+import { noFallback } from '../../src/fallback/no-fallback.js';
 import { FallbackRegistry } from '../../src/fallback/registry.js';
-import { secondaryModel } from '../../src/fallback/secondary-model.js';
+import { secondaryModel } from '../../src/fallback/secondary/secondary-model.js';
 import { response } from './support.js';
 
 const { modelInfer, modelReady, modelStreamInfer } = GRPCInferenceServiceService;
@@ -34,7 +34,7 @@ describe('a chain is typed by its method', () => {
           defaultPrediction(() => response()),
           defaultPrediction((request) => response({ id: request.id })),
           defaultPrediction(response()),
-          fail(),
+          noFallback(),
         ])
         .register(modelReady, [defaultPrediction({ ready: false })]),
     );

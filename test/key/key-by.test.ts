@@ -1,5 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
-import { by, perMethod, perModel } from 'failsoft';
+import { perKey, perMethod, perModel } from 'failsoft';
 import { describe, expect, it } from 'vitest';
 import { keyOf, splitKey } from '../../src/key/key-by.js';
 
@@ -79,7 +79,7 @@ describe('perModel', () => {
 
 describe('by', () => {
   it('sees method, request and metadata', () => {
-    const key = by(
+    const key = perKey(
       ({ method, request, metadata: headers }) =>
         `${method}|${String(request)}|${String(headers.get('tenant')[0])}`,
     );
@@ -88,18 +88,20 @@ describe('by', () => {
 
   it('leaves the method its own circuit where it says nothing', () => {
     expect(
-      by(() => undefined)
+      perKey(() => undefined)
         .forMethod('/s/M')
         .of('r', metadata()),
     ).toBe('');
   });
 
   it('rejects what is no string', () => {
-    const key = by((() => 7) as unknown as () => string);
+    const key = perKey((() => 7) as unknown as () => string);
     expect(() => key.forMethod('/s/M').of('r', metadata())).toThrow(
-      'by(keyOf): expected a string or undefined, got 7',
+      'perKey(keyOf): expected a string or undefined, got 7',
     );
-    expect(() => by(undefined as unknown as () => string)).toThrow('by: expected a function, got undefined');
+    expect(() => perKey(undefined as unknown as () => string)).toThrow(
+      'perKey: expected a function, got undefined',
+    );
   });
 });
 

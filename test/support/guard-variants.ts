@@ -1,4 +1,4 @@
-import { by, FallbackRegistry, type Guard, type KeyBy, perMethod } from 'failsoft';
+import { FallbackRegistry, type Guard, type KeyBy, perKey, perMethod } from 'failsoft';
 import { echoService, type Message } from './echo-service.js';
 import { createGuard, neverTrip, tripAfter } from './guard.js';
 
@@ -25,5 +25,5 @@ export const INVISIBLE: Readonly<Record<string, (keyBy: KeyBy) => Guard>> = {
 
 export const KEYS: Readonly<Record<string, KeyBy>> = {
   'per method': perMethod(),
-  'by the request': by(({ request }) => (request as Message | undefined)?.text.slice(0, 4)),
+  'by the request': perKey(({ request }) => (request as Message | undefined)?.text.slice(0, 4)),
 };

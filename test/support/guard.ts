@@ -31,7 +31,8 @@ export function tripAfter(failures: number): Pick<CircuitOptions, 'trip'> {
 /** Never opens, on any engine. */
 export function neverTrip(): Pick<CircuitOptions, 'trip'> {
   const failures = 1e9;
-  if (capabilities.tripRules.has('consecutive')) return { trip: [{ rule: 'consecutive', failures }] };
+  if (capabilities.tripRules.has('consecutive-failures'))
+    return { trip: [{ rule: 'consecutive-failures', failures }] };
   return { trip: [failureRate({ threshold: 1, minimumCalls: failures })] };
 }
 

@@ -2,17 +2,17 @@ import { checkKeys } from '../../checks.js';
 import { invalid } from '../../errors.js';
 import type { TripRule } from '../types.js';
 import { parseAdaptive } from './adaptive.js';
-import { compileConsecutive, parseConsecutive } from './consecutive.js';
+import { compileConsecutiveFailures, parseConsecutiveFailures } from './consecutive-failures.js';
 import { compileFailureRate, parseFailureRate } from './failure-rate.js';
-import { compileLatency, parseLatency } from './latency.js';
+import { compileLatencyPercentile, parseLatencyPercentile } from './latency-percentile.js';
 import type { MarkOf, TripCheck } from './rule.js';
 import { compileSlowRate, parseSlowRate } from './slow-rate.js';
 
 const OPTIONS: Readonly<Record<TripRule['rule'], readonly string[]>> = {
-  consecutive: ['failures'],
+  'consecutive-failures': ['failures'],
   'failure-rate': ['threshold', 'minimumCalls'],
   'slow-rate': ['threshold', 'slowThresholdMs', 'minimumCalls'],
-  latency: ['percentile', 'thresholdMs', 'minimumCalls'],
+  'latency-percentile': ['percentile', 'thresholdMs', 'minimumCalls'],
   adaptive: [
     'minimumCalls',
     'baselineCalls',
@@ -32,14 +32,14 @@ export function parseRule(field: string, value: TripRule): TripRule {
   }
   checkKeys(field, value, ['rule', ...OPTIONS[value.rule]]);
   switch (value.rule) {
-    case 'consecutive':
-      return parseConsecutive(field, value);
+    case 'consecutive-failures':
+      return parseConsecutiveFailures(field, value);
     case 'failure-rate':
       return parseFailureRate(field, value);
     case 'slow-rate':
       return parseSlowRate(field, value);
-    case 'latency':
-      return parseLatency(field, value);
+    case 'latency-percentile':
+      return parseLatencyPercentile(field, value);
     case 'adaptive': {
       const { rule: _, ...options } = value;
       return parseAdaptive(field, options);
@@ -52,7 +52,7 @@ export function thresholdsOf(rules: readonly TripRule[]): number[] {
   const thresholds = new Set<number>();
   for (const rule of rules) {
     if (rule.rule === 'slow-rate') thresholds.add(rule.slowThresholdMs);
-    if (rule.rule === 'latency') thresholds.add(rule.thresholdMs);
+    if (rule.rule === 'latency-percentile') thresholds.add(rule.thresholdMs);
   }
   return [...thresholds];
 }
@@ -61,10 +61,10 @@ export function thresholdsOf(rules: readonly TripRule[]): number[] {
 export function compileRules(rules: readonly TripRule[], markOf: MarkOf): TripCheck[] {
   const checks: TripCheck[] = [];
   for (const rule of rules) {
-    if (rule.rule === 'consecutive') checks.push(compileConsecutive(rule));
+    if (rule.rule === 'consecutive-failures') checks.push(compileConsecutiveFailures(rule));
     if (rule.rule === 'failure-rate') checks.push(compileFailureRate(rule));
     if (rule.rule === 'slow-rate') checks.push(compileSlowRate(rule, markOf));
-    if (rule.rule === 'latency') checks.push(compileLatency(rule, markOf));
+    if (rule.rule === 'latency-percentile') checks.push(compileLatencyPercentile(rule, markOf));
   }
   return checks;
 }

@@ -1,4 +1,4 @@
-import { nearestRank } from '../trip/latency.js';
+import { nearestRank } from '../trip/latency-percentile.js';
 import {
   decodeUnits,
   encodeLatency,

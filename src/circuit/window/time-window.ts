@@ -1,4 +1,4 @@
-import { nearestRank } from '../trip/latency.js';
+import { nearestRank } from '../trip/latency-percentile.js';
 import {
   COARSE_BITS,
   decodeUnits,

@@ -3,7 +3,7 @@ import { DEFAULT_TABLE } from '../../classify/classifier.js';
 import { FailsoftError } from '../../errors.js';
 import { ErrorInfo } from '../../gen/google/rpc/error_details.js';
 import { Status } from '../../gen/google/rpc/status.js';
-import { isRounded } from '../request-key.js';
+import { isRounded } from '../request-key/request-key.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob } from './queue.js';
 

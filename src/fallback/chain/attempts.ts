@@ -1,0 +1,34 @@
+import { status } from '@grpc/grpc-js';
+import type { Attempt } from '../strategy.js';
+
+const LONGEST_ERROR = 120;
+const LONGEST_STORY = 480;
+
+/**
+ * What a chain that could not answer did, in one line for people, of at most 480 characters:
+ * `last-good declined; secondary:small failed (UNAVAILABLE: connection refused)`.
+ */
+export function describeAttempts(attempts: readonly Attempt[]): string {
+  const story = attempts.map(describe).join('; ');
+  return cut(story, LONGEST_STORY);
+}
+
+function describe(attempt: Attempt): string {
+  const error = attempt.error === undefined ? '' : ` (${cut(textOf(attempt.error), LONGEST_ERROR)})`;
+  return `${cut(attempt.strategy, 60)} ${attempt.result}${error}`;
+}
+
+function textOf(error: unknown): string {
+  try {
+    if (!(error instanceof Error)) return String(error);
+    const code = 'code' in error && typeof error.code === 'number' ? status[error.code] : undefined;
+    if (code === undefined) return error.message === '' ? error.name : error.message;
+    return `${code}: ${'details' in error ? String(error.details) : error.message}`;
+  } catch {
+    return 'an error that cannot be shown'; // whatever a strategy threw may have a throwing toString
+  }
+}
+
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
+}

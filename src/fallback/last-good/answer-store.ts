@@ -1,0 +1,174 @@
+import type { Clock } from '../../clock.js';
+import { warn } from '../../telemetry/emitter.js';
+import { fromEnvelope, toEnvelope } from './envelope.js';
+import type { KeptAnswer } from './kept-answers.js';
+
+/** What is needed of a store: any Keyv instance has it. */
+export interface AnswerStore {
+  get(key: string): PromiseLike<unknown>;
+  /** @param ttlMs after which the value may be dropped */
+  set(key: string, value: string, ttlMs?: number): PromiseLike<unknown>;
+  /** Keyv gives the errors of its adapter as events. */
+  on?(event: 'error', listener: (error: unknown) => void): unknown;
+}
+
+/** `ok`; `down`: it fails or is too slow; `garbage`: it answers with what was never put there. */
+export type StoreState = 'ok' | 'down' | 'garbage';
+
+/** The store changed its state. */
+export interface StoreStateEvent {
+  readonly state: StoreState;
+  /** What was met; undefined when it is well again. */
+  readonly error: unknown;
+  readonly atMs: number;
+}
+
+export interface StoreLinkOptions {
+  readonly store: AnswerStore;
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+  readonly onState: ((event: StoreStateEvent) => void) | undefined;
+}
+
+/** Counts since it was made. */
+export interface StoreStats {
+  readonly state: StoreState;
+  readonly hits: number;
+  readonly misses: number;
+  readonly writes: number;
+  readonly errors: number;
+  readonly timeouts: number;
+  readonly garbage: number;
+  /** Reads and writes that were not tried: the store was down, or too many of them were under way. */
+  readonly skipped: number;
+}
+
+/** How long a store that failed is left alone; then one call tries it. And how long garbage is remembered. */
+const RETRY_MS = 1_000;
+const MOST_READS = 1_024;
+const MOST_WRITES = 128;
+const PREFIX = 'failsoft:last-good:';
+
+/** The way to a store that may be down, slow, or full of garbage: nothing of that passes through here. */
+export class StoreLink {
+  readonly #options: StoreLinkOptions;
+  #state: StoreState = 'ok';
+  #triedAtMs = Number.NEGATIVE_INFINITY;
+  #garbageAtMs = Number.NEGATIVE_INFINITY;
+  #reading = 0;
+  #writing = 0;
+  readonly #counts = { hits: 0, misses: 0, writes: 0, errors: 0, timeouts: 0, garbage: 0, skipped: 0 };
+
+  constructor(options: StoreLinkOptions) {
+    this.#options = options;
+    options.store.on?.('error', (error) => this.#failed(error));
+  }
+
+  stats(): StoreStats {
+    return { state: this.#state, ...this.#counts };
+  }
+
+  /** Undefined for a miss, whatever the reason; within the timeout. Never rejects. */
+  async read(key: string): Promise<KeptAnswer | undefined> {
+    if (!this.#mayTry(this.#reading, MOST_READS)) return undefined;
+    this.#reading++;
+    const value = await this.#bounded(() => this.#options.store.get(PREFIX + key));
+    this.#reading--;
+    if (value === FAILED) return undefined;
+    if (value === undefined || value === null) {
+      this.#counts.misses++;
+      return undefined;
+    }
+    const kept = typeof value === 'string' ? fromEnvelope(value, key) : undefined;
+    if (kept === undefined) {
+      this.#counts.garbage++;
+      this.#garbageAtMs = this.#options.clock.now();
+      this.#become('garbage', new Error('the store gave what was never put there'));
+      return undefined;
+    }
+    this.#counts.hits++;
+    // Not with the first good one: where the two are mixed, each read would be a change.
+    if (this.#options.clock.now() - this.#garbageAtMs >= RETRY_MS) this.#become('ok', undefined);
+    return kept;
+  }
+
+  /** Sends an answer off, and waits for nothing. */
+  write(key: string, kept: KeptAnswer, ttlMs: number): void {
+    if (!this.#mayTry(this.#writing, MOST_WRITES)) return;
+    this.#writing++;
+    this.#counts.writes++;
+    // Redis takes whole milliseconds only, and Keyv 0 for ever.
+    const storeTtlMs = Math.max(1, Math.ceil(ttlMs));
+    const written = this.#bounded(() =>
+      this.#options.store.set(PREFIX + key, toEnvelope(kept, key), storeTtlMs),
+    );
+    void written.then(() => {
+      this.#writing--;
+    });
+  }
+
+  #mayTry(underWay: number, most: number): boolean {
+    const now = this.#options.clock.now();
+    if (underWay >= most || (this.#state === 'down' && now - this.#triedAtMs < RETRY_MS)) {
+      this.#counts.skipped++;
+      return false;
+    }
+    this.#triedAtMs = now;
+    return true;
+  }
+
+  /** Settles within the timeout, and never rejects. */
+  #bounded(work: () => PromiseLike<unknown>): Promise<unknown> {
+    const { clock, timeoutMs } = this.#options;
+    return new Promise((resolve) => {
+      let over = false;
+      const end = (value: unknown) => {
+        over = true;
+        stop();
+        resolve(value);
+      };
+      const errorsBefore = this.#counts.errors;
+      const stop = clock.setTimer(() => {
+        this.#counts.timeouts++;
+        this.#triedAtMs = clock.now();
+        this.#become('down', new Error(`no answer from the store in ${timeoutMs} ms`));
+        end(FAILED);
+      }, timeoutMs);
+      const fail = (error: unknown) => {
+        if (over) return;
+        this.#failed(error);
+        end(FAILED);
+      };
+      const succeed = (value: unknown) => {
+        if (over) return;
+        // Keyv tells an error as an event, and then gives a miss.
+        if (this.#counts.errors > errorsBefore) return end(FAILED);
+        if (this.#state === 'down') this.#become('ok', undefined);
+        end(value);
+      };
+      try {
+        Promise.resolve(work()).then(succeed, fail); // whatever it gives: types do not bind a store
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+
+  #failed(error: unknown): void {
+    this.#counts.errors++;
+    this.#triedAtMs = this.#options.clock.now();
+    this.#become('down', error);
+  }
+
+  #become(state: StoreState, error: unknown): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    try {
+      this.#options.onState?.({ state, error, atMs: this.#options.clock.now() });
+    } catch (thrown) {
+      warn(thrown);
+    }
+  }
+}
+
+const FAILED = Symbol('failed');

@@ -1,0 +1,52 @@
+import { randomBytes } from 'node:crypto';
+import type { CallCredentials, Metadata } from '@grpc/grpc-js';
+import { invalid } from '../../errors.js';
+
+/** Metadata keys that tell callers apart, where nothing else is said. */
+export const DEFAULT_VARY: readonly string[] = ['authorization'];
+
+/** Of this process: per-call credentials are objects, and their numbers mean nothing to another one. */
+const PROCESS = randomBytes(12).toString('base64');
+const credentialNumbers = new WeakMap<CallCredentials, number>();
+let credentialCount = 0;
+
+/**
+ * Who calls, as one string: all values of the `vary` metadata, and which call credentials. Two callers have the same only
+ * when all of these are the same; a key that is absent differs from one that is empty.
+ */
+export class CallerIdentity {
+  readonly #vary: readonly string[];
+
+  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
+  constructor(vary: readonly string[], field: string) {
+    if (!Array.isArray(vary)) throw invalid(field, 'an array of metadata keys', vary);
+    for (const [index, key] of vary.entries()) {
+      if (typeof key !== 'string' || !/^[0-9a-z_.-]+$/.test(key))
+        throw invalid(`${field}[${index}]`, 'a metadata key in lower case', key);
+    }
+    this.#vary = [...new Set(vary)].sort();
+  }
+
+  of(metadata: Metadata, credentials: CallCredentials | undefined): string {
+    let identity = credentials === undefined ? '' : `${PROCESS}#${numberOf(credentials)}`;
+    for (const key of this.#vary) {
+      const values = metadata.get(key);
+      identity += `;${values.length}`;
+      // Lengths go first, so that no value can look like two.
+      for (const value of values) {
+        const text = typeof value === 'string' ? value : value.toString('base64');
+        identity += `,${typeof value === 'string' ? 's' : 'b'}${text.length}:${text}`;
+      }
+    }
+    return identity;
+  }
+}
+
+function numberOf(credentials: CallCredentials): number {
+  let number = credentialNumbers.get(credentials);
+  if (number === undefined) {
+    number = ++credentialCount;
+    credentialNumbers.set(credentials, number);
+  }
+  return number;
+}

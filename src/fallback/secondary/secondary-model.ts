@@ -1,0 +1,242 @@
+import { type CallOptions, type Client, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { checkFunction, checkKeys } from '../../checks.js';
+import type { Circuit } from '../../circuit/types.js';
+import { Classifier, type ClassifyOptions } from '../../classify/classifier.js';
+import type { Outcome } from '../../classify/outcome.js';
+import { pushbackOf } from '../../classify/push-back.js';
+import { invalid } from '../../errors.js';
+import { warn } from '../../telemetry/emitter.js';
+import {
+  type Admission,
+  outcomeOfAbort,
+  PROTECTION_KEYS,
+  Protection,
+  type ProtectionOptions,
+  SMALLEST_BUDGET_MS,
+} from '../protection.js';
+import { isRounded } from '../request-key/request-key.js';
+import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from '../strategy.js';
+import { callForMany, callForOne, type FallbackCall } from './client-call.js';
+import { type MethodName, methodOf, type RequestOf, type ResponseOf } from './client-method.js';
+
+/** Options of {@link secondaryModel} that do not depend on the messages. */
+export interface SecondaryBaseOptions<Req> extends ProtectionOptions {
+  /** Of the model, as in `secondary:<name>`. */
+  readonly name: string;
+  /** @default 'always' */
+  readonly when?: When;
+  /** @default Infinity */
+  readonly timeoutMs?: number;
+  /** Its share of what is left of the deadline, above 0, up to 1. @default 1 */
+  readonly budgetShare?: number;
+  /** What its statuses say about it. @default the default table */
+  readonly classify?: ClassifyOptions;
+  /** What it is sent of the caller's metadata (a copy without `failsoft-*`). @default all of it */
+  readonly metadata?: (metadata: Metadata, context: FallbackContext<Req>) => Metadata;
+  /** Further call options (credentials are not the primary's). `deadline` and `parent` are the fallback's to set. */
+  readonly callOptions?: Omit<CallOptions, 'deadline' | 'parent'>;
+}
+
+/** Mapping functions; one that the types do not make superfluous has to be given. */
+export type Mapping<Req, Res, SReq, SRes> = ([Req] extends [SReq]
+  ? { readonly request?: (request: Req, context: FallbackContext<Req>) => SReq }
+  : { readonly request: (request: Req, context: FallbackContext<Req>) => SReq }) &
+  ([SRes] extends [Res]
+    ? { readonly response?: (response: SRes, request: Req) => Res }
+    : { readonly response: (response: SRes, request: Req) => Res });
+
+/** Options of {@link secondaryModel}. */
+export type SecondaryOptions<Req, Res, SReq, SRes> = SecondaryBaseOptions<Req> &
+  Mapping<Req, Res, SReq, SRes>;
+
+/** A strategy that calls something which has a circuit of its own. */
+export interface ProtectedStrategy<Req, Res> extends FallbackStrategy<Req, Res> {
+  /** Undefined when switched off by `circuit: false`. */
+  readonly circuit: Circuit | undefined;
+  /** How many of its calls run now. */
+  readonly inFlight: number;
+}
+
+/**
+ * Another model answers: a method of any grpc-js client, generated or dynamic, with source `secondary:<name>`.
+ *
+ * Its call carries what is left of the deadline (its `budgetShare` of it), the `parent` and the cancellation; it has its
+ * own circuit and its own concurrency limit, so that a secondary that is down too is not hammered. Unary, client-streaming
+ * (what was sent so far is sent again) and server-streaming; the kind must be the method's own.
+ *
+ * Where the client is guarded, too, its fallbacks are not asked: what is called the secondary's answer is the secondary's.
+ *
+ * **The caller's metadata goes along**, `authorization` included: see `metadata` where the secondary must not see it.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for options, and for a name that is no method of the client
+ */
+export function secondaryModel<
+  C extends Client,
+  M extends MethodName<C>,
+  Req = RequestOf<C[M]>,
+  Res = ResponseOf<C[M]>,
+>(
+  client: C,
+  method: M,
+  options: SecondaryOptions<Req, Res, RequestOf<C[M]>, ResponseOf<C[M]>>,
+): ProtectedStrategy<Req, Res>;
+export function secondaryModel(
+  client: Client,
+  method: string,
+  options: LooseOptions,
+): ProtectedStrategy<unknown, unknown> {
+  return new SecondaryModel(client, method, options);
+}
+
+interface LooseOptions extends SecondaryBaseOptions<unknown> {
+  readonly request?: (request: unknown, context: FallbackContext<unknown>) => unknown;
+  readonly response?: (response: unknown, request: unknown) => unknown;
+}
+
+const KEYS = [
+  ...PROTECTION_KEYS,
+  ...[
+    'name',
+    'when',
+    'timeoutMs',
+    'budgetShare',
+    'classify',
+    'metadata',
+    'callOptions',
+    'request',
+    'response',
+  ],
+];
+
+class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
+  readonly name: Source;
+  readonly when: When;
+  readonly timeoutMs: number;
+  readonly budgetShare: number;
+  readonly waits = true;
+  /** Whether the messages come from the very decoder of the methods that it answers for. */
+  decoded: boolean;
+  enabled = true;
+  readonly #client: Client;
+  readonly #method: Method<unknown, unknown>;
+  /** The methods that it answers for whose requests its own encoder wrote. */
+  readonly #sameRequests = new Set<string>();
+  readonly #options: LooseOptions;
+  readonly #protection: Protection;
+  readonly #classifier: Classifier;
+
+  constructor(client: Client, method: string, options: LooseOptions) {
+    checkKeys('secondaryModel', options, KEYS);
+    if (typeof options.name !== 'string' || !/^[\w.-]{1,64}$/.test(options.name))
+      throw invalid('secondaryModel.name', 'up to 64 letters, digits, "_", "." or "-"', options.name);
+    this.name = `secondary:${options.name}`;
+    for (const field of ['request', 'response', 'metadata'] as const)
+      if (options[field] !== undefined) checkFunction(`${this.name}.${field}`, options[field]);
+    this.when = options.when ?? 'always';
+    this.timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
+    this.budgetShare = options.budgetShare ?? 1;
+    this.decoded = options.response === undefined;
+    this.#client = client;
+    this.#method = methodOf(client, method, `${this.name}.method`);
+    this.#options = options;
+    this.#protection = new Protection(this.name, options);
+    this.#classifier = new Classifier(options.classify ?? {}, `${this.name}.classify`, warn);
+  }
+
+  get circuit(): Circuit | undefined {
+    return this.#protection.circuit;
+  }
+
+  get inFlight(): number {
+    return this.#protection.inFlight;
+  }
+
+  bind(method: Method<unknown, unknown>): void {
+    const own = this.#method;
+    if (own.requestStream && own.responseStream)
+      throw invalid(`${this.name} for ${method.path}`, 'a method that is not bidirectional', own.path);
+    if (own.requestStream !== method.requestStream || own.responseStream !== method.responseStream)
+      throw invalid(`${this.name} for ${method.path}`, 'a method of the same kind of streaming', own.path);
+    if (own.responseDeserialize !== method.responseDeserialize) this.decoded = false;
+    if (own.requestSerialize === method.requestSerialize) this.#sameRequests.add(method.path);
+  }
+
+  /** Refused by its circuit or its limit, it throws at once and the next strategy is asked in the same turn. */
+  answer(context: FallbackContext<unknown>): Promise<Answer<unknown>> | undefined {
+    if (context.requests.length === 0) return undefined; // a client stream that was too long to keep
+    const map = this.#options.request;
+    const requests = map ? context.requests.map((each) => map(each, context)) : context.requests;
+    const metadata = this.#metadataFor(context);
+    const admission = this.#protection.begin();
+    return this.#call(context, requests, metadata, admission).catch((error: unknown) => {
+      admission.end('ignored'); // where it was not even made (its client is closed): no evidence against the server
+      throw error;
+    });
+  }
+
+  async #call(
+    context: FallbackContext<unknown>,
+    requests: readonly unknown[],
+    metadata: Metadata,
+    admission: Admission,
+  ): Promise<Answer<unknown>> {
+    const { budgetMs, signal } = context;
+    const startMs = Date.now();
+    const call: FallbackCall = {
+      client: this.#client,
+      method: this.#methodFor(context),
+      metadata,
+      options: this.#callOptionsFor(context, budgetMs),
+      signal,
+      onUnsendable: () => admission.end('ignored'),
+      onEnd: (error) => {
+        const outcome = this.#outcomeOf(error, signal, budgetMs, Date.now() - startMs);
+        admission.end(outcome, error === null ? undefined : pushbackOf(error.metadata));
+      },
+    };
+    const respond = this.#options.response;
+    if (!this.#method.responseStream) {
+      const message = await callForOne(call, requests);
+      return { message: respond ? respond(message, context.request) : message, source: this.name };
+    }
+    const messages = await callForMany(call, requests[0]);
+    return {
+      message: respond ? mapEach(messages, (each) => respond(each, context.request)) : messages,
+      source: this.name,
+    };
+  }
+
+  /** What a decoder rounded goes out as it came: the secondary is to be asked what the primary was. */
+  #methodFor({ method, request, requestBytes: bytes }: FallbackContext<unknown>): Method<unknown, unknown> {
+    const own = this.#method;
+    if (bytes === undefined || own.requestStream || this.#options.request !== undefined) return own;
+    if (!this.#sameRequests.has(method) || !isRounded(own, request, bytes)) return own;
+    return { ...own, requestSerialize: () => bytes };
+  }
+
+  #metadataFor(context: FallbackContext<unknown>): Metadata {
+    const copy = context.metadata.clone();
+    for (const key of Object.keys(copy.getMap())) if (key.startsWith('failsoft-')) copy.remove(key);
+    return this.#options.metadata?.(copy, context) ?? copy;
+  }
+
+  #callOptionsFor(context: FallbackContext<unknown>, budgetMs: number): CallOptions {
+    const own = this.#options.callOptions;
+    // Behind a guard of its own, a fallback's answer would be passed off as the secondary's, and kept as a good one.
+    const options: CallOptions = { ...own, failsoft: { fallback: false, ...own?.failsoft } };
+    if (context.parent !== undefined) options.parent = context.parent;
+    if (budgetMs !== Number.POSITIVE_INFINITY)
+      options.deadline = budgetMs < context.remainingMs ? Date.now() + budgetMs : context.deadlineMs;
+    return options;
+  }
+
+  #outcomeOf(error: ServiceError | null, signal: AbortSignal, budgetMs: number, tookMs: number): Outcome {
+    if (error === null) return 'success';
+    if (signal.aborted) return outcomeOfAbort(signal, budgetMs);
+    if (error.code === status.DEADLINE_EXCEEDED && budgetMs < SMALLEST_BUDGET_MS) return 'ignored';
+    return this.#classifier.classify(error.code, error.details, error.metadata, tookMs);
+  }
+}
+
+async function* mapEach(messages: AsyncIterable<unknown>, map: (message: unknown) => unknown) {
+  for await (const message of messages) yield map(message);
+}

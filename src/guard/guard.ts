@@ -1,0 +1,227 @@
+import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import { GuardedCall } from '../call/guarded-call.js';
+import type { MethodGuard } from '../call/method-guard.js';
+import { checkFunction, checkInteger, checkKeys, checkOneOf } from '../checks.js';
+import type { Circuit, CircuitMode, CircuitSnapshot, ExecuteOptions } from '../circuit/types.js';
+import { type Clock, systemClock } from '../clock.js';
+import type { Engine } from '../engines/engine.js';
+import { nativeEngine } from '../engines/native.js';
+import { FailsoftError, invalid } from '../errors.js';
+import type { FallbackRegistry } from '../fallback/registry.js';
+import { bounded, splitKey } from '../key/key-by.js';
+import { Emitter, type Listener } from '../telemetry/emitter.js';
+import type { GuardEvents } from '../telemetry/events.js';
+import { checkCallOptions } from './call-options.js';
+import { CircuitRegistry } from './circuit-registry.js';
+import {
+  METHOD_OPTION_KEYS,
+  type MethodOptions,
+  type MethodRule,
+  SettingsResolver,
+} from './method-settings.js';
+
+/** Options of {@link createGuard}. Settings given here hold for every method; `methods` says what differs. */
+export interface GuardOptions extends MethodOptions {
+  /** The most specific settings win: method over service over pattern; among equals the first listed. */
+  readonly methods?: readonly MethodRule[];
+  readonly fallbacks?: FallbackRegistry;
+  /** @default nativeEngine */
+  readonly engine?: Engine;
+  /** The most circuits kept at a time. The least recently used closed ones go first. @default 1000 */
+  readonly maxCircuits?: number;
+  /** @default systemClock */
+  readonly clock?: Clock;
+  /** Uniform in [0, 1), for jitter. @default Math.random */
+  readonly random?: () => number;
+}
+
+const GUARD_OPTION_KEYS: readonly string[] = [
+  ...METHOD_OPTION_KEYS,
+  'methods',
+  'fallbacks',
+  'engine',
+  'maxCircuits',
+  'clock',
+  'random',
+];
+
+/** What {@link createGuard} gives: one for any number of clients. */
+export interface Guard {
+  /** Attach it: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
+  readonly interceptor: Interceptor;
+  /**
+   * An interceptor whose circuits are apart from those of other targets: for one guard over clients of several servers that
+   * fail separately.
+   * @param target a name for the server, part of the circuits' keys
+   */
+  forTarget(target: string): Interceptor;
+  /** Listens until the function that it gives is called. A listener that throws harms no call. */
+  on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void;
+  /**
+   * The circuit of a method, made if there is none yet: nobody checks that a call will ever come for it.
+   * @param method its definition or path; behind the name of a target, for those of `forTarget()`; or a circuit's whole key,
+   * as events, snapshots and rejections name it
+   * @param part the part of the key behind the method, a model's name, say. @default '' (the method's own)
+   */
+  circuit(method: { readonly path: string } | string, part?: string): Circuit;
+  /** What every circuit knows. */
+  snapshots(): CircuitSnapshot[];
+  /**
+   * Gives circuits back what they knew, from `snapshots()` of an earlier process.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
+   */
+  restore(snapshots: unknown): void;
+  /** Sets the mode of every circuit, also of those still to come. */
+  setMode(mode: CircuitMode): void;
+  /**
+   * Runs `fn` under the circuit `name`, for what is not gRPC. See {@link Circuit.execute}.
+   * @throws FailsoftError as there, and FAILSOFT_CLOSED after `close()`; all as a rejection
+   */
+  execute<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
+  /** Takes the guard off: calls pass as without it, listeners hear nothing more, fallbacks are closed. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Makes a guard. Without options every method is guarded, with the defaults that the README lists.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or FAILSOFT_UNSUPPORTED, naming the option
+ */
+export function createGuard(options: GuardOptions = {}): Guard {
+  return new InterceptorGuard(options);
+}
+
+class InterceptorGuard implements Guard {
+  readonly interceptor: Interceptor;
+  readonly #settings: SettingsResolver;
+  readonly #registry: CircuitRegistry;
+  readonly #fallbacks: FallbackRegistry | undefined;
+  readonly #clock: Clock;
+  readonly #events = new Emitter<GuardEvents>();
+  #closed = false;
+
+  constructor(options: GuardOptions) {
+    checkKeys('options', options, GUARD_OPTION_KEYS);
+    const {
+      methods = [],
+      fallbacks,
+      engine = nativeEngine,
+      maxCircuits = 1_000,
+      clock,
+      random,
+      ...general
+    } = options;
+    if (typeof engine?.configure !== 'function') throw invalid('options.engine', 'an engine', engine);
+    if (fallbacks !== undefined && typeof fallbacks?.chainFor !== 'function') {
+      throw invalid('options.fallbacks', 'a FallbackRegistry', fallbacks);
+    }
+    this.#clock = clock ?? systemClock;
+    checkFunction('options.clock.now', this.#clock?.now);
+    checkFunction('options.clock.setTimer', this.#clock.setTimer);
+    this.#fallbacks = fallbacks;
+    this.#settings = new SettingsResolver(engine, general, methods);
+    this.#registry = new CircuitRegistry(checkInteger('options.maxCircuits', maxCircuits, 1), {
+      clock: this.#clock,
+      random: checkFunction('options.random', random ?? Math.random),
+      listener: {
+        transition: (event) => this.#events.emit('transition', event),
+        isolation: (event) => this.#events.emit('isolation', event),
+      },
+    });
+    this.interceptor = this.forTarget('');
+  }
+
+  forTarget(target: string): Interceptor {
+    if (typeof target !== 'string' || target.includes('#'))
+      throw invalid('forTarget(target)', 'a string without #', target);
+    const methods = new Map<string, MethodGuard | undefined>();
+    return (options, nextCall) => {
+      const { path } = options.method_definition;
+      let guard = methods.get(path);
+      if (guard === undefined && !methods.has(path)) {
+        guard = this.#guardMethod(target, path);
+        methods.set(path, guard);
+      }
+      const said = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
+      const passes = this.#closed || said?.bypass === true;
+      if (guard === undefined || passes || guard.making === options.method_definition)
+        return new InterceptingCall(nextCall(options));
+      return new GuardedCall(guard, options, nextCall, said);
+    };
+  }
+
+  on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void {
+    checkOneOf('on(event)', event, ['transition', 'isolation', 'degraded']);
+    return this.#events.on(event, checkFunction('on(listener)', listener));
+  }
+
+  circuit(method: { readonly path: string } | string, part = ''): Circuit {
+    const path: unknown = typeof method === 'string' ? method : method?.path;
+    if (typeof path !== 'string') throw invalid('circuit(method)', 'a method definition or a path', method);
+    if (typeof part !== 'string') throw invalid('circuit(method, part)', 'a string', part);
+    const key = splitKey(path);
+    if (part !== '' && key.part !== '')
+      throw invalid('circuit(method, part)', 'no part beside that of the key', part);
+    const wanted = part === '' ? key.part : part;
+    const line = this.#line(key.target, key.method);
+    return (line.peek(wanted) ?? line.get(bounded(wanted))).circuit; // as a call that brings this name is keyed
+  }
+
+  snapshots(): CircuitSnapshot[] {
+    return this.#registry.snapshots();
+  }
+
+  restore(snapshots: unknown): void {
+    if (!Array.isArray(snapshots)) throw invalid('snapshots', 'an array of snapshots', snapshots);
+    for (const [index, snapshot] of snapshots.entries()) {
+      const key: unknown = snapshot?.key;
+      if (typeof key !== 'string') throw invalid(`snapshots[${index}].key`, 'a string', key);
+      const { target, method, part } = splitKey(key);
+      this.#line(target, method).get(part).circuit.restore(snapshot, `snapshots[${index}]`);
+    }
+  }
+
+  setMode(mode: CircuitMode): void {
+    this.#registry.setMode(checkOneOf('setMode(mode)', mode, ['enforce', 'observe', 'off']));
+  }
+
+  async execute<T>(
+    name: string,
+    fn: (signal: AbortSignal) => T | Promise<T>,
+    options?: ExecuteOptions,
+  ): Promise<T> {
+    if (this.#closed) throw new FailsoftError('FAILSOFT_CLOSED', 'the guard is closed');
+    if (typeof name !== 'string') throw invalid('execute.name', 'a string', name);
+    return this.circuit(name).execute(fn, options);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#events.clear();
+    this.#registry.close();
+    await this.#fallbacks?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #line(target: string, path: string) {
+    return this.#registry.line(target, path, () => this.#settings.for(path));
+  }
+
+  #guardMethod(target: string, path: string): MethodGuard | undefined {
+    const settings = this.#settings.for(path);
+    if (!settings.guarded) return undefined;
+    return {
+      path,
+      settings,
+      line: this.#line(target, path).keep(),
+      chain: () => this.#fallbacks?.chainFor(path),
+      clock: this.#clock,
+      events: this.#events,
+      making: undefined,
+    };
+  }
+}

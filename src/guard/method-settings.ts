@@ -1,0 +1,216 @@
+import { checkInteger, checkKeys, checkNumber } from '../checks.js';
+import type { CircuitOptions, TripRule } from '../circuit/types.js';
+import { Classifier, type ClassifyOptions } from '../classify/classifier.js';
+import type { CircuitFactory, Engine } from '../engines/engine.js';
+import { invalid } from '../errors.js';
+import { type KeyBy, type KeyPart, perMethod } from '../key/key-by.js';
+import { serviceOf } from '../key/model-of.js';
+import { warn } from '../telemetry/emitter.js';
+import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js';
+
+/** What can be said of every method, and of single ones. */
+export interface MethodOptions {
+  /**
+   * `false` leaves the method alone. Health, reflection and load-report services are left alone in any case unless a rule
+   * names them, as methods or as services.
+   * @default true
+   */
+  readonly guard?: boolean;
+  /** Merged field by field with the less specific settings. */
+  readonly circuit?: CircuitOptions;
+  /**
+   * A circuit for the method as a whole above those of its models, so that a dead server trips once and not once per
+   * model. It counts what UNAVAILABLE and DEADLINE_EXCEEDED say. `true`: trips on 10 consecutive failures (a failure
+   * rate of 0.9 over 20 calls where the engine cannot count in a row, its own rule where it takes no other), the rest
+   * as `circuit` says.
+   * @default false
+   */
+  readonly parentCircuit?: boolean | CircuitOptions;
+  /** What statuses and messages say about the server. @default DEFAULT_TABLE */
+  readonly classify?: ClassifyOptions;
+  /** @default perMethod() */
+  readonly keyBy?: KeyBy;
+  /** The deadline of calls that bring none, in milliseconds. @default none */
+  readonly defaultDeadlineMs?: number;
+  /**
+   * A DEADLINE_EXCEEDED of a call that had less than this to begin with, in milliseconds, says nothing about the server.
+   * @default 10, or `defaultDeadlineMs` where that is less
+   */
+  readonly minimumDeadlineMs?: number;
+  /**
+   * What is kept of the caller's deadline for the fallbacks, in milliseconds: the primary has that much less, but never
+   * less than half. A response stream has that much less for its first message, and its whole deadline from there on. Only
+   * where fallbacks are registered. @default 0
+   */
+  readonly fallbackReserveMs?: number;
+  /** Ends a response stream whose first message takes longer (DEADLINE_EXCEEDED). @default none */
+  readonly firstMessageTimeoutMs?: number;
+  /** Ends a response stream that pauses longer while the caller is reading (DEADLINE_EXCEEDED). @default none */
+  readonly stallTimeoutMs?: number;
+  /**
+   * A stream of either direction whose caller has left it to itself for this long, in milliseconds, no longer holds a
+   * permit: its outcome is `ignored`, the call itself goes on untouched. The caller has left it when it has neither read
+   * nor written and no message came, unless it has sent everything and waits for the server to speak. A fallback's
+   * stream that nobody reads is ended. A client stream that failed or was rejected has this long to end before its caller
+   * gets the error instead of a fallback's answer.
+   * @default 60000
+   */
+  readonly abandonedAfterMs?: number;
+  /** The most bytes of a client stream that are kept for its fallback. @default 1048576 */
+  readonly fallbackBufferBytes?: number;
+  /**
+   * Whether the server's headers wait for the first message or the status where a fallback may still answer. `false`: they
+   * are passed on at once, for callers that wait for them before they send; a fallback's headers are then a second
+   * `'metadata'` event.
+   * @default true
+   */
+  readonly holdHeaders?: boolean;
+}
+
+/** Settings for some methods. */
+export interface MethodRule extends MethodOptions {
+  readonly match: Match;
+}
+
+/** The settings of one method, checked and filled in. */
+export interface MethodSettings {
+  readonly guarded: boolean;
+  readonly circuit: CircuitFactory;
+  readonly parent: CircuitFactory | undefined;
+  readonly classifier: Classifier;
+  readonly keyPart: KeyPart;
+  readonly defaultDeadlineMs: number;
+  readonly minimumDeadlineMs: number;
+  readonly fallbackReserveMs: number;
+  readonly firstMessageTimeoutMs: number;
+  readonly stallTimeoutMs: number;
+  readonly abandonedAfterMs: number;
+  readonly fallbackBufferBytes: number;
+  readonly holdHeaders: boolean;
+}
+
+/** Never guarded unless named by method or service: a hung health check is no evidence against a model. */
+const UNGUARDED = new Set([
+  'grpc.health.v1.Health',
+  'grpc.reflection.v1.ServerReflection',
+  'grpc.reflection.v1alpha.ServerReflection',
+  'xds.service.orca.v3.OpenRcaService',
+]);
+
+const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
+  'guard',
+  'circuit',
+  'parentCircuit',
+  'classify',
+  'keyBy',
+  'defaultDeadlineMs',
+  'minimumDeadlineMs',
+  'fallbackReserveMs',
+  'firstMessageTimeoutMs',
+  'stallTimeoutMs',
+  'abandonedAfterMs',
+  'fallbackBufferBytes',
+  'holdHeaders',
+];
+
+export const METHOD_OPTION_KEYS: readonly string[] = METHOD_KEYS;
+
+/** More in a row than a model's circuit lets through, so that one bad model opens its own circuit and not its server's. */
+const PARENT_TRIP: readonly TripRule[] = [{ rule: 'consecutive-failures', failures: 10 }];
+/** For an engine that cannot count in a row. */
+const PARENT_TRIP_BY_RATE: readonly TripRule[] = [{ rule: 'failure-rate', threshold: 0.9, minimumCalls: 20 }];
+
+/** Finds the settings of a method. Whatever can be checked is checked when it is made. */
+export class SettingsResolver {
+  readonly #engine: Engine;
+  readonly #general: MethodOptions;
+  readonly #rules: readonly { rule: MethodRule; matcher: Matcher; field: string }[];
+
+  /** @throws FailsoftError naming the option */
+  constructor(engine: Engine, general: MethodOptions, rules: readonly MethodRule[]) {
+    this.#engine = engine;
+    this.#general = general;
+    if (!Array.isArray(rules)) throw invalid('methods', 'an array of settings', rules);
+    this.#rules = rules.map((rule, index) => {
+      const field = `methods[${index}]`;
+      checkKeys(field, rule, ['match', ...METHOD_KEYS]);
+      return { rule, matcher: compileMatch(rule.match, `${field}.match`), field };
+    });
+    this.#resolve(general, 'options', SPECIFICITY.none, '');
+    for (const { rule, field } of this.#rules) {
+      this.#resolve(merge(general, rule), field, SPECIFICITY.method, '');
+    }
+    for (const { matcher } of this.#rules) for (const path of matcher.paths) this.for(path);
+  }
+
+  for(path: string): MethodSettings {
+    const rated = this.#rules
+      .map((rule, index) => ({ ...rule, index, rating: rule.matcher.rate(path) }))
+      .filter(({ rating }) => rating > SPECIFICITY.none)
+      .sort((a, b) => a.rating - b.rating || b.index - a.index); // the last one wins: most specific, then first listed
+    const options = rated.reduce<MethodOptions>((sum, { rule }) => merge(sum, rule), this.#general);
+    const best = rated.at(-1);
+    return this.#resolve(options, best?.field ?? 'options', best?.rating ?? SPECIFICITY.none, path);
+  }
+
+  #resolve(options: MethodOptions, field: string, rating: number, path: string): MethodSettings {
+    const ms = (name: keyof MethodOptions, fallback: number, min = 0) =>
+      options[name] === undefined ? fallback : checkNumber(`${field}.${name}`, options[name], min);
+    for (const name of ['guard', 'holdHeaders'] as const) {
+      const value = options[name];
+      if (value !== undefined && typeof value !== 'boolean')
+        throw invalid(`${field}.${name}`, 'a boolean', value);
+    }
+    const { keyBy = perMethod(), classify = {} } = options;
+    if (typeof keyBy?.forMethod !== 'function') {
+      throw invalid(`${field}.keyBy`, 'perMethod(), perModel() or perKey(fn)', keyBy);
+    }
+    const defaultDeadlineMs = ms('defaultDeadlineMs', Number.POSITIVE_INFINITY, 1);
+    return {
+      guarded: options.guard !== false && (rating >= SPECIFICITY.service || !UNGUARDED.has(serviceOf(path))),
+      circuit: this.#engine.configure(options.circuit, `${field}.circuit`),
+      parent: this.#parent(options, `${field}.parentCircuit`),
+      classifier: new Classifier(classify, `${field}.classify`, (error) =>
+        warn(error, `classify of ${path}`),
+      ),
+      keyPart: keyBy.forMethod(path),
+      defaultDeadlineMs,
+      minimumDeadlineMs: ms('minimumDeadlineMs', Math.min(10, defaultDeadlineMs)),
+      fallbackReserveMs: ms('fallbackReserveMs', 0),
+      firstMessageTimeoutMs: ms('firstMessageTimeoutMs', Number.POSITIVE_INFINITY, 1),
+      stallTimeoutMs: ms('stallTimeoutMs', Number.POSITIVE_INFINITY, 1),
+      abandonedAfterMs: ms('abandonedAfterMs', 60_000, 1),
+      fallbackBufferBytes:
+        options.fallbackBufferBytes === undefined
+          ? 1_048_576
+          : checkInteger(`${field}.fallbackBufferBytes`, options.fallbackBufferBytes, 0),
+      holdHeaders: options.holdHeaders ?? true,
+    };
+  }
+
+  #parent({ parentCircuit, circuit }: MethodOptions, field: string): CircuitFactory | undefined {
+    if (parentCircuit === undefined || parentCircuit === false) return undefined;
+    if (parentCircuit !== true) return this.#engine.configure(parentCircuit, field);
+    const { tripRules } = this.#engine.capabilities;
+    if (tripRules.has('consecutive-failures'))
+      return this.#engine.configure({ ...circuit, trip: PARENT_TRIP }, field);
+    if (tripRules.has('failure-rate'))
+      return this.#engine.configure({ ...circuit, trip: PARENT_TRIP_BY_RATE }, field);
+    return this.#engine.configure(circuit, field);
+  }
+}
+
+/** The specific settings over the general ones; circuits are merged option by option. */
+function merge(general: MethodOptions, specific: MethodOptions): MethodOptions {
+  const { match: _match, ...own } = specific as Partial<MethodRule>;
+  const merged: MethodOptions = { ...general, ...defined(own) };
+  if (general.circuit === undefined || own.circuit === undefined) return merged;
+  return { ...merged, circuit: { ...general.circuit, ...defined(own.circuit) } };
+}
+
+/** What options say: an undefined one says nothing, and leaves the more general setting. */
+function defined<T extends object>(options: T): Partial<T> {
+  const said: Partial<T> = { ...options };
+  for (const key in said) if (said[key] === undefined) delete said[key];
+  return said;
+}

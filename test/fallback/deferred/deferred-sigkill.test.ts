@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { seededRandom } from 'failsoft/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startInferServer } from '../infer-server.js';
+import { response } from '../support.js';
+import { transpileInto } from './sigkill/transpile.js';
+
+const KILLS = 100;
+const LANES = 2;
+
+// Beside node_modules, where the child finds its packages.
+const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url));
+let built: string;
+let child: string;
+beforeAll(() => {
+  mkdirSync(cache, { recursive: true });
+  built = mkdtempSync(join(cache, 'failsoft-sigkill-'));
+  child = transpileInto(built, fileURLToPath(new URL('./sigkill/child.ts', import.meta.url)));
+});
+afterAll(() => rmSync(built, { recursive: true, force: true }));
+
+describe('what was acknowledged', () => {
+  it(`is predicted, though the process is killed ${KILLS} times`, { timeout: 600_000 }, async () => {
+    const predicted = new Map<string, number>();
+    const server = await startInferServer((call, done) => {
+      const id = String(call.metadata.get('failsoft-idempotency-key')[0]);
+      predicted.set(id, (predicted.get(id) ?? 0) + 1);
+      done(null, response());
+    });
+    const acknowledged = new Set<string>();
+    const errors: string[] = [];
+
+    /** One life of the process; it is killed some time after its first word. */
+    const live = async (directory: string, mode: 'fill' | 'drain', killAfterMs?: number) => {
+      const running = spawn(process.execPath, [child, directory, String(server.port), mode], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const complaints: string[] = [];
+      running.stderr.on('data', (data) => complaints.push(String(data)));
+      const output = createInterface(running.stdout);
+      if (killAfterMs !== undefined)
+        output.once('line', () => setTimeout(() => running.kill('SIGKILL'), killAfterMs));
+      output.on('line', (line) => {
+        if (line.startsWith('ack ')) acknowledged.add(line.slice(4));
+        else if (line.startsWith('error ')) errors.push(line);
+      });
+      const [code, signal] = await once(running, 'close');
+      if (killAfterMs !== undefined ? signal !== 'SIGKILL' : code !== 0) errors.push(complaints.join(''));
+    };
+
+    const lane = async (number: number) => {
+      const directory = mkdtempSync(join(tmpdir(), 'failsoft-sigkill-'));
+      const random = seededRandom(number);
+      for (let kill = 0; kill < KILLS / LANES; kill++) await live(directory, 'fill', random() * 50);
+      await live(directory, 'drain');
+      rmSync(directory, { recursive: true, force: true });
+    };
+    await Promise.all(Array.from({ length: LANES }, (_, number) => lane(number + 1)));
+    server.stop();
+
+    expect(errors).toEqual([]);
+    expect(acknowledged.size).toBeGreaterThanOrEqual(KILLS); // each life had said a word when it was killed
+    expect([...acknowledged].filter((id) => !predicted.has(id))).toEqual([]);
+  });
+});
