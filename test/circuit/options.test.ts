@@ -282,11 +282,20 @@ describe('circuit options', () => {
 
   it.each<[string, () => unknown]>([
     ['consecutiveFailures.failures', () => consecutiveFailures({ failures: -1 })],
-    ['consecutiveFailures.times', () => consecutiveFailures({ failures: 1, times: 2 } as { failures: number })],
+    [
+      'consecutiveFailures.times',
+      () => consecutiveFailures({ failures: 1, times: 2 } as { failures: number }),
+    ],
     ['failureRate.threshold', () => failureRate({ threshold: 50, minimumCalls: 1 })],
     ['slowRate.slowThresholdMs', () => slowRate({ threshold: 0.5, slowThresholdMs: -1, minimumCalls: 1 })],
-    ['latencyPercentile.percentile', () => latencyPercentile({ percentile: 101, thresholdMs: 1, minimumCalls: 1 })],
-    ['latencyPercentile.percentile', () => latencyPercentile({ percentile: 0.99, thresholdMs: 1, minimumCalls: 1 })],
+    [
+      'latencyPercentile.percentile',
+      () => latencyPercentile({ percentile: 101, thresholdMs: 1, minimumCalls: 1 }),
+    ],
+    [
+      'latencyPercentile.percentile',
+      () => latencyPercentile({ percentile: 0.99, thresholdMs: 1, minimumCalls: 1 }),
+    ],
     ['adaptive.sigmas', () => adaptive({ sigmas: -1 })],
     ['adaptive.floor', () => adaptive({ floor: 1 } as object)],
     ['failureRate.rate', () => failureRate({ threshold: 0.5, minimumCalls: 1, rate: 1 } as never)],
