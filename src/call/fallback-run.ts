@@ -57,7 +57,10 @@ export class FallbackRun implements ChainContext {
   get credentials(): ChainContext['credentials'] {
     return this.#call.options.credentials;
   }
-  get key(): string {
+  get host(): string | undefined {
+    return this.#call.options.host ?? undefined;
+  }
+  get circuitKey(): string {
     return this.#entry.key;
   }
   get circuit(): CircuitSnapshot {

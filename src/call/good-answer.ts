@@ -6,18 +6,20 @@ import type { AnsweredCall } from './answered-call.js';
 /** What a chain may keep of a call that went well. The request is decoded only for a strategy that looks into it. */
 export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   readonly method: string;
-  readonly key: string;
+  readonly circuitKey: string;
   readonly metadata: Metadata;
   readonly credentials: CallCredentials | undefined;
+  readonly host: string | undefined;
   readonly requestBytes: Buffer | undefined;
   readonly response: unknown;
   readonly #chain: FallbackChain;
 
-  constructor(call: AnsweredCall, chain: FallbackChain, key: string, response: unknown) {
+  constructor(call: AnsweredCall, chain: FallbackChain, circuitKey: string, response: unknown) {
     this.method = call.guard.path;
-    this.key = key;
+    this.circuitKey = circuitKey;
     this.metadata = call.metadata;
     this.credentials = call.options.credentials;
+    this.host = call.options.host ?? undefined;
     this.requestBytes = call.requestBytes;
     this.response = response;
     this.#chain = chain;

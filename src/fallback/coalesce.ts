@@ -109,9 +109,10 @@ class Question<Req, Res> implements FallbackContext<Req> {
   readonly method: string;
   readonly metadata: Metadata;
   readonly cause: Cause;
-  readonly key: string;
+  readonly circuitKey: string;
   readonly attempts: readonly Attempt[];
   readonly credentials: CallCredentials | undefined;
+  readonly host: string | undefined;
   readonly parent: CallOptions['parent'] | undefined = undefined;
   readonly deadlineMs: number;
   readonly #first: FallbackContext<Req>;
@@ -130,9 +131,10 @@ class Question<Req, Res> implements FallbackContext<Req> {
     this.method = first.method;
     this.metadata = first.metadata;
     this.cause = first.cause;
-    this.key = first.key;
+    this.circuitKey = first.circuitKey;
     this.attempts = first.attempts;
     this.credentials = first.credentials;
+    this.host = first.host;
     this.deadlineMs = first.deadlineMs + first.remainingMs;
     this.#longestMs = 2 * first.budgetMs;
   }

@@ -40,8 +40,8 @@ export interface FallbackContext<Req> {
   /** A copy of the caller's metadata, as the call began. Not to be changed. */
   readonly metadata: Metadata;
   readonly cause: Cause;
-  /** The circuit's key. */
-  readonly key: string;
+  /** Names the call's circuit: target, method and key part, as events, snapshots and rejections have it. */
+  readonly circuitKey: string;
   /** The circuit as it is now; taken when read. */
   readonly circuit: CircuitSnapshot;
   /** What is left of the caller's deadline, in milliseconds; Infinity without one, 0 when it is over. */
@@ -62,6 +62,8 @@ export interface FallbackContext<Req> {
   readonly parent: ParentCall | undefined;
   /** The call's own credentials, where the caller passed some: they are not in the metadata. */
   readonly credentials?: CallCredentials | undefined;
+  /** The call option `host`, where the caller passed it: the `:authority` that the server sees. */
+  readonly host: string | undefined;
   /** What the earlier strategies of the chain said. */
   readonly attempts: readonly Attempt[];
 }
@@ -80,12 +82,20 @@ export interface Answer<Res> {
 /** A good answer of the primary, offered to strategies that keep answers. */
 export interface PrimaryAnswer<Req, Res> {
   readonly method: string;
-  readonly key: string;
+  readonly circuitKey: string;
   /** These as in {@link FallbackContext}. */
   readonly request: Req;
   readonly requestBytes?: Buffer | undefined;
   readonly metadata: Metadata;
   readonly credentials?: CallCredentials | undefined;
+  readonly host: string | undefined;
+  /**
+   * The metadata as they went out, after the interceptors behind the guard. Undefined where nothing but `metadata` can
+   * have gone out.
+   */
+  readonly sentMetadata?: Metadata | undefined;
+  /** The answer's initial metadata; undefined where it came without. */
+  readonly responseMetadata?: Metadata | undefined;
   readonly response: Res;
 }
 

@@ -6,7 +6,16 @@ import { FallbackRegistry } from '../../src/fallback/registry.js';
 import { secondaryModel } from '../../src/fallback/secondary/secondary-model.js';
 import type { Answer, FallbackContext, FallbackStrategy } from '../../src/fallback/strategy.js';
 import { startInferServer } from './infer-server.js';
-import { chainOf, deferredPromise, FakeCall, METHOD, metadata, request, response } from './support.js';
+import {
+  chainOf,
+  deferredPromise,
+  FakeCall,
+  METHOD,
+  metadata,
+  primaryAnswer,
+  request,
+  response,
+} from './support.js';
 
 type Strategy = FallbackStrategy<ModelInferRequest, ModelInferResponse>;
 
@@ -164,13 +173,7 @@ describe('coalesce', () => {
     const wrapped = coalesce(inner);
     const chain = chainOf([wrapped]);
     const call = new FakeCall();
-    chain.keep({
-      method: METHOD.path,
-      key: 'k',
-      request: request(),
-      metadata: call.metadata,
-      response: response(),
-    });
+    chain.keep(primaryAnswer());
     expect(chain.run(call)).toMatchObject({ answer: { source: 'last-good' } });
     wrapped.enabled = false;
     expect(inner.enabled).toBe(false);

@@ -5,7 +5,13 @@ import type { CircuitSnapshot } from '../../src/circuit/types.js';
 import type { FallbackChain } from '../../src/fallback/chain/chain.js';
 import { type AbortCause, AskedContext, type ChainContext } from '../../src/fallback/chain/context.js';
 import { FallbackRegistry } from '../../src/fallback/registry.js';
-import type { Cause, FallbackContext, FallbackStrategy, Method } from '../../src/fallback/strategy.js';
+import type {
+  Cause,
+  FallbackContext,
+  FallbackStrategy,
+  Method,
+  PrimaryAnswer,
+} from '../../src/fallback/strategy.js';
 
 export const METHOD: Method<ModelInferRequest, ModelInferResponse> = GRPCInferenceServiceService.modelInfer;
 
@@ -23,9 +29,10 @@ export class FakeCall implements ChainContext {
   readonly requests: readonly unknown[];
   readonly metadata: Metadata;
   readonly cause: Cause;
-  readonly key = 'the key';
+  readonly circuitKey: string;
   readonly parent = undefined;
   readonly credentials;
+  readonly host: string | undefined;
   readonly clock: ManualClock;
   readonly deadlineMs: number;
   readonly listeners = new Set<(cause: AbortCause) => void>();
@@ -40,6 +47,8 @@ export class FakeCall implements ChainContext {
       clock?: ManualClock;
       leftMs?: number;
       credentials?: ChainContext['credentials'];
+      host?: string;
+      circuitKey?: string;
     } = {},
   ) {
     this.method = options.method ?? METHOD.path;
@@ -50,6 +59,8 @@ export class FakeCall implements ChainContext {
     this.clock = options.clock ?? new ManualClock(1_000_000);
     this.deadlineMs = this.clock.now() + (options.leftMs ?? Infinity);
     this.credentials = options.credentials;
+    this.host = options.host;
+    this.circuitKey = options.circuitKey ?? this.method;
   }
 
   get circuit(): CircuitSnapshot {
@@ -73,6 +84,21 @@ export class FakeCall implements ChainContext {
   abort(cause: AbortCause): void {
     for (const listener of [...this.listeners]) listener(cause);
   }
+}
+
+/** A good answer of the primary, as a chain is given it. */
+export function primaryAnswer(
+  fields: Partial<PrimaryAnswer<ModelInferRequest, ModelInferResponse>> = {},
+): PrimaryAnswer<ModelInferRequest, ModelInferResponse> {
+  return {
+    method: METHOD.path,
+    circuitKey: METHOD.path,
+    request: request(),
+    metadata: new Metadata(),
+    host: undefined,
+    response: response(),
+    ...fields,
+  };
 }
 
 export function request(fields: Partial<ModelInferRequest> = {}): ModelInferRequest {

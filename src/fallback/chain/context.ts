@@ -14,7 +14,7 @@ export interface ChainContext {
   readonly requests: readonly unknown[];
   readonly metadata: Metadata;
   readonly cause: Cause;
-  readonly key: string;
+  readonly circuitKey: string;
   /** Taken when read. */
   readonly circuit: CircuitSnapshot;
   /** What is left now, in milliseconds; Infinity without a deadline, 0 when it is over. */
@@ -23,6 +23,8 @@ export interface ChainContext {
   readonly deadlineMs: number;
   readonly parent: ParentCall | undefined;
   readonly credentials?: CallCredentials | undefined;
+  /** The call option `host`. */
+  readonly host: string | undefined;
   readonly clock: Clock;
   /**
    * Has `listener` called once when the call ends early; at once when it already has.
@@ -69,8 +71,8 @@ export class AskedContext implements FallbackContext<unknown> {
   get cause(): Cause {
     return this.#chain.cause;
   }
-  get key(): string {
-    return this.#chain.key;
+  get circuitKey(): string {
+    return this.#chain.circuitKey;
   }
   get circuit(): CircuitSnapshot {
     return this.#chain.circuit;
@@ -86,6 +88,9 @@ export class AskedContext implements FallbackContext<unknown> {
   }
   get credentials(): CallCredentials | undefined {
     return this.#chain.credentials;
+  }
+  get host(): string | undefined {
+    return this.#chain.host;
   }
   get budgetMs(): number {
     // Of what is left when it is first asked for: that is when a strategy is asked, or has just promised an answer.

@@ -25,7 +25,7 @@ export const REQUEST_KEY_OPTIONS = ['keyOf', 'normalize', 'vary'] as const;
 export interface KeyedCall {
   readonly method: string;
   /** The circuit's key, which begins with the target where targets are told apart. @default no target */
-  readonly key?: string;
+  readonly circuitKey?: string;
   readonly request: unknown;
   /** The request as it was sent. @default it is encoded */
   readonly requestBytes?: Buffer | undefined;
@@ -88,7 +88,7 @@ export class RequestKey {
 }
 
 /** What stands before the method in a circuit's key. */
-function targetOf({ key, method }: KeyedCall): string {
+function targetOf({ circuitKey: key, method }: KeyedCall): string {
   const at = key === undefined ? 0 : key.indexOf(method);
   return key !== undefined && at > 0 ? key.slice(0, at) : '';
 }

@@ -1,4 +1,4 @@
-import { Metadata, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { describeAttempts } from '../../../src/fallback/chain/attempts.js';
@@ -6,7 +6,7 @@ import { type ChainOptions, FallbackChain } from '../../../src/fallback/chain/ch
 import { defaultPrediction } from '../../../src/fallback/default-prediction.js';
 import { noFallback } from '../../../src/fallback/no-fallback.js';
 import type { FallbackContext, FallbackStrategy } from '../../../src/fallback/strategy.js';
-import { deferredPromise, FAILED, FakeCall, METHOD, REJECTED, response } from '../support.js';
+import { deferredPromise, FAILED, FakeCall, METHOD, primaryAnswer, REJECTED, response } from '../support.js';
 
 type Answering = FallbackStrategy<unknown, unknown>['answer'];
 
@@ -341,7 +341,7 @@ describe('switches', () => {
     const kept: string[] = [];
     const keeper: FallbackStrategy<unknown, unknown> = {
       ...declines('a'),
-      keep: (answer) => void kept.push(answer.key),
+      keep: (answer) => void kept.push(answer.circuitKey),
     };
     const broken: FallbackStrategy<unknown, unknown> = {
       ...declines('b'),
@@ -350,13 +350,7 @@ describe('switches', () => {
       },
     };
     const made = chain([broken, keeper]);
-    const answer = {
-      method: METHOD.path,
-      key: 'k',
-      request: {},
-      response: {},
-      metadata: new Metadata(),
-    };
+    const answer = primaryAnswer({ circuitKey: 'k' });
     expect(made.keeps).toBe(true);
     made.keep(answer);
     expect(kept).toEqual(['k']);

@@ -1,4 +1,3 @@
-import { Metadata } from '@grpc/grpc-js';
 import KeyvRedis from '@keyv/redis';
 import type { ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
@@ -7,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { AnswerStore } from '../../../src/fallback/last-good/answer-store.js';
 import { type LastGoodOptions, lastGood } from '../../../src/fallback/last-good/last-good.js';
 import { hasRedis, startRedis } from '../deferred/redis.js';
-import { chainOf, deferredPromise, FakeCall, METHOD, request, response } from '../support.js';
+import { chainOf, deferredPromise, FakeCall, primaryAnswer, request, response } from '../support.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -26,19 +25,11 @@ function setUp(options: Options) {
     ...options,
   });
   const chain = chainOf([strategy]);
-  const metadata = new Metadata();
   return {
     chain,
     states,
     strategy,
-    keep: (id: string) =>
-      chain.keep({
-        method: METHOD.path,
-        key: 'k',
-        request: request({ id }),
-        metadata,
-        response: response({ id }),
-      }),
+    keep: (id: string) => chain.keep(primaryAnswer({ request: request({ id }), response: response({ id }) })),
     ask: async (id: string) => {
       const { answer } = await chain.run(new FakeCall({ request: request({ id }) }));
       return answer === undefined ? undefined : { ageMs: answer.ageMs, message: answer.message };
@@ -297,13 +288,7 @@ describe('lastGood with a store', () => {
     expect(await ask('1')).toMatchObject({ ageMs: 0 });
     clock.advance(10);
     expect(await ask('1')).toMatchObject({ ageMs: 10 });
-    chain.keep({
-      method: METHOD.path,
-      key: 'k',
-      request: request({ id: '1' }),
-      metadata: new Metadata(),
-      response: response({ id: 'newer' }),
-    });
+    chain.keep(primaryAnswer({ request: request({ id: '1' }), response: response({ id: 'newer' }) }));
     expect(await ask('1')).toMatchObject({ ageMs: 0, message: { id: 'newer' } });
   });
 

@@ -3,7 +3,7 @@ import { type ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip'
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { type LastGoodOptions, lastGood } from '../../../src/fallback/last-good/last-good.js';
-import { FakeCall, METHOD, metadata, request, response } from '../support.js';
+import { FakeCall, METHOD, metadata, primaryAnswer, request, response } from '../support.js';
 
 type Options = LastGoodOptions<ModelInferRequest, ModelInferResponse>;
 
@@ -16,7 +16,7 @@ function setUp(options: Options = {}) {
     clock,
     strategy,
     keep: (asked: ModelInferRequest, given: ModelInferResponse, by = new Metadata()) =>
-      strategy.keep?.({ method: METHOD.path, key: 'k', request: asked, metadata: by, response: given }),
+      strategy.keep?.(primaryAnswer({ request: asked, metadata: by, response: given })),
     /** What a synchronous answer is: its id and age, or undefined. */
     ask: (asked: ModelInferRequest, by?: Metadata) => {
       const answer = strategy.answer(new FakeCall(call(asked, by)).asked<ModelInferRequest>());
@@ -51,16 +51,10 @@ describe('lastGood in memory', () => {
 
   it('gives no answer of one target for another, whatever the model', () => {
     const { strategy, clock } = setUp();
-    const from = (key: string) => Object.assign(new FakeCall({ clock }), { key }).asked<ModelInferRequest>();
+    const from = (circuitKey: string) => new FakeCall({ clock, circuitKey }).asked<ModelInferRequest>();
     const given = (key: string) => strategy.answer(from(key)) !== undefined;
     for (const target of ['eu', ''])
-      strategy.keep?.({
-        method: METHOD.path,
-        key: `${target}${METHOD.path}#demand`,
-        request: request(),
-        metadata: new Metadata(),
-        response: response(),
-      });
+      strategy.keep?.(primaryAnswer({ circuitKey: `${target}${METHOD.path}#demand` }));
     expect(given(`eu${METHOD.path}#demand`)).toBe(true);
     expect(given(`eu${METHOD.path}`)).toBe(true);
     expect(given(`us${METHOD.path}#demand`)).toBe(false);
@@ -170,8 +164,7 @@ describe('lastGood in memory', () => {
     const [mine, yours] = [1, 2].map(() =>
       credentials.createFromMetadataGenerator((_options, done) => done(null, new Metadata())),
     );
-    const base = { method: METHOD.path, request: request(), metadata: new Metadata() };
-    strategy.keep?.({ ...base, key: 'k', response: response(), credentials: mine });
+    strategy.keep?.(primaryAnswer({ credentials: mine }));
     const asks = (by: typeof mine) => strategy.answer(new FakeCall({ clock, credentials: by }).asked());
     expect(asks(mine)).toBeDefined();
     expect(asks(yours)).toBeUndefined();

@@ -47,7 +47,7 @@ describe('secondaryModel', () => {
     stops.push(() => small.close());
     const strategy = secondaryModel(small, 'modelInfer', { name: 'small' });
     fallbacks.register(METHOD, [
-      { name: 'keeper', answer: () => undefined, keep: ({ key }) => void kept.push(key) },
+      { name: 'keeper', answer: () => undefined, keep: ({ circuitKey }) => void kept.push(circuitKey) },
       strategy,
       defaultPrediction(response({ id: 'default' })),
     ]);
@@ -67,7 +67,7 @@ describe('secondaryModel', () => {
     });
     stops.push(() => small.close());
     fallbacks.register(METHOD, [
-      { name: 'keeper', answer: () => undefined, keep: ({ key }) => void kept.push(key) },
+      { name: 'keeper', answer: () => undefined, keep: ({ circuitKey }) => void kept.push(circuitKey) },
       secondaryModel(small, 'modelInfer', { name: 'small' }),
     ]);
     const answered = await fallbacks.chainFor(METHOD.path)?.run(new FakeCall());
