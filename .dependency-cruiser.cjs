@@ -1,7 +1,7 @@
 // Who may import whom: the table "The rooms" of docs/architecture.md, checked by `npm run deps`.
 // A type-only import is an import: it ties two rooms together as a value does.
 
-const LEAVES = '^src/(errors|checks|clock)\\.ts$';
+const LEAVES = '^src/(errors|checks|clock|text)\\.ts$';
 const OUTCOME = '^src/classify/outcome\\.ts$';
 
 const { exports: subpaths, dependencies, peerDependenciesMeta } = require('./package.json');
@@ -67,11 +67,7 @@ module.exports = {
       from: { path: '^src/circuit/' },
       to: { pathNot: ['^src/'] },
     },
-    room(
-      'classify',
-      ['^src/gen/google/'],
-      "A server's push-back comes as google.rpc messages: the generated code reads them.",
-    ),
+    room('classify', [], 'An outcome depends on the status and the messages alone.'),
     room(
       'telemetry',
       ['^src/circuit/types\\.ts$'],
@@ -89,13 +85,7 @@ module.exports = {
     ),
     room(
       'status',
-      [
-        '^src/circuit/types\\.ts$',
-        '^src/fallback/strategy\\.ts$',
-        '^src/gen/google/',
-        '^src/classify/',
-        '^src/telemetry/',
-      ],
+      ['^src/circuit/types\\.ts$', '^src/fallback/strategy\\.ts$', '^src/gen/google/', '^src/telemetry/'],
       'The one codec of grpc-status-details-bin; what a rejection and a label look like on the wire.',
     ),
     room(
@@ -108,7 +98,9 @@ module.exports = {
         '^src/engines/(engine|native)\\.ts$',
         '^src/classify/',
         '^src/telemetry/',
-        // Rejections and stored answers are protobuf messages.
+        // Whether a call was rejected, how long a server wants to be left alone, how an answer is labelled.
+        '^src/status/',
+        // Stored answers are protobuf messages.
         '^src/gen/google/',
         // A secondary's client gives statuses too: they are made good where they come in.
         '^src/status/normal-status\\.ts$',

@@ -1,7 +1,7 @@
 import { type InterceptingListener, Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
-import { pushbackOf } from '../classify/push-back.js';
 import type { Entry } from '../guard/circuit-registry.js';
+import { pushbackOf } from '../status/push-back.js';
 import type { AnsweredCall } from './answered-call.js';
 import { Answering } from './answering.js';
 import { cancellingParent } from './budget.js';

@@ -1,21 +1,34 @@
-import { Metadata, status } from '@grpc/grpc-js';
+import { type Metadata, status } from '@grpc/grpc-js';
 import type { Answer, Cause, Source } from '../fallback/strategy.js';
 import { warn } from '../telemetry/emitter.js';
+import { isOwn, OwnMetadata } from './own-metadata.js';
+import { boundedMs, LONGEST_MS } from './status-details.js';
 
 const SOURCE = 'failsoft-source';
 const CAUSE = 'failsoft-cause';
 const AGE = 'failsoft-age-ms';
 
-/** What an answer's metadata says of where it came from. */
-export interface Provenance {
-  /** `primary` when no fallback answered. */
+/** The label of a degraded answer. */
+export interface ProvenanceLabel {
+  /** `last-good`, `secondary:<name>`, `default`, ... */
   readonly source: Source;
-  /** Whether the answer is anything but the primary's own. */
-  readonly degraded: boolean;
   /** Why the primary did not answer: a rejection's reason, or a status code's name. */
   readonly cause: string | undefined;
-  /** How old the answer is, where it was kept. */
+  /** How old the answer is in whole milliseconds, where it was kept. Finite, not negative. */
   readonly ageMs: number | undefined;
+}
+
+/** Where an answer came from, as its metadata has it. */
+export interface Provenance extends ProvenanceLabel {
+  /** `primary` when no fallback of this process answered. */
+  readonly source: Source;
+  /** Whether the answer is anything but a model's own: a fallback gave it, here or behind the server. */
+  readonly degraded: boolean;
+  /**
+   * The label that the server sent with its answer, or undefined. A gateway that uses failsoft sends one when one of its own
+   * fallbacks answered; for this process its answer is still the primary's.
+   */
+  readonly upstream: ProvenanceLabel | undefined;
 }
 
 /**
@@ -23,19 +36,34 @@ export interface Provenance {
  * @example call.on('metadata', (metadata) => { if (provenanceOf(metadata).degraded) weigh(); });
  */
 export function provenanceOf(metadata: Metadata): Provenance {
-  const source = text(metadata, SOURCE) ?? 'primary';
-  const age = text(metadata, AGE) ?? '';
+  const label = readLabel(metadata);
+  if (label === undefined) return PRIMARY;
+  if (isOwn(metadata)) return { ...label, degraded: true, upstream: undefined };
+  return { ...PRIMARY, degraded: true, upstream: label };
+}
+
+const PRIMARY: Provenance = Object.freeze({
+  source: 'primary',
+  degraded: false,
+  cause: undefined,
+  ageMs: undefined,
+  upstream: undefined,
+});
+
+function readLabel(metadata: Metadata): ProvenanceLabel | undefined {
+  const source = text(metadata, SOURCE);
+  if (source === undefined || source === 'primary') return undefined;
+  const ageMs = Number(/^\d{1,16}$/.exec(text(metadata, AGE) ?? '')?.[0] ?? Number.NaN);
   return {
     source,
-    degraded: source !== 'primary',
     cause: text(metadata, CAUSE),
-    ageMs: /^\d+$/.test(age) ? Number(age) : undefined,
+    ageMs: ageMs <= LONGEST_MS ? ageMs : undefined,
   };
 }
 
 /** The metadata that labels a degraded answer. Never throws: what a strategy says beside its answer must not cost it. */
 export function label(answer: Answer<unknown>, cause: Cause): Metadata {
-  const metadata = new Metadata();
+  const metadata = new OwnMetadata();
   for (const [key, value] of Object.entries(answer.metadata ?? {})) {
     try {
       metadata.set(key, value);
@@ -46,16 +74,18 @@ export function label(answer: Answer<unknown>, cause: Cause): Metadata {
   metadata.set(SOURCE, printable(answer.source));
   metadata.set(CAUSE, causeText(cause));
   const ageMs = ageOf(answer);
-  if (ageMs !== undefined) metadata.set(AGE, String(ageMs));
+  if (ageMs === undefined)
+    metadata.remove(AGE); // the strategy's own metadata may have brought another label's
+  else metadata.set(AGE, String(ageMs));
   return metadata;
 }
 
 /**
- * How old an answer is, in whole milliseconds, as the label and the event have it; not less than 0, whatever the clock of
- * who kept it says.
+ * How old an answer is, in whole milliseconds, as the label and the event have it. Never negative and never above
+ * {@link LONGEST_MS}, whatever the clock says of the machine that kept it.
  */
 export function ageOf({ ageMs }: Answer<unknown>): number | undefined {
-  return Number.isFinite(ageMs) ? Math.max(0, Math.round(Number(ageMs))) : undefined;
+  return ageMs !== undefined && Number.isFinite(ageMs) ? Math.round(boundedMs(ageMs)) : undefined;
 }
 
 /** Metadata are ASCII (gRPC over HTTP/2): what else a name has in it is shown as question marks. */

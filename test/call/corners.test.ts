@@ -666,16 +666,6 @@ describe("a caller's own listener that throws", () => {
 });
 
 describe('a call', () => {
-  it('that is rejected says so to a caller with another copy of grpc-js', async () => {
-    const { client, guard } = await setUp();
-    using _held = guard.circuit(echoService.unary).isolate();
-    const { error } = await callUnary(client, 'a');
-    const theirs = { get: (key: string) => error?.metadata.get(key) };
-    expect(circuitRejectionOf({ metadata: theirs })?.reason).toBe('ISOLATED');
-    for (const metadata of [null, {}, { get: 7 }, new Map()])
-      expect(circuitRejectionOf({ metadata })).toBeUndefined();
-  });
-
   it('may say null where it has no parent and no deadline, as it may without a guard', async () => {
     const { client } = await setUp({ fallbacks: registry('unary', giving({})) });
     const none = { parent: null, deadline: null } as unknown as CallOptions;

@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { cut } from '../../text.js';
 import type { Attempt } from '../strategy.js';
 
 const LONGEST_ERROR = 120;
@@ -10,12 +11,12 @@ const LONGEST_STORY = 480;
  */
 export function describeAttempts(attempts: readonly Attempt[]): string {
   const story = attempts.map(describe).join('; ');
-  return cut(story, LONGEST_STORY);
+  return cut(story, LONGEST_STORY, '…');
 }
 
 function describe(attempt: Attempt): string {
-  const error = attempt.error === undefined ? '' : ` (${cut(textOf(attempt.error), LONGEST_ERROR)})`;
-  return `${cut(attempt.strategy, 60)} ${attempt.result}${error}`;
+  const error = attempt.error === undefined ? '' : ` (${cut(textOf(attempt.error), LONGEST_ERROR, '…')})`;
+  return `${cut(attempt.strategy, 60, '…')} ${attempt.result}${error}`;
 }
 
 function textOf(error: unknown): string {
@@ -27,8 +28,4 @@ function textOf(error: unknown): string {
   } catch {
     return 'an error that cannot be shown'; // whatever a strategy threw may have a throwing toString
   }
-}
-
-function cut(text: string, longest: number): string {
-  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text;
 }

@@ -1,8 +1,7 @@
 import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { DEFAULT_TABLE } from '../../classify/classifier.js';
 import { FailsoftError } from '../../errors.js';
-import { ErrorInfo } from '../../gen/google/rpc/error_details.js';
-import { Status } from '../../gen/google/rpc/status.js';
+import { circuitRejectionOf } from '../../status/rejection.js';
 import { isRounded } from '../request-key/request-key.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob } from './queue.js';
@@ -68,22 +67,9 @@ export function wasTried(error: unknown): boolean {
   return isServiceError(error) && !isRejected(error);
 }
 
-/** Whether a circuit or a limit of ours did not let the replay out: nothing was tried. */
+/** Whether a circuit or a limit of this process did not let the replay out: the model was not tried. */
 export function isRejected(error: unknown): boolean {
-  if (!isServiceError(error)) return false;
-  const bytes = error.metadata?.get('grpc-status-details-bin')[0];
-  if (!(bytes instanceof Buffer)) return false;
-  try {
-    return Status.decode(bytes).details.some(
-      ({ typeUrl, value }) => typeUrl.endsWith('/google.rpc.ErrorInfo') && isOurs(ErrorInfo.decode(value)),
-    );
-  } catch {
-    return false; // details that do not parse are not ours
-  }
-}
-
-function isOurs({ domain, reason }: ErrorInfo): boolean {
-  return domain === 'failsoft' && reason !== 'FALLBACK_FAILED';
+  return circuitRejectionOf(error) !== undefined;
 }
 
 export function textOf(error: unknown): string {

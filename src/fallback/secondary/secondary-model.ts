@@ -3,8 +3,8 @@ import { checkFunction, checkKeys } from '../../checks.js';
 import type { Circuit } from '../../circuit/types.js';
 import { Classifier, type ClassifyOptions } from '../../classify/classifier.js';
 import type { Outcome } from '../../classify/outcome.js';
-import { pushbackOf } from '../../classify/push-back.js';
 import { invalid } from '../../errors.js';
+import { pushbackOf } from '../../status/push-back.js';
 import { warn } from '../../telemetry/emitter.js';
 import {
   type Admission,
