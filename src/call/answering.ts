@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { describeAttempts } from '../fallback/chain/attempts.js';
-import type { ChainOutcome } from '../fallback/chain/chain.js';
+import type { ChainResult } from '../fallback/chain/chain.js';
 import type { Answer, Cause } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { ageOf, causeText, label } from '../status/provenance.js';
@@ -123,7 +123,7 @@ export class Answering implements StreamedAnswerListener {
     this.#leaveParent = () => emitter.removeListener('cancelled', cancel);
   }
 
-  #conclude({ answer, attempts }: ChainOutcome): void {
+  #conclude({ answer, attempts }: ChainResult): void {
     if (this.#over) return;
     if (answer === undefined) {
       this.#giveUp(attempts.length === 0 ? undefined : describeAttempts(attempts));

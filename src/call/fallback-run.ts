@@ -1,8 +1,8 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { CircuitSnapshot } from '../circuit/types.js';
 import type { Clock } from '../clock.js';
-import type { ChainOutcome, FallbackChain } from '../fallback/chain/chain.js';
-import type { AbortCause, ChainContext } from '../fallback/chain/context.js';
+import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
+import type { AbortCause, ChainCall } from '../fallback/chain/chain-call.js';
 import type { Cause, ParentCall } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { warn } from '../telemetry/emitter.js';
@@ -12,7 +12,7 @@ import type { AnsweredCall } from './answered-call.js';
  * One run of a chain for one call: what the chain sees of the call, and the caller's deadline, which nobody else enforces
  * while no real call runs. A chain that answers synchronously costs no timer and no promise.
  */
-export class FallbackRun implements ChainContext {
+export class FallbackRun implements ChainCall {
   readonly cause: Cause;
   readonly #call: AnsweredCall;
   readonly #entry: Entry;
@@ -20,7 +20,7 @@ export class FallbackRun implements ChainContext {
   #listeners: Set<(cause: AbortCause) => void> | undefined;
   #aborted: AbortCause | undefined;
   #cancelTimer: (() => void) | undefined;
-  #conclude: ((outcome: ChainOutcome) => void) | undefined;
+  #conclude: ((outcome: ChainResult) => void) | undefined;
 
   constructor(call: AnsweredCall, entry: Entry, cause: Cause) {
     this.cause = cause;
@@ -54,7 +54,7 @@ export class FallbackRun implements ChainContext {
   get metadata(): Metadata {
     return this.#call.metadata;
   }
-  get credentials(): ChainContext['credentials'] {
+  get credentials(): ChainCall['credentials'] {
     return this.#call.options.credentials;
   }
   get host(): string | undefined {
@@ -96,7 +96,7 @@ export class FallbackRun implements ChainContext {
   }
 
   /** Runs the chain. Never throws. */
-  ask(chain: FallbackChain): ChainOutcome | Promise<ChainOutcome> {
+  ask(chain: FallbackChain): ChainResult | Promise<ChainResult> {
     try {
       return chain.run(this);
     } catch (error) {
@@ -105,7 +105,7 @@ export class FallbackRun implements ChainContext {
   }
 
   /** Waits for a chain that could not answer at once; `conclude` is called once, unless `cancel` comes first. */
-  wait(outcome: Promise<ChainOutcome>, conclude: (outcome: ChainOutcome) => void): void {
+  wait(outcome: Promise<ChainResult>, conclude: (outcome: ChainResult) => void): void {
     this.#conclude = conclude;
     this.#enforceDeadline();
     outcome.then(
@@ -130,7 +130,7 @@ export class FallbackRun implements ChainContext {
     }, this.remainingMs);
   }
 
-  #end(outcome: ChainOutcome): void {
+  #end(outcome: ChainResult): void {
     const conclude = this.#conclude;
     this.#conclude = undefined;
     this.#cancelTimer?.();
@@ -145,7 +145,7 @@ export class FallbackRun implements ChainContext {
 }
 
 /** A chain does not throw; if it does all the same, the caller gets what they would get without one. */
-function failed(error: unknown): ChainOutcome {
+function failed(error: unknown): ChainResult {
   warn(error, 'a fallback chain');
   return { answer: undefined, attempts: [] };
 }

@@ -27,8 +27,8 @@ export interface Attempt {
   readonly error?: unknown;
 }
 
-/** What a strategy sees of the call. */
-export interface FallbackContext<Req> {
+/** The facts of a call: the same for every strategy that is asked. */
+export interface CallFacts<Req> {
   /** The method's path, `/package.Service/Method`. */
   readonly method: string;
   /** The first (for most methods: the only) message of the caller, as it was sent: a copy. */
@@ -44,6 +44,14 @@ export interface FallbackContext<Req> {
   readonly circuitKey: string;
   /** The circuit as it is now; taken when read. */
   readonly circuit: CircuitSnapshot;
+  /** The call's own credentials, where the caller passed some: they are not in the metadata. */
+  readonly credentials?: CallCredentials | undefined;
+  /** The call option `host`, where the caller passed it: the `:authority` that the server sees. */
+  readonly host: string | undefined;
+}
+
+/** The part of a context that is the asked strategy's own: its time, its signal, the attempts before it. */
+export interface AttemptScope {
   /** What is left of the caller's deadline, in milliseconds; Infinity without one, 0 when it is over. */
   readonly remainingMs: number;
   /** The deadline itself in milliseconds since the epoch (Date.now()'s scale); Infinity without one. */
@@ -60,13 +68,12 @@ export interface FallbackContext<Req> {
   readonly signal: AbortSignal;
   /** The server call that this call is made for, where the caller passed `parent`. */
   readonly parent: ParentCall | undefined;
-  /** The call's own credentials, where the caller passed some: they are not in the metadata. */
-  readonly credentials?: CallCredentials | undefined;
-  /** The call option `host`, where the caller passed it: the `:authority` that the server sees. */
-  readonly host: string | undefined;
-  /** What the earlier strategies of the chain said. */
+  /** The earlier strategies of the chain that were asked, or would have been, and did not answer. Frozen. */
   readonly attempts: readonly Attempt[];
 }
+
+/** The call as one strategy sees it. */
+export interface FallbackContext<Req> extends CallFacts<Req>, AttemptScope {}
 
 /** One answer of a strategy. */
 export interface Answer<Res> {

@@ -2,8 +2,10 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { GRPCInferenceServiceService, ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
 import type { CircuitSnapshot } from '../../src/circuit/types.js';
+import { CallContext } from '../../src/fallback/chain/call-context.js';
 import type { FallbackChain } from '../../src/fallback/chain/chain.js';
-import { type AbortCause, AskedContext, type ChainContext } from '../../src/fallback/chain/context.js';
+import type { AbortCause, ChainCall } from '../../src/fallback/chain/chain-call.js';
+import { StrategyScope } from '../../src/fallback/chain/strategy-scope.js';
 import { FallbackRegistry } from '../../src/fallback/registry.js';
 import type {
   Cause,
@@ -23,7 +25,7 @@ export const FAILED: Cause = {
 };
 
 /** A call in fallback, moved by hand. */
-export class FakeCall implements ChainContext {
+export class FakeCall implements ChainCall {
   readonly method: string;
   readonly request: unknown;
   readonly requests: readonly unknown[];
@@ -46,7 +48,7 @@ export class FakeCall implements ChainContext {
       cause?: Cause;
       clock?: ManualClock;
       leftMs?: number;
-      credentials?: ChainContext['credentials'];
+      credentials?: ChainCall['credentials'];
       host?: string;
       circuitKey?: string;
     } = {},
@@ -78,7 +80,7 @@ export class FakeCall implements ChainContext {
 
   /** As a strategy sees it that is asked directly. */
   asked<Req>(): FallbackContext<Req> {
-    return Object.assign(new AskedContext(this, [], Number.POSITIVE_INFINITY, 1));
+    return Object.assign(new CallContext(this, new StrategyScope(this, [], Number.POSITIVE_INFINITY, 1)));
   }
 
   abort(cause: AbortCause): void {

@@ -16,14 +16,14 @@ export function describeAttempts(attempts: readonly Attempt[]): string {
 
 function describe(attempt: Attempt): string {
   const error = attempt.error === undefined ? '' : ` (${cut(textOf(attempt.error), LONGEST_ERROR, '…')})`;
-  return `${cut(attempt.strategy, 60, '…')} ${attempt.result}${error}`;
+  return `${cut(textOf(attempt.strategy), 60, '…')} ${attempt.result}${error}`;
 }
 
 function textOf(error: unknown): string {
   try {
     if (!(error instanceof Error)) return String(error);
     const code = 'code' in error && typeof error.code === 'number' ? status[error.code] : undefined;
-    if (code === undefined) return error.message === '' ? error.name : error.message;
+    if (code === undefined) return String(error.message === '' ? error.name : error.message);
     return `${code}: ${'details' in error ? String(error.details) : error.message}`;
   } catch {
     return 'an error that cannot be shown'; // whatever a strategy threw may have a throwing toString

@@ -2,10 +2,12 @@ import { checkInteger, checkKeys } from '../../checks.js';
 import { invalid } from '../../errors.js';
 import { isStream } from '../messages.js';
 import type { Answer, Attempt, Cause, FallbackStrategy, Method, PrimaryAnswer } from '../strategy.js';
-import { type AbortCause, AskedContext, type ChainContext } from './context.js';
-import { accept, type ChainOutcome, not, type Said } from './strategy-result.js';
+import { CallContext } from './call-context.js';
+import type { AbortCause, ChainCall } from './chain-call.js';
+import { type ChainResult, judge, noAnswer, type StrategyResult } from './strategy-result.js';
+import { StrategyScope } from './strategy-scope.js';
 
-export type { ChainOutcome } from './strategy-result.js';
+export type { ChainResult } from './strategy-result.js';
 
 /** Settings of a method's chain. */
 export interface ChainOptions {
@@ -89,121 +91,119 @@ export class FallbackChain {
     }
   }
 
-  /** Asks the strategies in order. Settles at once when none that is asked makes the caller wait. Never throws or rejects. */
-  run(context: ChainContext): ChainOutcome | Promise<ChainOutcome> {
-    return this.enabled
-      ? this.#askFrom(0, context, NO_ATTEMPTS)
-      : { answer: undefined, attempts: NO_ATTEMPTS };
+  /** Asks the strategies in order. Settles at once when no strategy makes the caller wait. Never throws or rejects. */
+  run(call: ChainCall): ChainResult | Promise<ChainResult> {
+    return this.enabled ? this.#askFrom(0, call, NO_ATTEMPTS) : { answer: undefined, attempts: NO_ATTEMPTS };
   }
 
-  #askFrom(
-    first: number,
-    context: ChainContext,
-    before: readonly Attempt[],
-  ): ChainOutcome | Promise<ChainOutcome> {
+  #askFrom(first: number, call: ChainCall, before: readonly Attempt[]): ChainResult | Promise<ChainResult> {
     let attempts = before;
     for (let index = first; index < this.strategies.length; index++) {
       const strategy = this.strategies[index];
-      if (strategy === undefined || !isFor(strategy, context.cause.kind)) continue;
-      const given = this.#ask(strategy, context, attempts);
-      if ('then' in given) return given.then((said) => this.#goOn(index, said, context));
-      if (given.ended) return given;
-      attempts = given.attempts;
+      if (strategy === undefined || !isFor(strategy, call.cause.kind)) continue;
+      const result = this.#ask(strategy, call, attempts);
+      if ('then' in result) return result.then((later) => this.#goOn(index, later, call));
+      if (result.ended) return result;
+      attempts = result.attempts;
     }
     return { answer: undefined, attempts };
   }
 
-  #goOn(index: number, said: Said, context: ChainContext): ChainOutcome | Promise<ChainOutcome> {
-    return said.ended || !this.enabled ? said : this.#askFrom(index + 1, context, said.attempts);
+  #goOn(index: number, result: StrategyResult, call: ChainCall): ChainResult | Promise<ChainResult> {
+    return result.ended || !this.enabled ? result : this.#askFrom(index + 1, call, result.attempts);
   }
 
-  #ask(strategy: Strategy, context: ChainContext, attempts: readonly Attempt[]): Said | Promise<Said> {
-    if (strategy.enabled === false) return not('disabled', strategy, attempts);
-    if (strategy.stops === true) return { ...not('stopped', strategy, attempts), ended: true };
+  #ask(
+    strategy: Strategy,
+    call: ChainCall,
+    attempts: readonly Attempt[],
+  ): StrategyResult | Promise<StrategyResult> {
+    if (strategy.enabled === false) return noAnswer('disabled', strategy, attempts);
+    if (strategy.stops === true) return { ...noAnswer('stopped', strategy, attempts), ended: true };
     if (strategy.waits === true) {
-      const skipped = this.#mayNotWait(context);
-      if (skipped !== undefined) return not(skipped, strategy, attempts);
+      const skipped = this.#mayNotWait(call);
+      if (skipped !== undefined) return noAnswer(skipped, strategy, attempts);
     }
-    const asked = new AskedContext(
-      context,
+    const scope = new StrategyScope(
+      call,
       attempts,
       strategy.timeoutMs ?? Infinity,
       strategy.budgetShare ?? 1,
     );
     let given: Answer<unknown> | undefined | Promise<Answer<unknown> | undefined>;
     try {
-      const answered = strategy.answer(asked);
+      const answered = strategy.answer(new CallContext(call, scope));
       // A promise of its own, where it is not one already: `then` of something else may do anything.
       given = isThenable(answered) ? Promise.resolve(answered) : answered;
     } catch (error) {
-      return not('failed', strategy, attempts, error);
+      return noAnswer('failed', strategy, attempts, error);
     }
     if (!(given instanceof Promise)) {
-      const said = accept(this.#method, strategy, given, attempts);
-      // What is read later still has to hear that nobody reads it any more.
-      if (said.answer !== undefined && isStream(this.#method, said.answer.message))
-        context.onAbort((cause) => asked.abort(cause));
-      return said;
+      const result = judge(this.#method, strategy, given, attempts);
+      // A stream is read later: its strategy still has to learn that nobody reads it any more.
+      if (result.answer !== undefined && isStream(this.#method, result.answer.message))
+        call.onAbort((cause) => scope.abort(cause));
+      return result;
     }
-    const skipped = strategy.waits === true ? undefined : this.#mayNotWait(context);
+    const skipped = strategy.waits === true ? undefined : this.#mayNotWait(call);
     if (skipped !== undefined) {
-      asked.abort('deadline');
+      scope.abort('deadline');
       given.then(undefined, ignoreLate);
-      return not(skipped, strategy, attempts);
+      return noAnswer(skipped, strategy, attempts);
     }
-    return this.#wait(strategy, given, asked, context, attempts);
+    return this.#wait(strategy, given, scope, call);
   }
 
-  #mayNotWait(context: ChainContext): 'capped' | 'timed-out' | undefined {
+  #mayNotWait(call: ChainCall): 'capped' | 'timed-out' | undefined {
     if (this.#waiting >= this.maxConcurrent) return 'capped';
-    return context.remainingMs > 0 ? undefined : 'timed-out';
+    return call.remainingMs > 0 ? undefined : 'timed-out';
   }
 
   /** The only place that costs a promise and a timer. Its place is given back when its time is over, even if it hangs on. */
   #wait(
     strategy: Strategy,
     given: Promise<Answer<unknown> | undefined>,
-    asked: AskedContext,
-    context: ChainContext,
-    attempts: readonly Attempt[],
-  ): Promise<Said> {
+    scope: StrategyScope,
+    call: ChainCall,
+  ): Promise<StrategyResult> {
+    const { attempts } = scope;
     this.#waiting++;
     return new Promise((resolve) => {
       let over = false;
       let stopTimer = () => {};
       let stopListening = () => {};
-      const end = (said: Said) => {
+      const end = (result: StrategyResult) => {
         over = true;
         this.#waiting--;
         stopTimer();
-        resolve(said);
+        resolve(result);
       };
       const abort = (cause: AbortCause) => {
-        asked.abort(cause); // also after the answer: a stream may still run
+        scope.abort(cause); // also after the answer: a stream may still run
         if (over) return;
-        if (cause === 'deadline') end(not('timed-out', strategy, attempts));
-        else end({ ...not('failed', strategy, attempts), ended: true });
+        if (cause === 'deadline') end(noAnswer('timed-out', strategy, attempts));
+        else end({ ...noAnswer('failed', strategy, attempts), ended: true });
       };
-      const budgetMs = asked.budgetMs;
+      const budgetMs = scope.budgetMs;
       // The deadline itself is the interceptor's to watch: it comes by onAbort.
-      if (budgetMs < context.remainingMs) {
-        stopTimer = context.clock.setTimer(() => {
+      if (budgetMs < call.remainingMs) {
+        stopTimer = call.clock.setTimer(() => {
           stopListening();
           abort('deadline');
         }, budgetMs);
       }
-      stopListening = context.onAbort(abort);
+      stopListening = call.onAbort(abort);
       given.then(
         (answer) => {
           if (over) return;
-          const said = accept(this.#method, strategy, answer, attempts);
-          if (said.answer === undefined || !isStream(this.#method, said.answer.message)) stopListening();
-          end(said);
+          const result = judge(this.#method, strategy, answer, attempts);
+          if (result.answer === undefined || !isStream(this.#method, result.answer.message)) stopListening();
+          end(result);
         },
         (error: unknown) => {
           if (over) return;
           stopListening();
-          end(not('failed', strategy, attempts, error));
+          end(noAnswer('failed', strategy, attempts, error));
         },
       );
     });

@@ -4,47 +4,52 @@ import type { Answer, Attempt, FallbackStrategy, Method } from '../strategy.js';
 
 type Strategy = FallbackStrategy<unknown, unknown>;
 
-/** What a chain came to. Every strategy asked and not answering is in `attempts`. */
-export interface ChainOutcome {
+/** The end of a chain's run. Every strategy that was asked and did not answer is in `attempts`. */
+export interface ChainResult {
   /** Undefined when no strategy answered. */
   readonly answer: Answer<unknown> | undefined;
+  /** Frozen, and so is each of them: what a strategy does to its context changes nothing here. */
   readonly attempts: readonly Attempt[];
 }
 
-/** What one strategy came to. */
-export interface Said extends ChainOutcome {
-  /** No other is to be asked. */
+/** The result of asking one strategy. */
+export interface StrategyResult extends ChainResult {
+  /** Whether the chain ends here, and no further strategy is asked. */
   readonly ended: boolean;
 }
 
-/** No answer, and why. */
-export function not(
+/** The result of a strategy that gave no answer. */
+export function noAnswer(
   result: Attempt['result'],
   strategy: Strategy,
   attempts: readonly Attempt[],
   error?: unknown,
-): Said {
+): StrategyResult {
   const attempt: Attempt =
     error === undefined ? { strategy: strategy.name, result } : { strategy: strategy.name, result, error };
-  return { answer: undefined, attempts: [...attempts, attempt], ended: false };
+  return {
+    answer: undefined,
+    attempts: Object.freeze([...attempts, Object.freeze(attempt)]),
+    ended: false,
+  };
 }
 
-/** What a strategy gave, judged: an answer of the method, or a failed attempt. Never throws. */
-export function accept(
+/** Judges what a strategy gave: an answer of the method, or a failed attempt. Never throws. */
+export function judge(
   method: Method<unknown, unknown>,
   strategy: Strategy,
   given: Answer<unknown> | undefined,
   attempts: readonly Attempt[],
-): Said {
-  if (given === undefined) return not('declined', strategy, attempts);
+): StrategyResult {
+  if (given === undefined) return noAnswer('declined', strategy, attempts);
   try {
     return { answer: checked(method, strategy, given), attempts, ended: true };
   } catch (error) {
-    return not('failed', strategy, attempts, error);
+    return noAnswer('failed', strategy, attempts, error);
   }
 }
 
-/** A strategy may be anybody's code, whatever its types say. */
+/** A strategy may be anybody's code, whatever its types promise. */
 function checked(
   method: Method<unknown, unknown>,
   strategy: Strategy,

@@ -364,6 +364,34 @@ describe('switches', () => {
   });
 });
 
+describe('a strategy that changes its context', () => {
+  const push = strategy('pushes', ({ attempts }) => {
+    Reflect.apply(Array.prototype.push, attempts, [{}]);
+    return undefined;
+  });
+  const rename = strategy('renames', ({ attempts }) => {
+    for (const attempt of attempts) Reflect.set(attempt, 'strategy', undefined);
+    return undefined;
+  });
+
+  it('adds no attempt and changes none: the story of the chain can be told', async () => {
+    const { answer, attempts } = await chain([declines('a'), push, rename, push]).run(new FakeCall());
+    expect(answer).toBeUndefined();
+    expect(attempts.map((attempt) => `${attempt.strategy} ${attempt.result}`)).toEqual([
+      'a declined',
+      'pushes failed',
+      'renames declined',
+      'pushes failed',
+    ]);
+    expect(describeAttempts(attempts)).toMatch(/^a declined; pushes failed \(Cannot add property 1, .*/);
+  });
+
+  it('adds none to a chain that has just begun, which all calls share', async () => {
+    for (let call = 0; call < 2; call++)
+      expect(await chain([push]).run(new FakeCall())).toMatchObject({ attempts: [{ strategy: 'pushes' }] });
+  });
+});
+
 describe('describeAttempts', () => {
   it.each([
     ['none', [], ''],
@@ -388,8 +416,25 @@ describe('describeAttempts', () => {
       [{ strategy: 'a', result: 'failed' as const, error: Object.create(null) }],
       'a failed (an error that cannot be shown)',
     ],
+    [
+      'an error whose message is no text',
+      [{ strategy: 'a', result: 'failed' as const, error: Object.assign(new Error(), { message: 5 }) }],
+      'a failed (5)',
+    ],
+    [
+      'half a pair of UTF-16',
+      [{ strategy: 'a', result: 'failed' as const, error: '\ud83d!' }],
+      'a failed (\ufffd!)',
+    ],
   ])('%s', (_, attempts, expected) => {
     expect(describeAttempts(attempts)).toBe(expected);
+  });
+
+  it('is well-formed where it is cut, so that a server can pass it on as details', () => {
+    for (let length = 110; length < 130; length++) {
+      const error = `${'x'.repeat(length)}${'\u{1f600}'.repeat(10)}`;
+      expect(describeAttempts([{ strategy: 'a', result: 'failed', error }]).isWellFormed()).toBe(true);
+    }
   });
 
   it('is bounded', () => {
