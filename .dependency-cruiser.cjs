@@ -121,7 +121,7 @@ module.exports = {
       [
         '^src/(status|key|classify|fallback|telemetry)/',
         // What a guard gives the calls of one method.
-        '^src/guard/(call-options|circuit-registry|method-settings)\\.ts$',
+        '^src/guard/(call-options|circuit-registry|method-settings|usual-latency)\\.ts$',
         '^src/circuit/(types|index)\\.ts$',
       ],
       'The way of a call uses what a guard has prepared for its method, and never the guard itself.',

@@ -6,7 +6,7 @@ import type { AbortCause, ChainCall } from '../fallback/chain/chain-call.js';
 import type { Cause, ParentCall } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { warn } from '../telemetry/emitter.js';
-import type { AnsweredCall } from './answered-call.js';
+import type { Call } from './call.js';
 
 /**
  * One run of a chain for one call: what the chain sees of the call, and the caller's deadline, which nobody else enforces
@@ -14,7 +14,7 @@ import type { AnsweredCall } from './answered-call.js';
  */
 export class FallbackRun implements ChainCall {
   readonly cause: Cause;
-  readonly #call: AnsweredCall;
+  readonly #call: Call;
   readonly #entry: Entry;
   #requests: readonly unknown[] | undefined;
   #listeners: Set<(cause: AbortCause) => void> | undefined;
@@ -22,7 +22,7 @@ export class FallbackRun implements ChainCall {
   #cancelTimer: (() => void) | undefined;
   #conclude: ((outcome: ChainResult) => void) | undefined;
 
-  constructor(call: AnsweredCall, entry: Entry, cause: Cause) {
+  constructor(call: Call, entry: Entry, cause: Cause) {
     this.cause = cause;
     this.#call = call;
     // A stream may send on; the only message of another call is decoded when a strategy looks at it.
@@ -32,24 +32,24 @@ export class FallbackRun implements ChainCall {
 
   #keepRequests(): void {
     try {
-      this.#requests = this.#call.requests();
+      this.#requests = requestsOf(this.#call);
     } catch {
       // What cannot be decoded throws again, into the strategy that asks for it; another may do without.
     }
   }
 
   get method(): string {
-    return this.#call.guard.path;
+    return this.#call.method.path;
   }
   get requests(): readonly unknown[] {
-    this.#requests ??= this.#call.requests();
+    this.#requests ??= requestsOf(this.#call);
     return this.#requests;
   }
   get request(): unknown {
     return this.requests[0];
   }
   get requestBytes(): Buffer | undefined {
-    return this.#call.requestBytes;
+    return this.#call.sent?.first;
   }
   get metadata(): Metadata {
     return this.#call.metadata;
@@ -82,7 +82,7 @@ export class FallbackRun implements ChainCall {
     return this.#call.options.parent ?? undefined;
   }
   get clock(): Clock {
-    return this.#call.guard.clock;
+    return this.#call.method.clock;
   }
 
   onAbort(listener: (cause: AbortCause) => void): () => void {
@@ -148,4 +148,10 @@ export class FallbackRun implements ChainCall {
 function failed(error: unknown): ChainResult {
   warn(error, 'a fallback chain');
   return { answer: undefined, attempts: [] };
+}
+
+/** Copies of what the caller has sent; the messages themselves where no strategy of the chain looks at them. */
+function requestsOf({ sent, chain, request }: Call): readonly unknown[] {
+  if (sent === undefined || chain === undefined) return request === undefined ? [] : [request];
+  return sent.read((bytes) => chain.decodeRequest(bytes));
 }

@@ -1,4 +1,3 @@
-import type { InterceptorOptions } from '@grpc/grpc-js';
 import type { Clock } from '../clock.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { CircuitLine } from '../guard/circuit-registry.js';
@@ -16,9 +15,6 @@ export interface MethodGuard {
   chain(): FallbackChain | undefined;
   readonly clock: Clock;
   readonly events: Emitter<GuardEvents>;
-  /**
-   * The call that is being made just now, by its definition (an object of its own for each call): the interceptor behind
-   * itself in one list leaves it alone. Counted twice, a probe would be rejected by the circuit that it probes.
-   */
-  making: InterceptorOptions['method_definition'] | undefined;
+  /** Which guard this is: a call is counted once by each, however often it stands in the list of interceptors. */
+  readonly owner: object;
 }

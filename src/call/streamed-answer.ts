@@ -1,8 +1,9 @@
 import { AnswerStream } from './answer-stream.js';
-import type { AnsweredCall } from './answered-call.js';
+import type { Call } from './call.js';
 
-/** Hears how a streamed answer ended; exactly one of these, unless it is stopped before. */
+/** Called with each message of a streamed answer, and then once with how it ended, unless it is stopped before. */
 export interface StreamedAnswerListener {
+  onStreamMessage(message: unknown): void;
   onStreamEnd(): void;
   /** @param given whether the caller has got a part of it */
   onStreamError(details: string, given: boolean): void;
@@ -13,7 +14,7 @@ export interface StreamedAnswerListener {
 
 /** A fallback's streamed answer while it lasts: its messages, the caller's deadline, and a reader who may be gone. */
 export class StreamedAnswer {
-  readonly #call: AnsweredCall;
+  readonly #call: Call;
   readonly #listener: StreamedAnswerListener;
   readonly #stream: AnswerStream;
   #given = false;
@@ -21,13 +22,13 @@ export class StreamedAnswer {
   #stopDeadline: (() => void) | undefined;
   #stopAwaiting: (() => void) | undefined;
 
-  constructor(call: AnsweredCall, message: unknown, listener: StreamedAnswerListener) {
+  constructor(call: Call, message: unknown, listener: StreamedAnswerListener) {
     this.#call = call;
     this.#listener = listener;
     this.#stream = new AnswerStream(isIterable(message) ? message : [message], call.reads, {
       onMessage: (one) => {
         this.#given = true;
-        call.listener.onReceiveMessage?.(one);
+        listener.onStreamMessage(one);
         this.#awaitReader();
       },
       onEnd: () => listener.onStreamEnd(),
@@ -59,18 +60,18 @@ export class StreamedAnswer {
   }
 
   #watchDeadline(): void {
-    const { deadlineMs, guard } = this.#call;
+    const { deadlineMs, method } = this.#call;
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
     const expired = () =>
       this.#listener.onStreamDeadline("failsoft: deadline exceeded in a fallback's stream");
     // A deadline that is over leaves this turn: what answers at once still gets through.
-    this.#stopDeadline = guard.clock.setTimer(expired, Math.max(0, deadlineMs - Date.now()));
+    this.#stopDeadline = method.clock.setTimer(expired, Math.max(0, deadlineMs - Date.now()));
   }
 
   /** A reader that is gone must not hold what the stream comes from for ever. */
   #awaitReader(): void {
     if (this.#over || !this.#stream.idle) return;
-    const { clock, settings } = this.#call.guard;
+    const { clock, settings } = this.#call.method;
     const left = () => this.#listener.onStreamLeft("failsoft: nobody read the fallback's stream");
     this.#stopAwaiting = clock.setTimer(left, settings.abandonedAfterMs);
   }

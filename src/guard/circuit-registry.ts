@@ -1,6 +1,7 @@
 import type { Circuit, CircuitMode, CircuitSnapshot } from '../circuit/types.js';
 import type { CircuitEnvironment, CircuitFactory } from '../engines/engine.js';
 import { keyOf } from '../key/key-by.js';
+import { UsualLatency } from './usual-latency.js';
 
 /** A circuit in its place. */
 export interface Entry {
@@ -8,6 +9,8 @@ export interface Entry {
   readonly circuit: Circuit;
   /** The method's own circuit above a model's, where the method has one. */
   readonly parent: Entry | undefined;
+  /** What its successful calls usually take. */
+  readonly usualLatency: UsualLatency;
   /** When it was last asked for, on the registry's own count of look-ups. */
   usedAt: number;
 }
@@ -95,7 +98,7 @@ export class CircuitRegistry {
     const circuit = factory(key, this.#environment);
     if (this.#mode !== undefined) circuit.mode = this.#mode;
     this.#size++;
-    return { key, circuit, parent, usedAt: 0 };
+    return { key, circuit, parent, usualLatency: new UsualLatency(), usedAt: 0 };
   }
 
   /** Makes room for a sixteenth at once, so that a flood of names costs each of them little. */

@@ -1,5 +1,6 @@
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { GuardedCall } from '../call/guarded-call.js';
+import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
 import { checkFunction, checkInteger, checkKeys, checkOneOf } from '../checks.js';
 import type { Circuit, CircuitMode, CircuitSnapshot, ExecuteOptions } from '../circuit/types.js';
@@ -78,7 +79,10 @@ export interface Guard {
    * @throws FailsoftError as there, and FAILSOFT_CLOSED after `close()`; all as a rejection
    */
   execute<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
-  /** Takes the guard off: calls pass as without it, listeners hear nothing more, fallbacks are closed. */
+  /**
+   * Takes the guard off: calls pass as without it, and no event is emitted any more. The FallbackRegistry stays open: other
+   * guards may use it, and it is closed by its maker.
+   */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -144,7 +148,7 @@ class InterceptorGuard implements Guard {
       }
       const said = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
       const passes = this.#closed || said?.bypass === true;
-      if (guard === undefined || passes || guard.making === options.method_definition)
+      if (guard === undefined || passes || isGuardedBy(options, this))
         return new InterceptingCall(nextCall(options));
       return new GuardedCall(guard, options, nextCall, said);
     };
@@ -200,7 +204,6 @@ class InterceptorGuard implements Guard {
     this.#closed = true;
     this.#events.clear();
     this.#registry.close();
-    await this.#fallbacks?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -221,7 +224,7 @@ class InterceptorGuard implements Guard {
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,
-      making: undefined,
+      owner: this,
     };
   }
 }

@@ -30,11 +30,17 @@ export interface MethodOptions {
   readonly classify?: ClassifyOptions;
   /** @default perMethod() */
   readonly keyBy?: KeyBy;
-  /** The deadline of calls that bring none, in milliseconds. @default none */
+  /**
+   * The deadline of calls that bring none, in milliseconds; `Infinity` for none. A stream may be healthy for hours: it has
+   * this deadline only where the rule that says so names its method.
+   * @default Infinity
+   */
   readonly defaultDeadlineMs?: number;
   /**
-   * A DEADLINE_EXCEEDED of a call that had less than this to begin with, in milliseconds, says nothing about the server.
-   * @default 10, or `defaultDeadlineMs` where that is less
+   * A DEADLINE_EXCEEDED of a call whose server was given less than this, in milliseconds, is `ignored`: it is no evidence
+   * against the server. What is kept by `fallbackReserveMs` was not given.
+   * @default what the circuit's calls usually take (a moving median of its successes), and at least 10, or
+   * `defaultDeadlineMs` where that is less
    */
   readonly minimumDeadlineMs?: number;
   /**
@@ -79,8 +85,12 @@ export interface MethodSettings {
   readonly parent: CircuitFactory | undefined;
   readonly classifier: Classifier;
   readonly keyPart: KeyPart;
+  /** Of calls with one message in each direction. */
   readonly defaultDeadlineMs: number;
-  readonly minimumDeadlineMs: number;
+  /** Of all other calls. */
+  readonly streamDeadlineMs: number;
+  /** Below which budget a time-out is no evidence, given what the circuit's calls usually take. */
+  minimumDeadlineOf(usualMs: number): number;
   readonly fallbackReserveMs: number;
   readonly firstMessageTimeoutMs: number;
   readonly stallTimeoutMs: number;
@@ -150,10 +160,26 @@ export class SettingsResolver {
       .sort((a, b) => a.rating - b.rating || b.index - a.index); // the last one wins: most specific, then first listed
     const options = rated.reduce<MethodOptions>((sum, { rule }) => merge(sum, rule), this.#general);
     const best = rated.at(-1);
-    return this.#resolve(options, best?.field ?? 'options', best?.rating ?? SPECIFICITY.none, path);
+    const named = rated.filter(
+      ({ rating, rule }) => rating === SPECIFICITY.method && 'defaultDeadlineMs' in defined(rule),
+    );
+    const streamDeadlineMs = named.at(-1)?.rule.defaultDeadlineMs;
+    return this.#resolve(
+      options,
+      best?.field ?? 'options',
+      best?.rating ?? SPECIFICITY.none,
+      path,
+      streamDeadlineMs,
+    );
   }
 
-  #resolve(options: MethodOptions, field: string, rating: number, path: string): MethodSettings {
+  #resolve(
+    options: MethodOptions,
+    field: string,
+    rating: number,
+    path: string,
+    streamDeadlineMs?: number,
+  ): MethodSettings {
     const ms = (name: keyof MethodOptions, fallback: number, min = 0) =>
       options[name] === undefined ? fallback : checkNumber(`${field}.${name}`, options[name], min);
     for (const name of ['guard', 'holdHeaders'] as const) {
@@ -165,7 +191,9 @@ export class SettingsResolver {
     if (typeof keyBy?.forMethod !== 'function') {
       throw invalid(`${field}.keyBy`, 'perMethod(), perModel() or perKey(fn)', keyBy);
     }
-    const defaultDeadlineMs = ms('defaultDeadlineMs', Number.POSITIVE_INFINITY, 1);
+    const defaultDeadlineMs = deadline(`${field}.defaultDeadlineMs`, options.defaultDeadlineMs);
+    const fixedMinimumMs = ms('minimumDeadlineMs', Math.min(10, defaultDeadlineMs));
+    const followsUsual = options.minimumDeadlineMs === undefined;
     return {
       guarded: options.guard !== false && (rating >= SPECIFICITY.service || !UNGUARDED.has(serviceOf(path))),
       circuit: this.#engine.configure(options.circuit, `${field}.circuit`),
@@ -175,7 +203,8 @@ export class SettingsResolver {
       ),
       keyPart: keyBy.forMethod(path),
       defaultDeadlineMs,
-      minimumDeadlineMs: ms('minimumDeadlineMs', Math.min(10, defaultDeadlineMs)),
+      streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
+      minimumDeadlineOf: followsUsual ? (usualMs) => Math.max(fixedMinimumMs, usualMs) : () => fixedMinimumMs,
       fallbackReserveMs: ms('fallbackReserveMs', 0),
       firstMessageTimeoutMs: ms('firstMessageTimeoutMs', Number.POSITIVE_INFINITY, 1),
       stallTimeoutMs: ms('stallTimeoutMs', Number.POSITIVE_INFINITY, 1),
@@ -198,6 +227,16 @@ export class SettingsResolver {
       return this.#engine.configure({ ...circuit, trip: PARENT_TRIP_BY_RATE }, field);
     return this.#engine.configure(circuit, field);
   }
+}
+
+/** grpc-js sends a deadline in at most eight digits of hours, and throws where it is farther away. */
+const LONGEST_DEADLINE_MS = 99_999_999 * 3_600_000;
+
+function deadline(field: string, value: unknown): number {
+  if (value === undefined || value === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY;
+  if (typeof value !== 'number' || !(value >= 1 && value <= LONGEST_DEADLINE_MS))
+    throw invalid(field, `a number from 1 to ${LONGEST_DEADLINE_MS}, or Infinity for none`, value);
+  return value;
 }
 
 /** The specific settings over the general ones; circuits are merged option by option. */

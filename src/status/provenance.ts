@@ -1,6 +1,7 @@
 import { type Metadata, status } from '@grpc/grpc-js';
 import type { Answer, Cause, Source } from '../fallback/strategy.js';
 import { warn } from '../telemetry/emitter.js';
+import { isMetadata } from './normal-status.js';
 import { isOwn, OwnMetadata } from './own-metadata.js';
 import { boundedMs, LONGEST_MS } from './status-details.js';
 
@@ -32,10 +33,15 @@ export interface Provenance extends ProvenanceLabel {
 }
 
 /**
- * Reads the label of an answer from its initial metadata (the call's `'metadata'` event).
+ * Reads where an answer came from: from its initial metadata (the call's `'metadata'` event), or, behind a framework that
+ * hides headers, from the answer itself. That has to be the object which the client was given: not a copy, nor one message
+ * of a stream.
  * @example call.on('metadata', (metadata) => { if (provenanceOf(metadata).degraded) weigh(); });
+ * @example const answer = await service.modelInfer(request); if (provenanceOf(answer).degraded) weigh();
  */
-export function provenanceOf(metadata: Metadata): Provenance {
+export function provenanceOf(metadataOrAnswer: object): Provenance {
+  if (!isMetadata(metadataOrAnswer)) return degradedAnswers.get(metadataOrAnswer) ?? PRIMARY;
+  const metadata = metadataOrAnswer;
   const label = readLabel(metadata);
   if (label === undefined) return PRIMARY;
   if (isOwn(metadata)) return { ...label, degraded: true, upstream: undefined };
@@ -49,6 +55,31 @@ const PRIMARY: Provenance = Object.freeze({
   ageMs: undefined,
   upstream: undefined,
 });
+
+/** Of the answers that guards of this process gave in place of a primary's. Shared by all copies of the package. */
+const degradedAnswers = sharedMap();
+
+function sharedMap(): WeakMap<object, Provenance> {
+  const name = Symbol.for('failsoft.degraded-answers');
+  const known: unknown = Reflect.get(globalThis, name);
+  if (known instanceof WeakMap) return known;
+  const made = new WeakMap<object, Provenance>();
+  Object.defineProperty(globalThis, name, { value: made });
+  return made;
+}
+
+/** Notes where a fallback's answer came from, for {@link provenanceOf}. The primary's own answers cost nothing. */
+export function noteProvenance(answer: Answer<unknown>, cause: Cause): void {
+  const { message, source } = answer;
+  if (typeof message !== 'object' || message === null) return;
+  degradedAnswers.set(message, {
+    source,
+    degraded: true,
+    cause: causeText(cause),
+    ageMs: ageOf(answer),
+    upstream: undefined,
+  });
+}
 
 function readLabel(metadata: Metadata): ProvenanceLabel | undefined {
   const source = text(metadata, SOURCE);

@@ -1,8 +1,8 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { readDetails, retryDelayMs } from './status-details.js';
 
-const PUSHBACK = 'grpc-retry-pushback-ms';
-const LARGEST_INT32 = 2 ** 31 - 1;
+export const PUSHBACK = 'grpc-retry-pushback-ms';
+export const LARGEST_INT32 = 2 ** 31 - 1;
 
 /**
  * How long a server wants to be left alone, in milliseconds: `grpc-retry-pushback-ms` (gRFC A6, an int32), or RetryInfo in

@@ -2,6 +2,7 @@ import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { REJECTION_REASONS, type Rejection, type RejectionReason } from '../circuit/types.js';
 import { wellFormed } from '../text.js';
 import { isOwn, OwnMetadata } from './own-metadata.js';
+import { LARGEST_INT32, PUSHBACK } from './push-back.js';
 import {
   boundedMs,
   encodeDetails,
@@ -38,9 +39,16 @@ export interface CircuitRejection {
 
 /**
  * The status of a call that was not admitted and not answered otherwise: UNAVAILABLE, or RESOURCE_EXHAUSTED for a
- * concurrency limit, with RetryInfo and ErrorInfo in `grpc-status-details-bin`.
+ * concurrency limit, with RetryInfo and ErrorInfo in `grpc-status-details-bin`, and `grpc-retry-pushback-ms` (gRFC A6) for
+ * interceptors that retry above the guard.
+ * @param deadlineMs the call's, in milliseconds since the epoch; Infinity without one
  */
-export function rejectionStatus(circuit: string, rejection: Rejection, fallback?: string): StatusObject {
+export function rejectionStatus(
+  circuit: string,
+  rejection: Rejection,
+  deadlineMs: number,
+  fallback?: string,
+): StatusObject {
   const { reason } = rejection;
   // To the next hundredth of a second: precise enough for a retry, and few enough values to reuse the encoded bytes.
   const retryAfterMs = boundedMs(Math.ceil(rejection.retryAfterMs / 10) * 10);
@@ -50,7 +58,14 @@ export function rejectionStatus(circuit: string, rejection: Rejection, fallback?
       : encode(circuit, reason, retryAfterMs, fallback);
   const metadata = new OwnMetadata();
   writeDetails(metadata, bytes);
+  metadata.set(PUSHBACK, retryHelps(retryAfterMs, deadlineMs) ? String(retryAfterMs) : '-1');
   return { code, details, metadata };
+}
+
+/** Whether a retry may succeed within the call's deadline. Where the time is unknown, none is advised. */
+function retryHelps(retryAfterMs: number, deadlineMs: number): boolean {
+  if (retryAfterMs === 0 || retryAfterMs > LARGEST_INT32) return false;
+  return deadlineMs === Number.POSITIVE_INFINITY || Date.now() + retryAfterMs < deadlineMs;
 }
 
 interface Encoded {

@@ -76,8 +76,9 @@ describe('settings', () => {
       firstMessageTimeoutMs: 5,
       abandonedAfterMs: 2,
       stallTimeoutMs: 1,
-      minimumDeadlineMs: 0,
+      streamDeadlineMs: 4,
     });
+    expect(settings.minimumDeadlineOf(60)).toBe(0);
     expect(configured.at(-1)).toEqual({ window: { type: 'count', size: 50 }, mode: 'observe', trip });
   });
 
@@ -118,7 +119,9 @@ describe('settings', () => {
     [{ defaultDeadlineMs: 5 }, 5],
     [{ defaultDeadlineMs: 5, minimumDeadlineMs: 20 }, 20],
   ])('%j: a deadline below %d ms is too short', (options, minimumDeadlineMs) => {
-    expect(new SettingsResolver(nativeEngine, options, []).for(INFER)).toMatchObject({ minimumDeadlineMs });
+    const settings = new SettingsResolver(nativeEngine, options, []).for(INFER);
+    expect(settings.minimumDeadlineOf(0)).toBe(minimumDeadlineMs);
+    expect(settings.minimumDeadlineOf(60)).toBe('minimumDeadlineMs' in options ? minimumDeadlineMs : 60);
   });
 
   const settingsError = (general: object, methods: object[] = []) => {

@@ -20,7 +20,7 @@ function errorOf(ended: { code: status; details: string; metadata: Metadata }): 
 
 describe('a rejection of this process', () => {
   it('is read from the error that grpc-js makes of it', () => {
-    const error = errorOf(rejectionStatus('/s/M#m', OPEN, 'default failed'));
+    const error = errorOf(rejectionStatus('/s/M#m', OPEN, Infinity, 'default failed'));
     expect(circuitRejectionOf(error)).toEqual({
       circuit: '/s/M#m',
       reason: 'CIRCUIT_OPEN',
@@ -30,7 +30,7 @@ describe('a rejection of this process', () => {
   });
 
   it('is still read from a clone of its trailers, and of the clone', () => {
-    const { metadata } = rejectionStatus('/s/M', OPEN);
+    const { metadata } = rejectionStatus('/s/M', OPEN, Infinity);
     const clone = metadata.clone().clone();
     clone.set('x-trace', '1');
     expect(circuitRejectionOf({ metadata: clone })?.reason).toBe('CIRCUIT_OPEN');
@@ -38,7 +38,7 @@ describe('a rejection of this process', () => {
   });
 
   it('is still read when an outer guard added what its fallbacks did', () => {
-    const told = withFallbackStory(rejectionStatus('/s/M', OPEN), 'default failed');
+    const told = withFallbackStory(rejectionStatus('/s/M', OPEN, Infinity), 'default failed');
     expect(circuitRejectionOf(told)).toMatchObject({ circuit: '/s/M', reason: 'CIRCUIT_OPEN' });
   });
 
@@ -46,8 +46,8 @@ describe('a rejection of this process', () => {
     vi.resetModules();
     const copy = await import('../../src/status/rejection.js');
     expect(copy.rejectionStatus).not.toBe(rejectionStatus);
-    expect(copy.circuitRejectionOf(errorOf(rejectionStatus('/s/M', OPEN)))?.circuit).toBe('/s/M');
-    expect(circuitRejectionOf(errorOf(copy.rejectionStatus('/s/M', OPEN)))?.circuit).toBe('/s/M');
+    expect(copy.circuitRejectionOf(errorOf(rejectionStatus('/s/M', OPEN, Infinity)))?.circuit).toBe('/s/M');
+    expect(circuitRejectionOf(errorOf(copy.rejectionStatus('/s/M', OPEN, Infinity)))?.circuit).toBe('/s/M');
   });
 
   it.each([
@@ -57,8 +57,19 @@ describe('a rejection of this process', () => {
     [1e300, LONGEST_MS],
     [0.1, 10],
   ])('with %d ms to wait says %d ms', (retryAfterMs, expected) => {
-    const ended = rejectionStatus('/s/M', { ...OPEN, retryAfterMs });
+    const ended = rejectionStatus('/s/M', { ...OPEN, retryAfterMs }, Infinity);
     expect(circuitRejectionOf(ended)?.retryAfterMs).toBe(expected);
+  });
+
+  it.each<[string, number, number, string]>([
+    ['after the time to wait', 1_230, Infinity, '1230'],
+    ['within the deadline', 1_230, Date.now() + 60_000, '1230'],
+    ['never: the deadline comes first', 1_230, Date.now() + 1_000, '-1'],
+    ['never: nobody knows when', 0, Infinity, '-1'],
+    ['never: longer than the header can say', 2 ** 31, Infinity, '-1'],
+  ])('tells retry interceptors to try again %s', (_when, retryAfterMs, deadlineMs, expected) => {
+    const { metadata } = rejectionStatus('/s/M', { ...OPEN, retryAfterMs }, deadlineMs);
+    expect(metadata.get('grpc-retry-pushback-ms')).toEqual([expected]);
   });
 
   it.each([[undefined], [null], ['text'], [{}], [{ metadata: null }], [{ metadata: { get: 7 } }]])(
@@ -74,7 +85,7 @@ describe('a rejection of this process', () => {
 
 describe('a rejection that comes over the wire', () => {
   it('is not taken for ours, though its bytes are the same', () => {
-    const ours = rejectionStatus('/s/M', OPEN);
+    const ours = rejectionStatus('/s/M', OPEN, Infinity);
     const theirs = errorOf({ ...ours, metadata: overTheWire(ours.metadata) });
     expect(theirs.metadata.get(DETAILS)).toEqual(ours.metadata.get(DETAILS));
     expect(circuitRejectionOf(theirs)).toBeUndefined();

@@ -1,0 +1,74 @@
+import { type InterceptorOptions, status } from '@grpc/grpc-js';
+import type { Entry } from '../guard/circuit-registry.js';
+import { bounded } from '../key/key-by.js';
+import { warn } from '../telemetry/emitter.js';
+import { deadlineOf, likeDeadline, reserveOf, setDeadline } from './budget.js';
+import type { Call } from './call.js';
+import { fallBackRejected } from './fallback.js';
+import { markGuarded } from './guarded-mark.js';
+import { OVER } from './over.js';
+import { Permits } from './permits.js';
+import { Primary } from './primary.js';
+import { reject } from './rejecting.js';
+import { ReplaceablePrimary } from './replaceable-primary.js';
+import { SentMessages } from './sent-messages.js';
+
+/**
+ * Decides whether a call goes out: deadline, key, permit. The permit comes last: between it and the `try` of
+ * {@link callPrimary} nothing throws.
+ * @throws what the next interceptor throws, as without a guard
+ */
+export function admit(call: Call): void {
+  const budgetMs = setDeadline(call);
+  const entry = call.method.line.get(keyPartOf(call));
+  if (call.chain?.readsCall === true) call.sent = sentMessagesOf(call);
+  const permits = Permits.acquire(entry, call.callOptions.mode ?? 'enforce');
+  if (permits instanceof Permits) callPrimary(call, entry, permits, budgetMs);
+  else if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, permits);
+  else reject(call, permits);
+}
+
+function keyPartOf(call: Call): string {
+  const { key } = call.callOptions;
+  if (key !== undefined) return bounded(key);
+  try {
+    return call.method.settings.keyPart.of(call.request, call.metadata);
+  } catch (error) {
+    // A bug in a key function costs the caller the finer circuit, not the call.
+    warn(error, `keyBy of ${call.method.path}`);
+    return '';
+  }
+}
+
+function sentMessagesOf({ options, method }: Call): SentMessages {
+  const { requestStream, requestSerialize } = options.method_definition;
+  const limitBytes = requestStream ? method.settings.fallbackBufferBytes : Number.POSITIVE_INFINITY;
+  return new SentMessages(requestSerialize, limitBytes);
+}
+
+/** Makes and starts the real call. Whatever throws on the way ends the call and gives the permit back. */
+function callPrimary(call: Call, entry: Entry, permits: Permits, budgetMs: number): void {
+  const reserveMs = reserveOf(call, budgetMs);
+  try {
+    const { responseStream } = call.options.method_definition;
+    // A stream that runs has no fallback any more: it keeps the whole of its deadline.
+    const real = call.makeReal(optionsBelow(call, call.deadlineMs - (responseStream ? 0 : reserveMs)));
+    call.real = real;
+    const primary = new Primary(call, real, entry, permits, budgetMs, reserveMs);
+    const { chain } = call;
+    call.stage = chain?.serves('failed') ? new ReplaceablePrimary(primary, chain) : primary;
+    primary.start(call);
+  } catch (error) {
+    call.stage = OVER;
+    permits.settle('ignored', status.CANCELLED, 0, 0);
+    throw error;
+  }
+}
+
+/** A copy: an interceptor before the guard may make the call again with the options that it has. */
+function optionsBelow(call: Call, deadlineMs: number): InterceptorOptions {
+  const { options } = call;
+  const below = markGuarded(options, call.method.owner);
+  if (deadlineMs !== deadlineOf(options)) below.deadline = likeDeadline(options.deadline, deadlineMs);
+  return below;
+}

@@ -1,0 +1,64 @@
+import { status } from '@grpc/grpc-js';
+import { admit } from './admission.js';
+import { cancellingParent } from './budget.js';
+import type { Call, MessageContext, Stage } from './call.js';
+import { endLater } from './over.js';
+
+/**
+ * Has a call wait for its first message, which says which circuit is asked. At most one tick: a server that speaks first
+ * would wait for ever. Each call has a tick of its own: in another call's, the interceptors behind the guard would run in
+ * that call's async context, and read its tenant or trace.
+ */
+export function awaitMessage(call: Call): void {
+  const stage = new AwaitingMessage();
+  call.stage = stage;
+  // a unary message comes in this very turn; a piped one needs a turn of the event loop
+  if (call.options.method_definition.requestStream) setImmediate(decide, call, stage);
+  else process.nextTick(decide, call, stage);
+}
+
+/** The message did not come in time. */
+function decide(call: Call, stage: Stage): void {
+  if (call.stage === stage) admitLate(call);
+}
+
+class AwaitingMessage implements Stage {
+  sendMessage(call: Call, context: MessageContext, message: unknown): void {
+    call.request = message;
+    this.decideInTurn(call);
+    call.stage.sendMessage(call, context, message);
+  }
+
+  startRead(call: Call): void {
+    call.reads++;
+  }
+
+  halfClose(call: Call): void {
+    this.decideInTurn(call);
+    call.stage.halfClose(call);
+  }
+
+  cancel(call: Call, code: status, details: string): void {
+    endLater(call, code, details);
+  }
+
+  private decideInTurn(call: Call): void {
+    if (call.options.method_definition.requestStream) admitLate(call);
+    else admit(call);
+  }
+}
+
+/**
+ * Admits a call where the client's method may have returned already: what it would have thrown is a status then, for nobody
+ * could catch it.
+ */
+function admitLate(call: Call): void {
+  try {
+    // a parent that was cancelled meanwhile has sent its event already
+    if (cancellingParent(call.options)?.cancelled === true)
+      return endLater(call, status.CANCELLED, 'Cancelled by parent call');
+    admit(call);
+  } catch (error) {
+    endLater(call, status.UNAVAILABLE, error instanceof Error ? error.message : String(error));
+  }
+}

@@ -1,0 +1,31 @@
+import { type StatusObject, status } from '@grpc/grpc-js';
+import type { Entry } from '../guard/circuit-registry.js';
+import { withFallbackStory } from '../status/rejection.js';
+import type { Call } from './call.js';
+import type { HeldAnswer } from './held-answer.js';
+import type { Unanswered } from './unanswered.js';
+
+/** A real call that ended badly. */
+export class FailedPrimary implements Unanswered {
+  readonly entry: Entry;
+  private readonly held: HeldAnswer;
+  /** As it came: without a fallback it is passed on unchanged. */
+  private readonly received: StatusObject;
+  private readonly normal: StatusObject;
+
+  constructor(entry: Entry, held: HeldAnswer, received: StatusObject, normal: StatusObject) {
+    this.entry = entry;
+    this.held = held;
+    this.received = received;
+    this.normal = normal;
+  }
+
+  status(_call: Call, story: string | undefined): StatusObject {
+    if (story === undefined || this.normal.code === status.OK) return this.received;
+    return withFallbackStory(this.normal, story);
+  }
+
+  giveUp(call: Call, story: string | undefined): void {
+    this.held.releaseWith(call, this.status(call, story));
+  }
+}

@@ -1,0 +1,222 @@
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { describeAttempts } from '../fallback/chain/attempts.js';
+import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
+import type { Answer, Cause } from '../fallback/strategy.js';
+import type { Entry } from '../guard/circuit-registry.js';
+import { ageOf, causeText, label, noteProvenance } from '../status/provenance.js';
+import { AwaitingRequest } from './awaiting-request.js';
+import { type Call, giveError, type MessageContext, remember, type Stage } from './call.js';
+import { FallbackRun } from './fallback-run.js';
+import { followParent } from './follow-parent.js';
+import { endLater, OVER } from './over.js';
+import type { RejectedBy } from './permits.js';
+import { RejectedCall } from './rejected-call.js';
+import { StreamedAnswer, type StreamedAnswerListener } from './streamed-answer.js';
+import type { PausedCall, Unanswered } from './unanswered.js';
+
+/** Has the chain answer a call that failed; at once where the caller has sent everything. */
+export function fallBack(call: Call, unanswered: Unanswered, cause: Cause): void {
+  if (!isHalfSent(call)) return ask(call, unanswered, cause);
+  const waiting = new AwaitingRequest(unanswered, cause, askWaited);
+  call.stage = waiting;
+  waiting.watch(call);
+}
+
+/** Has the chain answer a call that was not admitted; never in this turn, in which a caller may not be listening yet. */
+export function fallBackRejected(call: Call, entry: Entry, by: RejectedBy): void {
+  const { reason, retryAfterMs } = by.rejection;
+  const cause: Cause = { kind: 'rejected', reason, retryAfterMs };
+  const waiting = new AwaitingRequest(new RejectedCall(entry, by), cause, askWaited);
+  call.stage = waiting;
+  setImmediate(lookAgain, call, waiting);
+}
+
+function lookAgain(call: Call, waiting: AwaitingRequest): void {
+  if (call.stage !== waiting) return;
+  if (isHalfSent(call)) waiting.watch(call);
+  else waiting.proceed(call);
+}
+
+/** A stream in both directions may answer before its caller is done; for all others a part of the request is none. */
+function isHalfSent({ options, halfClosed }: Call): boolean {
+  const { requestStream, responseStream } = options.method_definition;
+  return !halfClosed && !(requestStream && responseStream);
+}
+
+function askWaited(call: Call, { unanswered, cause }: AwaitingRequest): void {
+  ask(call, unanswered, cause);
+}
+
+function ask(call: Call, unanswered: Unanswered, cause: Cause): void {
+  const { chain } = call;
+  if (chain === undefined || !chain.serves(cause.kind)) return unanswered.giveUp(call, undefined, false);
+  const stage = new Fallback(call, unanswered, cause);
+  call.stage = stage;
+  stage.begin(chain);
+}
+
+/**
+ * A fallback is asked, and answers. While it lasts, it owes the caller all that grpc-js does for a real call: the deadline,
+ * the cancellation, flow control, and never an answer in the turn in which the call was made.
+ */
+class Fallback implements Stage, StreamedAnswerListener {
+  private readonly call: Call;
+  private readonly unanswered: Unanswered;
+  private readonly cause: Cause;
+  private readonly run: FallbackRun;
+  /** A real call that goes on if no fallback answers. */
+  private paused: PausedCall | undefined;
+  private stream: StreamedAnswer | undefined;
+  private leaveParent: (() => void) | undefined;
+
+  constructor(call: Call, unanswered: Unanswered, cause: Cause) {
+    this.call = call;
+    this.unanswered = unanswered;
+    this.cause = cause;
+    this.paused = unanswered.paused;
+    this.run = new FallbackRun(call, unanswered.entry, cause);
+  }
+
+  begin(chain: FallbackChain): void {
+    const outcome = this.run.ask(chain);
+    if (!(outcome instanceof Promise)) return this.conclude(outcome);
+    this.run.wait(outcome, (later) => this.conclude(later));
+    this.watchParent();
+  }
+
+  // ---------------------------------------------------------------- by the caller
+
+  sendMessage(call: Call, context: MessageContext, message: unknown): void {
+    if (this.paused === undefined) remember(call, context, message);
+    else this.paused.sendMessage(call, context, message);
+  }
+
+  startRead(call: Call): void {
+    call.reads++;
+    this.stream?.read();
+  }
+
+  halfClose(call: Call): void {
+    call.halfClosed = true;
+    this.paused?.halfClose(call);
+  }
+
+  cancel(call: Call, code: status, details: string): void {
+    this.end();
+    this.run.cancel('cancelled');
+    this.paused?.end(code, details);
+    endLater(call, code, details);
+  }
+
+  // ---------------------------------------------------------------- by a real call that is paused
+
+  onReceiveMessage(_call: Call, message: unknown): void {
+    this.paused?.onReceiveMessage(message);
+  }
+
+  onReceiveStatus(_call: Call, received: StatusObject): void {
+    this.paused?.onReceiveStatus(received);
+  }
+
+  // ---------------------------------------------------------------- what the chain came to
+
+  private get isOver(): boolean {
+    return this.call.stage !== this;
+  }
+
+  private conclude({ answer, attempts }: ChainResult): void {
+    if (this.isOver) return;
+    if (answer !== undefined) return this.give(answer);
+    this.end();
+    const story = attempts.length === 0 ? undefined : describeAttempts(attempts);
+    this.unanswered.giveUp(this.call, story, this.run.hasExpired);
+  }
+
+  private give(answer: Answer<unknown>): void {
+    const { call, cause } = this;
+    this.paused?.end(status.CANCELLED, 'failsoft: answered by a fallback');
+    this.paused = undefined;
+    this.emitDegraded(answer);
+    try {
+      call.listener.onReceiveMetadata?.(label(answer, cause));
+    } finally {
+      if (!this.isOver) this.giveMessage(answer); // or the caller has cancelled on reading the label
+    }
+  }
+
+  private emitDegraded(answer: Answer<unknown>): void {
+    const { path, clock, events } = this.call.method;
+    if (!events.hears('degraded')) return;
+    events.emit('degraded', {
+      method: path,
+      circuit: this.unanswered.entry.key,
+      source: answer.source,
+      cause: causeText(this.cause),
+      ageMs: ageOf(answer),
+      atMs: clock.epochMs(),
+    });
+  }
+
+  private giveMessage(answer: Answer<unknown>): void {
+    const { call } = this;
+    if (call.options.method_definition.responseStream) return this.giveStream(answer.message);
+    noteProvenance(answer, this.cause);
+    try {
+      call.listener.onReceiveMessage?.(answer.message);
+    } finally {
+      this.finish({ code: status.OK, details: '', metadata: new Metadata() });
+    }
+  }
+
+  private giveStream(message: unknown): void {
+    this.stream = new StreamedAnswer(this.call, message, this);
+    this.watchParent();
+    if (!this.isOver) this.stream.start();
+  }
+
+  // ---------------------------------------------------------------- how a streamed answer goes on
+
+  onStreamMessage(message: unknown): void {
+    this.call.listener.onReceiveMessage?.(message);
+  }
+
+  onStreamEnd(): void {
+    this.finish({ code: status.OK, details: '', metadata: new Metadata() });
+  }
+
+  onStreamError(details: string, given: boolean): void {
+    const own = given ? undefined : this.unanswered.status(this.call, details, this.run.hasExpired);
+    if (own !== undefined && own.code !== status.OK) this.finish(own);
+    else this.finish({ code: status.UNKNOWN, details, metadata: new Metadata() });
+  }
+
+  onStreamDeadline(details: string): void {
+    this.run.cancel('deadline');
+    this.finish({ code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() });
+  }
+
+  onStreamLeft(details: string): void {
+    this.cancel(this.call, status.CANCELLED, details);
+  }
+
+  // ---------------------------------------------------------------- the end
+
+  private watchParent(): void {
+    this.leaveParent ??= followParent(this.call, (details) =>
+      this.cancel(this.call, status.CANCELLED, details),
+    );
+  }
+
+  private finish(final: StatusObject): void {
+    if (this.isOver) return;
+    this.end();
+    this.call.stage = OVER;
+    if (final.code === status.OK) this.call.listener.onReceiveStatus?.(final);
+    else giveError(this.call, final);
+  }
+
+  private end(): void {
+    this.stream?.stop();
+    this.leaveParent?.();
+  }
+}
