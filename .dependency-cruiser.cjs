@@ -75,8 +75,8 @@ module.exports = {
     ),
     room(
       'key',
-      ['^src/gen/'],
-      'A key is made from the call alone. Generated types may say what a request looks like.',
+      ['^src/telemetry/'],
+      'A key is made from the call alone. A request that names no model is reported as a warning.',
     ),
     room(
       'engines',

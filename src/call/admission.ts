@@ -1,6 +1,6 @@
 import { type InterceptorOptions, status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
-import { bounded } from '../key/key-by.js';
+import { keyPart } from '../key/key-part.js';
 import { warn } from '../telemetry/emitter.js';
 import { deadlineOf, likeDeadline, reserveOf, setDeadline } from './budget.js';
 import type { Call } from './call.js';
@@ -30,7 +30,7 @@ export function admit(call: Call): void {
 
 function keyPartOf(call: Call): string {
   const { key } = call.callOptions;
-  if (key !== undefined) return bounded(key);
+  if (key !== undefined) return keyPart(key);
   try {
     return call.method.settings.keyPart.of(call.request, call.metadata);
   } catch (error) {

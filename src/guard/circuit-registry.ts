@@ -1,6 +1,6 @@
 import type { Circuit, CircuitMode, CircuitSnapshot } from '../circuit/types.js';
 import type { CircuitEnvironment, CircuitFactory } from '../engines/engine.js';
-import { keyOf } from '../key/key-by.js';
+import { keyOf } from '../key/circuit-key.js';
 import { UsualLatency } from './usual-latency.js';
 
 /** A circuit in its place. */

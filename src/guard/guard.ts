@@ -9,7 +9,8 @@ import type { Engine } from '../engines/engine.js';
 import { nativeEngine } from '../engines/native.js';
 import { FailsoftError, invalid } from '../errors.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
-import { bounded, splitKey } from '../key/key-by.js';
+import { splitKey } from '../key/circuit-key.js';
+import { asKeyPart } from '../key/key-part.js';
 import { Emitter, type Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import { checkCallOptions } from './call-options.js';
@@ -62,7 +63,8 @@ export interface Guard {
    * The circuit of a method, made if there is none yet: nobody checks that a call will ever come for it.
    * @param method its definition or path; behind the name of a target, for those of `forTarget()`; or a circuit's whole key,
    * as events, snapshots and rejections name it
-   * @param part the part of the key behind the method, a model's name, say. @default '' (the method's own)
+   * @param part the part of the key behind the method, or the name that calls bring: a model's name, say.
+   * @default '' (the method's own)
    */
   circuit(method: { readonly path: string } | string, part?: string): Circuit;
   /** What every circuit knows. */
@@ -167,8 +169,7 @@ class InterceptorGuard implements Guard {
     if (part !== '' && key.part !== '')
       throw invalid('circuit(method, part)', 'no part beside that of the key', part);
     const wanted = part === '' ? key.part : part;
-    const line = this.#line(key.target, key.method);
-    return (line.peek(wanted) ?? line.get(bounded(wanted))).circuit; // as a call that brings this name is keyed
+    return this.#line(key.target, key.method).get(asKeyPart(wanted)).circuit;
   }
 
   snapshots(): CircuitSnapshot[] {
@@ -181,7 +182,7 @@ class InterceptorGuard implements Guard {
       const key: unknown = snapshot?.key;
       if (typeof key !== 'string') throw invalid(`snapshots[${index}].key`, 'a string', key);
       const { target, method, part } = splitKey(key);
-      this.#line(target, method).get(part).circuit.restore(snapshot, `snapshots[${index}]`);
+      this.#line(target, method).get(asKeyPart(part)).circuit.restore(snapshot, `snapshots[${index}]`);
     }
   }
 

@@ -1,5 +1,5 @@
 import { invalid } from '../errors.js';
-import { serviceOf } from '../key/model-of.js';
+import { serviceOf } from '../key/circuit-key.js';
 
 /** A method of a service definition, or anything with its path. */
 interface HasPath {

@@ -3,8 +3,8 @@ import type { CircuitOptions, TripRule } from '../circuit/types.js';
 import { Classifier, type ClassifyOptions } from '../classify/classifier.js';
 import type { CircuitFactory, Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
+import { serviceOf } from '../key/circuit-key.js';
 import { type KeyBy, type KeyPart, perMethod } from '../key/key-by.js';
-import { serviceOf } from '../key/model-of.js';
 import { warn } from '../telemetry/emitter.js';
 import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js';
 

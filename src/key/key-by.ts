@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Metadata } from '@grpc/grpc-js';
 import { checkFunction, checkKeys } from '../checks.js';
 import { invalid } from '../errors.js';
-import { modelExtractor } from './model-of.js';
+import { warn } from '../telemetry/emitter.js';
+import { applicationPart, keyPart, versionedPart } from './key-part.js';
+import { type ModelName, modelExtractor } from './model-of.js';
 
 /** What a key function sees of a call. */
 export interface KeyContext {
@@ -13,7 +14,7 @@ export interface KeyContext {
   readonly metadata: Metadata;
 }
 
-/** Chooses the circuit of a call. Asked once per method, so that what depends on the method alone is decided once. */
+/** Chooses the circuit of a call. Called once per method, so that what depends on the method alone is decided once. */
 export interface KeyBy {
   forMethod(method: string): KeyPart;
 }
@@ -22,7 +23,7 @@ export interface KeyBy {
 export interface KeyPart {
   /** Whether the first message must be waited for (at most one tick). */
   readonly needsRequest: boolean;
-  /** What is put behind the method's path; '' is the method's own circuit. */
+  /** The part of the key behind the method's path; '' is the method's own circuit. */
   of(request: unknown, metadata: Metadata): string;
 }
 
@@ -34,35 +35,54 @@ export function perMethod(): KeyBy {
 }
 
 /**
- * One circuit per model behind a method: Open Inference Protocol (Triton, KServe, MLServer), TensorFlow Serving,
- * TorchServe and BentoML requests name it in the message, Ray Serve in the metadata (`application/model`, or the one that
- * is there). A request that names none has the method's circuit.
- * @param options.version whether each version of a model has a circuit of its own. @default false
+ * One circuit per model behind a method. Requests of the Open Inference Protocol (Triton, KServe, MLServer, TorchServe),
+ * TensorFlow Serving, TorchServe and BentoML name it in the message; the classes may come from ts-proto, protobuf-es,
+ * proto-loader or google-protobuf. Calls of Ray Serve name it in the metadata: `application`, `application/model`, or
+ * `/model` where no application is named.
+ *
+ * A request that names no model has the method's circuit. Where each good request of the method names one, that is reported
+ * once as a process warning (`FailsoftWarning`).
+ * @param options.version whether each version of a model has a circuit of its own: `model@3`, or `model@label:stable` for a
+ * version label of TensorFlow Serving. @default false
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function perModel(options: { version?: boolean } = {}): KeyBy {
   checkKeys('perModel', options, ['version']);
   const version = options.version ?? false;
   if (typeof version !== 'boolean') throw invalid('perModel.version', 'a boolean', version);
+  return { forMethod: (method) => modelPart(method, version) };
+}
+
+function modelPart(method: string, withVersion: boolean): KeyPart {
+  const { needsRequest, isNeverWithout, modelOf } = modelExtractor(method);
+  let reported = false;
   return {
-    forMethod: (method) => {
-      const { needsRequest, modelOf } = modelExtractor(method);
-      return {
-        needsRequest,
-        of: (request, metadata) => {
-          const model = modelOf(request, metadata);
-          if (model === undefined) return '';
-          const name = bounded(model.name);
-          // The last @ divides name and version, so that no two pairs share a key.
-          return version ? `${name}@${bounded(model.version).replaceAll('@', '%40')}` : name;
-        },
-      };
+    needsRequest,
+    of: (request, metadata) => {
+      const model = modelOf(request, metadata);
+      if (model !== undefined) return partOf(model, withVersion);
+      if (isNeverWithout && !reported && request !== undefined) {
+        reported = true;
+        warn(
+          "found no model's name in a request, so the method has one circuit for all its models; perKey(fn) can read the name from other fields",
+          `perModel of ${method}`,
+        );
+      }
+      return '';
     },
   };
 }
 
+function partOf({ application, name, version }: ModelName, withVersion: boolean): string {
+  if (application !== undefined) return applicationPart(application, name, withVersion ? version : undefined);
+  return withVersion ? versionedPart(name, version) : keyPart(name);
+}
+
 /**
- * A key of your own, put behind the method's path.
- * @param keyOf gives the part, or undefined (or '') for the method's own circuit
+ * A key of your own, put behind the method's path. Names that differ have circuits of their own, however long they are. Keys
+ * show a name as it is, but for `~`, lone surrogates, and names of more than 128 UTF-16 units.
+ * @param keyOf gives the name, or undefined (or '') for the method's own circuit
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function perKey(keyOf: (context: KeyContext) => string | undefined): KeyBy {
   checkFunction('perKey', keyOf);
@@ -70,36 +90,10 @@ export function perKey(keyOf: (context: KeyContext) => string | undefined): KeyB
     forMethod: (method) => ({
       needsRequest: true,
       of: (request, metadata) => {
-        const part = keyOf({ method, request, metadata }) ?? '';
-        if (typeof part !== 'string') throw invalid('perKey(keyOf)', 'a string or undefined', part);
-        return bounded(part);
+        const name = keyOf({ method, request, metadata }) ?? '';
+        if (typeof name !== 'string') throw invalid('perKey(keyOf)', 'a string or undefined', name);
+        return keyPart(name);
       },
     }),
-  };
-}
-
-const LONGEST_PART = 128;
-
-/** A model's name is a caller's text: a long one is cut, and told from its likes by a hash. */
-export function bounded(part: string): string {
-  if (part.length <= LONGEST_PART) return part;
-  const hash = createHash('sha256').update(part).digest('hex').slice(0, 16);
-  return `${part.slice(0, LONGEST_PART - 17)}~${hash}`;
-}
-
-/** The full key of a circuit, as events, metrics and rejections name it. */
-export function keyOf(target: string, method: string, part: string): string {
-  return part === '' ? `${target}${method}` : `${target}${method}#${part}`;
-}
-
-/** A full key in its parts again. A target has no `#`, so the first one divides. */
-export function splitKey(key: string): { target: string; method: string; part: string } {
-  const hash = key.indexOf('#');
-  const head = hash < 0 ? key : key.slice(0, hash);
-  const method = /\/[^/]+\/[^/]+$/.exec(head)?.[0] ?? head;
-  return {
-    target: head.slice(0, head.length - method.length),
-    method,
-    part: hash < 0 ? '' : key.slice(hash + 1),
   };
 }

@@ -1,85 +1,123 @@
 import type { Metadata } from '@grpc/grpc-js';
+import { serviceOf } from './circuit-key.js';
+import { MessageField } from './message-field.js';
 
-/** A model as a request names it. */
+/** A model as a request names it: by itself, or as one of an application (Ray Serve). */
 export interface ModelName {
+  /** Undefined where the protocol has no applications; '' where the call names none. */
+  readonly application: string | undefined;
+  /** '' only where the call names an application alone. */
   readonly name: string;
   /** '' when the request leaves it to the server. */
   readonly version: string;
 }
 
-type Extractor = (request: object) => ModelName | undefined;
-
-/** Services whose requests name a model, and where. Field names in camelCase (ts-proto) or as in the proto file. */
-const EXTRACTORS: ReadonlyMap<string, Extractor> = new Map<string, Extractor>([
-  [
-    'inference.GRPCInferenceService',
-    (request) =>
-      named(field(request, 'modelName', 'model_name'), field(request, 'modelVersion', 'model_version')) ??
-      named(field(request, 'name'), field(request, 'version')),
-  ],
-  [
-    'tensorflow.serving.PredictionService',
-    (request) => {
-      const spec = field(request, 'modelSpec', 'model_spec');
-      if (typeof spec !== 'object' || spec === null) return undefined;
-      return named(field(spec, 'name'), wrapped(field(spec, 'version')));
-    },
-  ],
-  [
-    'org.pytorch.serve.grpc.inference.InferenceAPIsService',
-    (request) =>
-      named(field(request, 'modelName', 'model_name'), field(request, 'modelVersion', 'model_version')),
-  ],
-  ['bentoml.grpc.v1.BentoService', (request) => named(field(request, 'apiName', 'api_name'), undefined)],
-]);
-
 /** Where the requests of a method name their model. */
 export interface ModelExtractor {
   readonly needsRequest: boolean;
+  /** Whether each good request of the method names a model: one that does not was not understood. */
+  readonly isNeverWithout: boolean;
   /** The model that a request is for, or undefined where it names none. */
   modelOf(request: unknown, metadata: Metadata): ModelName | undefined;
 }
 
+type Extractor = (request: unknown) => ModelName | undefined;
+
+const MODEL_NAME = new MessageField('model_name');
+const MODEL_VERSION = new MessageField('model_version');
+const NAME = new MessageField('name');
+const VERSION = new MessageField('version');
+const VERSION_LABEL = new MessageField('version_label');
+const VERSION_CHOICE = new MessageField('version_choice');
+const MODEL_SPEC = new MessageField('model_spec');
+const TASKS = new MessageField('tasks');
+const API_NAME = new MessageField('api_name');
+const VALUE = new MessageField('value');
+
+/** Inference names it `model_name`, questions about a model (ModelReady, ModelConfig) `name`. */
+const openInference: Extractor = (request) =>
+  named(MODEL_NAME.of(request), MODEL_VERSION.of(request)) ?? named(NAME.of(request), VERSION.of(request));
+
+/** MultiInference has a spec for each of its tasks; TensorFlow Serving takes only tasks of one model. */
+const tensorFlow: Extractor = (request) => {
+  const tasks = TASKS.of(request);
+  const spec = MODEL_SPEC.of(request) ?? (Array.isArray(tasks) ? MODEL_SPEC.of(tasks[0]) : undefined);
+  return named(NAME.of(spec), tensorFlowVersion(spec));
+};
+
+/** A label and a number are never the same: numbers have digits only. */
+function tensorFlowVersion(spec: unknown): unknown {
+  const choice = VERSION_CHOICE.of(spec);
+  const label = VERSION_LABEL.inOneof(choice) ?? VERSION_LABEL.of(spec);
+  if (typeof label === 'string' && label !== '') return `label:${label}`;
+  const version = VERSION.inOneof(choice) ?? VERSION.of(spec);
+  return VALUE.of(version) ?? version; // google.protobuf.Int64Value, which some generators unwrap
+}
+
+const torchServe: Extractor = (request) => named(MODEL_NAME.of(request), MODEL_VERSION.of(request));
+
+const bento: Extractor = (request) => named(API_NAME.of(request), undefined);
+
+interface Service {
+  readonly extract: Extractor;
+  /** The methods whose requests always name a model. Others of the service (ServerLive, RepositoryIndex) may. */
+  readonly methods: readonly string[];
+}
+
+const OPEN_INFERENCE: Service = {
+  extract: openInference,
+  methods: ['ModelInfer', 'ModelStreamInfer', 'ModelReady', 'ModelMetadata', 'ModelConfig'],
+};
+
+/** Services whose requests name a model. */
+const SERVICES: ReadonlyMap<string, Service> = new Map([
+  ['inference.GRPCInferenceService', OPEN_INFERENCE],
+  ['org.pytorch.serve.grpc.openinference.GRPCInferenceService', OPEN_INFERENCE],
+  [
+    'tensorflow.serving.PredictionService',
+    {
+      extract: tensorFlow,
+      methods: ['Predict', 'Classify', 'Regress', 'MultiInference', 'GetModelMetadata'],
+    },
+  ],
+  ['tensorflow.serving.SessionService', { extract: tensorFlow, methods: ['SessionRun'] }],
+  ['tensorflow.serving.ModelService', { extract: tensorFlow, methods: ['GetModelStatus'] }],
+  [
+    'org.pytorch.serve.grpc.inference.InferenceAPIsService',
+    { extract: torchServe, methods: ['Predictions', 'StreamPredictions', 'StreamPredictions2'] },
+  ],
+  ['bentoml.grpc.v1.BentoService', { extract: bento, methods: ['Call'] }],
+]);
+
 /**
- * Ray Serve's services are the users' own; their metadata tells. A multiplexed model is one of its application: two of these
- * may each have a "base".
+ * Ray Serve's services are the users' own: the metadata names the model. A multiplexed model is one of its application: two
+ * applications may each have a "base".
  */
 const fromMetadata: ModelExtractor = {
   needsRequest: false,
+  isNeverWithout: false,
   modelOf: (_request, metadata) => {
-    const names = [metadata.get('application')[0], metadata.get('multiplexed_model_id')[0]];
-    return named(names.filter((name) => name !== undefined && name !== '').join('/'), undefined);
+    const application = String(metadata.get('application')[0] ?? '');
+    const name = String(metadata.get('multiplexed_model_id')[0] ?? '');
+    return application === '' && name === '' ? undefined : { application, name, version: '' };
   },
 };
 
 export function modelExtractor(method: string): ModelExtractor {
-  const extract = EXTRACTORS.get(serviceOf(method));
-  if (extract === undefined) return fromMetadata;
+  const service = SERVICES.get(serviceOf(method));
+  if (service === undefined) return fromMetadata;
   return {
     needsRequest: true,
-    modelOf: (request) => (typeof request === 'object' && request !== null ? extract(request) : undefined),
+    isNeverWithout: service.methods.includes(method.slice(method.lastIndexOf('/') + 1)),
+    modelOf: service.extract,
   };
-}
-
-/** `/package.Service/Method` -> `package.Service` */
-export function serviceOf(method: string): string {
-  return method.slice(1, method.lastIndexOf('/'));
-}
-
-function field(message: object, ...names: readonly string[]): unknown {
-  for (const name of names) {
-    const value: unknown = Reflect.get(message, name);
-    if (value !== undefined) return value;
-  }
-  return undefined;
-}
-
-/** google.protobuf.Int64Value, which ts-proto unwraps and proto-loader does not. */
-function wrapped(value: unknown): unknown {
-  return typeof value === 'object' && value !== null && 'value' in value ? value.value : value;
 }
 
 function named(name: unknown, version: unknown): ModelName | undefined {
   if (typeof name !== 'string' || name === '') return undefined;
-  return { name, version: version === undefined || version === null ? '' : String(version) };
+  return {
+    application: undefined,
+    name,
+    version: version === undefined || version === null ? '' : String(version),
+  };
 }

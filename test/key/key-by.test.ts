@@ -1,7 +1,7 @@
 import { Metadata } from '@grpc/grpc-js';
 import { perKey, perMethod, perModel } from 'failsoft';
 import { describe, expect, it } from 'vitest';
-import { keyOf, splitKey } from '../../src/key/key-by.js';
+import { keyOf, splitKey } from '../../src/key/circuit-key.js';
 
 const OIP = '/inference.GRPCInferenceService/ModelInfer';
 const TF = '/tensorflow.serving.PredictionService/Predict';
@@ -32,7 +32,7 @@ describe('perModel', () => {
     ['TF Serving, no spec', TF, { modelSpec: undefined }, {}, '', ''],
     ['TorchServe', TORCH, { modelName: 'm', modelVersion: '1.0' }, {}, 'm', 'm@1.0'],
     ['BentoML', BENTO, { apiName: 'classify' }, {}, 'classify', 'classify@'],
-    ['Ray Serve, model', '/my.Service/Predict', {}, { multiplexed_model_id: 'm' }, 'm', 'm@'],
+    ['Ray Serve, model', '/my.Service/Predict', {}, { multiplexed_model_id: 'm' }, '/m', '/m@'],
     [
       'Ray Serve, model of an application',
       '/my.Service/Predict',
@@ -42,6 +42,14 @@ describe('perModel', () => {
       'a/m@',
     ],
     ['Ray Serve, application', '/my.Service/Predict', {}, { application: 'a' }, 'a', 'a@'],
+    [
+      'Ray Serve, application with a slash',
+      '/my.Service/Predict',
+      {},
+      { application: 'a/m' },
+      'a~2Fm',
+      'a~2Fm@',
+    ],
     ['another service', '/my.Service/Predict', { modelName: 'm' }, {}, '', ''],
     ['no message yet', OIP, undefined, {}, '', ''],
     ['a name that is no string', OIP, { modelName: 7 }, {}, '', ''],
@@ -63,13 +71,6 @@ describe('perModel', () => {
     expect(part(`${long}1`)).toBe(part(`${long}1`));
   });
 
-  it('never gives two pairs of name and version one key', () => {
-    const part = (modelName: string, modelVersion: string) =>
-      perModel({ version: true }).forMethod(OIP).of({ modelName, modelVersion }, metadata());
-    expect(part('a@1', '')).not.toBe(part('a', '1@'));
-    expect(part('a@1', '')).not.toBe(part('a', '1'));
-  });
-
   it('names a bad option', () => {
     expect(() => perModel({ version: 'yes' as unknown as boolean })).toThrow(
       'perModel.version: expected a boolean, got "yes"',
@@ -77,7 +78,7 @@ describe('perModel', () => {
   });
 });
 
-describe('by', () => {
+describe('perKey', () => {
   it('sees method, request and metadata', () => {
     const key = perKey(
       ({ method, request, metadata: headers }) =>
@@ -92,6 +93,15 @@ describe('by', () => {
         .forMethod('/s/M')
         .of('r', metadata()),
     ).toBe('');
+  });
+
+  it('gives a name that is no well-formed text a part that is', () => {
+    const part = (name: string) =>
+      perKey(() => name)
+        .forMethod('/s/M')
+        .of('r', metadata());
+    expect(part('m\ud83d')).toBe('m~uD83D');
+    expect(part('m\ud83e')).not.toBe(part('m\ud83d'));
   });
 
   it('rejects what is no string', () => {
@@ -117,4 +127,8 @@ it.each([
   ['', 'feature-store', ''],
 ])('a key can be taken apart again: %j %j %j', (target, method, part) => {
   expect(splitKey(keyOf(target, method, part))).toEqual({ target, method, part });
+});
+
+it('a key is well-formed text whatever the names of target and method are', () => {
+  expect(keyOf('a\ud83d', '/s\ude00/M', '')).toBe('a\ufffd/s\ufffd/M');
 });
