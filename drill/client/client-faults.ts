@@ -1,0 +1,35 @@
+import { machineMs, until } from '../clock.js';
+import type { Fault } from '../scenario/scenario.js';
+
+/** Does to this process what a scenario has go wrong in the client. */
+export async function sufferClientFaults(faults: readonly Fault[], triggerAtMs: number): Promise<void> {
+  for (const fault of faults) {
+    if (fault.kind !== 'client-stall' && fault.kind !== 'clock-step') continue;
+    await until(triggerAtMs + fault.atMs);
+    if (fault.kind === 'client-stall') standStill(fault.forMs);
+    else stepClock(fault.byMs);
+  }
+}
+
+function standStill(forMs: number): void {
+  const end = machineMs() + forMs;
+  while (machineMs() < end);
+}
+
+/** How far this process's wall clock is ahead. */
+let aheadMs = 0;
+
+/** What `settimeofday` does to a process: `Date` jumps, the monotonic clocks and the timers do not. */
+function stepClock(byMs: number): void {
+  if (aheadMs === 0) globalThis.Date = steppedDate(globalThis.Date);
+  aheadMs += byMs;
+}
+
+function steppedDate(RealDate: DateConstructor): DateConstructor {
+  return new Proxy(RealDate, {
+    construct: (target, args, newTarget) =>
+      Reflect.construct(target, args.length === 0 ? [target.now() + aheadMs] : args, newTarget),
+    get: (target, property) =>
+      property === 'now' ? () => target.now() + aheadMs : Reflect.get(target, property),
+  });
+}

@@ -1,0 +1,77 @@
+import { InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
+import { ModelInferRequest } from 'failsoft/protos/oip';
+import { machineMs } from '../clock.js';
+import type { BreakerState, Caller } from '../contestants/contestant.js';
+import type { PlannedCall } from '../scenario/traffic.js';
+import { BAD_REQUEST, CALL_ID } from '../server/service.js';
+import { codeOf } from './calls.js';
+import type { CallEnd, CallRecord, StateChange } from './messages.js';
+
+/** How much later than its deadline a call may end and still be in time: a timer's slack. */
+const SLACK_MS = 20;
+/** In answers of the primary servers. */
+export const PRIMARY = 'primary';
+
+/** Makes the calls of a drill and writes down how they end. */
+export class Recorder {
+  readonly calls: CallRecord[] = [];
+  readonly states: StateChange[] = [];
+  readonly #sent = new Map<number, BreakerState>();
+  #state: BreakerState = 'closed';
+
+  /** Notes what is sent to the primary. */
+  readonly sent: Interceptor = (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, listener, next) => {
+        const id = Number(metadata.get(CALL_ID)[0]);
+        if (!this.#sent.has(id)) this.#sent.set(id, this.#state);
+        next(metadata, listener);
+      },
+    });
+
+  readonly report = (to: BreakerState): void => {
+    this.#state = to;
+    this.states.push({ atMs: machineMs(), to });
+  };
+
+  /** One call, from beginning to end. */
+  async make(caller: Caller, kind: 'unary' | 'stream', planned: PlannedCall): Promise<void> {
+    const { id, bad, deadlineMs, leavesAfterMs, model, counted } = planned;
+    const request = ModelInferRequest.fromPartial({
+      modelName: model,
+      id: bad ? BAD_REQUEST : '',
+      rawInputContents: [Buffer.alloc(64)],
+    });
+    const metadata = new Metadata();
+    metadata.set(CALL_ID, String(id));
+    const leaving = leavesAfterMs === undefined ? {} : { signal: AbortSignal.timeout(leavesAfterMs) };
+    const atMs = machineMs();
+    const call = { metadata, deadline: Date.now() + deadlineMs, ...leaving };
+    const end = await (kind === 'unary'
+      ? caller.infer(request, call).then((answer) => endOf(answer.modelVersion))
+      : caller.inferStream(request, call).then(([first]) => endOf(first?.inferResponse?.modelVersion))
+    ).catch((error: unknown) => endOfError(error, bad));
+    const tookMs = machineMs() - atMs;
+    const inTime = tookMs <= deadlineMs + SLACK_MS || end === 'left';
+    this.calls.push({
+      id,
+      atMs,
+      model,
+      tookMs,
+      end: inTime ? end : 'late',
+      sent: this.#sent.get(id),
+      counted,
+    });
+  }
+}
+
+function endOf(answeredBy: string | undefined): CallEnd {
+  return answeredBy === PRIMARY ? 'primary' : 'degraded';
+}
+
+function endOfError(error: unknown, bad: boolean): CallEnd {
+  const code = codeOf(error);
+  if (code === status.INVALID_ARGUMENT && bad) return 'primary';
+  if (code === status.DEADLINE_EXCEEDED) return 'late';
+  return code === status.CANCELLED ? 'left' : 'error';
+}

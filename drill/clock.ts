@@ -1,0 +1,12 @@
+/**
+ * Milliseconds on a clock that all processes of this machine share and that nobody sets (`process.hrtime`): what clients and servers
+ * note can be put side by side.
+ */
+export function machineMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Resolves at a moment of {@link machineMs}. */
+export function until(atMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, atMs - machineMs())));
+}

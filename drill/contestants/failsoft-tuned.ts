@@ -1,0 +1,42 @@
+import {
+  consecutiveFailures,
+  createGuard,
+  failureRate,
+  latencyPercentile,
+  perModel,
+  presets,
+} from 'failsoft';
+import { GRPCInferenceServiceService } from 'failsoft/protos/oip';
+import type { Contestant } from './contestant.js';
+import { chainOf, guardedCaller } from './guarded.js';
+
+const { modelInfer, modelStreamInfer } = GRPCInferenceServiceService;
+
+/** What failsoft's README recommends for models behind calls of half a second; the same for every scenario. */
+export const failsoftTuned: Contestant = {
+  name: 'failsoft-tuned',
+  about:
+    "failsoft as its README's example: a circuit per model, a latency rule, a reserve for fallbacks; open for a second at first, as the others are.",
+  open(setting) {
+    const { deadlineMs } = setting;
+    const guard = createGuard({
+      keyBy: perModel(),
+      classify: presets.triton,
+      circuit: {
+        trip: [
+          consecutiveFailures({ failures: 5 }),
+          failureRate({ threshold: 0.5, minimumCalls: 20 }),
+          latencyPercentile({ percentile: 99, thresholdMs: deadlineMs * 0.6, minimumCalls: 100 }),
+        ],
+        open: { baseMs: 1_000, maxMs: 10_000 },
+      },
+      fallbackReserveMs: deadlineMs / 5,
+      methods: [
+        { match: modelInfer },
+        { match: modelStreamInfer, firstMessageTimeoutMs: deadlineMs / 2, stallTimeoutMs: deadlineMs / 2 },
+      ],
+      fallbacks: chainOf(setting),
+    });
+    return guardedCaller(setting, guard, { 'grpc.max_reconnect_backoff_ms': 1_000 });
+  },
+};

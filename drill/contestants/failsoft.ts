@@ -1,0 +1,9 @@
+import { createGuard } from 'failsoft';
+import type { Contestant } from './contestant.js';
+import { chainOf, guardedCaller } from './guarded.js';
+
+export const failsoft: Contestant = {
+  name: 'failsoft',
+  about: 'failsoft as it comes: `createGuard({ fallbacks })`.',
+  open: (setting) => guardedCaller(setting, createGuard({ fallbacks: chainOf(setting) })),
+};

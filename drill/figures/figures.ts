@@ -1,0 +1,118 @@
+import { FAST_MS } from '../scenario/scenario.js';
+import type { CellView, SeenCall } from './cell-view.js';
+
+/** What a cell comes to. Shares are 0 to 1, of the calls from the trigger on that are counted; `null` is never. */
+export interface Figures {
+  /** Answered in time by the primary, or by the fallback; failed before the deadline; not answered by the deadline. They add up to 1. */
+  readonly primary: number;
+  readonly degraded: number;
+  readonly errors: number;
+  readonly late: number;
+  /** How long callers waited, whatever for. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  /** Calls that reached no server and were not answered by the primary, weighted by the chance that a server would have answered them. */
+  readonly healthyRejected: number;
+  /** Per call made while the servers were unwell: how often it reached one of them. Above 1 with retries. */
+  readonly reached: number;
+  /** From the trigger to the first answers that are fast again, while things go wrong. */
+  readonly detectedMs: number | null;
+  /** From the end of what went wrong to 95 % answers of the primary. */
+  readonly recoveredMs: number | null;
+  /** How often a breaker opened though no server had been unwell. */
+  readonly falseTrips: number;
+  /** Calls of callers that were a probe and got no answer of the primary. */
+  readonly callerProbes: number;
+  readonly peakInFlight: number;
+  /** Answered by the primary at the very end: below 1 the trouble outlives its cause. */
+  readonly primaryAtEnd: number;
+}
+
+/** Shorter troubles are over before anybody can answer fast: then it counts when answers are fast again afterwards. */
+const SHORT_MS = 500;
+const DETECTION_BUCKET_MS = 100;
+const DETECTION_BUCKETS = 3;
+const DETECTED_SHARE = 0.9;
+const RECOVERY_WINDOW_MS = 500;
+const RECOVERY_STEP_MS = 100;
+const RECOVERED_SHARE = 0.95;
+const END_MS = 2_000;
+/** Servers with less are unwell. */
+const UNWELL = 0.95;
+
+/** @param serviceMs what the servers take when all is well */
+export function figuresOf(view: CellView, serviceMs: number): Figures {
+  const { phases } = view;
+  const stayed = view.calls.filter(({ end }) => end !== 'left');
+  const counted = stayed.filter((call) => call.counted && call.atMs >= 0);
+  const share = (end: SeenCall['end']) => shareOf(counted, (call) => call.end === end);
+  const took = counted.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+  const unwell = stayed.filter(({ atMs, chance }) => atMs >= 0 && chance < UNWELL);
+  const since = stayed.filter(({ atMs }) => atMs >= 0);
+  const endMs = phases.faultMs + phases.afterMs;
+  const last = Math.min(END_MS, phases.afterMs / 2);
+  return {
+    primary: share('primary'),
+    degraded: share('degraded'),
+    errors: share('error'),
+    late: share('late'),
+    p50Ms: quantile(took, 0.5),
+    p99Ms: quantile(took, 0.99),
+    maxMs: quantile(took, 1),
+    healthyRejected:
+      since.length === 0 ? 0 : sum(since.filter(wasRejected), ({ chance }) => chance) / since.length,
+    reached: unwell.length === 0 ? 0 : sum(unwell, ({ reached }) => reached) / unwell.length,
+    detectedMs: detectedMs(counted, phases.faultMs < SHORT_MS ? endMs : phases.faultMs, FAST_MS + serviceMs),
+    recoveredMs: recoveredMs(counted, phases.faultMs, endMs),
+    falseTrips: view.trips.filter(({ isFalse }) => isFalse).length,
+    callerProbes: view.calls.filter(({ sent, end }) => sent === 'half-open' && end !== 'primary').length,
+    peakInFlight: view.peakInFlight,
+    primaryAtEnd: shareOf(
+      counted.filter(({ atMs }) => atMs >= endMs - last),
+      ({ end }) => end === 'primary',
+    ),
+  };
+}
+
+function wasRejected({ reached, end }: SeenCall): boolean {
+  return reached === 0 && end !== 'primary';
+}
+
+/** The first of several hundred milliseconds in a row in which nine in ten callers are answered fast. */
+function detectedMs(calls: readonly SeenCall[], endMs: number, fastMs: number): number | null {
+  const width = DETECTION_BUCKET_MS;
+  const isFast = ({ end, tookMs }: SeenCall) => (end === 'primary' || end === 'degraded') && tookMs <= fastMs;
+  for (let from = 0; from + width <= endMs; from += width) {
+    const some = between(calls, from, from + width * DETECTION_BUCKETS);
+    if (some.length > 0 && shareOf(some, isFast) >= DETECTED_SHARE) return from;
+  }
+  return null;
+}
+
+function recoveredMs(calls: readonly SeenCall[], faultMs: number, endMs: number): number | null {
+  for (let from = faultMs; from + RECOVERY_WINDOW_MS <= endMs; from += RECOVERY_STEP_MS) {
+    const some = between(calls, from, from + RECOVERY_WINDOW_MS);
+    if (some.length > 0 && shareOf(some, ({ end }) => end === 'primary') >= RECOVERED_SHARE)
+      return from - faultMs;
+  }
+  return null;
+}
+
+export function between(calls: readonly SeenCall[], fromMs: number, toMs: number): SeenCall[] {
+  return calls.filter(({ atMs }) => fromMs <= atMs && atMs < toMs);
+}
+
+/** 0 where there are none. */
+export function shareOf<T>(things: readonly T[], is: (thing: T) => boolean): number {
+  return things.length === 0 ? 0 : things.filter(is).length / things.length;
+}
+
+/** @param sorted ascending */
+function quantile(sorted: readonly number[], q: number): number {
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;
+}
+
+function sum<T>(things: readonly T[], value: (thing: T) => number): number {
+  return things.reduce((total, thing) => total + value(thing), 0);
+}

@@ -1,0 +1,61 @@
+import type { Sample, ServerLog } from '../server/log.js';
+
+/** Longer than the busy machine keeps a healthy server from writing: who is silent for so long has ended. */
+const SILENT_MS = 500;
+/** What a breaker opened for lies at most so far back. */
+const EVIDENCE_MS = 1_000;
+const STEP_MS = 50;
+/** With at least this chance of an answer nobody should open a circuit. */
+const WELL = 0.85;
+
+/** What the servers said of themselves, by time. */
+export class Health {
+  readonly #servers: readonly (readonly Sample[])[];
+  readonly #models: readonly string[];
+
+  constructor(servers: readonly ServerLog[], models: readonly string[]) {
+    this.#servers = servers.map(({ samples }) => samples);
+    this.#models = models;
+  }
+
+  /** The probability that a call to the model at that moment would have been answered in time: the mean of the servers that are up. */
+  chance(atMs: number, model: string): number {
+    const index = this.#models.indexOf(model);
+    const chances = this.#servers.flatMap((samples) => {
+      const sample = lastBefore(samples, atMs);
+      const isUp = sample !== undefined && sample.chances.length > 0 && atMs - sample.atMs <= SILENT_MS;
+      return isUp ? [sample.chances[index] ?? 0] : [];
+    });
+    return chances.length === 0 ? 0 : chances.reduce((sum, chance) => sum + chance) / chances.length;
+  }
+
+  /** Whether every model was well all the time in which a breaker can have found its evidence. */
+  wasWellBefore(atMs: number): boolean {
+    for (let ms = atMs - EVIDENCE_MS; ms <= atMs; ms += STEP_MS)
+      if (this.#models.some((model) => this.#isKnown(ms) && this.chance(ms, model) < WELL)) return false;
+    return true;
+  }
+
+  /** The most calls that one server had at a time. */
+  get peakInFlight(): number {
+    return this.#servers.reduce(
+      (most, samples) => samples.reduce((peak, { inFlight }) => Math.max(peak, inFlight), most),
+      0,
+    );
+  }
+
+  /** Before its first line a server has said nothing. */
+  #isKnown(atMs: number): boolean {
+    return this.#servers.some(([first]) => first !== undefined && first.atMs <= atMs);
+  }
+}
+
+function lastBefore(samples: readonly Sample[], atMs: number): Sample | undefined {
+  let [low, high] = [0, samples.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((samples[middle]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs) low = middle + 1;
+    else high = middle;
+  }
+  return samples[low - 1];
+}

@@ -1,0 +1,96 @@
+import { parseArgs } from 'node:util';
+import { CONTESTANTS } from './contestants/index.js';
+import { SCENARIOS } from './scenarios/index.js';
+
+const HELP = `npm run drill -- [options]
+
+Runs outages against model servers, with failsoft and with what people use in its place, side by side: real gRPC, servers and
+clients in processes of their own.
+
+  --only NAMES        only these scenarios (with commas between): ${list(SCENARIOS)}
+  --contestant NAMES  only these contestants: ${list(CONTESTANTS)}
+  --seeds N           seeds per cell, of which the median is shown (default 5, with --quick 1)
+  --quick             one seed and shorter phases
+  --smoke             about a minute: two scenarios and three contestants, whose most robust figures are asserted
+  --parallel N        cells that run side by side (default 4)
+  --json FILE         also writes the figures as JSON
+  --report DIR        also writes drills.md and its charts into DIR
+  --from FILE         runs nothing: reads the figures of an earlier --json, for --report
+  --help              this
+`;
+
+/** What the command line asks for. */
+export interface DrillOptions {
+  readonly only: readonly string[];
+  readonly contestants: readonly string[];
+  readonly seeds: number;
+  readonly quick: boolean;
+  readonly smoke: boolean;
+  readonly parallel: number;
+  readonly json: string | undefined;
+  readonly report: string | undefined;
+  readonly from: string | undefined;
+}
+
+/**
+ * @returns undefined where help was asked for, and printed
+ * @throws RangeError naming the option
+ */
+export function readOptions(args: readonly string[]): DrillOptions | undefined {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string' },
+      contestant: { type: 'string' },
+      seeds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      smoke: { type: 'boolean', default: false },
+      parallel: { type: 'string', default: '4' },
+      json: { type: 'string' },
+      report: { type: 'string' },
+      from: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return undefined;
+  }
+  const quick = values.quick || values.smoke;
+  return {
+    only: chosen('--only', values.only, SCENARIOS),
+    contestants: chosen('--contestant', values.contestant, CONTESTANTS),
+    seeds: integer('--seeds', values.seeds ?? (quick ? '1' : '5'), 100),
+    quick,
+    smoke: values.smoke,
+    parallel: integer('--parallel', values.parallel, 16),
+    json: values.json,
+    report: values.report,
+    from: values.from,
+  };
+}
+
+function chosen(
+  option: string,
+  value: string | undefined,
+  all: readonly { readonly name: string }[],
+): readonly string[] {
+  const names = all.map(({ name }) => name);
+  if (value === undefined) return names;
+  const wanted = value.split(',');
+  for (const name of wanted)
+    if (!names.includes(name))
+      throw new RangeError(`${option}: expected some of ${list(all)}, got ${JSON.stringify(name)}`);
+  return names.filter((name) => wanted.includes(name));
+}
+
+function integer(option: string, text: string, max: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > max)
+    throw new RangeError(`${option}: expected an integer from 1 to ${max}, got ${JSON.stringify(text)}`);
+  return value;
+}
+
+function list(things: readonly { readonly name: string }[]): string {
+  return things.map(({ name }) => name).join(', ');
+}

@@ -1,0 +1,32 @@
+import type { Figures } from '../figures/figures.js';
+import type { Spread } from '../figures/over-seeds.js';
+import type { Timeline } from '../figures/timeline.js';
+import type { Phases } from '../scenario/phases.js';
+
+/** What `npm run drill -- --json FILE` writes. */
+export interface Report {
+  /** Node's version. */
+  readonly node: string;
+  /** The outline of the machine: no names. */
+  readonly machine: { readonly cores: number; readonly memoryGiB: number; readonly platform: string };
+  /** Of what was run side by side. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly seeds: number;
+  readonly quick: boolean;
+  readonly scenarios: readonly ScenarioReport[];
+}
+
+export interface ScenarioReport {
+  readonly name: string;
+  readonly phases: Phases;
+  /** Calls per second that one server answers, as specified and as measured, where the harness asserted it. */
+  readonly capacity?: { readonly stated: number; readonly measured: number };
+  readonly contestants: readonly ContestantReport[];
+}
+
+/** The medians over the seeds, their spread, and the course of the first seed. */
+export interface ContestantReport extends Figures {
+  readonly name: string;
+  readonly spread: Spread;
+  readonly timeline: Timeline;
+}

@@ -1,0 +1,55 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { credentials, Metadata } from '@grpc/grpc-js';
+import { GRPCInferenceServiceClient, ModelInferRequest } from 'failsoft/protos/oip';
+import { infer } from '../client/calls.js';
+import { capacityOf, type FullServerSpec } from '../scenario/phases.js';
+import { ServerSeat } from './server-seat.js';
+
+const WARM_UP_MS = 300;
+const MEASURED_MS = 1_500;
+const TOLERANCE = 0.15;
+
+/**
+ * Lets a server of this specification work as hard as it can and counts its answers.
+ * @returns calls per second, as specified and as measured
+ * @throws Error where they are further apart than a drill about overload can bear
+ */
+export async function assertCapacity(spec: FullServerSpec): Promise<{ stated: number; measured: number }> {
+  const folder = mkdtempSync(join(tmpdir(), 'failsoft-drill-'));
+  const host = '127.0.0.1';
+  const log = join(folder, 'capacity.log');
+  const seat = new ServerSeat({
+    ...{ spec, host, log, name: 'capacity', seed: 1, deadlineMs: 10_000, replacements: 0 },
+  });
+  await seat.ready();
+  const client = new GRPCInferenceServiceClient(seat.address, credentials.createInsecure());
+  try {
+    const stated = capacityOf(spec);
+    const measured = await answersPerSecond(client, spec);
+    if (Math.abs(measured / stated - 1) > TOLERANCE)
+      throw new Error(`the server's capacity: expected ${stated} calls/s, measured ${measured.toFixed(0)}`);
+    return { stated, measured: Math.round(measured) };
+  } finally {
+    client.close();
+    await seat.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+async function answersPerSecond(client: GRPCInferenceServiceClient, spec: FullServerSpec): Promise<number> {
+  const request = ModelInferRequest.fromPartial({ modelName: spec.models[0] ?? '' });
+  const begin = performance.now() + WARM_UP_MS;
+  const end = begin + MEASURED_MS;
+  let answers = 0;
+  const worker = async () => {
+    while (performance.now() < end) {
+      await infer(client, request, { metadata: new Metadata(), deadline: Date.now() + 10_000 });
+      const now = performance.now();
+      if (begin <= now && now < end) answers++;
+    }
+  };
+  await Promise.all(Array.from({ length: spec.concurrency + Math.min(4, spec.maxQueued) }, worker));
+  return (answers * 1_000) / MEASURED_MS;
+}

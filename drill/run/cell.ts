@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ClientNotice, ClientRecord, ClientStart } from '../client/messages.js';
+import { PRIMARY } from '../client/recorder.js';
+import { machineMs } from '../clock.js';
+import { fullSpec, phasesOf, startsOf } from '../scenario/phases.js';
+import type { Scenario } from '../scenario/scenario.js';
+import { readLog, type ServerLog } from '../server/log.js';
+import { Child } from './child.js';
+import { replacementsOf, type Seats, sufferServerFaults } from './faults.js';
+import { ServerSeat } from './server-seat.js';
+
+/** One scenario, one contestant, one seed. */
+export interface CellPlan {
+  readonly scenario: Scenario;
+  readonly contestant: string;
+  readonly seed: number;
+  readonly quick: boolean;
+}
+
+/** All that was seen in a cell. */
+export interface CellRecord {
+  /** One per start. */
+  readonly clients: readonly ClientRecord[];
+  /** One per primary server. */
+  readonly servers: readonly ServerLog[];
+}
+
+type ClientChild = Child<ClientNotice, ClientStart>;
+
+/** What is needed beyond the drill's own time until its last call is over. */
+const SPARE_MS = 30_000;
+/** Between the word to begin and the first call. */
+const LEAD_MS = 50;
+const SECONDARY_SPEC = fullSpec({ serviceMs: 5 });
+
+let cells = 0;
+
+/** An address of this cell alone: a port that is free for a while is nobody else's. Linux has all of 127/8. */
+function ownHost(): string {
+  if (process.platform !== 'linux') return '127.0.0.1';
+  const number = cells++;
+  return `127.${128 + (process.pid % 100)}.${(number >> 7) % 250}.${(number % 128) + 1}`;
+}
+
+/** The processes of one cell, loaded and listening; made first, so that starting them disturbs no cell that runs. */
+export class Cell {
+  readonly #plan: CellPlan;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'failsoft-drill-'));
+  readonly #logs: string[];
+  readonly #seats: Seats;
+  #client: ClientChild;
+
+  constructor(plan: CellPlan) {
+    this.#plan = plan;
+    const { scenario, seed } = plan;
+    const { deadlineMs } = scenario.traffic;
+    const spec = fullSpec(scenario.servers);
+    const host = ownHost();
+    this.#logs = Array.from({ length: spec.count }, (_, server) =>
+      join(this.#folder, `primary-${server}.log`),
+    );
+    this.#seats = {
+      primaries: this.#logs.map(
+        (log, server) =>
+          new ServerSeat({
+            ...{ spec, host, log, deadlineMs, name: PRIMARY, seed: seed * 100 + server },
+            replacements: replacementsOf(scenario.faults, server, spec.dies !== undefined),
+          }),
+      ),
+      secondary: new ServerSeat({
+        ...{ spec: { ...SECONDARY_SPEC, models: spec.models }, host, deadlineMs, name: 'secondary' },
+        ...{ seed: seed * 100 + 99, log: join(this.#folder, 'secondary.log'), replacements: 0 },
+      }),
+    };
+    this.#client = this.#spawnClient();
+  }
+
+  async ready(): Promise<void> {
+    const { primaries, secondary } = this.#seats;
+    await Promise.all([
+      this.#client.notice('ready'),
+      ...[...primaries, secondary].map((seat) => seat.ready()),
+    ]);
+  }
+
+  async run(): Promise<CellRecord> {
+    const { scenario, quick, seed } = this.#plan;
+    const clients: ClientRecord[] = [];
+    for (let left = startsOf(scenario, quick); left > 0; left--) {
+      clients.push(await this.#start(seed * 1_000 + left));
+      if (left === 1) break;
+      this.#client = this.#spawnClient();
+      await this.#client.notice('ready');
+    }
+    return { clients, servers: this.#logs.map(readLog) };
+  }
+
+  async close(): Promise<void> {
+    const { primaries, secondary } = this.#seats;
+    await Promise.all([this.#client.end(), ...[...primaries, secondary].map((seat) => seat.close())]);
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  async #start(seed: number): Promise<ClientRecord> {
+    const { scenario, contestant, quick } = this.#plan;
+    const { primaries, secondary } = this.#seats;
+    const phases = phasesOf(scenario, quick);
+    const triggerAtMs = machineMs() + LEAD_MS + phases.calmMs;
+    const addresses = primaries.map(({ address }) => address);
+    const done = this.#client.notice('done', phases.calmMs + phases.faultMs + phases.afterMs + SPARE_MS);
+    this.#client.send({
+      ...{ contestant, quick, seed, triggerAtMs, scenario: scenario.name, secondary: secondary.address },
+      target: addresses.length === 1 ? `${addresses[0]}` : `ipv4:${addresses}`,
+    });
+    const faults = sufferServerFaults(scenario.faults, this.#seats, triggerAtMs, phases.faultMs);
+    const [{ record }] = await Promise.all([done, faults]);
+    return record;
+  }
+
+  #spawnClient(): ClientChild {
+    const { scenario, contestant } = this.#plan;
+    return new Child<ClientNotice, ClientStart>(
+      'client/main.js',
+      [],
+      `client ${contestant} of ${scenario.name}`,
+    );
+  }
+}

@@ -1,0 +1,72 @@
+import { viewOf } from '../figures/cell-view.js';
+import { type Figures, figuresOf } from '../figures/figures.js';
+import { overSeeds } from '../figures/over-seeds.js';
+import { type Timeline, timelineOf } from '../figures/timeline.js';
+import type { ContestantReport, ScenarioReport } from '../report/report.js';
+import { fullSpec, phasesOf } from '../scenario/phases.js';
+import type { Scenario } from '../scenario/scenario.js';
+import { assertCapacity } from './capacity.js';
+import { Cell, type CellPlan } from './cell.js';
+
+/** What is run. */
+export interface MatrixPlan {
+  readonly contestants: readonly string[];
+  readonly seeds: number;
+  readonly quick: boolean;
+  /** How many cells run side by side. Each has processes of its own; none starts a process while others run but to restart a server. */
+  readonly parallel: number;
+}
+
+interface CellFigures {
+  readonly figures: Figures;
+  readonly timeline: Timeline;
+}
+
+/** Runs every cell of one scenario, seed by seed, so that what slows the machine for a while slows all contestants. */
+export async function runScenario(scenario: Scenario, plan: MatrixPlan): Promise<ScenarioReport> {
+  const spec = fullSpec(scenario.servers);
+  const capacity = scenario.assertCapacity ? await assertCapacity(spec) : undefined;
+  const cells: CellPlan[] = [];
+  for (let seed = 1; seed <= plan.seeds; seed++)
+    for (const contestant of plan.contestants) cells.push({ scenario, contestant, seed, quick: plan.quick });
+  const figures = new Map<string, CellFigures[]>(plan.contestants.map((name) => [name, []]));
+  const together = scenario.alone ? 1 : plan.parallel;
+  for (let from = 0; from < cells.length; from += together) {
+    const batch = cells.slice(from, from + together);
+    const results = await runTogether(batch);
+    for (const [index, { contestant }] of batch.entries()) {
+      const result = results[index];
+      if (result !== undefined) figures.get(contestant)?.push(result);
+    }
+  }
+  return {
+    name: scenario.name,
+    phases: phasesOf(scenario, plan.quick),
+    ...(capacity && { capacity }),
+    contestants: [...figures].map(([name, all]) => contestantReport(name, all)),
+  };
+}
+
+async function runTogether(plans: readonly CellPlan[]): Promise<CellFigures[]> {
+  const cells = plans.map((plan) => new Cell(plan));
+  try {
+    await Promise.all(cells.map((cell) => cell.ready()));
+    const records = await Promise.all(cells.map((cell) => cell.run()));
+    return plans.map(({ scenario, quick }, index) => {
+      const record = records[index];
+      if (record === undefined) throw new Error('a cell without a record');
+      const { models, serviceMs } = fullSpec(scenario.servers);
+      const view = viewOf(record, phasesOf(scenario, quick), models);
+      return { figures: figuresOf(view, serviceMs), timeline: timelineOf(view) };
+    });
+  } finally {
+    await Promise.all(cells.map((cell) => cell.close()));
+  }
+}
+
+function contestantReport(name: string, all: readonly CellFigures[]): ContestantReport {
+  const [first] = all;
+  if (first === undefined) throw new Error(`${name} has no cells`);
+  const { figures, spread } = overSeeds(all.map((cell) => cell.figures));
+  return { name, ...figures, spread, timeline: first.timeline };
+}

@@ -1,0 +1,41 @@
+import type { Scenario, ServerSpec } from './scenario.js';
+
+/** How long each part of a drill takes, in milliseconds. */
+export interface Phases {
+  readonly calmMs: number;
+  readonly faultMs: number;
+  readonly afterMs: number;
+}
+
+/** `quick` halves what is before and after; what goes wrong takes as long, where the scenario does not say otherwise. */
+export function phasesOf(scenario: Scenario, quick: boolean): Phases {
+  const { calmMs = 3_000, afterMs = 8_000, faultMs, quickFaultMs = faultMs } = scenario;
+  const { quickAfterMs = Math.min(afterMs, 5_000) } = scenario;
+  if (!quick) return { calmMs, faultMs, afterMs };
+  return { calmMs: calmMs / 2, faultMs: quickFaultMs, afterMs: quickAfterMs };
+}
+
+/** How many client processes have the scenario, one after the other. */
+export function startsOf({ starts = 1, quickStarts = starts }: Scenario, quick: boolean): number {
+  return quick ? quickStarts : starts;
+}
+
+/** A server's specification with everything filled in. */
+export type FullServerSpec = Required<Omit<ServerSpec, 'cold' | 'dies'>> & Pick<ServerSpec, 'cold' | 'dies'>;
+
+export function fullSpec(spec: ServerSpec = {}): FullServerSpec {
+  return {
+    count: 1,
+    models: ['large'],
+    serviceMs: 20,
+    concurrency: 64,
+    maxQueued: 1_000,
+    tls: false,
+    ...spec,
+  };
+}
+
+/** The most calls per second that one server answers when all is well. */
+export function capacityOf({ concurrency, serviceMs }: FullServerSpec): number {
+  return (concurrency * 1_000) / serviceMs;
+}

@@ -1,0 +1,18 @@
+import type { Scenario } from '../scenario/scenario.js';
+
+export const clientStall: Scenario = {
+  name: 'client-stall',
+  story: "The client's own event loop stands still for 400 ms, three times; nobody else is slow.",
+  lesson:
+    'The answers are there, and unread: what looks like fifteen timeouts is one pause of the client. A breaker that believes them opens against a ' +
+    'server that is well.',
+  traffic: { perSecond: 300, deadlineMs: 300 },
+  servers: { serviceMs: 50 },
+  faults: [
+    { kind: 'client-stall', atMs: 0, forMs: 400 },
+    { kind: 'client-stall', atMs: 2_000, forMs: 400 },
+    { kind: 'client-stall', atMs: 4_000, forMs: 400 },
+  ],
+  faultMs: 4_400,
+  afterMs: 4_000,
+};

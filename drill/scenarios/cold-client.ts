@@ -1,0 +1,17 @@
+import type { Scenario } from '../scenario/scenario.js';
+
+export const coldClient: Scenario = {
+  name: 'cold-client',
+  story:
+    'A client process starts and is called at once: its first calls wait for the connection, for TLS, and for the compiler.',
+  lesson: 'The first calls are slow and the server is well: their latency says nothing about the model.',
+  traffic: { perSecond: 100, deadlineMs: 500 },
+  servers: { tls: true },
+  faults: [],
+  faultMs: 0,
+  calmMs: 0,
+  afterMs: 1_500,
+  starts: 20,
+  quickStarts: 4,
+  alone: true,
+};

@@ -1,0 +1,14 @@
+import type { Scenario } from '../scenario/scenario.js';
+
+export const lbResets: Scenario = {
+  name: 'lb-resets',
+  story:
+    'Every connection is reset when it is 2.5 seconds old, as a load balancer may do, with ten calls in flight or so.',
+  lesson: 'As one reset, again and again: a breaker that trips each time is open for most of a good day.',
+  traffic: { perSecond: 200, deadlineMs: 500 },
+  servers: { serviceMs: 50 },
+  faults: [{ kind: 'resets', everyMs: 2_500 }],
+  faultMs: 15_000,
+  quickFaultMs: 8_000,
+  afterMs: 2_000,
+};

@@ -1,0 +1,14 @@
+import type { Scenario } from '../scenario/scenario.js';
+
+export const reset20: Scenario = {
+  name: 'reset-20',
+  story: 'One connection is reset with 20 calls in flight; the server is well all the time.',
+  lesson:
+    'One broken connection is one failure, however many calls were on it. A breaker that counts each of them opens against a server that is well, ' +
+    'and callers lose its answers for as long as it stays open.',
+  traffic: { perSecond: 100, deadlineMs: 500, bursts: [{ atMs: 0, calls: 20 }] },
+  servers: { serviceMs: 50, concurrency: 512 },
+  faults: [{ kind: 'reset', atMs: 0, whenInFlight: 20 }],
+  faultMs: 100,
+  afterMs: 5_000,
+};
