@@ -4,12 +4,13 @@
 const LEAVES = '^src/(errors|checks|clock|text)\\.ts$';
 const OUTCOME = '^src/classify/outcome\\.ts$';
 
-const { exports: subpaths, dependencies, peerDependenciesMeta } = require('./package.json');
-/** The source of each entry point, as package.json's `exports` has them. */
-const ENTRY_POINTS = Object.values(subpaths).flatMap((entry) =>
-  typeof entry === 'string' ? [] : [entry.default.replace(/^\.\/dist\/(.*)\.js$/, '^src/$1\\.ts$')],
+const { dependencies, peerDependenciesMeta } = require('./package.json');
+const { compilerOptions } = require('./tsconfig.json');
+/** The source of each entry point: the paths of tsconfig.json, from which `npm run build` takes them too. */
+const ENTRY_POINTS = Object.values(compilerOptions.paths).map(
+  ([source]) => `^${source.replace('./', '').replace('.', '\\.')}$`,
 );
-/** The folders that are loaded only by who imports their entry point. */
+/** The folders that only the users of their entry point load. */
 const BEHIND_AN_ENTRY_POINT = ENTRY_POINTS.filter((path) =>
   /\/index/.test(path.replace('^src/index', '')),
 ).map((path) => path.replace(/index.*$/, ''));

@@ -1,20 +1,15 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { ENTRY_POINTS } from './scripts/entry-points.js';
 
-const src = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+/** As tsconfig.json's `paths`, which the compiler and the build read too. */
+const alias = ENTRY_POINTS.map(({ specifier, source }) => ({
+  find: new RegExp(`^${specifier}$`),
+  replacement: fileURLToPath(new URL(source, import.meta.url)),
+}));
 
 export default defineConfig({
-  resolve: {
-    alias: [
-      { find: /^failsoft$/, replacement: src('index.ts') },
-      { find: /^failsoft\/testing$/, replacement: src('testing/index.ts') },
-      { find: /^failsoft\/opossum$/, replacement: src('engines/opossum/index.ts') },
-      { find: /^failsoft\/queue-level$/, replacement: src('fallback/deferred/queue-level/index.ts') },
-      { find: /^failsoft\/queue-bullmq$/, replacement: src('fallback/deferred/queue-bullmq/index.ts') },
-      { find: /^failsoft\/protos\/oip$/, replacement: src('gen/inference/grpc_service.ts') },
-      { find: /^failsoft\/protos\/mock$/, replacement: src('gen/failsoft/mock/v1/fault.ts') },
-    ],
-  },
+  resolve: { alias },
   test: {
     // A busy machine is no failure: these bound what hangs, and say nothing of how long anything may take.
     testTimeout: 60_000,

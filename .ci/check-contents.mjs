@@ -11,21 +11,24 @@ const { exports, bin } = JSON.parse(readFileSync('package.json', 'utf8'));
 
 const wanted = [
   ...['package.json', 'README.md', 'CHANGELOG.md', 'LICENSE'],
-  ...Object.values(exports).flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry))),
+  ...pathsIn(exports),
   ...Object.values(bin),
   ...execFileSync('git', ['ls-files', 'protos'], { encoding: 'utf8' }).trim().split('\n'),
-  // What the mock server reads at run time.
-  ...execFileSync('git', ['ls-files', 'src/*.json'], { encoding: 'utf8' })
-    .trim()
-    .split('\n')
-    .map((path) => path.replace(/^src\//, 'dist/')),
 ].map((path) => path.replace(/^\.\//, ''));
 const missing = wanted.filter((path) => !files.includes(path));
 const surplus = files.filter(
-  (path) => !/^(dist\/.*\.(js|js\.map|d\.ts|json)|protos\/.*\.proto|package\.json|[A-Z]+(\.md)?)$/.test(path),
+  (path) =>
+    !/^(dist\/.*\.(js|cjs|js\.map|cjs\.map|d\.ts|d\.cts)|protos\/.*\.proto|package\.json|[A-Z]+(\.md)?)$/.test(
+      path,
+    ),
 );
 
 console.log(`${files.length} files`);
 for (const path of missing) console.error(`missing: ${path}`);
 for (const path of surplus) console.error(`not meant for users: ${path}`);
 if (missing.length + surplus.length > 0) process.exitCode = 1;
+
+/** The files that package.json's exports name, under whatever conditions. */
+function pathsIn(entry) {
+  return typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(pathsIn);
+}

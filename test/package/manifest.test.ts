@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { ENTRY_POINTS } from '../../scripts/entry-points.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const text = (path: string) => readFileSync(`${root}${path}`, 'utf8');
@@ -13,7 +14,10 @@ interface LockedPackage {
 }
 
 interface Manifest {
-  readonly exports: Record<string, string | { readonly types: string; readonly default: string }>;
+  readonly exports: Record<string, unknown>;
+  readonly main: string;
+  readonly types: string;
+  readonly typesVersions: Record<string, unknown>;
   readonly bin: Record<string, string>;
   readonly scripts: Record<string, string>;
   readonly dependencies: Record<string, string>;
@@ -24,27 +28,38 @@ interface Manifest {
 
 const manifest: Manifest = JSON.parse(text('package.json'));
 const lock: { readonly packages: Record<string, LockedPackage> } = JSON.parse(text('package-lock.json'));
-const sourceOf = (built: string) => built.replace('./dist/', 'src/').replace(/(\.d\.ts|\.js)$/, '.ts');
 
 describe('exports', () => {
-  const entries = Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
-    typeof entry === 'string' ? [] : [{ subpath, ...entry }],
-  );
-
-  it.each(entries)('$subpath has a source, and types of the same', ({ types, default: built }) => {
-    expect(existsSync(`${root}${sourceOf(built)}`)).toBe(true);
-    expect(sourceOf(types)).toBe(sourceOf(built));
+  it('are the entry points of tsconfig.json, each an ES module and CommonJS with types of their own', () => {
+    const subpaths = ENTRY_POINTS.map(({ specifier, name }) => [
+      specifier.replace('failsoft', '.'),
+      {
+        import: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` },
+        require: { types: `./dist/${name}.d.cts`, default: `./dist/${name}.cjs` },
+      },
+    ]);
+    expect(manifest.exports).toEqual({
+      ...Object.fromEntries(subpaths),
+      './package.json': './package.json',
+    });
   });
 
-  it.each(entries)('$subpath is mapped to its source', async ({ subpath, default: built }) => {
-    const name = subpath.replace('.', 'failsoft');
-    const { compilerOptions } = JSON.parse(text('tsconfig.json'));
-    expect(compilerOptions.paths[name]).toEqual([`./${sourceOf(built)}`]);
-    expect(await import(name)).toBe(await import(`${root}${sourceOf(built)}`));
+  it('are there for compilers that read no exports (moduleResolution node10)', () => {
+    const { main, types, typesVersions } = manifest;
+    expect({ main, types }).toEqual({ main: './dist/index.cjs', types: './dist/index.d.cts' });
+    const others = ENTRY_POINTS.filter(({ name }) => name !== 'index');
+    expect(typesVersions).toEqual({
+      '*': Object.fromEntries(others.map(({ name }) => [name, [`./dist/${name}.d.cts`]])),
+    });
   });
 
-  it.each(Object.entries(manifest.bin))('the executable %s has a source with a shebang', (_name, built) => {
-    expect(text(sourceOf(built))).toMatch(/^#!\/usr\/bin\/env node\n/);
+  it.each(ENTRY_POINTS)('$specifier is its source in the tests', async ({ specifier, source }) => {
+    expect(await import(specifier)).toBe(await import(`${root}${source}`));
+  });
+
+  it('has one executable, whose source has a shebang', () => {
+    expect(manifest.bin).toEqual({ 'failsoft-mock-server': './dist/failsoft-mock-server.js' });
+    expect(text('src/testing/cli.ts')).toMatch(/^#!\/usr\/bin\/env node\n/);
   });
 });
 

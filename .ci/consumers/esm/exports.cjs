@@ -1,0 +1,2 @@
+// node exports.cjs SPECIFIER...: requires each, in a process where nothing has been imported.
+for (const specifier of process.argv.slice(2)) require(specifier);
