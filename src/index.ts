@@ -4,15 +4,11 @@
 export { adaptive, consecutiveFailures, failureRate, latencyPercentile, slowRate } from './circuit/index.js';
 export type * from './circuit/types.js';
 // What an answer says about the server.
-export {
-  CALLER_RULES,
-  type ClassifyOptions,
-  type ClassifyRule,
-  DEFAULT_TABLE,
-  type FinishedCall,
-} from './classify/classifier.js';
+export { DEFAULT_TABLE } from './classify/classifier.js';
+export { CALLER_RULES, LOCAL_RULES } from './classify/common-rules.js';
 export type { Outcome } from './classify/outcome.js';
 export { presets } from './classify/presets.js';
+export type { ClassifyOptions, ClassifyRule, FinishedCall } from './classify/rule.js';
 // For integrators: engines and clocks.
 export { type Clock, systemClock } from './clock.js';
 export type { CircuitEnvironment, CircuitFactory, Engine, EngineCapabilities } from './engines/engine.js';
@@ -57,7 +53,7 @@ export { createGuard, type Guard, type GuardOptions } from './guard/guard.js';
 export type { Match } from './guard/match.js';
 export type { MethodOptions, MethodRule } from './guard/method-settings.js';
 export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';
-export { type Provenance, provenanceOf } from './status/provenance.js';
+export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/provenance.js';
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';
 export type { Listener } from './telemetry/emitter.js';
 // What is told.

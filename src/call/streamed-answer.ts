@@ -1,3 +1,4 @@
+import { wellFormed } from '../text.js';
 import { AnswerStream } from './answer-stream.js';
 import type { Call } from './call.js';
 
@@ -34,7 +35,7 @@ export class StreamedAnswer {
       onEnd: () => listener.onStreamEnd(),
       onError: (error) => {
         const text = error instanceof Error ? error.message : String(error);
-        listener.onStreamError(`failsoft: the fallback's stream failed: ${text}`, this.#given);
+        listener.onStreamError(wellFormed(`failsoft: the fallback's stream failed: ${text}`), this.#given);
       },
     });
   }

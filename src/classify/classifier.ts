@@ -1,38 +1,10 @@
 import { type Metadata, status } from '@grpc/grpc-js';
 import { checkFunction, checkKeys, checkOneOf } from '../checks.js';
 import { invalid } from '../errors.js';
+import { cut } from '../text.js';
+import { CALLER_RULES, LOCAL_RULES } from './common-rules.js';
 import { OUTCOMES, type Outcome } from './outcome.js';
-
-/** What a rule sees of a finished call. */
-export interface FinishedCall {
-  readonly code: status;
-  readonly details: string;
-  /** The trailers. */
-  readonly metadata: Metadata;
-  readonly durationMs: number;
-}
-
-/** One exception to the table: applies when everything that it names matches. */
-export interface ClassifyRule {
-  readonly code: status;
-  /** Matched against the status's details. */
-  readonly details?: RegExp;
-  /** For what code and details do not tell: trailers, duration. */
-  readonly when?: (call: FinishedCall) => boolean;
-  readonly outcome: Outcome;
-}
-
-/** How the calls of a method are classified. Rules go first, in order; then {@link CALLER_RULES}; then the table. */
-export interface ClassifyOptions {
-  /** Overrides single codes of the default table. */
-  readonly table?: Readonly<Partial<Record<status, Outcome>>>;
-  readonly rules?: readonly ClassifyRule[];
-  /**
-   * Looks into the messages of an answer: an OK answer that is none (NaN, an empty tensor, an in-band error).
-   * Gives an outcome, or undefined when there is nothing to say.
-   */
-  readonly classifyMessage?: (message: unknown) => Outcome | undefined;
-}
+import type { ClassifyOptions, ClassifyRule, FinishedCall } from './rule.js';
 
 /** The table that holds where nothing else is said. A code that is not in it is UNKNOWN, and so a failure. */
 export const DEFAULT_TABLE: Readonly<Record<status, Outcome>> = Object.freeze({
@@ -57,20 +29,8 @@ export const DEFAULT_TABLE: Readonly<Record<status, Outcome>> = Object.freeze({
 
 const CODES = Object.keys(DEFAULT_TABLE).map(Number);
 
-/**
- * What is the caller's own doing whatever the server is. Asked after the rules of a classifier, before its table.
- */
-export const CALLER_RULES: readonly ClassifyRule[] = Object.freeze([
-  // grpc-js, before anything is sent: the request is none of its method's
-  { code: status.INTERNAL, details: /^Request message serialization failure/, outcome: 'caller-error' },
-  // gRPC's size limits: "Received message larger than max" of C++, Python and Go, "with a size larger than" of grpc-js,
-  // "gRPC message exceeds maximum size" of Java (TorchServe), "message exceeds the maximum configured message size" of .NET
-  {
-    code: status.RESOURCE_EXHAUSTED,
-    details: /larger than max|with a size larger than|message exceeds (the )?maximum/i,
-    outcome: 'caller-error',
-  },
-]);
+/** A server's text may be long, and a rule's expression slow: no rule sees more of the details than this. */
+const LONGEST_DETAILS = 1_024;
 
 /** A checked, compiled {@link ClassifyOptions}. */
 export class Classifier {
@@ -95,9 +55,10 @@ export class Classifier {
     return this.#classifyMessage !== undefined;
   }
 
-  classify(code: status, details: string, metadata: Metadata, durationMs: number): Outcome {
+  classify(code: status, fullDetails: string, metadata: Metadata, durationMs: number): Outcome {
     const rules = this.#rules[code];
     if (rules !== undefined) {
+      const details = cut(fullDetails, LONGEST_DETAILS);
       for (const rule of rules) {
         if (rule.details !== undefined && !rule.details.test(details)) continue;
         if (rule.when === undefined || this.#asks(rule.when, { code, details, metadata, durationMs }))
@@ -169,6 +130,8 @@ function compileRules(
     list.push({ ...rule });
     byCode[rule.code] = list;
   }
-  for (const rule of CALLER_RULES) byCode[rule.code] = [...(byCode[rule.code] ?? []), rule];
+  for (const rule of [...LOCAL_RULES, ...CALLER_RULES]) {
+    if (!rules.includes(rule)) byCode[rule.code] = [...(byCode[rule.code] ?? []), rule];
+  }
   return byCode;
 }

@@ -1,6 +1,12 @@
 import { status } from '@grpc/grpc-js';
-import type { ClassifyOptions, ClassifyRule } from './classifier.js';
+import { LOCAL_RULES } from './common-rules.js';
 import type { Outcome } from './outcome.js';
+import type { ClassifyOptions, ClassifyRule } from './rule.js';
+
+// No expression here has an unbounded quantifier: the steps that it takes grow with the text's length alone.
+
+/** A text that grpc-js made goes first: the error of a serializer or of call credentials may contain any word. */
+const rules = (...own: readonly ClassifyRule[]): readonly ClassifyRule[] => [...LOCAL_RULES, ...own];
 
 const rule = (code: status, details: RegExp, outcome: Outcome): ClassifyRule => ({ code, details, outcome });
 
@@ -16,37 +22,65 @@ function tritonItem(message: unknown): Outcome | undefined {
   return typeof text === 'string' && text !== '' ? 'failure' : undefined;
 }
 
-const notReady: ClassifyOptions = {
-  rules: [rule(status.INVALID_ARGUMENT, /is not ready/i, 'failure')],
-};
+const notReady = rule(status.INVALID_ARGUMENT, /is not ready/i, 'failure');
+
+/** MLServer gives each exception but its own the code INTERNAL, with the exception's text and nothing else. */
+const mlserverCallerErrors = [
+  // MLServer, as it reads a request's tensors
+  /^'.{1,64}' is not a valid Datatype/,
+  /^buffer size must be a multiple of element size/,
+  /^unpack requires a buffer of \d{1,20} bytes/,
+  /^cannot reshape array of size \d{1,20} into shape /,
+  /^Invalid isoformat string: /,
+  // scikit-learn, as it checks an estimator's input
+  /^X has \d{1,20} features, but .{1,100} is expecting \d{1,20} features as input/,
+  /^Expected 2D array, got /,
+  /^Found array with (?:dim \d|0 sample|0 feature)/,
+  /^Input X contains (?:NaN|infinity)/,
+].map((text) => rule(status.INTERNAL, text, 'caller-error'));
 
 /**
  * What the status codes of real model servers mean, where it differs from the default table. Text is only matched where
- * a server gives one code to different things; a message above a size limit is the caller's with all of them. Extend one by spreading it:
- * `{ ...presets.triton, rules: [...presets.triton.rules, mine] }`.
+ * a server gives one code to different things; a message above a size limit is the caller's mistake with all of them. Extend
+ * one by spreading it: `{ ...presets.triton, rules: [...presets.triton.rules, mine] }`.
  */
 export const presets = {
   /** NVIDIA Triton: a full queue and a time-out in the queue are UNAVAILABLE, as is a missing protocol header. */
   triton: {
-    rules: [
+    rules: rules(
       rule(status.UNAVAILABLE, /maximum queue size|timeout expired/i, 'overload'),
       rule(status.UNAVAILABLE, /protocol is restricted/i, 'caller-error'),
-    ],
+    ),
     classifyMessage: tritonItem,
   },
   /** TensorFlow Serving: a full batching queue is UNAVAILABLE. */
-  tfServing: { rules: [rule(status.UNAVAILABLE, /queue.*full/i, 'overload')] },
+  tfServing: { rules: rules(rule(status.UNAVAILABLE, /queue.{0,120}full/is, 'overload')) },
   /** KServe (Python). */
-  kserve: notReady,
-  /** MLServer answers INVALID_ARGUMENT for a model that is not ready. */
-  mlserver: notReady,
+  kserve: { rules: rules(notReady) },
+  /**
+   * MLServer answers INVALID_ARGUMENT for a model that is not ready, and UNKNOWN where the readiness of an unloaded model is
+   * asked for. Mistakes of the caller are INTERNAL unless MLServer itself finds them; the texts of MLServer's own decoding and
+   * of scikit-learn's checks of its input are known here, and are `caller-error`. (A model whose own code fails in just these
+   * words on every call is not told from a caller who sends wrong shapes.) The preset cannot tell any other exception, of
+   * another runtime or of your own model's code, from a failure: raise `mlserver.errors.InferenceError` for a bad input there
+   * (INVALID_ARGUMENT), or add a rule for its text.
+   *
+   * MLServer streams plain `ModelInferResponse` messages: use `MLServerInferenceServiceClient` of `failsoft/protos/oip`.
+   */
+  mlserver: {
+    rules: rules(
+      notReady,
+      rule(status.UNKNOWN, /mlserver\.errors\.ModelNotFound/, 'caller-error'),
+      ...mlserverCallerErrors,
+    ),
+  },
   /** TorchServe answers INTERNAL for nearly everything. */
   torchServe: {
-    rules: [
+    rules: rules(
       rule(status.INTERNAL, /has no worker|queue/i, 'overload'),
       rule(status.INTERNAL, /ModelNotFoundException|BadRequestException/, 'caller-error'),
-    ],
+    ),
   },
   /** Ray Serve: back-pressure is RESOURCE_EXHAUSTED. */
-  rayServe: { rules: [] },
+  rayServe: { rules: rules() },
 } as const satisfies Record<string, ClassifyOptions>;

@@ -1,18 +1,21 @@
 import { checkInteger, checkKeys, checkNumber } from '../checks.js';
 import type { CircuitOptions, TripRule } from '../circuit/types.js';
-import { Classifier, type ClassifyOptions } from '../classify/classifier.js';
+import { Classifier } from '../classify/classifier.js';
+import type { ClassifyOptions } from '../classify/rule.js';
 import type { CircuitFactory, Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
-import { serviceOf } from '../key/circuit-key.js';
 import { type KeyBy, type KeyPart, perMethod } from '../key/key-by.js';
 import { warn } from '../telemetry/emitter.js';
 import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js';
+import { isUnguarded } from './unguarded.js';
 
 /** What can be said of every method, and of single ones. */
 export interface MethodOptions {
   /**
    * `false` leaves the method alone. Health, reflection and load-report services are left alone in any case unless a rule
-   * names them, as methods or as services.
+   * names them, as methods or as services; so are the questions about health and metadata of services that predict (of the
+   * Open Inference Protocol, ServerLive, ServerReady, ServerMetadata, ModelReady and ModelMetadata) unless a rule names them as
+   * methods.
    * @default true
    */
   readonly guard?: boolean;
@@ -98,14 +101,6 @@ export interface MethodSettings {
   readonly fallbackBufferBytes: number;
   readonly holdHeaders: boolean;
 }
-
-/** Never guarded unless named by method or service: a hung health check is no evidence against a model. */
-const UNGUARDED = new Set([
-  'grpc.health.v1.Health',
-  'grpc.reflection.v1.ServerReflection',
-  'grpc.reflection.v1alpha.ServerReflection',
-  'xds.service.orca.v3.OpenRcaService',
-]);
 
 const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
   'guard',
@@ -195,7 +190,7 @@ export class SettingsResolver {
     const fixedMinimumMs = ms('minimumDeadlineMs', Math.min(10, defaultDeadlineMs));
     const followsUsual = options.minimumDeadlineMs === undefined;
     return {
-      guarded: options.guard !== false && (rating >= SPECIFICITY.service || !UNGUARDED.has(serviceOf(path))),
+      guarded: options.guard !== false && !isUnguarded(path, rating),
       circuit: this.#engine.configure(options.circuit, `${field}.circuit`),
       parent: this.#parent(options, `${field}.parentCircuit`),
       classifier: new Classifier(classify, `${field}.classify`, (error) =>

@@ -306,6 +306,19 @@ describe('an answer of a strategy that says too much beside it', () => {
     const { status: ended } = await logOf(client.serverStream({ text: 'a' }, new Metadata(), {}));
     expect(circuitRejectionOf(ended)?.fallback).toBe("failsoft: the fallback's stream failed: no iterator");
   });
+
+  it('fails with well-formed details, whatever text its error has', async () => {
+    async function* failing(): AsyncGenerator<Message> {
+      yield { text: 'a' };
+      throw new Error('half a pair: \ud83d');
+    }
+    const { client, guard } = await setUp({
+      fallbacks: registry('serverStream', giving({ message: failing() })),
+    });
+    using _held = guard.circuit(echoService.serverStream).isolate();
+    const { status: ended } = await logOf(client.serverStream({ text: 'a' }, new Metadata(), {}));
+    expect(ended.details).toBe("failsoft: the fallback's stream failed: half a pair: \ufffd");
+  });
 });
 
 describe('the headers of the server', () => {

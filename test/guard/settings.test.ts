@@ -15,6 +15,7 @@ import { compileMatch, type Match } from '../../src/guard/match.js';
 import { SettingsResolver } from '../../src/guard/method-settings.js';
 
 const INFER = '/inference.GRPCInferenceService/ModelInfer';
+const READY = '/inference.GRPCInferenceService/ModelReady';
 
 describe('a match', () => {
   it.each<[string, Match, string, number]>([
@@ -102,6 +103,34 @@ describe('settings', () => {
     ['/grpc.health.v1.Health/Check', { methods: [{ match: '*' }] }, false],
     ['/grpc.health.v1.Health/Check', { methods: [{ match: 'grpc.health.v1.Health' }] }, true],
     ['/grpc.health.v1.Health/Check', { methods: [{ match: '/grpc.health.v1.Health/Check' }] }, true],
+    ['/inference.GRPCInferenceService/ServerLive', {}, false],
+    ['/inference.GRPCInferenceService/ServerReady', {}, false],
+    ['/inference.GRPCInferenceService/ServerMetadata', {}, false],
+    [READY, {}, false],
+    ['/inference.GRPCInferenceService/ModelMetadata', {}, false],
+    ['/inference.GRPCInferenceService/ModelStreamInfer', {}, true],
+    ['/inference.GRPCInferenceService/RepositoryModelLoad', {}, true],
+    ['/org.pytorch.serve.grpc.openinference.GRPCInferenceService/ModelReady', {}, false],
+    [READY, { guard: true, methods: [{ match: '*' }] }, false],
+    [READY, { methods: [{ match: 'inference.GRPCInferenceService' }] }, false],
+    [READY, { methods: [{ match: GRPCInferenceServiceService }] }, false],
+    [READY, { methods: [{ match: GRPCInferenceServiceService.modelReady }] }, true],
+    [READY, { methods: [{ match: READY }] }, true],
+    [READY, { methods: [{ match: READY, guard: false }] }, false],
+    ['/tensorflow.serving.ModelService/GetModelStatus', {}, false],
+    [
+      '/tensorflow.serving.ModelService/GetModelStatus',
+      { methods: [{ match: 'tensorflow.serving.ModelService' }] },
+      true,
+    ],
+    ['/tensorflow.serving.PredictionService/GetModelMetadata', {}, false],
+    ['/tensorflow.serving.PredictionService/Predict', {}, true],
+    ['/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping', {}, false],
+    ['/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions', {}, true],
+    ['/ray.serve.RayServeAPIService/Healthz', {}, false],
+    ['/bentoml.grpc.v1.BentoService/ServiceMetadata', {}, false],
+    ['/vllm.grpc.engine.VllmEngine/HealthCheck', {}, false],
+    ['/vllm.grpc.engine.VllmEngine/Generate', {}, true],
     [INFER, { methods: [{ match: INFER, guard: false }] }, false],
     [INFER, { guard: false }, false],
     [INFER, { guard: false, methods: [{ match: INFER, guard: true }] }, true],

@@ -1,8 +1,9 @@
 import { type CallOptions, type Client, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { checkFunction, checkKeys } from '../../checks.js';
 import type { Circuit } from '../../circuit/types.js';
-import { Classifier, type ClassifyOptions } from '../../classify/classifier.js';
+import { Classifier } from '../../classify/classifier.js';
 import type { Outcome } from '../../classify/outcome.js';
+import type { ClassifyOptions } from '../../classify/rule.js';
 import { invalid } from '../../errors.js';
 import { pushbackOf } from '../../status/push-back.js';
 import { warn } from '../../telemetry/emitter.js';

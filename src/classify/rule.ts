@@ -1,0 +1,34 @@
+import type { Metadata, status } from '@grpc/grpc-js';
+import type { Outcome } from './outcome.js';
+
+/** What a rule sees of a finished call. */
+export interface FinishedCall {
+  readonly code: status;
+  /** The first 1,024 UTF-16 units of the status's details. */
+  readonly details: string;
+  /** The trailers; empty for a status that no server sent. */
+  readonly metadata: Metadata;
+  readonly durationMs: number;
+}
+
+/** One exception to the table: applies when everything that it names matches. */
+export interface ClassifyRule {
+  readonly code: status;
+  /** Matched against the first 1,024 UTF-16 units of the status's details. */
+  readonly details?: RegExp;
+  /** For what code and details do not tell: trailers, duration. */
+  readonly when?: (call: FinishedCall) => boolean;
+  readonly outcome: Outcome;
+}
+
+/** How the calls of a method are classified. Rules go first, in order; then LOCAL_RULES and CALLER_RULES; then the table. */
+export interface ClassifyOptions {
+  /** Overrides single codes of the default table. */
+  readonly table?: Readonly<Partial<Record<status, Outcome>>>;
+  readonly rules?: readonly ClassifyRule[];
+  /**
+   * Looks into the messages of an answer: an OK answer that is none (NaN, an empty tensor, an in-band error).
+   * Gives an outcome, or undefined when there is nothing to say.
+   */
+  readonly classifyMessage?: (message: unknown) => Outcome | undefined;
+}

@@ -1,0 +1,39 @@
+import { serviceOf } from '../key/circuit-key.js';
+import { SPECIFICITY } from './match.js';
+
+// Questions about health and about what is served are no evidence against a model, and an orchestrator that polls them must
+// get the server's own answer: neither a rejection nor a fallback's "ready".
+
+/** Services of nothing but such questions. Guarded where a rule names the service or the method. */
+const SERVICES: ReadonlySet<string> = new Set([
+  'grpc.health.v1.Health',
+  'grpc.reflection.v1.ServerReflection',
+  'grpc.reflection.v1alpha.ServerReflection',
+  'xds.service.orca.v3.OpenRcaService',
+  'tensorflow.serving.ModelService', // GetModelStatus, HandleReloadConfigRequest
+  'ray.serve.RayServeAPIService', // Healthz, ListApplications
+]);
+
+/** Such questions of services that predict. Guarded where a rule names the method: its service's name means predictions. */
+const METHODS: ReadonlySet<string> = new Set([
+  ...['inference', 'org.pytorch.serve.grpc.openinference'].flatMap((name) =>
+    ['ServerLive', 'ServerReady', 'ServerMetadata', 'ModelReady', 'ModelMetadata'].map(
+      (method) => `/${name}.GRPCInferenceService/${method}`,
+    ),
+  ),
+  '/tensorflow.serving.PredictionService/GetModelMetadata',
+  '/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping',
+  '/bentoml.grpc.v1.BentoService/ServiceMetadata',
+  '/vllm.grpc.engine.VllmEngine/HealthCheck',
+  '/vllm.grpc.engine.VllmEngine/GetModelInfo',
+  '/vllm.grpc.engine.VllmEngine/GetServerInfo',
+]);
+
+/**
+ * Whether a method is left alone because of what it is.
+ * @param rating how closely the best rule names the method, one of {@link SPECIFICITY}
+ */
+export function isUnguarded(path: string, rating: number): boolean {
+  if (METHODS.has(path)) return rating < SPECIFICITY.method;
+  return SERVICES.has(serviceOf(path)) && rating < SPECIFICITY.service;
+}
