@@ -11,6 +11,9 @@ import { openFallback } from './fallback.js';
 import type { ClientNotice, ClientRecord, ClientStart } from './messages.js';
 import { Recorder } from './recorder.js';
 
+/** Calls before the drill. */
+const WARM_UP_CALLS = 20;
+
 async function drill(start: ClientStart): Promise<ClientRecord> {
   const scenario = byName(SCENARIOS, start.scenario);
   const { traffic, faults } = scenario;
@@ -32,13 +35,31 @@ async function drill(start: ClientStart): Promise<ClientRecord> {
     report: recorder.report,
   };
   const caller = byName(CONTESTANTS, start.contestant).open(setting);
-  const plan = planTraffic(scenario, phasesOf(scenario, start.quick), start.seed);
+  const phases = phasesOf(scenario, start.quick);
+  const plan = planTraffic(scenario, phases, start.seed);
+  if (phases.calmMs > 0) await warmUp((call) => recorder.make(caller, traffic.kind ?? 'unary', call), plan);
+  recorder.calls.length = 0;
   const suffering = sufferClientFaults(faults, start.triggerAtMs);
   await drive(plan, start.triggerAtMs, (call) => recorder.make(caller, traffic.kind ?? 'unary', call));
   await suffering;
   caller.close();
   fallback.close();
   return { triggerAtMs: start.triggerAtMs, calls: recorder.calls, states: recorder.states };
+}
+
+/**
+ * A client that has been there for a while: connected, and compiled. Without it the first calls of several clients that start side by side
+ * would wait for each other.
+ */
+async function warmUp(
+  make: (call: PlannedCall) => Promise<void>,
+  plan: readonly PlannedCall[],
+): Promise<void> {
+  const first = plan.find(
+    ({ bad, leavesAfterMs, counted }) => !bad && leavesAfterMs === undefined && counted,
+  );
+  if (first === undefined) return;
+  for (let id = -1; id >= -WARM_UP_CALLS; id--) await make({ ...first, id });
 }
 
 /** Makes each call at its time, whatever became of those before; resolves when all are over. */

@@ -30,6 +30,8 @@ export interface CellView {
   readonly calls: readonly SeenCall[];
   readonly trips: readonly Trip[];
   readonly peakInFlight: number;
+  /** The longest time for which the machine let a healthy server wait. */
+  readonly disturbedMs: number;
 }
 
 /** Puts together what clients and servers wrote down. */
@@ -55,7 +57,13 @@ export function viewOf(record: CellRecord, phases: Phases, models: readonly stri
     for (const { atMs, to } of client.states)
       if (to === 'open') trips.push({ atMs: atMs - client.triggerAtMs, isFalse: health.wasWellBefore(atMs) });
   }
-  return { phases, calls: calls.sort((a, b) => a.atMs - b.atMs), trips, peakInFlight: health.peakInFlight };
+  return {
+    phases,
+    calls: calls.sort((a, b) => a.atMs - b.atMs),
+    trips,
+    peakInFlight: health.peakInFlight,
+    disturbedMs: health.longestSilenceMs,
+  };
 
   function isLast(client: unknown): boolean {
     return client === record.clients.at(-1);

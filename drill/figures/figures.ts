@@ -27,6 +27,8 @@ export interface Figures {
   readonly peakInFlight: number;
   /** Answered by the primary at the very end: below 1 the trouble outlives its cause. */
   readonly primaryAtEnd: number;
+  /** The longest time for which the machine was too busy to run a server: a cell with hundreds of milliseconds says little. */
+  readonly disturbedMs: number;
 }
 
 /** Shorter troubles are over before anybody can answer fast: then it counts when answers are fast again afterwards. */
@@ -68,6 +70,7 @@ export function figuresOf(view: CellView, serviceMs: number): Figures {
     falseTrips: view.trips.filter(({ isFalse }) => isFalse).length,
     callerProbes: view.calls.filter(({ sent, end }) => sent === 'half-open' && end !== 'primary').length,
     peakInFlight: view.peakInFlight,
+    disturbedMs: view.disturbedMs,
     primaryAtEnd: shareOf(
       counted.filter(({ atMs }) => atMs >= endMs - last),
       ({ end }) => end === 'primary',

@@ -44,6 +44,18 @@ export class Health {
     );
   }
 
+  /** The longest time for which a server that was up wrote nothing: the machine had no time for it. */
+  get longestSilenceMs(): number {
+    let longest = 0;
+    for (const samples of this.#servers)
+      for (const [index, sample] of samples.entries()) {
+        const next = samples[index + 1];
+        if (sample.chances.length > 0 && next !== undefined)
+          longest = Math.max(longest, next.atMs - sample.atMs);
+      }
+    return longest;
+  }
+
   /** Before its first line a server has said nothing. */
   #isKnown(atMs: number): boolean {
     return this.#servers.some(([first]) => first !== undefined && first.atMs <= atMs);

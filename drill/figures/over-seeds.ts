@@ -33,6 +33,7 @@ export function overSeeds(all: readonly Figures[]): { figures: Figures; spread: 
       callerProbes: known('callerProbes'),
       peakInFlight: known('peakInFlight'),
       primaryAtEnd: known('primaryAtEnd'),
+      disturbedMs: known('disturbedMs'),
     },
     spread: {
       primary: range('primary'),
@@ -50,6 +51,7 @@ export function overSeeds(all: readonly Figures[]): { figures: Figures; spread: 
       callerProbes: range('callerProbes'),
       peakInFlight: range('peakInFlight'),
       primaryAtEnd: range('primaryAtEnd'),
+      disturbedMs: range('disturbedMs'),
     },
   };
 }

@@ -9,7 +9,7 @@ export interface Timeline {
   readonly degraded: readonly (number | null)[];
 }
 
-const STEPS = 48;
+const STEPS = 40;
 
 export function timelineOf({ phases, calls }: CellView): Timeline {
   const lengthMs = phases.calmMs + phases.faultMs + phases.afterMs;

@@ -27,6 +27,7 @@ export const COLUMNS: readonly Column[] = [
   { title: 'paid probes', cell: ({ callerProbes }) => String(callerProbes) },
   { title: 'peak', cell: ({ peakInFlight }) => String(peakInFlight) },
   { title: 'at end', cell: ({ primaryAtEnd }) => percent(primaryAtEnd) },
+  { title: 'disturbed', cell: ({ disturbedMs }) => `${milliseconds(disturbedMs)} ms` },
 ];
 
 /** The figures of one scenario, for a terminal. */

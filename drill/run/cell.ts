@@ -31,8 +31,9 @@ type ClientChild = Child<ClientNotice, ClientStart>;
 
 /** What is needed beyond the drill's own time until its last call is over. */
 const SPARE_MS = 30_000;
-/** Between the word to begin and the first call. */
-const LEAD_MS = 50;
+/** Between the word to begin and the first call: the client warms up, where it is not to be cold. */
+const LEAD_MS = 1_500;
+const COLD_LEAD_MS = 50;
 const SECONDARY_SPEC = fullSpec({ serviceMs: 5 });
 
 let cells = 0;
@@ -107,7 +108,7 @@ export class Cell {
     const { scenario, contestant, quick } = this.#plan;
     const { primaries, secondary } = this.#seats;
     const phases = phasesOf(scenario, quick);
-    const triggerAtMs = machineMs() + LEAD_MS + phases.calmMs;
+    const triggerAtMs = machineMs() + (phases.calmMs > 0 ? LEAD_MS : COLD_LEAD_MS) + phases.calmMs;
     const addresses = primaries.map(({ address }) => address);
     const done = this.#client.notice('done', phases.calmMs + phases.faultMs + phases.afterMs + SPARE_MS);
     this.#client.send({

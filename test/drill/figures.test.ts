@@ -19,7 +19,7 @@ function calls(seen: (atMs: number) => Partial<SeenCall>): SeenCall[] {
 }
 
 function figures(seen: (atMs: number) => Partial<SeenCall>) {
-  return figuresOf({ phases, calls: calls(seen), trips: [], peakInFlight: 3 }, 20);
+  return figuresOf({ phases, calls: calls(seen), trips: [], peakInFlight: 3, disturbedMs: 12 }, 20);
 }
 
 describe('the figures of a cell', () => {
@@ -27,7 +27,7 @@ describe('the figures of a cell', () => {
     expect(figures(() => ({}))).toEqual({
       ...{ primary: 1, degraded: 0, errors: 0, late: 0, p50Ms: 20, p99Ms: 20, maxMs: 20 },
       ...{ healthyRejected: 0, reached: 0, detectedMs: 0, recoveredMs: 0, falseTrips: 0 },
-      ...{ callerProbes: 0, peakInFlight: 3, primaryAtEnd: 1 },
+      ...{ callerProbes: 0, peakInFlight: 3, primaryAtEnd: 1, disturbedMs: 12 },
     });
   });
 
@@ -90,7 +90,7 @@ describe('the figures of a cell', () => {
       { atMs: 10, isFalse: true },
       { atMs: 500, isFalse: false },
     ];
-    expect(figuresOf({ phases, calls: [], trips, peakInFlight: 0 }, 20).falseTrips).toBe(1);
+    expect(figuresOf({ phases, calls: [], trips, peakInFlight: 0, disturbedMs: 0 }, 20).falseTrips).toBe(1);
   });
 });
 
@@ -128,6 +128,7 @@ describe('the health of servers', () => {
     expect(health.wasWellBefore(2_500)).toBe(false);
     expect(health.wasWellBefore(3_500)).toBe(true);
     expect(health.peakInFlight).toBe(6);
+    expect(health.longestSilenceMs).toBe(10);
   });
 });
 
@@ -149,9 +150,10 @@ describe('the timeline', () => {
       calls: calls(() => ({})).filter(({ atMs }) => atMs < 5_000),
       trips: [],
       peakInFlight: 0,
+      disturbedMs: 0,
     };
     const { fromMs, stepMs, primary, degraded } = timelineOf(view);
-    expect([fromMs, stepMs, primary[0], degraded[0], primary.at(-1)]).toEqual([-1_000, 150, 1, 0, null]);
-    expect(primary).toHaveLength(Math.ceil(7_000 / 150));
+    expect([fromMs, stepMs, primary[0], degraded[0], primary.at(-1)]).toEqual([-1_000, 200, 1, 0, null]);
+    expect(primary).toHaveLength(7_000 / 200);
   });
 });
