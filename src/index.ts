@@ -33,12 +33,13 @@ export type {
   StoreStateEvent,
   StoreStats,
 } from './fallback/last-good/answer-store.js';
-export {
-  type LastGood,
-  type LastGoodOptions,
-  type LastGoodStats,
-  lastGood,
-} from './fallback/last-good/last-good.js';
+export { lastGood } from './fallback/last-good/last-good.js';
+export type {
+  LastGood,
+  LastGoodOptions,
+  LastGoodStats,
+  SkippedAnswers,
+} from './fallback/last-good/options.js';
 export { type NoFallbackOptions, noFallback } from './fallback/no-fallback.js';
 export type { ProtectionOptions } from './fallback/protection.js';
 export { FallbackRegistry } from './fallback/registry.js';

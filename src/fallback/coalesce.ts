@@ -3,13 +3,7 @@ import { checkKeys } from '../checks.js';
 import type { CircuitSnapshot } from '../circuit/types.js';
 import { invalid } from '../errors.js';
 import { decodeKept, encodeAnswer } from './messages.js';
-import {
-  canonical,
-  digest,
-  REQUEST_KEY_OPTIONS,
-  RequestKey,
-  type RequestKeyOptions,
-} from './request-key/request-key.js';
+import { REQUEST_KEY_OPTIONS, RequestKey, type RequestKeyOptions } from './request-key/request-key.js';
 import type {
   Answer,
   Answering,
@@ -86,7 +80,8 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
   answer(context: FallbackContext<Req>): Answering<Res> {
     const method = this.#methods.get(context.method);
     if (method === undefined) return undefined;
-    const key = digest(canonical(this.#key.materialOf(context)));
+    const material = this.#key.materialOf(context);
+    const key = this.#key.keyOf(material, (asSent) => this.#questions.has(asSent));
     const asked = this.#questions.get(key);
     if (asked?.reaches(context)) return asked.join(context);
     const question = new Question(method, context);

@@ -2,7 +2,7 @@ import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { DEFAULT_TABLE } from '../../classify/classifier.js';
 import { FailsoftError } from '../../errors.js';
 import { circuitRejectionOf } from '../../status/rejection.js';
-import { isRounded } from '../request-key/request-key.js';
+import { isRounded } from '../request-key/canonical.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob } from './queue.js';
 

@@ -1,7 +1,6 @@
 import type { Clock } from '../../clock.js';
 import { warn } from '../../telemetry/emitter.js';
-import { fromEnvelope, toEnvelope } from './envelope.js';
-import type { KeptAnswer } from './kept-answers.js';
+import { fromEnvelope, type StoredAnswer, toEnvelope } from './envelope.js';
 
 /** What is needed of a store: any Keyv instance has it. */
 export interface AnswerStore {
@@ -18,8 +17,9 @@ export type StoreState = 'ok' | 'down' | 'garbage';
 /** The store changed its state. */
 export interface StoreStateEvent {
   readonly state: StoreState;
-  /** What was met; undefined when it is well again. */
+  /** The error that was met; undefined when it is well again. */
   readonly error: unknown;
+  /** Milliseconds since the epoch. */
   readonly atMs: number;
 }
 
@@ -69,7 +69,7 @@ export class StoreLink {
   }
 
   /** Undefined for a miss, whatever the reason; within the timeout. Never rejects. */
-  async read(key: string): Promise<KeptAnswer | undefined> {
+  async read(key: string): Promise<StoredAnswer | undefined> {
     if (!this.#mayTry(this.#reading, MOST_READS)) return undefined;
     this.#reading++;
     const value = await this.#bounded(() => this.#options.store.get(PREFIX + key));
@@ -93,7 +93,7 @@ export class StoreLink {
   }
 
   /** Sends an answer off, and waits for nothing. */
-  write(key: string, kept: KeptAnswer, ttlMs: number): void {
+  write(key: string, kept: StoredAnswer, ttlMs: number): void {
     if (!this.#mayTry(this.#writing, MOST_WRITES)) return;
     this.#writing++;
     this.#counts.writes++;
@@ -141,7 +141,7 @@ export class StoreLink {
       };
       const succeed = (value: unknown) => {
         if (over) return;
-        // Keyv tells an error as an event, and then gives a miss.
+        // Keyv emits an error as an event, and then gives a miss.
         if (this.#counts.errors > errorsBefore) return end(FAILED);
         if (this.#state === 'down') this.#become('ok', undefined);
         end(value);
@@ -164,7 +164,7 @@ export class StoreLink {
     if (state === this.#state) return;
     this.#state = state;
     try {
-      this.#options.onState?.({ state, error, atMs: this.#options.clock.now() });
+      this.#options.onState?.({ state, error, atMs: this.#options.clock.epochMs() });
     } catch (thrown) {
       warn(thrown);
     }

@@ -1,28 +1,33 @@
 import { createHash } from 'node:crypto';
-import type { KeptAnswer } from './kept-answers.js';
 
-// What stands in a store: the version, then in base64: when (a double), a checksum, the message's bytes.
+/** An answer as a store has it: of its time only the wall clock's, which other processes can read. */
+export interface StoredAnswer {
+  readonly encoded: string;
+  readonly epochMs: number;
+}
+
+// A value in a store: the version, then in base64 the time (a double), a checksum, the message's bytes.
 const VERSION = 'fs1:';
 const AT_BYTES = 8;
 const CHECKSUM_BYTES = 16;
 const HEADER_BYTES = AT_BYTES + CHECKSUM_BYTES;
 
 /** An answer as text that any store can hold. Its checksum covers the key: an answer under another key is garbage. */
-export function toEnvelope(kept: KeptAnswer, key: string): string {
+export function toEnvelope(kept: StoredAnswer, key: string): string {
   const whole = Buffer.alloc(HEADER_BYTES + kept.encoded.length);
-  whole.writeDoubleBE(kept.atMs, 0);
+  whole.writeDoubleBE(kept.epochMs, 0);
   whole.write(kept.encoded, HEADER_BYTES, 'latin1');
   checksum(whole, key).copy(whole, AT_BYTES);
   return VERSION + whole.toString('base64');
 }
 
 /** Undefined for anything that {@link toEnvelope} did not make for this key. */
-export function fromEnvelope(text: string, key: string): KeptAnswer | undefined {
+export function fromEnvelope(text: string, key: string): StoredAnswer | undefined {
   if (!text.startsWith(VERSION)) return undefined;
   const whole = Buffer.from(text.slice(VERSION.length), 'base64');
   if (whole.length < HEADER_BYTES) return undefined;
   if (!checksum(whole, key).equals(whole.subarray(AT_BYTES, HEADER_BYTES))) return undefined;
-  return { encoded: whole.toString('latin1', HEADER_BYTES), atMs: whole.readDoubleBE(0) };
+  return { encoded: whole.toString('latin1', HEADER_BYTES), epochMs: whole.readDoubleBE(0) };
 }
 
 function checksum(whole: Buffer, key: string): Buffer {

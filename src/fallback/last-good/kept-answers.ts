@@ -1,23 +1,22 @@
 import { LRUCache } from 'lru-cache';
+import type { AnswerTime } from './age.js';
 
 /**
  * An answer as it is kept: protobuf bytes that nobody can change. They are the characters of a string (latin1): a small
- * Buffer is a slice of a shared slab that it holds whole, and one with memory of its own costs microseconds to make.
+ * Buffer is a slice of a shared slab that it holds whole, and a Buffer with memory of its own costs microseconds to make.
  */
-export interface KeptAnswer {
+export interface KeptAnswer extends AnswerTime {
   readonly encoded: string;
-  /** When the primary gave it, in milliseconds since the epoch. */
-  readonly atMs: number;
 }
 
-/** What a kept answer costs beside its bytes: key, entry and map slots, as a heap snapshot of Node 20 shows. */
+/** The cost of a kept answer beside its bytes: key, entry and map slots, as a heap snapshot of Node 20 shows. */
 const OVERHEAD_BYTES = 300;
 
-/** Answers in memory, the least recently used going first. */
+/** Answers in memory; the least recently used goes first. */
 export class KeptAnswers {
   readonly #entries: LRUCache<string, KeptAnswer> | undefined;
 
-  /** @param maxEntries 0 keeps none */
+  /** @param maxEntries 0: nothing is kept */
   constructor(maxEntries: number, maxBytes: number) {
     if (maxEntries === 0) return;
     this.#entries = new LRUCache({
@@ -44,12 +43,11 @@ export class KeptAnswers {
   }
 
   /**
-   * An older answer never replaces a newer one: batches and stores may be late.
-   * @returns whether there is one now: one that is larger than the whole memory is not kept
+   * Keeps an answer in the place of an earlier one.
+   * @returns whether there is an answer now: one that is larger than the whole memory is not kept
    */
   put(key: string, kept: KeptAnswer): boolean {
-    const present = this.#entries?.peek(key);
-    if (present === undefined || present.atMs <= kept.atMs) this.#entries?.set(key, kept);
+    this.#entries?.set(key, kept);
     return this.has(key);
   }
 

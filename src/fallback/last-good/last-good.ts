@@ -1,76 +1,33 @@
 import { checkFunction, checkInteger, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
-import {
-  canonical,
-  digest,
-  type KeyMaterial,
-  REQUEST_KEY_OPTIONS,
-  RequestKey,
-  type RequestKeyOptions,
-} from '../request-key/request-key.js';
-import type { Answer, FallbackContext, FallbackStrategy, Method, PrimaryAnswer, When } from '../strategy.js';
-import { type AnswerStore, StoreLink, type StoreStateEvent, type StoreStats } from './answer-store.js';
+import { provenanceOf } from '../../status/provenance.js';
+import { REQUEST_KEY_OPTIONS, RequestKey } from '../request-key/request-key.js';
+import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../strategy.js';
+import { ageOf, timeNow, timeOfStored } from './age.js';
+import { StoreLink } from './answer-store.js';
 import { type KeptAnswer, KeptAnswers } from './kept-answers.js';
-
-/** Options of {@link lastGood}. */
-export interface LastGoodOptions<Req, Res> extends RequestKeyOptions<Req> {
-  /** For how long an answer is fresh (RFC 9111), in milliseconds. @default 60000 */
-  readonly ttlMs?: number;
-  /** For how much longer it may stand in for an error (RFC 5861, `stale-if-error`), in milliseconds. @default 600000 */
-  readonly maxStaleMs?: number;
-  /** The most answers in memory; 0 for none, with a store. @default 10000 */
-  readonly maxEntries?: number;
-  /** The most memory that answers may take, in bytes. @default 67108864 (64 MiB) */
-  readonly maxBytes?: number;
-  /** Adapts a kept answer to the request that it is given for: puts its id in, say. @default as it was kept */
-  readonly response?: (kept: Res, request: Req) => Res;
-  /** A further store, shared by replicas or outliving the process: any Keyv. Memory is asked first. @default none */
-  readonly store?: AnswerStore;
-  /** The most time that the store may take. Longer is a miss. @default 50 */
-  readonly storeTimeoutMs?: number;
-  /** Hears once per change that the store is down, holds garbage, or is well. */
-  readonly onStoreState?: (event: StoreStateEvent) => void;
-  /** @default 'always' */
-  readonly when?: When;
-  /** @default systemClock */
-  readonly clock?: Clock;
-}
-
-/** Counts since it was made, and what is in memory now. */
-export interface LastGoodStats {
-  /** Good answers of the primary that were kept. */
-  readonly kept: number;
-  readonly hits: number;
-  readonly misses: number;
-  /** Answers that were found, in memory or in the store, but were too old. */
-  readonly stale: number;
-  /** Answers that could not be kept: too large, a request or response that does not encode, a `keyOf` that throws. */
-  readonly failures: number;
-  readonly entries: number;
-  readonly bytes: number;
-  readonly store: StoreStats | undefined;
-}
-
-export interface LastGood<Req, Res> extends FallbackStrategy<Req, Res> {
-  stats(): LastGoodStats;
-  /** Forgets what is in memory; the store is left as it is. */
-  clear(): void;
-}
-
-const KEYS = [
-  ...REQUEST_KEY_OPTIONS,
-  ...['ttlMs', 'maxStaleMs', 'maxEntries', 'maxBytes', 'response', 'store', 'storeTimeoutMs', 'onStoreState'],
-  ...['when', 'clock'],
-];
+import { isCertainlyLonger } from './message-size.js';
+import {
+  LAST_GOOD_OPTIONS,
+  type LastGood,
+  type LastGoodOptions,
+  type LastGoodStats,
+  type SkippedAnswers,
+} from './options.js';
+import { type PendingAnswer, PendingAnswers } from './pending-answers.js';
 
 /**
  * The last good answer to the same request, of the same caller, with source `last-good` and its age: `stale-if-error` of
  * RFC 5861. An answer stands in for an error until it is `ttlMs + maxStaleMs` old.
  *
- * The same request is one with the same protobuf bytes, whatever the order of its maps; the same caller one with the same
- * `vary` metadata and the same call credentials. **What identifies callers in another way** (a tenant in another header,
- * a channel of its own) must be in `vary` or `keyOf`, or have a registry of its own.
+ * The same request is one with the same circuit key (target, method, key part), the same `host` and the same protobuf bytes,
+ * whatever the order of its maps; the same caller one with the same `vary` metadata and the same call credentials. **Callers
+ * that differ in another way** (a tenant in another header, a channel of its own) must be told apart by `vary` or `keyOf`, or
+ * have a registry of their own.
+ *
+ * Nothing is kept of an answer that is labelled as degraded, nor of one that was given to other `vary` values than the
+ * caller's own.
  *
  * For unary methods.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
@@ -78,15 +35,6 @@ const KEYS = [
 export function lastGood<Req, Res>(options: LastGoodOptions<Req, Res> = {}): LastGood<Req, Res> {
   return new KeptLastGood(options);
 }
-
-/** A good answer that is encoded, so that no change of it matters any more, and not yet put in its place. */
-interface Pending {
-  readonly material: KeyMaterial;
-  readonly kept: KeptAnswer;
-}
-
-/** So many are put in their places at once; they hold their bytes until then. */
-const MOST_PENDING = 256;
 
 class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly name = 'last-good';
@@ -97,20 +45,22 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #key: RequestKey;
   readonly #methods = new Map<string, Method<Req, Res>>();
   readonly #longestMs: number;
+  readonly #maxMessageBytes: number;
   readonly #respond: ((kept: Res, request: Req) => Res) | undefined;
   readonly #answers: KeptAnswers;
+  readonly #pending: PendingAnswers;
   readonly #store: StoreLink | undefined;
   readonly #clock: Clock;
-  #pending: Pending[] = [];
-  #scheduled: NodeJS.Immediate | undefined;
   readonly #counts = { kept: 0, hits: 0, misses: 0, stale: 0, failures: 0 };
+  readonly #skipped = { degraded: 0, otherCaller: 0, tooLong: 0, busy: 0 };
 
   constructor(options: LastGoodOptions<Req, Res>) {
-    checkKeys('lastGood', options, KEYS);
+    checkKeys('lastGood', options, [...REQUEST_KEY_OPTIONS, ...LAST_GOOD_OPTIONS]);
     this.when = checkOneOf('lastGood.when', options.when ?? 'always', ['rejected', 'failed', 'always']);
     this.#key = new RequestKey(options, 'lastGood');
     const ttlMs = checkNumber('lastGood.ttlMs', options.ttlMs ?? 60_000, 0);
     this.#longestMs = ttlMs + checkNumber('lastGood.maxStaleMs', options.maxStaleMs ?? 600_000, 0);
+    this.#maxMessageBytes = checkInteger('lastGood.maxMessageBytes', options.maxMessageBytes ?? 2 ** 20, 1);
     this.#respond = options.response && checkFunction('lastGood.response', options.response);
     this.decoded = this.#respond === undefined;
     const leastEntries = options.store === undefined ? 1 : 0;
@@ -119,6 +69,9 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
       checkInteger('lastGood.maxBytes', options.maxBytes ?? 64 * 2 ** 20, 1),
     );
     this.#clock = options.clock ?? systemClock;
+    for (const name of ['now', 'epochMs', 'setTimer'] as const)
+      checkFunction(`lastGood.clock.${name}`, this.#clock[name]);
+    this.#pending = new PendingAnswers((pending) => this.#put(pending), this.#clock);
     if (options.onStoreState !== undefined) checkFunction('lastGood.onStoreState', options.onStoreState);
     const timeoutMs = checkNumber('lastGood.storeTimeoutMs', options.storeTimeoutMs ?? 50, 1);
     if (options.store === undefined) this.waits = false;
@@ -141,28 +94,41 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     const method = this.#methods.get(answer.method);
     if (method === undefined) return;
     try {
-      // Encoded here and now: from here on the request and the answer are the caller's, to change as they like.
-      const material = this.#key.materialOf(answer);
-      const encoded = method.responseSerialize(answer.response).toString('latin1');
-      const kept = { encoded, atMs: this.#clock.now() };
-      this.#pending.push({ material, kept });
+      const reason = this.#reasonToSkip(answer) ?? this.#encode(answer, method);
+      if (reason !== undefined) this.#skipped[reason]++;
     } catch {
-      this.#counts.failures++; // the call was good; that it cannot be kept is no reason to fail it
-      return;
+      this.#counts.failures++; // the call was good; that its answer cannot be kept is no reason to fail it
     }
-    // Hashing and storing wait for the loop to be idle, or for a batch to be full.
-    if (this.#pending.length >= MOST_PENDING) this.#flush();
-    else this.#scheduled ??= setImmediate(() => this.#flush());
+  }
+
+  #reasonToSkip(answer: PrimaryAnswer<Req, Res>): keyof SkippedAnswers | undefined {
+    const { metadata, sentMetadata, responseMetadata } = answer;
+    if (responseMetadata !== undefined && provenanceOf(responseMetadata).degraded) return 'degraded';
+    if (sentMetadata !== undefined && !this.#key.isSameCaller(metadata, sentMetadata)) return 'otherCaller';
+    if (this.#key.isLonger(answer, this.#maxMessageBytes)) return 'tooLong';
+    if (isCertainlyLonger(answer.response, this.#maxMessageBytes)) return 'tooLong';
+    return this.#pending.hasRoom() ? undefined : 'busy';
+  }
+
+  /** Here and now: from here on the request and the answer are the caller's, to change as they like. */
+  #encode(answer: PrimaryAnswer<Req, Res>, method: Method<Req, Res>): 'tooLong' | undefined {
+    const bytes = method.responseSerialize(answer.response);
+    if (bytes.length > this.#maxMessageBytes) return 'tooLong';
+    const material = this.#key.materialOf(answer);
+    this.#pending.add({ material, kept: { encoded: bytes.toString('latin1'), ...timeNow(this.#clock) } });
+    return undefined;
   }
 
   answer(context: FallbackContext<Req>): Answer<Res> | undefined | Promise<Answer<Res> | undefined> {
-    this.#flush();
     const method = this.#methods.get(context.method);
     if (method === undefined) return undefined;
+    if (this.#key.isLonger(context, this.#maxMessageBytes)) return this.#miss();
+    this.#pending.flush();
     const material = this.#key.materialOf(context);
-    const asked = digest(material);
-    // Most requests come in canonical order; only for the others, and for misses, is it worth finding out.
-    const key = this.#answers.has(asked) ? asked : digest(canonical(material));
+    const pending = this.#pending.find(material);
+    if (pending !== undefined && this.#isYoungEnough(pending))
+      return this.#give(method, pending, context.request);
+    const key = this.#key.keyOf(material, (asSent) => this.#answers.has(asSent));
     const kept = this.#answers.get(key);
     if (kept !== undefined && this.#isYoungEnough(kept)) return this.#give(method, kept, context.request);
     if (kept !== undefined) {
@@ -171,22 +137,34 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     }
     if (this.#store !== undefined && context.remainingMs > 0)
       return this.#fromStore(this.#store, method, key, context.request);
+    return this.#miss();
+  }
+
+  #miss(): undefined {
     this.#counts.misses++;
     return undefined;
   }
 
-  close(): void {
-    this.#flush();
+  /** Waits until every answer of the queue is in its place, and on its way to the store. */
+  close(): Promise<void> {
+    return this.#pending.drain();
   }
 
   stats(): LastGoodStats {
-    this.#flush();
+    this.#pending.flush();
     const { size: entries, bytes } = this.#answers;
-    return { ...this.#counts, entries, bytes, store: this.#store?.stats() };
+    return {
+      ...this.#counts,
+      skipped: { ...this.#skipped },
+      pending: this.#pending.size,
+      entries,
+      bytes,
+      store: this.#store?.stats(),
+    };
   }
 
   clear(): void {
-    this.#flush();
+    this.#pending.clear();
     this.#answers.clear();
   }
 
@@ -197,13 +175,17 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     request: Req,
   ): Promise<Answer<Res> | undefined> {
     const stored = await store.read(key);
-    if (stored === undefined || !this.#isYoungEnough(stored)) {
-      if (stored !== undefined) this.#counts.stale++;
-      this.#counts.misses++;
-      return undefined;
+    if (stored === undefined) return this.#miss();
+    const time = timeOfStored(stored.epochMs, this.#clock);
+    const kept = time && { encoded: stored.encoded, ...time };
+    if (kept === undefined || !this.#isYoungEnough(kept)) {
+      this.#counts.stale++;
+      return this.#miss();
     }
-    // From a replica whose clock is ahead: in memory it must not stand above the good answers that are to come.
-    const kept = { ...stored, atMs: Math.min(stored.atMs, this.#clock.now()) };
+    this.#pending.flush();
+    const present = this.#answers.get(key); // one that came while the store was asked
+    if (present !== undefined && ageOf(present, this.#clock) < ageOf(kept, this.#clock))
+      return this.#give(method, present, request);
     this.#answers.put(key, kept);
     return this.#give(method, kept, request);
   }
@@ -214,27 +196,17 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     return {
       message: this.#respond === undefined ? message : this.#respond(message, request),
       source: 'last-good',
-      ageMs: Math.max(0, this.#clock.now() - kept.atMs),
+      ageMs: ageOf(kept, this.#clock),
     };
   }
 
   #isYoungEnough(kept: KeptAnswer): boolean {
-    return this.#clock.now() - kept.atMs <= this.#longestMs;
+    return ageOf(kept, this.#clock) <= this.#longestMs;
   }
 
-  #flush(): void {
-    if (this.#scheduled !== undefined) clearImmediate(this.#scheduled);
-    this.#scheduled = undefined;
-    if (this.#pending.length === 0) return;
-    const pending = this.#pending;
-    this.#pending = [];
-    for (const each of pending) this.#put(each);
-  }
-
-  #put({ material, kept }: Pending): void {
+  #put({ material, kept }: PendingAnswer): void {
     try {
-      const asked = digest(material);
-      const key = this.#answers.has(asked) ? asked : digest(canonical(material));
+      const key = this.#key.keyOf(material, (asSent) => this.#answers.has(asSent));
       const inMemory = this.#answers.put(key, kept);
       this.#store?.write(key, kept, this.#longestMs);
       if (inMemory || this.#store !== undefined) this.#counts.kept++;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import { invalid } from '../../errors.js';
 
-/** Metadata keys that tell callers apart, where nothing else is said. */
+/** The metadata keys that tell callers apart by default. */
 export const DEFAULT_VARY: readonly string[] = ['authorization'];
 
 /** Of this process: per-call credentials are objects, and their numbers mean nothing to another one. */
@@ -11,8 +11,8 @@ const credentialNumbers = new WeakMap<CallCredentials, number>();
 let credentialCount = 0;
 
 /**
- * Who calls, as one string: all values of the `vary` metadata, and which call credentials. Two callers have the same only
- * when all of these are the same; a key that is absent differs from one that is empty.
+ * The identity of a caller as one string: all values of the `vary` metadata, and its call credentials. Two callers have the
+ * same identity only when all of these are the same; a key that is absent differs from one that is empty.
  */
 export class CallerIdentity {
   readonly #vary: readonly string[];

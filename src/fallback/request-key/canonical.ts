@@ -1,3 +1,5 @@
+import type { Method } from '../strategy.js';
+
 /**
  * The same message with the entries of its maps in one order, so that it encodes to the same bytes whatever the order
  * in which they were put in. Encoders write fields by number, but map entries as they come. Objects get their keys
@@ -32,6 +34,11 @@ export function mayBeRounded(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(mayBeRounded);
   if (value instanceof Map) return [...value.values()].some(mayBeRounded);
   return Object.values(value).some(mayBeRounded);
+}
+
+/** Whether a request has lost integers on its way through the method's decoder, so that others may look like it. */
+export function isRounded(method: Method<unknown, unknown>, request: unknown, bytes: Buffer): boolean {
+  return mayBeRounded(request) && !method.requestSerialize(request).equals(bytes);
 }
 
 function sortMap(map: Map<unknown, unknown>): Map<unknown, unknown> {

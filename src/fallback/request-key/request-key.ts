@@ -1,62 +1,70 @@
-import { hash } from 'node:crypto';
-import type { CallCredentials, Metadata } from '@grpc/grpc-js';
-import { checkFunction } from '../../checks.js';
+import type { Metadata } from '@grpc/grpc-js';
+import { checkFunction, checkInteger } from '../../checks.js';
 import { invalid } from '../../errors.js';
-import type { Method } from '../strategy.js';
+import type { CallFacts, Method } from '../strategy.js';
 import { CallerIdentity, DEFAULT_VARY } from './caller-identity.js';
-import { mayBeRounded, sortMaps } from './canonical.js';
+import { isRounded } from './canonical.js';
+import { canonical, digest, type KeyMaterial, scopeOf } from './key-material.js';
 
-/** How calls are told apart. */
+/**
+ * How calls are told apart. Two calls are the same only when their target, method and key part (the whole circuit key), their
+ * `host`, their caller and their request are the same.
+ */
 export interface RequestKeyOptions<Req> {
   /** The same text, the same answer. @default the whole request, in canonical protobuf bytes */
   readonly keyOf?: (request: Req, metadata: Metadata) => string;
-  /** Makes requests equal that should have the same answer: blanks an id, rounds a feature. @default none */
+  /**
+   * Makes requests equal that should have the same answer: blanks an id, rounds a feature. Each call is decoded and encoded
+   * once more for it. @default none
+   */
   readonly normalize?: (request: Req) => Req;
   /**
    * Metadata keys that tell callers apart: their values are part of the key, hashed, so that no caller can be given
    * another's answer. An empty list shares answers among all callers. @default ['authorization']
    */
   readonly vary?: readonly string[];
+  /**
+   * Keeps apart users of one store that ask for the same thing and mean another: production and staging, two versions of a
+   * schema. @default ''
+   */
+  readonly namespace?: string;
+  /**
+   * The longest request, in encoded bytes, whose map fields are put in one order before it is compared. A longer one is
+   * compared as it was sent: where its client fills maps in changing order, equal requests then count as different ones.
+   * @default 65536
+   */
+  readonly maxCanonicalBytes?: number;
 }
 
-export const REQUEST_KEY_OPTIONS = ['keyOf', 'normalize', 'vary'] as const;
+export const REQUEST_KEY_OPTIONS = ['keyOf', 'normalize', 'vary', 'namespace', 'maxCanonicalBytes'] as const;
 
-/** A call, from which a key can be made. */
-export interface KeyedCall {
-  readonly method: string;
-  /** The circuit's key, which begins with the target where targets are told apart. @default no target */
-  readonly circuitKey?: string;
-  readonly request: unknown;
-  /** The request as it was sent. @default it is encoded */
-  readonly requestBytes?: Buffer | undefined;
-  readonly metadata: Metadata;
-  readonly credentials?: CallCredentials | undefined;
-}
+/** A call from which a key can be made. */
+export type KeyedCall = Pick<
+  CallFacts<unknown>,
+  'method' | 'circuitKey' | 'request' | 'requestBytes' | 'metadata' | 'credentials' | 'host'
+>;
 
-/** What a key is made from, taken from a call at once: what the caller changes later does not change it. */
-export interface KeyMaterial {
-  readonly method: Method<unknown, unknown>;
-  /** What `guard.forTarget()` named: another server's answer is another answer. */
-  readonly target: string;
-  readonly identity: string;
-  /** The user's key, or the request's bytes with maps in the order in which they came. */
-  readonly subject: string | Buffer;
-}
-
-/** Makes keys: text of fixed length, from method, caller and request. */
+/** Makes keys: text of fixed length, from the circuit's key, host, caller and request. */
 export class RequestKey {
   readonly #identity: CallerIdentity;
   readonly #keyOf: ((request: unknown, metadata: Metadata) => string) | undefined;
   readonly #normalize: ((request: unknown) => unknown) | undefined;
+  readonly #namespace: string;
+  readonly #maxCanonicalBytes: number;
   readonly #methods = new Map<string, Method<unknown, unknown>>();
 
+  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
   constructor(options: LooseOptions, field: string) {
-    this.#identity = new CallerIdentity(options.vary ?? DEFAULT_VARY, `${field}.vary`);
+    const { vary = DEFAULT_VARY, namespace = '', maxCanonicalBytes = 65_536 } = options;
+    this.#identity = new CallerIdentity(vary, `${field}.vary`);
     this.#keyOf = options.keyOf && checkFunction(`${field}.keyOf`, options.keyOf);
     this.#normalize = options.normalize && checkFunction(`${field}.normalize`, options.normalize);
+    if (typeof namespace !== 'string') throw invalid(`${field}.namespace`, 'a string', namespace);
+    this.#namespace = namespace;
+    this.#maxCanonicalBytes = checkInteger(`${field}.maxCanonicalBytes`, maxCanonicalBytes, 0);
   }
 
-  /** A method whose calls it is to make keys for. */
+  /** Adds a method to those whose calls it makes keys for. */
   bind(method: Method<unknown, unknown>): void {
     this.#methods.set(method.path, method);
   }
@@ -65,20 +73,40 @@ export class RequestKey {
   materialOf(call: KeyedCall): KeyMaterial {
     const method = this.#methods.get(call.method);
     if (method === undefined) throw invalid('method', 'a method it is registered for', call.method);
-    const target = targetOf(call);
+    const { circuitKey, host } = call;
     const identity = this.#identity.of(call.metadata, call.credentials);
-    if (this.#keyOf !== undefined) {
-      const key: unknown = this.#keyOf(call.request, call.metadata);
-      if (typeof key !== 'string') throw invalid('keyOf', 'a string', key);
-      return { method, target, identity, subject: key };
-    }
-    return { method, target, identity, subject: this.#bytesOf(call, method) };
+    const scope = scopeOf({ namespace: this.#namespace, circuitKey, method: method.path, host, identity });
+    if (this.#keyOf === undefined) return { method, scope, subject: this.#bytesOf(call, method) };
+    const key: unknown = this.#keyOf(call.request, call.metadata);
+    if (typeof key !== 'string') throw invalid('keyOf', 'a string', key);
+    return { method, scope, subject: key };
+  }
+
+  /** Whether two sets of metadata are those of one caller, by the `vary` keys. */
+  isSameCaller(a: Metadata, b: Metadata): boolean {
+    return this.#identity.of(a, undefined) === this.#identity.of(b, undefined);
+  }
+
+  /** Whether the request is a part of the key and longer than `bytes`: then the key would take long to make. */
+  isLonger({ requestBytes }: KeyedCall, bytes: number): boolean {
+    return this.#keyOf === undefined && requestBytes !== undefined && requestBytes.length > bytes;
+  }
+
+  /**
+   * The key of a call. Most requests come in canonical order: only where the key of the request as it was sent is not known
+   * is it worth finding out.
+   */
+  keyOf(material: KeyMaterial, isKnown: (asSent: string) => boolean): string {
+    const asSent = digest(material);
+    if (isKnown(asSent)) return asSent;
+    const sorted = canonical(material, this.#maxCanonicalBytes);
+    return sorted === material ? asSent : digest(sorted);
   }
 
   #bytesOf(call: KeyedCall, method: Method<unknown, unknown>): Buffer {
     const { requestBytes: bytes } = call;
     if (this.#normalize === undefined) return bytes ?? method.requestSerialize(call.request);
-    // On a copy of its own: one that changes what it is given must not change what other strategies see.
+    // On a copy of its own: a function that changes its argument must not change the request of other strategies.
     if (bytes === undefined) return method.requestSerialize(this.#normalize(call.request));
     const request = method.requestDeserialize(bytes);
     const rounded = isRounded(method, request, bytes);
@@ -87,47 +115,11 @@ export class RequestKey {
   }
 }
 
-/** What stands before the method in a circuit's key. */
-function targetOf({ circuitKey: key, method }: KeyedCall): string {
-  const at = key === undefined ? 0 : key.indexOf(method);
-  return key !== undefined && at > 0 ? key.slice(0, at) : '';
-}
-
 /** As methods, which options for requests of any type fit. */
 interface LooseOptions {
   keyOf?(request: unknown, metadata: Metadata): string;
   normalize?(request: unknown): unknown;
   readonly vary?: readonly string[];
-}
-
-/** Whether a request has lost integers on its way through the method's decoder, so that others may look like it. */
-export function isRounded(method: Method<unknown, unknown>, request: unknown, bytes: Buffer): boolean {
-  return mayBeRounded(request) && !method.requestSerialize(request).equals(bytes);
-}
-
-/**
- * The material with its maps in canonical order; the same object where they are already, or where finding out would cost
- * the difference between two requests.
- */
-export function canonical(material: KeyMaterial): KeyMaterial {
-  const { method, subject } = material;
-  if (typeof subject === 'string') return material;
-  const request = method.requestDeserialize(subject);
-  const sorted = method.requestSerialize(sortMaps(request));
-  if (sorted.equals(subject) || isRounded(method, request, subject)) return material;
-  return { ...material, subject: sorted };
-}
-
-/**
- * Every part has its length before it or comes last, so that no two materials hash the same text. Bytes go in as
- * characters (latin1), a user's key as those of its UTF-16: in UTF-8, lone surrogates would all be the same.
- */
-export function digest({ method, target, identity, subject }: KeyMaterial): string {
-  const path = target + method.path;
-  const who = `${path.length}:${path}${identity.length}:${identity}`;
-  const what =
-    typeof subject === 'string'
-      ? `k${Buffer.from(subject, 'utf16le').toString('latin1')}`
-      : `r${subject.toString('latin1')}`;
-  return hash('sha256', who + what, 'hex');
+  readonly namespace?: string;
+  readonly maxCanonicalBytes?: number;
 }

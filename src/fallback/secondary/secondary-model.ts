@@ -15,7 +15,7 @@ import {
   type ProtectionOptions,
   SMALLEST_BUDGET_MS,
 } from '../protection.js';
-import { isRounded } from '../request-key/request-key.js';
+import { isRounded } from '../request-key/canonical.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from '../strategy.js';
 import { callForMany, callForOne, type FallbackCall } from './client-call.js';
 import { type MethodName, methodOf, type RequestOf, type ResponseOf } from './client-method.js';

@@ -4,7 +4,8 @@ import { ManualClock } from 'failsoft/testing';
 import Keyv from 'keyv';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { AnswerStore } from '../../../src/fallback/last-good/answer-store.js';
-import { type LastGoodOptions, lastGood } from '../../../src/fallback/last-good/last-good.js';
+import { lastGood } from '../../../src/fallback/last-good/last-good.js';
+import type { LastGoodOptions } from '../../../src/fallback/last-good/options.js';
 import { hasRedis, startRedis } from '../deferred/redis.js';
 import { chainOf, deferredPromise, FakeCall, primaryAnswer, request, response } from '../support.js';
 
@@ -278,9 +279,9 @@ describe('lastGood with a store', () => {
     expect(states).toEqual(['garbage', 'ok']);
   });
 
-  it('an answer of a replica whose clock is ahead is replaced by the next good one, and is as old as can be', async () => {
+  it('an answer of a replica whose clock is a little ahead is new, and is replaced by the next good one', async () => {
     const { store } = mapStore();
-    const ahead = setUp({ store, clock: new ManualClock(9_000_000) });
+    const ahead = setUp({ store, clock: new ManualClock(1_060_000) });
     ahead.keep('1');
     await settled();
     const clock = new ManualClock(1_000_000);
@@ -290,6 +291,49 @@ describe('lastGood with a store', () => {
     expect(await ask('1')).toMatchObject({ ageMs: 10 });
     chain.keep(primaryAnswer({ request: request({ id: '1' }), response: response({ id: 'newer' }) }));
     expect(await ask('1')).toMatchObject({ ageMs: 0, message: { id: 'newer' } });
+  });
+
+  it('an answer whose stamp is more than a minute ahead may be of any age, and is not given', async () => {
+    const { store } = mapStore();
+    setUp({ store, clock: new ManualClock(1_060_001) }).keep('1');
+    await settled();
+    const { ask, strategy } = setUp({ store, clock: new ManualClock(1_000_000) });
+    expect(await ask('1')).toBeUndefined();
+    expect(strategy.stats()).toMatchObject({ stale: 1, misses: 1, hits: 0 });
+  });
+
+  it('keeps apart those who share a store under names of their own', async () => {
+    const { store } = mapStore();
+    const [production, staging, nameless] = ['production', 'staging', undefined].map((namespace) =>
+      setUp({ store, ...(namespace !== undefined && { namespace }) }),
+    );
+    production?.keep('1');
+    await settled();
+    expect(await production?.ask('1')).toBeDefined();
+    expect(await staging?.ask('1')).toBeUndefined();
+    expect(await nameless?.ask('1')).toBeUndefined();
+  });
+
+  it('gives the younger of the answer in the store and of one that came while the store was asked', async () => {
+    const { store } = mapStore();
+    const clock = new ManualClock(1_000_000);
+    setUp({ store, clock }).keep('1');
+    await settled();
+    clock.advance(100);
+    const { ask, chain } = setUp({ store, clock, maxEntries: 10 });
+    const asked = ask('1');
+    chain.keep(primaryAnswer({ request: request({ id: '1' }), response: response({ id: 'newer' }) }));
+    await settled();
+    expect(await asked).toMatchObject({ ageMs: 0, message: { id: 'newer' } });
+    expect(await ask('1')).toMatchObject({ ageMs: 0, message: { id: 'newer' } });
+  });
+
+  it('has its answers on the way to the store when it is closed', async () => {
+    const { store, values } = mapStore();
+    const { keep, strategy } = setUp({ store });
+    for (let n = 0; n < 100; n++) keep(`${n}`);
+    await strategy.close?.();
+    expect(values.size).toBe(100);
   });
 
   it('bounds the reads under way', async () => {

@@ -2,7 +2,8 @@ import { credentials, Metadata } from '@grpc/grpc-js';
 import { type ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
-import { type LastGoodOptions, lastGood } from '../../../src/fallback/last-good/last-good.js';
+import { lastGood } from '../../../src/fallback/last-good/last-good.js';
+import type { LastGoodOptions } from '../../../src/fallback/last-good/options.js';
 import { FakeCall, METHOD, metadata, primaryAnswer, request, response } from '../support.js';
 
 type Options = LastGoodOptions<ModelInferRequest, ModelInferResponse>;
@@ -49,17 +50,27 @@ describe('lastGood in memory', () => {
     expect(ask(request(), metadata({ 'x-tenant': 'a' }))).toBeDefined();
   });
 
-  it('gives no answer of one target for another, whatever the model', () => {
+  it('gives no answer of one circuit key for another: neither of another target nor of another model', () => {
     const { strategy, clock } = setUp();
     const from = (circuitKey: string) => new FakeCall({ clock, circuitKey }).asked<ModelInferRequest>();
     const given = (key: string) => strategy.answer(from(key)) !== undefined;
-    for (const target of ['eu', ''])
-      strategy.keep?.(primaryAnswer({ circuitKey: `${target}${METHOD.path}#demand` }));
-    expect(given(`eu${METHOD.path}#demand`)).toBe(true);
-    expect(given(`eu${METHOD.path}`)).toBe(true);
-    expect(given(`us${METHOD.path}#demand`)).toBe(false);
-    expect(given(METHOD.path)).toBe(true);
-    expect(strategy.stats().entries).toBe(2);
+    for (const key of [`eu${METHOD.path}#fraud`, `${METHOD.path}#fraud`, `us${METHOD.path}`])
+      strategy.keep?.(primaryAnswer({ circuitKey: key }));
+    expect(given(`eu${METHOD.path}#fraud`)).toBe(true);
+    expect(given(`eu${METHOD.path}#churn`)).toBe(false);
+    expect(given(`eu${METHOD.path}`)).toBe(false);
+    expect(given(`us${METHOD.path}#fraud`)).toBe(false);
+    expect(given(`us${METHOD.path}`)).toBe(true);
+    expect(given(METHOD.path)).toBe(false);
+    expect(strategy.stats().entries).toBe(3);
+  });
+
+  it('gives no answer of one host for another', () => {
+    const { strategy, clock } = setUp();
+    const given = (host?: string) =>
+      strategy.answer(new FakeCall({ clock, ...(host !== undefined && { host }) }).asked()) !== undefined;
+    strategy.keep?.(primaryAnswer({ host: 'tenant-a' }));
+    expect([given('tenant-a'), given('tenant-b'), given(), given('')]).toEqual([true, false, false, false]);
   });
 
   it.each([

@@ -1,0 +1,45 @@
+/** Deeper than any message that a decoder made. */
+const DEEPEST = 32;
+
+/**
+ * Whether a decoded message is certainly longer than `limit` bytes once encoded, found out without encoding it, and without
+ * a look at each number of a tensor. True is right; false may be wrong.
+ */
+export function isCertainlyLonger(message: unknown, limit: number): boolean {
+  return leastBytes(message, limit, 0) > limit;
+}
+
+/** A lower bound of the encoded length; counting ends above `limit`. A scalar may have its default value, and take none. */
+function leastBytes(value: unknown, limit: number, depth: number): number {
+  if (typeof value === 'string') return bytesOfText(value);
+  if (typeof value !== 'object' || value === null || depth === DEEPEST) return 0;
+  if (value instanceof Uint8Array) return value.length;
+  if (Array.isArray(value)) return bytesOfList(value, limit, depth);
+  if (value instanceof Map) return sum(value.values(), limit, depth);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // An instance of a class may hold the same bytes twice, or others that are not encoded.
+  return prototype === Object.prototype || prototype === null ? sum(Object.values(value), limit, depth) : 0;
+}
+
+/** proto-loader may give enums and long integers as short texts, and bytes as base64: three bytes for four characters. */
+function bytesOfText({ length }: string): number {
+  return length > 256 ? Math.floor(length * 0.75) - 2 : 0;
+}
+
+/** Each element of a list takes a byte, whatever its value. All are of one type; a fraction takes four or eight bytes. */
+function bytesOfList(list: readonly unknown[], limit: number, depth: number): number {
+  const [first] = list;
+  if (typeof first === 'number')
+    return list.slice(0, 16).every(Number.isInteger) ? list.length : 4 * list.length;
+  if (typeof first !== 'object' && typeof first !== 'string') return list.length;
+  return list.length + (list.length > limit ? 0 : sum(list, limit, depth));
+}
+
+function sum(values: Iterable<unknown>, limit: number, depth: number): number {
+  let bytes = 0;
+  for (const value of values) {
+    bytes += leastBytes(value, limit, depth + 1);
+    if (bytes > limit) break;
+  }
+  return bytes;
+}

@@ -1,0 +1,100 @@
+import type { Clock } from '../../clock.js';
+import { isSameMaterial, type KeyMaterial } from '../request-key/key-material.js';
+import type { KeptAnswer } from './kept-answers.js';
+
+/** A good answer that is encoded, so that no change of it matters any more, and not yet put in its place. */
+export interface PendingAnswer {
+  readonly material: KeyMaterial;
+  readonly kept: KeptAnswer;
+}
+
+/** The most time that putting answers in their places may take of one turn of the event loop, unless one takes longer. */
+const LONGEST_SLICE_MS = 5;
+const MOST_PENDING = 256;
+const MOST_PENDING_BYTES = 16 * 2 ** 20;
+
+/**
+ * The queue between a call that went well and the memory: hashing and storing wait until the loop has run the calls of this
+ * turn, and then take at most {@link LONGEST_SLICE_MS} of each turn. The queue is bounded in answers and in bytes.
+ */
+export class PendingAnswers {
+  readonly #put: (pending: PendingAnswer) => void;
+  readonly #clock: Clock;
+  readonly #queue: PendingAnswer[] = [];
+  #bytes = 0;
+  /** How much of this turn is used up. */
+  #spentMs = 0;
+  #scheduled: NodeJS.Immediate | undefined;
+
+  /** @param put puts one answer in its place; must not throw */
+  constructor(put: (pending: PendingAnswer) => void, clock: Clock) {
+    this.#put = put;
+    this.#clock = clock;
+  }
+
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  /** Makes room where there is none, as far as this turn's time goes. */
+  hasRoom(): boolean {
+    if (this.#isFull) this.flush();
+    return !this.#isFull;
+  }
+
+  get #isFull(): boolean {
+    return this.#queue.length >= MOST_PENDING || this.#bytes >= MOST_PENDING_BYTES;
+  }
+
+  add(pending: PendingAnswer): void {
+    this.#queue.push(pending);
+    this.#bytes += bytesOf(pending);
+    if (this.#scheduled !== undefined) return;
+    this.#spentMs = 0;
+    this.#schedule();
+  }
+
+  /** The newest answer to the same request that is still in the queue. */
+  find(material: KeyMaterial): KeptAnswer | undefined {
+    return this.#queue.findLast((pending) => isSameMaterial(pending.material, material))?.kept;
+  }
+
+  /** Puts answers in their places, in order, while this turn has time for it; the others follow in the turns after it. */
+  flush(): void {
+    if (this.#queue.length === 0) return;
+    let nowMs = this.#clock.now();
+    while (this.#spentMs < LONGEST_SLICE_MS) {
+      const pending = this.#queue.shift();
+      if (pending === undefined) return;
+      this.#bytes -= bytesOf(pending);
+      this.#put(pending);
+      const startMs = nowMs;
+      nowMs = this.#clock.now();
+      this.#spentMs += nowMs - startMs;
+    }
+  }
+
+  /** Flushes turn by turn until the queue is empty. */
+  async drain(): Promise<void> {
+    this.flush();
+    while (this.#queue.length > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  clear(): void {
+    this.#queue.length = 0;
+    this.#bytes = 0;
+  }
+
+  #schedule(): void {
+    this.#scheduled = setImmediate(() => {
+      this.#scheduled = undefined;
+      this.#spentMs = 0;
+      this.flush();
+      if (this.#queue.length > 0) this.#schedule();
+    });
+  }
+}
+
+function bytesOf({ material, kept }: PendingAnswer): number {
+  return material.subject.length + kept.encoded.length;
+}
