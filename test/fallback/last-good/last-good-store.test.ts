@@ -377,8 +377,9 @@ describe.skipIf(!hasRedis)('lastGood with a real redis-server', () => {
     const { keep, ask, states, strategy } = setUp({ store: keyv, clock: systemClock, storeTimeoutMs: 50 });
 
     /** One call in traffic: never rejects, and never waits for a store that says nothing: that would be for ever. */
-    const traffic = (id: string) => {
+    const traffic = async (id: string) => {
       keep(id);
+      await settled(); // an answer that still waits to be stored would be given
       return ask(id);
     };
     const untilHit = async () => {
