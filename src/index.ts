@@ -1,5 +1,6 @@
 // The guard: what most users need.
 
+export { callUnary, type UnaryAnswer, type UnaryCallOptions } from './call/call-unary.js';
 // When a circuit opens.
 export { adaptive, consecutiveFailures, failureRate, latencyPercentile, slowRate } from './circuit/index.js';
 export type * from './circuit/types.js';

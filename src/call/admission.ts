@@ -68,7 +68,9 @@ function callPrimary(call: Call, entry: Entry, permits: Permits, budgetMs: numbe
 /** A copy: an interceptor before the guard may make the call again with the options that it has. */
 function optionsBelow(call: Call, deadlineMs: number): InterceptorOptions {
   const { options } = call;
-  const below = markGuarded(options, call.method.owner);
-  if (deadlineMs !== deadlineOf(options)) below.deadline = likeDeadline(options.deadline, deadlineMs);
+  const below = markGuarded(options, call.method.mark);
+  // the common case first: with no reserve and no default of ours, the deadline is the caller's own
+  if (options.deadline !== deadlineMs && deadlineMs !== deadlineOf(options))
+    below.deadline = likeDeadline(options.deadline, deadlineMs);
   return below;
 }

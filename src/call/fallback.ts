@@ -3,7 +3,7 @@ import { describeAttempts } from '../fallback/chain/attempts.js';
 import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
 import type { Answer, Cause } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
-import { ageOf, causeText, label, noteProvenance } from '../status/provenance.js';
+import { ageOf, causeText, label, rememberProvenance } from '../status/provenance.js';
 import { AwaitingRequest } from './awaiting-request.js';
 import { type Call, giveError, type MessageContext, remember, type Stage } from './call.js';
 import { FallbackRun } from './fallback-run.js';
@@ -160,7 +160,8 @@ class Fallback implements Stage, StreamedAnswerListener {
   private giveMessage(answer: Answer<unknown>): void {
     const { call } = this;
     if (call.options.method_definition.responseStream) return this.giveStream(answer.message);
-    noteProvenance(answer, this.cause);
+    const { provenance } = call.method;
+    if (provenance !== undefined) rememberProvenance(provenance, answer, this.cause);
     try {
       call.listener.onReceiveMessage?.(answer.message);
     } finally {

@@ -9,8 +9,12 @@ import type { Engine } from '../engines/engine.js';
 import { nativeEngine } from '../engines/native.js';
 import { FailsoftError, invalid } from '../errors.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
+
 import { splitKey } from '../key/circuit-key.js';
 import { asKeyPart } from '../key/key-part.js';
+
+import { type ProvenanceMemory, provenanceMemory } from '../status/provenance.js';
+
 import { Emitter, type Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import { checkCallOptions } from './call-options.js';
@@ -27,6 +31,11 @@ export interface GuardOptions extends MethodOptions {
   /** The most specific settings win: method over service over pattern; among equals the first listed. */
   readonly methods?: readonly MethodRule[];
   readonly fallbacks?: FallbackRegistry;
+  /**
+   * `true`: fallbacks' answers are remembered (weakly), so that `provenanceOf(answer)` works behind a framework that hides
+   * the headers. @default false
+   */
+  readonly rememberProvenance?: boolean;
   /** @default nativeEngine */
   readonly engine?: Engine;
   /** The most circuits kept at a time. The least recently used closed ones go first. @default 1000 */
@@ -41,6 +50,7 @@ const GUARD_OPTION_KEYS: readonly string[] = [
   ...METHOD_OPTION_KEYS,
   'methods',
   'fallbacks',
+  'rememberProvenance',
   'engine',
   'maxCircuits',
   'clock',
@@ -104,6 +114,8 @@ class InterceptorGuard implements Guard {
   readonly #fallbacks: FallbackRegistry | undefined;
   readonly #clock: Clock;
   readonly #events = new Emitter<GuardEvents>();
+  readonly #mark = Object.freeze([this]);
+  readonly #provenance: ProvenanceMemory | undefined;
   #closed = false;
 
   constructor(options: GuardOptions) {
@@ -111,6 +123,7 @@ class InterceptorGuard implements Guard {
     const {
       methods = [],
       fallbacks,
+      rememberProvenance = false,
       engine = nativeEngine,
       maxCircuits = 1_000,
       clock,
@@ -121,6 +134,9 @@ class InterceptorGuard implements Guard {
     if (fallbacks !== undefined && typeof fallbacks?.chainFor !== 'function') {
       throw invalid('options.fallbacks', 'a FallbackRegistry', fallbacks);
     }
+    if (typeof rememberProvenance !== 'boolean')
+      throw invalid('options.rememberProvenance', 'a boolean', rememberProvenance);
+    this.#provenance = rememberProvenance ? provenanceMemory() : undefined;
     this.#clock = clock ?? systemClock;
     checkFunction('options.clock.now', this.#clock?.now);
     checkFunction('options.clock.setTimer', this.#clock.setTimer);
@@ -225,7 +241,8 @@ class InterceptorGuard implements Guard {
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,
-      owner: this,
+      mark: this.#mark,
+      provenance: this.#provenance,
     };
   }
 }

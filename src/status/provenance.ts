@@ -1,4 +1,5 @@
 import { type Metadata, status } from '@grpc/grpc-js';
+import { invalid } from '../errors.js';
 import type { Answer, Cause, Source } from '../fallback/strategy.js';
 import { warn } from '../telemetry/emitter.js';
 import { isMetadata } from './normal-status.js';
@@ -34,13 +35,14 @@ export interface Provenance extends ProvenanceLabel {
 
 /**
  * Reads where an answer came from: from its initial metadata (the call's `'metadata'` event), or, behind a framework that
- * hides headers, from the answer itself. That has to be the object which the client was given: not a copy, nor one message
- * of a stream.
+ * hides headers, from the answer itself. That needs a guard with `rememberProvenance: true`, and the object that the client
+ * was given: not a copy, nor one message of a stream.
  * @example call.on('metadata', (metadata) => { if (provenanceOf(metadata).degraded) weigh(); });
  * @example const answer = await service.modelInfer(request); if (provenanceOf(answer).degraded) weigh();
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an answer where no guard of this process remembers any
  */
 export function provenanceOf(metadataOrAnswer: object): Provenance {
-  if (!isMetadata(metadataOrAnswer)) return degradedAnswers.get(metadataOrAnswer) ?? PRIMARY;
+  if (!isMetadata(metadataOrAnswer)) return rememberedProvenance(metadataOrAnswer);
   const metadata = metadataOrAnswer;
   const label = readLabel(metadata);
   if (label === undefined) return PRIMARY;
@@ -56,23 +58,38 @@ const PRIMARY: Provenance = Object.freeze({
   upstream: undefined,
 });
 
-/** Of the answers that guards of this process gave in place of a primary's. Shared by all copies of the package. */
-const degradedAnswers = sharedMap();
+/** Where the remembered answers are: one place for all copies of the package in a process. */
+const REMEMBERED = Symbol.for('failsoft.provenance');
 
-function sharedMap(): WeakMap<object, Provenance> {
-  const name = Symbol.for('failsoft.degraded-answers');
-  const known: unknown = Reflect.get(globalThis, name);
-  if (known instanceof WeakMap) return known;
-  const made = new WeakMap<object, Provenance>();
-  Object.defineProperty(globalThis, name, { value: made });
+/** Where fallbacks' answers came from, by the answer. */
+export type ProvenanceMemory = WeakMap<object, Provenance>;
+
+function existingMemory(): ProvenanceMemory | undefined {
+  const known: unknown = Reflect.get(globalThis, REMEMBERED);
+  return known instanceof WeakMap ? known : undefined;
+}
+
+/** The memory of this process, made at the first use: entries cost a call 0.3 us, so only guards that are told to have it. */
+export function provenanceMemory(): ProvenanceMemory {
+  const known = existingMemory();
+  if (known !== undefined) return known;
+  const made: ProvenanceMemory = new WeakMap();
+  Object.defineProperty(globalThis, REMEMBERED, { value: made });
   return made;
 }
 
-/** Notes where a fallback's answer came from, for {@link provenanceOf}. The primary's own answers cost nothing. */
-export function noteProvenance(answer: Answer<unknown>, cause: Cause): void {
+function rememberedProvenance(answer: object): Provenance {
+  const memory = existingMemory();
+  if (memory === undefined)
+    throw invalid('provenanceOf(answer)', 'Metadata, or a guard with rememberProvenance: true', answer);
+  return memory.get(answer) ?? PRIMARY;
+}
+
+/** Remembers where a fallback's answer came from. The primary's own answers need no entry. */
+export function rememberProvenance(memory: ProvenanceMemory, answer: Answer<unknown>, cause: Cause): void {
   const { message, source } = answer;
   if (typeof message !== 'object' || message === null) return;
-  degradedAnswers.set(message, {
+  memory.set(message, {
     source,
     degraded: true,
     cause: causeText(cause),

@@ -54,6 +54,7 @@ export function errorInfo(domain: string, reason: string, metadata: Map<string, 
 
 /** The first RetryInfo's delay in milliseconds, bounded by {@link boundedMs}; 0 where there is none that can be read. */
 export function retryDelayMs(details: StatusDetails): number {
+  if (typeof details === 'string') return 0;
   const [delay] = decoded(details, RETRY_INFO, (bytes) => RetryInfo.decode(bytes).retryDelay);
   return delay === undefined ? 0 : boundedMs(Number(delay.seconds) * 1_000 + delay.nanos / 1e6);
 }

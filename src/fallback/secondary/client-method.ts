@@ -50,15 +50,20 @@ export type ResponseOf<F> = F extends (
  * function.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
-export function methodOf(client: Client, name: string, field: string): Method<unknown, unknown> {
+export function methodOf<Req = unknown, Res = unknown>(
+  client: Client,
+  name: string,
+  field: string,
+): Method<Req, Res> {
   if (typeof client !== 'object' || client === null)
     throw invalid(field, 'a client of grpc-js and the name of its method', client);
   const found: unknown = Reflect.get(client, name);
-  if (!isMethod(found)) throw invalid(field, 'the name of a method of a grpc-js client', name);
+  if (!isMethod<Req, Res>(found)) throw invalid(field, 'the name of a method of a grpc-js client', name);
   return found;
 }
 
-function isMethod(value: unknown): value is Method<unknown, unknown> {
+/** Which types its messages have cannot be seen from here: the client's own types vouch for them. */
+function isMethod<Req, Res>(value: unknown): value is Method<Req, Res> {
   return (
     typeof value === 'function' &&
     'path' in value &&

@@ -1,0 +1,75 @@
+import { type CallOptions, type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { invalid } from '../errors.js';
+import {
+  type MethodName,
+  methodOf,
+  type RequestOf,
+  type ResponseOf,
+} from '../fallback/secondary/client-method.js';
+import { type Provenance, provenanceOf } from '../status/provenance.js';
+
+/** Options of {@link callUnary}: those of a grpc-js call, its metadata, and a signal that cancels it. */
+export interface UnaryCallOptions extends CallOptions {
+  /** @default empty */
+  readonly metadata?: Metadata;
+  /** Cancels the call: the promise rejects with the error CANCELLED. @default none */
+  readonly signal?: AbortSignal;
+}
+
+/** An answer with where it came from. */
+export interface UnaryAnswer<Res> extends Provenance {
+  readonly response: Res;
+}
+
+/** The names of a client's unary rpcs; any text for a dynamic client. */
+export type UnaryMethodName<C> = {
+  [M in MethodName<C>]: C[M] extends (request: infer _Req, ...rest: never[]) => infer Call
+    ? Call extends { on(event: 'data', listener: never): unknown; read(): unknown }
+      ? never
+      : M
+    : M;
+}[MethodName<C>];
+
+/**
+ * Makes a unary call, and gives its response together with where it came from.
+ * @param method the name of the client's method, as it is called: `client.modelInfer` is `'modelInfer'`
+ * @returns rejects with grpc-js's ServiceError; {@link circuitRejectionOf} tells a circuit's rejection from other errors
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, as a rejection, when the client has no such unary method
+ * @example const { response, source, ageMs } = await callUnary(client, 'modelInfer', request, { deadline: Date.now() + 500 });
+ */
+export async function callUnary<C extends Client, M extends UnaryMethodName<C> & string>(
+  client: C,
+  method: M,
+  request: RequestOf<C[M]>,
+  options: UnaryCallOptions = {},
+): Promise<UnaryAnswer<ResponseOf<C[M]>>> {
+  const definition = methodOf<RequestOf<C[M]>, ResponseOf<C[M]>>(client, method, 'callUnary(method)');
+  const { path, requestStream, responseStream } = definition;
+  if (requestStream || responseStream)
+    throw invalid('callUnary(method)', 'the name of a unary method', method);
+  const { metadata = new Metadata(), signal, ...callOptions } = options;
+  return new Promise((resolve, reject) => {
+    let provenance: Provenance = provenanceOf(new Metadata());
+    let running: { cancel(): void } | undefined;
+    const cancel = () => running?.cancel();
+    const call = client.makeUnaryRequest(
+      path,
+      (value: RequestOf<C[M]>) => definition.requestSerialize(value),
+      (bytes: Buffer) => definition.responseDeserialize(bytes),
+      request,
+      metadata,
+      callOptions,
+      (error: ServiceError | null, response?: ResponseOf<C[M]>) => {
+        signal?.removeEventListener('abort', cancel);
+        if (error !== null || response === undefined) reject(error);
+        else resolve({ ...provenance, response });
+      },
+    );
+    call.on('metadata', (headers: Metadata) => {
+      provenance = provenanceOf(headers);
+    });
+    running = call;
+    if (signal?.aborted === true) cancel();
+    else signal?.addEventListener('abort', cancel, { once: true });
+  });
+}
