@@ -208,7 +208,7 @@ describe('settings', () => {
     [guardError([]), 'options: expected an object, got an array of 0'],
     [
       guardError({ breaker: true }),
-      'holdHeaders, methods, fallbacks, engine, maxCircuits, clock, random, got an unknown option',
+      'holdHeaders, methods, fallbacks, rememberProvenance, engine, maxCircuits, clock, random, got an unknown option',
     ],
     [
       () => createGuard().circuit({} as never),

@@ -1,5 +1,52 @@
-import { status } from '@grpc/grpc-js';
-import { createGuard, defaultPrediction, FallbackRegistry, provenanceOf } from 'failsoft';
+import { defaultPrediction, FallbackRegistry, provenanceOf } from 'failsoft';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
-import { echoMethods, type Message, startEcho } from '../support/echo-service.js';
+import { callUnary, echoClient, echoService, startEchoServer } from '../support/echo-service.js';
+import { createGuard } from '../support/guard.js';
+
+const closers = closedAfterEach();
+
+/** An answer as a framework hands it on that hides the headers. */
+async function answerOf(options: { rememberProvenance?: boolean; isolated: boolean }): Promise<object> {
+  const { isolated, ...own } = options;
+  const server = await startEchoServer();
+  const fallbacks = new FallbackRegistry().register(echoService.unary, [
+    defaultPrediction({ text: 'default' }),
+  ]);
+  const guard = createGuard({ fallbacks, ...own });
+  if (isolated) guard.circuit(echoService.unary).isolate();
+  const client = echoClient(server.address, { interceptors: [guard.interceptor] });
+  closers.push(
+    () => server.close(),
+    () => client.close(),
+    () => guard.close(),
+  );
+  const { value } = await callUnary(client, 'one');
+  if (value === undefined) throw new Error('no answer');
+  return value;
+}
+
+describe('where an answer came from, read from the answer', () => {
+  it('is not known where no guard remembers it', async () => {
+    const answer = await answerOf({ isolated: true });
+    expect(() => provenanceOf(answer)).toThrow(
+      'provenanceOf(answer): expected Metadata, or a guard with rememberProvenance: true, got an object {text}',
+    );
+  });
+
+  it('is remembered for an answer of a fallback', async () => {
+    const answer = await answerOf({ rememberProvenance: true, isolated: true });
+    expect(provenanceOf(answer)).toEqual({
+      source: 'default',
+      degraded: true,
+      cause: 'ISOLATED',
+      ageMs: undefined,
+      upstream: undefined,
+    });
+  });
+
+  it("is the primary for the primary's own", async () => {
+    const answer = await answerOf({ rememberProvenance: true, isolated: false });
+    expect(provenanceOf(answer)).toMatchObject({ source: 'primary', degraded: false });
+  });
+});
