@@ -6,10 +6,10 @@ import { CALLER_RULES, LOCAL_RULES } from './common-rules.js';
 import { OUTCOMES, type Outcome } from './outcome.js';
 import type { ClassifyOptions, ClassifyRule, FinishedCall } from './rule.js';
 
-/** The table that holds where nothing else is said. A code that is not in it is UNKNOWN, and so a failure. */
+/** Each code's outcome where no rule matches and no option overrides it. Any other code is a `failure`, like UNKNOWN. */
 export const DEFAULT_TABLE: Readonly<Record<status, Outcome>> = Object.freeze({
   [status.OK]: 'success',
-  [status.CANCELLED]: 'failure', // by the server: a caller's own cancellation is ignored before this table is asked
+  [status.CANCELLED]: 'failure', // by the server: a caller's own cancellation is ignored before this table is read
   [status.UNKNOWN]: 'failure',
   [status.INVALID_ARGUMENT]: 'caller-error',
   [status.DEADLINE_EXCEEDED]: 'failure',
@@ -39,7 +39,7 @@ export class Classifier {
   readonly #classifyMessage: ((message: unknown) => Outcome | undefined) | undefined;
   readonly #onError: (error: unknown) => void;
 
-  /** @param onError hears what a user's function threw; the call goes on as if it had said nothing */
+  /** @param onError called with what a user's function threw; that function then has no part in the outcome */
   constructor(options: ClassifyOptions, field: string, onError: (error: unknown) => void) {
     checkKeys(field, options, ['table', 'rules', 'classifyMessage']);
     this.#table = compileTable(options.table, `${field}.table`);
@@ -50,7 +50,7 @@ export class Classifier {
     this.#onError = onError;
   }
 
-  /** Whether the messages of answers are looked into at all. */
+  /** Whether `classifyMessage` was given: without it, no message need be passed. */
   get seesMessages(): boolean {
     return this.#classifyMessage !== undefined;
   }
@@ -61,7 +61,7 @@ export class Classifier {
       const details = cut(fullDetails, LONGEST_DETAILS);
       for (const rule of rules) {
         if (rule.details !== undefined && !rule.details.test(details)) continue;
-        if (rule.when === undefined || this.#asks(rule.when, { code, details, metadata, durationMs }))
+        if (rule.when === undefined || this.#applies(rule.when, { code, details, metadata, durationMs }))
           return rule.outcome;
       }
     }
@@ -73,13 +73,13 @@ export class Classifier {
       const outcome = this.#classifyMessage?.(message);
       return outcome === undefined || OUTCOMES.includes(outcome)
         ? outcome
-        : this.#complain(invalid('classifyMessage', `undefined or one of ${OUTCOMES.join(', ')}`, outcome));
+        : this.#report(invalid('classifyMessage', `undefined or one of ${OUTCOMES.join(', ')}`, outcome));
     } catch (error) {
-      return this.#complain(error);
+      return this.#report(error);
     }
   }
 
-  #asks(when: (call: FinishedCall) => boolean, call: FinishedCall): boolean {
+  #applies(when: (call: FinishedCall) => boolean, call: FinishedCall): boolean {
     try {
       return when(call);
     } catch (error) {
@@ -88,7 +88,7 @@ export class Classifier {
     }
   }
 
-  #complain(error: unknown): undefined {
+  #report(error: unknown): undefined {
     this.#onError(error);
   }
 }

@@ -16,7 +16,7 @@ export interface ClassifyRule {
   readonly code: status;
   /** Matched against the first 1,024 UTF-16 units of the status's details. */
   readonly details?: RegExp;
-  /** For what code and details do not tell: trailers, duration. */
+  /** A further condition, on the trailers or the duration, say. A condition that throws does not hold, and is reported. */
   readonly when?: (call: FinishedCall) => boolean;
   readonly outcome: Outcome;
 }
@@ -27,8 +27,8 @@ export interface ClassifyOptions {
   readonly table?: Readonly<Partial<Record<status, Outcome>>>;
   readonly rules?: readonly ClassifyRule[];
   /**
-   * Looks into the messages of an answer: an OK answer that is none (NaN, an empty tensor, an in-band error).
-   * Gives an outcome, or undefined when there is nothing to say.
+   * Classifies each message of an answer, for an OK answer that is useless (NaN, an empty tensor, an in-band error).
+   * Returns an outcome, or undefined to leave it to the status. An error that it throws is reported, and counts as undefined.
    */
   readonly classifyMessage?: (message: unknown) => Outcome | undefined;
 }

@@ -109,7 +109,7 @@ function readLabel(metadata: Metadata): ProvenanceLabel | undefined {
   };
 }
 
-/** The metadata that labels a degraded answer. Never throws: what a strategy says beside its answer must not cost it. */
+/** The metadata that labels a degraded answer. Never throws: an entry that grpc-js refuses is reported and left out. */
 export function label(answer: Answer<unknown>, cause: Cause): Metadata {
   const metadata = new OwnMetadata();
   for (const [key, value] of Object.entries(answer.metadata ?? {})) {
@@ -136,7 +136,7 @@ export function ageOf({ ageMs }: Answer<unknown>): number | undefined {
   return ageMs !== undefined && Number.isFinite(ageMs) ? Math.round(boundedMs(ageMs)) : undefined;
 }
 
-/** Metadata are ASCII (gRPC over HTTP/2): what else a name has in it is shown as question marks. */
+/** Metadata are ASCII (gRPC over HTTP/2): any other character is shown as a question mark. */
 function printable(text: string): string {
   return text.replace(/[^ -~]/gu, '?');
 }
