@@ -1,6 +1,7 @@
 // Makes dist/ from what tsc has compiled into .build/ (npm run build): for each entry point one bundle and one set of types, as
 // an ES module and as CommonJS. Code that two entry points need stands once, in dist/shared/.
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { dts } from 'rollup-plugin-dts';
 
 const { compilerOptions } = JSON.parse(readFileSync('tsconfig.json', 'utf8'));
@@ -23,9 +24,16 @@ const names = (extension) => ({
   chunkFileNames: ({ name }) => `shared/${name.replace(/\.d$/, '')}${extension}`,
 });
 
+/**
+ * What every program loads that imports failsoft reads and writes three small messages (`grpc-status-details-bin`). The two classes
+ * that it needs for them are built in: to load the package that has them takes three times as long as all of failsoft.
+ */
+const BUILT_IN = '@bufbuild/protobuf/wire';
+const isForStatusDetails = (id, importer) => id === BUILT_IN && /\.build\/gen\/google\//.test(importer);
+
 const options = {
   // All but our own files is installed beside failsoft, and not part of it.
-  external: (id) => !/^(\.|\/|[A-Z]:)/.test(id),
+  external: (id, importer) => !/^(\.|\/|[A-Z]:)/.test(id) && !isForStatusDetails(id, importer),
   // No module of src/ does anything when it is loaded; what a bundle does not use, it does not import.
   treeshake: { moduleSideEffects: false },
   onwarn(warning, warn) {
@@ -34,14 +42,25 @@ const options = {
   },
 };
 
+const isOurs = (id) => !id.includes('/node_modules/');
+
 /** Reads what tsc left: code with the map to its TypeScript source, and JSON as data. */
 const compilerOutput = {
   name: 'compiler-output',
   load: (id) =>
-    id.endsWith('.js')
+    isOurs(id) && id.endsWith('.js')
       ? { code: readFileSync(id, 'utf8'), map: JSON.parse(readFileSync(`${id}.map`, 'utf8')) }
       : null,
   transform: (code, id) => (id.endsWith('.json') ? { code: `export default ${code}`, map: null } : null),
+};
+
+/** Finds the file of what is built in, without the rest of its package. Its licence, with which it begins, stays with it. */
+const builtIn = {
+  name: 'built-in',
+  resolveId: (id, importer) =>
+    isForStatusDetails(id, importer)
+      ? fileURLToPath(new URL('binary-encoding.js', import.meta.resolve(id)))
+      : null,
 };
 
 const code = {
@@ -56,13 +75,13 @@ export default [
   {
     ...options,
     input: inputs([...MODULES, ...EXECUTABLES], '.js'),
-    plugins: [compilerOutput],
+    plugins: [compilerOutput, builtIn],
     output: { ...code, ...names('.js'), format: 'es' },
   },
   {
     ...options,
     input: inputs(MODULES, '.js'),
-    plugins: [compilerOutput],
+    plugins: [compilerOutput, builtIn],
     output: {
       ...code,
       ...names('.cjs'),
