@@ -67,7 +67,8 @@ export class ReplaceablePrimary implements Stage {
     const { held, primary } = this;
     primary.good?.hasResponse(message);
     if (held.hasMessage) {
-      held.release(call); // two answers where one is expected: the client knows what to do
+      // two answers where one is expected: the client knows what to do
+      this.goOnAlone(call);
       call.listener.onReceiveMessage?.(message);
       return;
     }
@@ -92,9 +93,14 @@ export class ReplaceablePrimary implements Stage {
       );
     }
     primary.noteStreamed();
-    call.sent = undefined; // no fallback from here on
-    call.stage = primary;
-    held.release(call);
+    this.goOnAlone(call);
+  }
+
+  /** Gives the caller what was held back: from here on no fallback can take the call's place. */
+  private goOnAlone(call: Call): void {
+    call.sent = undefined;
+    call.stage = this.primary;
+    this.held.release(call);
   }
 
   private isBad(outcome: Outcome | undefined): outcome is Outcome {
