@@ -174,7 +174,7 @@ describe('a unary call', () => {
       expect((await callUnary(client, 'a')).error).toMatchObject({ code, details: 'as told' });
     expect(guard.circuit(echoService.unary).snapshot()).toMatchObject({
       state: 'closed',
-      totals: { outcomes: { 'caller-error': 5 } },
+      totals: { outcomes: { ignored: 5 } },
     });
   });
 
@@ -184,7 +184,7 @@ describe('a unary call', () => {
     for (let n = 0; n < 5; n++) expect((await callUnary(client, none)).error?.code).toBe(status.INTERNAL);
     expect(guard.circuit(echoService.unary).snapshot()).toMatchObject({
       state: 'closed',
-      totals: { outcomes: { 'caller-error': 5 } },
+      totals: { outcomes: { ignored: 5 } },
     });
     expect(server.calls.count).toBe(0);
   });
