@@ -2,8 +2,41 @@
 
 export { callUnary, type UnaryAnswer, type UnaryCallOptions } from './call/call-unary.js';
 // When a circuit opens.
-export { adaptive, consecutiveFailures, failureRate, latencyPercentile, slowRate } from './circuit/index.js';
-export type * from './circuit/types.js';
+export {
+  type AdaptiveOptions,
+  type AdaptiveRule,
+  adaptive,
+  type BaselineSnapshot,
+  type Circuit,
+  type CircuitMode,
+  type CircuitOptions,
+  type CircuitSnapshot,
+  type CircuitStateName,
+  type ConcurrencyOptions,
+  type ConsecutiveFailuresRule,
+  consecutiveFailures,
+  defaults,
+  type ExecuteOptions,
+  type FailureRateRule,
+  failureRate,
+  type HalfOpenOptions,
+  type IsolationHandle,
+  type Jitter,
+  type LatencyPercentileRule,
+  latencyPercentile,
+  type OpenOptions,
+  type Permit,
+  type RampOptions,
+  REJECTION_REASONS,
+  type Rejection,
+  type RejectionReason,
+  type SlowRateRule,
+  slowRate,
+  type ThrottleOptions,
+  type TripRule,
+  type TripRuleName,
+  type WindowOptions,
+} from './circuit/index.js';
 // What an answer says about the server.
 export { DEFAULT_TABLE } from './classify/classifier.js';
 export { CALLER_RULES, LOCAL_RULES } from './classify/common-rules.js';
@@ -58,5 +91,11 @@ export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel 
 export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/provenance.js';
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';
 export type { Listener } from './telemetry/emitter.js';
-// What is told.
-export type { DegradedEvent, GuardEvents, IsolationEvent, TransitionEvent } from './telemetry/events.js';
+// What a guard reports.
+export type {
+  DegradedEvent,
+  GuardEvents,
+  IsolationEvent,
+  TransitionEvent,
+  WarningEvent,
+} from './telemetry/events.js';

@@ -1,7 +1,6 @@
 import { type InterceptorOptions, status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { keyPart } from '../key/key-part.js';
-import { warn } from '../telemetry/emitter.js';
 import { deadlineOf, likeDeadline, reserveOf, setDeadline } from './budget.js';
 import type { Call } from './call.js';
 import { fallBackRejected } from './fallback.js';
@@ -35,7 +34,7 @@ function keyPartOf(call: Call): string {
     return call.method.settings.keyPart.of(call.request, call.metadata);
   } catch (error) {
     // A bug in a key function costs the caller the finer circuit, not the call.
-    warn(error, `keyBy of ${call.method.path}`);
+    call.method.events.warnings.report(error, `keyBy of ${call.method.path}`);
     return '';
   }
 }

@@ -146,7 +146,7 @@ class Fallback implements Stage, StreamedAnswerListener {
 
   private emitDegraded(answer: Answer<unknown>): void {
     const { path, clock, events } = this.call.method;
-    if (!events.hears('degraded')) return;
+    if (!events.hasListeners('degraded')) return;
     events.emit('degraded', {
       method: path,
       circuit: this.unanswered.entry.key,

@@ -31,7 +31,7 @@ export class Permits {
     const above = entry.parent;
     const parent = above?.circuit.acquire();
     if (above !== undefined && parent?.admitted === false && mode === 'enforce') {
-      if (own.admitted) own.settle('ignored', 0);
+      if (own.admitted) own.withdraw();
       return { entry: above, rejection: parent };
     }
     return new Permits(own.admitted ? own : undefined, parent?.admitted ? parent : undefined);

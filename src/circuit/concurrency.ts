@@ -1,13 +1,13 @@
 import type { Outcome } from '../classify/outcome.js';
-import type { ResolvedConcurrency } from './limit-options.js';
+import type { ResolvedConcurrency } from './options/resolve.js';
 
 /** How many calls a circuit lets out at a time. */
 export interface ConcurrencyLimit {
   readonly limit: number;
-  /** Hears every outcome that counts; `inFlight` is what is still out. */
+  /** A call ended whose outcome counts; `inFlight` is what is still out. */
   settled(outcome: Outcome, durationMs: number, inFlight: number): void;
   /** A call ended whose outcome does not count. */
-  forgot(): void;
+  discounted(): void;
   reset(): void;
 }
 
@@ -33,15 +33,15 @@ class FixedLimit implements ConcurrencyLimit {
   }
 
   settled(): void {
-    // a fixed limit does not learn
+    // a fixed limit learns nothing
   }
 
-  forgot(): void {
-    // nor wait for anybody
+  discounted(): void {
+    // and waits for no call
   }
 
   reset(): void {
-    // nor forget
+    // so there is nothing to forget
   }
 }
 
@@ -51,7 +51,7 @@ type AimdOptions = Extract<ResolvedConcurrency, { type: 'aimd' }>;
  * Additive increase, multiplicative decrease (Chiu and Jain, 1989), as TCP's congestion avoidance uses it. One more
  * call at a time for each limit's worth of good outcomes, but only while the limit is used; `backoffRatio` times the
  * limit on an overload or a call over the latency threshold, once per round trip: calls that were out when it backed
- * off say nothing about the new limit.
+ * off are no evidence about the new limit.
  */
 class AimdLimit implements ConcurrencyLimit {
   readonly #options: AimdOptions;
@@ -81,7 +81,7 @@ class AimdLimit implements ConcurrencyLimit {
     }
   }
 
-  forgot(): void {
+  discounted(): void {
     if (this.#fromBefore > 0) this.#fromBefore -= 1;
   }
 

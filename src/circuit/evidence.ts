@@ -1,21 +1,22 @@
 import type { Outcome } from '../classify/outcome.js';
-import { refillWindow } from './restore.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './options/settings.js';
 import { describeWindow } from './snapshot.js';
-import { Baseline } from './trip/adaptive.js';
+import { Baseline, type BaselineSnapshot } from './trip/baseline.js';
+import type { TripEvidence } from './trip/rule.js';
 import type { CircuitSnapshot } from './types.js';
-import { createWindow, replaceWindow } from './window/create.js';
-import type { Window } from './window/window.js';
+import { createWindow } from './window/create.js';
+import { sameSpec, type Window } from './window/window.js';
 
-/** What a circuit has recorded of its calls, and which trip rule fires on it. TypeScript's `private`: see `CircuitBase`. */
-export class Evidence {
-  private settings: Settings;
-  private window: Window;
-  private baseline: Baseline | undefined;
-  private consecutiveFailures = 0;
+/**
+ * What a circuit has recorded of its calls, and which trip rule fires on it. The settings are the machine's: one reference
+ * less in each circuit. No `#` fields: see `MachineCircuit`.
+ */
+export class Evidence implements TripEvidence {
+  window: Window;
+  baseline: Baseline | undefined;
+  consecutiveFailures = 0;
 
   constructor(settings: Settings, nowMs: number) {
-    this.settings = settings;
     this.window = createWindow(settings.window, nowMs);
     this.baseline = settings.adaptive && new Baseline();
   }
@@ -25,20 +26,26 @@ export class Evidence {
    * @param nowMs needed by a time window only
    * @returns why the circuit has to open, if a rule fires
    */
-  record(outcome: Outcome, healthy: boolean, durationMs: number, nowMs: number): string | undefined {
-    if (healthy) this.consecutiveFailures = 0;
-    else if (outcome === 'failure') this.consecutiveFailures += 1;
-    const { settings, window } = this;
-    window.record(!healthy, durationMs, nowMs);
+  record(
+    settings: Settings,
+    outcome: Outcome,
+    unhealthy: boolean,
+    durationMs: number,
+    nowMs: number,
+  ): string | undefined {
+    this.consecutiveFailures = consecutiveAfter(this.consecutiveFailures, outcome);
+    const { window, baseline } = this;
+    window.record(unhealthy, durationMs, nowMs);
+    let reason: string | undefined;
     for (const check of settings.checks) {
-      if (check.fires(window, this.consecutiveFailures)) {
-        return check.reason(window, this.consecutiveFailures);
-      }
+      if (!check.fires(this)) continue;
+      reason = check.reason(this);
+      break;
     }
-    if (!settings.adaptive || !this.baseline) return undefined;
-    const deviation = this.baseline.deviation(settings.adaptive, window);
-    this.baseline.record(settings.adaptive, window, !healthy, durationMs);
-    return deviation;
+    if (baseline !== undefined && settings.adaptive !== undefined) {
+      baseline.record(settings.adaptive.baselineCalls, window.calls, unhealthy, durationMs);
+    }
+    return reason;
   }
 
   /** The calls are forgotten; what is normal is not. */
@@ -47,30 +54,38 @@ export class Evidence {
     this.consecutiveFailures = 0;
   }
 
-  reset(): void {
+  reset(settings: Settings): void {
     this.clear();
-    this.baseline = this.settings.adaptive && new Baseline();
+    this.baseline = settings.adaptive && new Baseline();
   }
 
-  reconfigure(settings: Settings, nowMs: number): void {
-    this.window = replaceWindow(this.window, this.settings.window, settings.window, nowMs);
+  /** A window of another shape begins empty. */
+  reconfigure(old: Settings, settings: Settings, nowMs: number): void {
+    if (!sameSpec(old.window, settings.window)) this.window = createWindow(settings.window, nowMs);
     this.baseline = settings.adaptive && (this.baseline ?? new Baseline());
-    this.settings = settings;
   }
 
-  restore(known: CircuitSnapshot, nowMs: number): void {
-    this.window = createWindow(this.settings.window, Math.min(known.takenAtMs, nowMs));
-    refillWindow(this.window, this.settings, known, nowMs);
-    this.consecutiveFailures = known.consecutiveFailures;
-    if (known.baseline) this.baseline?.restore(known.baseline);
+  /** Begins empty, with the averages of an earlier process. */
+  restore(baseline: BaselineSnapshot | undefined): void {
+    this.clear();
+    if (baseline !== undefined) this.baseline?.restore(baseline);
   }
 
-  snapshot(nowMs: number): Pick<CircuitSnapshot, 'window' | 'consecutiveFailures' | 'baseline'> {
+  snapshot(
+    settings: Settings,
+    nowMs: number,
+  ): Pick<CircuitSnapshot, 'window' | 'consecutiveFailures' | 'baseline'> {
     this.window.roll(nowMs);
     return {
-      window: describeWindow(this.window, this.settings),
+      window: describeWindow(this.window, settings),
       consecutiveFailures: this.consecutiveFailures,
       ...(this.baseline && { baseline: this.baseline.snapshot() }),
     };
   }
+}
+
+/** How many failures stand in a row after one more outcome, which is not `ignored`; an overload neither adds nor resets. */
+export function consecutiveAfter(count: number, outcome: Outcome): number {
+  if (outcome === 'failure') return count + 1;
+  return outcome === 'overload' ? count : 0;
 }

@@ -1,6 +1,35 @@
-export { type AdaptiveOptions, adaptive } from './trip/adaptive.js';
+export { defaults, type ResolvedOptions } from './options/resolve.js';
+export { adaptive } from './trip/adaptive.js';
 export { consecutiveFailures } from './trip/consecutive-failures.js';
 export { failureRate } from './trip/failure-rate.js';
 export { latencyPercentile } from './trip/latency-percentile.js';
 export { slowRate } from './trip/slow-rate.js';
-export type * from './types.js';
+export {
+  type AdaptiveOptions,
+  type AdaptiveRule,
+  type BaselineSnapshot,
+  type Circuit,
+  type CircuitMode,
+  type CircuitOptions,
+  type CircuitSnapshot,
+  type CircuitStateName,
+  type ConcurrencyOptions,
+  type ConsecutiveFailuresRule,
+  type ExecuteOptions,
+  type FailureRateRule,
+  type HalfOpenOptions,
+  type IsolationHandle,
+  type Jitter,
+  type LatencyPercentileRule,
+  type OpenOptions,
+  type Permit,
+  type RampOptions,
+  REJECTION_REASONS,
+  type Rejection,
+  type RejectionReason,
+  type SlowRateRule,
+  type ThrottleOptions,
+  type TripRule,
+  type TripRuleName,
+  type WindowOptions,
+} from './types.js';

@@ -1,8 +1,11 @@
-import type { ResolvedOpen } from './options.js';
+import type { ResolvedOpen } from './options/resolve.js';
 
-/** For how long the circuit stays open at its `attempt`th opening (from 1) since it was last fully recovered. */
-export function openTimeMs(open: ResolvedOpen, attempt: number, random: () => number): number {
-  const fullMs = Math.min(open.maxMs, open.baseMs * open.multiplier ** (attempt - 1));
+/**
+ * For how long the circuit stays open, in milliseconds.
+ * @param openings how often it has opened since it was last closed, this time included
+ */
+export function openTimeMs(open: ResolvedOpen, openings: number, random: () => number): number {
+  const fullMs = Math.min(open.maxMs, open.baseMs * open.multiplier ** (openings - 1));
   switch (open.jitter) {
     case 'none':
       return fullMs;
@@ -13,7 +16,7 @@ export function openTimeMs(open: ResolvedOpen, attempt: number, random: () => nu
   }
 }
 
-/** How long a server's push-back is heard: nothing that is not a positive number, and never more than the cap. */
-export function heardPushbackMs(open: ResolvedOpen, pushbackMs: number | undefined): number {
+/** A server's push-back within its cap; 0 for anything that is not a positive number. */
+export function cappedPushbackMs(open: ResolvedOpen, pushbackMs: number | undefined): number {
   return pushbackMs !== undefined && pushbackMs > 0 ? Math.min(pushbackMs, open.maxPushbackMs) : 0;
 }

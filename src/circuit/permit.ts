@@ -1,9 +1,10 @@
 import type { Outcome } from '../classify/outcome.js';
 import type { Permit } from './types.js';
 
-/** Whoever hears how a permit's call ended. */
+/** The circuit that a permit is given back to. */
 export interface PermitOwner {
   settled(permit: CircuitPermit, outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void;
+  withdrawn(permit: CircuitPermit): void;
 }
 
 /** The one object that an admitted call costs. */
@@ -31,6 +32,13 @@ export class CircuitPermit implements Permit {
     this.#owner = undefined;
     owner.settled(this, outcome, durationMs, pushbackMs);
   }
+
+  withdraw(): void {
+    const owner = this.#owner;
+    if (owner === undefined) return;
+    this.#owner = undefined;
+    owner.withdrawn(this);
+  }
 }
 
 /** The permit of every call while the mode is `off`. */
@@ -39,4 +47,5 @@ export const UNRECORDED: Permit = Object.freeze({
   generation: 0,
   probe: false,
   settle: () => {},
+  withdraw: () => {},
 });

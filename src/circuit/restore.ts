@@ -1,14 +1,17 @@
 import { checkInteger, checkNumber, checkOneOf } from '../checks.js';
 import { OUTCOMES } from '../classify/outcome.js';
 import { invalid } from '../errors.js';
-import { CIRCUIT_MODES, type ResolvedOptions } from './options.js';
+import type { ResolvedOptions } from './options/resolve.js';
 import { Ramp } from './ramp.js';
-import type { Settings } from './settings.js';
 import type { State } from './state.js';
-import { nearestRank } from './trip/latency-percentile.js';
+import type { BaselineSnapshot } from './trip/baseline.js';
 import { type CircuitSnapshot, type CircuitStateName, REJECTION_REASONS } from './types.js';
-import { COARSE_BITS, encodeLatency, leastMs } from './window/latency-code.js';
-import type { Window } from './window/window.js';
+
+/** What a circuit takes over from a snapshot. */
+export type RestorableSnapshot = Pick<
+  CircuitSnapshot,
+  'takenAtMs' | 'state' | 'sinceMs' | 'openings' | 'openUntilMs' | 'totals' | 'lastTrip' | 'baseline'
+>;
 
 const STATES: readonly CircuitStateName[] = ['closed', 'open', 'half-open', 'recovering'];
 
@@ -20,11 +23,6 @@ function isFields(value: unknown): value is Fields {
 
 function fields(field: string, value: unknown): Fields {
   if (!isFields(value)) throw invalid(field, 'an object', value);
-  return value;
-}
-
-function text(field: string, value: unknown): string {
-  if (typeof value !== 'string') throw invalid(field, 'a string', value);
   return value;
 }
 
@@ -49,31 +47,22 @@ function isComplete<Name extends string>(
 }
 
 /**
- * Checks that a value, most often out of JSON, is a snapshot. Unknown fields are let through: a newer version may
- * have written them.
+ * Checks what a circuit takes over from a snapshot, which most often comes out of JSON. Other fields are not looked at: a
+ * newer version may have written them.
  * @param field how an error names the snapshot
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
-export function parseSnapshot(value: unknown, field = 'snapshot'): CircuitSnapshot {
+export function parseSnapshot(value: unknown, field = 'snapshot'): RestorableSnapshot {
   const given = fields(field, value);
   if (given.version !== 1) throw invalid(`${field}.version`, '1', given.version);
   const state = checkOneOf(`${field}.state`, given.state, STATES);
   const totals = fields(`${field}.totals`, given.totals);
   return {
-    version: 1,
-    key: text(`${field}.key`, given.key),
-    engine: text(`${field}.engine`, given.engine),
     takenAtMs: checkNumber(`${field}.takenAtMs`, given.takenAtMs, 0),
     state,
-    mode: checkOneOf(`${field}.mode`, given.mode, CIRCUIT_MODES),
-    isolated: checkInteger(`${field}.isolated`, given.isolated, 0),
     sinceMs: checkNumber(`${field}.sinceMs`, given.sinceMs, 0),
-    attempt: checkInteger(`${field}.attempt`, given.attempt, 0),
+    openings: checkInteger(`${field}.openings`, given.openings, 0),
     openUntilMs: state === 'open' ? checkNumber(`${field}.openUntilMs`, given.openUntilMs, 0) : null,
-    generation: checkInteger(`${field}.generation`, given.generation, 0),
-    inFlight: checkInteger(`${field}.inFlight`, given.inFlight, 0),
-    window: parseWindow(`${field}.window`, given.window),
-    consecutiveFailures: checkInteger(`${field}.consecutiveFailures`, given.consecutiveFailures, 0),
     totals: {
       admitted: checkInteger(`${field}.totals.admitted`, totals.admitted, 0),
       outcomes: counts(`${field}.totals.outcomes`, totals.outcomes, OUTCOMES),
@@ -86,36 +75,17 @@ export function parseSnapshot(value: unknown, field = 'snapshot'): CircuitSnapsh
   };
 }
 
-function parseWindow(field: string, value: unknown): CircuitSnapshot['window'] {
-  const window = fields(field, value);
-  const calls = checkInteger(`${field}.calls`, window.calls, 0);
-  const latency = window.latencyMs === null ? null : fields(`${field}.latencyMs`, window.latencyMs);
-  return {
-    calls,
-    unhealthy: checkInteger(`${field}.unhealthy`, window.unhealthy, 0, calls),
-    failureRate: checkNumber(`${field}.failureRate`, window.failureRate, 0, 1),
-    slowRate: window.slowRate === null ? null : checkNumber(`${field}.slowRate`, window.slowRate, 0, 1),
-    latencyMs: latency && {
-      p50: checkNumber(`${field}.latencyMs.p50`, latency.p50, 0),
-      p90: checkNumber(`${field}.latencyMs.p90`, latency.p90, 0),
-      p99: checkNumber(`${field}.latencyMs.p99`, latency.p99, 0),
-    },
-  };
-}
-
 function parseLastTrip(field: string, value: unknown): CircuitSnapshot['lastTrip'] {
   if (value === null) return null;
-  const trip = fields(field, value);
-  return {
-    atMs: checkNumber(`${field}.atMs`, trip.atMs, 0),
-    reason: text(`${field}.reason`, trip.reason),
-  };
+  const { atMs, reason } = fields(field, value);
+  if (typeof reason !== 'string') throw invalid(`${field}.reason`, 'a string', reason);
+  return { atMs: checkNumber(`${field}.atMs`, atMs, 0), reason };
 }
 
 /** Latencies span 31 doublings; more than the square of that would keep the rule from ever firing again. */
 const MOST_VARIANCE = 31 ** 2;
 
-function parseBaseline(field: string, value: unknown): NonNullable<CircuitSnapshot['baseline']> {
+function parseBaseline(field: string, value: unknown): BaselineSnapshot {
   const baseline = fields(field, value);
   return {
     calls: checkInteger(`${field}.calls`, baseline.calls, 0),
@@ -125,19 +95,28 @@ function parseBaseline(field: string, value: unknown): NonNullable<CircuitSnapsh
   };
 }
 
-/** The state that a circuit goes on in. */
+/**
+ * The state that a circuit goes on in. The wall clock may have been set since the snapshot was taken, or be another
+ * machine's: no state is older than it can be, and none waits longer than it still had to when the snapshot was taken.
+ * @param nowMs by the monotonic clock, as all times of a state
+ * @param aheadMs how far the epoch is ahead of it
+ */
 export function restoredState(
-  known: CircuitSnapshot,
+  known: RestorableSnapshot,
   { open, recovering }: ResolvedOptions,
   nowMs: number,
+  aheadMs: number,
 ): State {
-  const sinceMs = Math.min(known.sinceMs, nowMs);
+  const sinceMs = restoredSinceMs(known, nowMs, aheadMs);
   switch (known.state) {
     case 'open': {
-      // a snapshot from a machine whose clock is wrong must not hold the circuit open for years
-      const latestMs = nowMs + Math.max(open.maxMs, open.maxPushbackMs);
-      const untilMs = Math.max(sinceMs, Math.min(known.openUntilMs ?? nowMs, latestMs));
-      return { name: 'open', sinceMs, untilMs };
+      const untilMs = known.openUntilMs ?? 0;
+      const leftMs = Math.min(
+        untilMs - aheadMs - nowMs,
+        untilMs - known.takenAtMs,
+        Math.max(open.maxMs, open.maxPushbackMs),
+      );
+      return { name: 'open', sinceMs, untilMs: nowMs + Math.max(0, leftMs) };
     }
     case 'half-open':
       // its probes were another process's: the next call is a new one
@@ -150,57 +129,7 @@ export function restoredState(
   }
 }
 
-/** A time window takes any number; the rates need no more than this. */
-const MOST_IN_TIME = 100_000;
-
-/**
- * Fills an empty window, rolled to when the snapshot was taken, with calls such as a snapshot tells of: as many (at most
- * what fits), as unhealthy, spread evenly. Latencies are rebuilt from the percentiles, the value between two being the
- * lower one (0 below the median), and each the least that is told as this percentile, so that no rule fires on what
- * nobody measured.
- * Which call was which, and in what order, is lost.
- */
-export function refillWindow(
-  window: Window,
-  settings: Settings,
-  known: CircuitSnapshot,
-  nowMs: number,
-): void {
-  const spec = settings.window.window;
-  const told = known.window.latencyMs;
-  // a snapshot tells the middle of a step of its window's latencies: in a time window of a coarse one
-  const steps = spec.type === 'time' ? -1 << COARSE_BITS : -1;
-  const leastOf = (ms: number) => leastMs(encodeLatency(ms) & steps);
-  const latencyMs = told && { p50: leastOf(told.p50), p90: leastOf(told.p90), p99: leastOf(told.p99) };
-  const atMs = Math.min(known.takenAtMs, nowMs);
-  const calls = Math.min(known.window.calls, spec.type === 'count' ? spec.size : MOST_IN_TIME);
-  const unhealthy = calls === 0 ? 0 : Math.floor((calls * known.window.unhealthy) / known.window.calls);
-  // coprime to calls, so that fast and slow calls are mixed but each rank is used once
-  const stride = coprimeStride(calls);
-  for (let i = 0; i < calls; i++) {
-    const isUnhealthy = Math.floor(((i + 1) * unhealthy) / calls) > Math.floor((i * unhealthy) / calls);
-    const rank = 1 + ((i * stride) % calls);
-    window.record(isUnhealthy, latencyMs === null ? 0 : latencyAt(latencyMs, rank, calls), atMs);
-  }
-  window.roll(nowMs);
-}
-
-function latencyAt(
-  latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number },
-  rank: number,
-  calls: number,
-): number {
-  if (rank >= nearestRank(99, calls)) return latencyMs.p99;
-  if (rank >= nearestRank(90, calls)) return latencyMs.p90;
-  return rank >= nearestRank(50, calls) ? latencyMs.p50 : 0;
-}
-
-function coprimeStride(calls: number): number {
-  let stride = Math.max(1, Math.floor(calls * 0.618));
-  while (gcd(stride, calls) > 1) stride += 1;
-  return stride;
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
+/** Since when a circuit is in the state of a snapshot, by the monotonic clock of this process. */
+export function restoredSinceMs(known: RestorableSnapshot, nowMs: number, aheadMs: number): number {
+  return Math.min(known.sinceMs - aheadMs, nowMs);
 }

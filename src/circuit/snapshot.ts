@@ -1,4 +1,4 @@
-import type { Settings } from './settings.js';
+import type { Settings } from './options/settings.js';
 import type { CircuitSnapshot } from './types.js';
 import type { Window } from './window/window.js';
 

@@ -13,12 +13,8 @@ export class Totals {
   private failure = 0;
   private overload = 0;
   private ignored = 0;
-  private open = 0;
-  private halfOpen = 0;
-  private recovering = 0;
-  private isolated = 0;
-  private concurrency = 0;
-  private throttled = 0;
+  /** Most circuits never reject a call: the counters are made with the first rejection. */
+  private rejections: Rejections | undefined;
 
   settled(outcome: Outcome, times = 1): void {
     switch (outcome) {
@@ -39,7 +35,57 @@ export class Totals {
     }
   }
 
-  rejected(reason: RejectionReason, times = 1): void {
+  rejected(reason: RejectionReason): void {
+    this.rejections ??= new Rejections();
+    this.rejections.add(reason, 1);
+  }
+
+  /** Goes on from what an earlier process counted. */
+  add(earlier: TotalsSnapshot): void {
+    this.admitted += earlier.admitted;
+    this.stale += earlier.stale;
+    this.opened += earlier.opened;
+    const { outcomes, rejected } = earlier;
+    this.settled('success', outcomes.success);
+    this.settled('caller-error', outcomes['caller-error']);
+    this.settled('failure', outcomes.failure);
+    this.settled('overload', outcomes.overload);
+    this.settled('ignored', outcomes.ignored);
+    this.rejections ??= new Rejections();
+    this.rejections.add('CIRCUIT_OPEN', rejected.CIRCUIT_OPEN);
+    this.rejections.add('HALF_OPEN', rejected.HALF_OPEN);
+    this.rejections.add('RECOVERING', rejected.RECOVERING);
+    this.rejections.add('ISOLATED', rejected.ISOLATED);
+    this.rejections.add('CONCURRENCY_LIMIT', rejected.CONCURRENCY_LIMIT);
+    this.rejections.add('THROTTLED', rejected.THROTTLED);
+  }
+
+  snapshot(): TotalsSnapshot {
+    return {
+      admitted: this.admitted,
+      outcomes: {
+        success: this.success,
+        'caller-error': this.callerError,
+        failure: this.failure,
+        overload: this.overload,
+        ignored: this.ignored,
+      },
+      rejected: (this.rejections ?? NO_REJECTIONS).snapshot(),
+      stale: this.stale,
+      opened: this.opened,
+    };
+  }
+}
+
+class Rejections {
+  private open = 0;
+  private halfOpen = 0;
+  private recovering = 0;
+  private isolated = 0;
+  private concurrency = 0;
+  private throttled = 0;
+
+  add(reason: RejectionReason, times: number): void {
     switch (reason) {
       case 'CIRCUIT_OPEN':
         this.open += times;
@@ -61,45 +107,16 @@ export class Totals {
     }
   }
 
-  /** Goes on from what an earlier process counted. */
-  add(earlier: TotalsSnapshot): void {
-    this.admitted += earlier.admitted;
-    this.stale += earlier.stale;
-    this.opened += earlier.opened;
-    const { outcomes, rejected } = earlier;
-    this.settled('success', outcomes.success);
-    this.settled('caller-error', outcomes['caller-error']);
-    this.settled('failure', outcomes.failure);
-    this.settled('overload', outcomes.overload);
-    this.settled('ignored', outcomes.ignored);
-    this.rejected('CIRCUIT_OPEN', rejected.CIRCUIT_OPEN);
-    this.rejected('HALF_OPEN', rejected.HALF_OPEN);
-    this.rejected('RECOVERING', rejected.RECOVERING);
-    this.rejected('ISOLATED', rejected.ISOLATED);
-    this.rejected('CONCURRENCY_LIMIT', rejected.CONCURRENCY_LIMIT);
-    this.rejected('THROTTLED', rejected.THROTTLED);
-  }
-
-  snapshot(): TotalsSnapshot {
+  snapshot(): TotalsSnapshot['rejected'] {
     return {
-      admitted: this.admitted,
-      outcomes: {
-        success: this.success,
-        'caller-error': this.callerError,
-        failure: this.failure,
-        overload: this.overload,
-        ignored: this.ignored,
-      },
-      rejected: {
-        CIRCUIT_OPEN: this.open,
-        HALF_OPEN: this.halfOpen,
-        RECOVERING: this.recovering,
-        ISOLATED: this.isolated,
-        CONCURRENCY_LIMIT: this.concurrency,
-        THROTTLED: this.throttled,
-      },
-      stale: this.stale,
-      opened: this.opened,
+      CIRCUIT_OPEN: this.open,
+      HALF_OPEN: this.halfOpen,
+      RECOVERING: this.recovering,
+      ISOLATED: this.isolated,
+      CONCURRENCY_LIMIT: this.concurrency,
+      THROTTLED: this.throttled,
     };
   }
 }
+
+const NO_REJECTIONS = new Rejections();

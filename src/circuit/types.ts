@@ -1,7 +1,25 @@
 import type { Outcome } from '../classify/outcome.js';
-import type { CircuitMode, CircuitOptions } from './option-types.js';
+import type { CircuitMode, CircuitOptions } from './options/circuit-options.js';
+import type { BaselineSnapshot } from './trip/baseline.js';
 
-export type * from './option-types.js';
+export type {
+  CircuitMode,
+  CircuitOptions,
+  ConcurrencyOptions,
+  HalfOpenOptions,
+  Jitter,
+  OpenOptions,
+  RampOptions,
+  ThrottleOptions,
+  WindowOptions,
+} from './options/circuit-options.js';
+export type { AdaptiveOptions, AdaptiveRule } from './trip/adaptive.js';
+export type { BaselineSnapshot } from './trip/baseline.js';
+export type { ConsecutiveFailuresRule } from './trip/consecutive-failures.js';
+export type { FailureRateRule } from './trip/failure-rate.js';
+export type { LatencyPercentileRule } from './trip/latency-percentile.js';
+export type { TripRule, TripRuleName } from './trip/rules.js';
+export type { SlowRateRule } from './trip/slow-rate.js';
 
 /** The states of a circuit. `isolate()` lies over them, `mode` beside them. */
 export type CircuitStateName = 'closed' | 'open' | 'half-open' | 'recovering';
@@ -15,6 +33,7 @@ export type RejectionReason =
   | 'CONCURRENCY_LIMIT'
   | 'THROTTLED';
 
+/** Every {@link RejectionReason}. */
 export const REJECTION_REASONS: readonly RejectionReason[] = [
   'CIRCUIT_OPEN',
   'HALF_OPEN',
@@ -24,7 +43,7 @@ export const REJECTION_REASONS: readonly RejectionReason[] = [
   'THROTTLED',
 ];
 
-/** What `acquire()` gives an admitted call. Settled exactly once: a second `settle` does nothing. */
+/** What `acquire()` gives an admitted call. Settled or withdrawn exactly once: the second time does nothing. */
 export interface Permit {
   readonly admitted: true;
   /** The circuit's generation when it was issued; it bumps with each transition. */
@@ -32,18 +51,23 @@ export interface Permit {
   /** Whether this call is a probe of a half-open circuit. */
   readonly probe: boolean;
   /**
-   * Says how the call ended.
-   * @param durationMs how long it took; what is slow is the trip rules' to say
-   * @param pushbackMs how long the server asked to be left alone, where it did; only failures and overloads are heard
+   * Records how the call ended.
+   * @param durationMs how long it took; the trip rules say what is slow
+   * @param pushbackMs for how long the server asked for no calls, where it did; counts only with a failure or an overload
    */
   settle(outcome: Outcome, durationMs: number, pushbackMs?: number): void;
+  /**
+   * In place of `settle`: the call did not go out after all, because something behind the circuit refused it. What the
+   * permit held, a probe's slot or its share of a ramp, is free for another call. Totals count it as `ignored`.
+   */
+  withdraw(): void;
 }
 
 /** What `acquire()` gives a call that is not admitted. A plain value, never thrown. */
 export interface Rejection {
   readonly admitted: false;
   readonly reason: RejectionReason;
-  /** After how long it may be worth trying again; 0 where nobody can tell. */
+  /** After how long a call may be worth trying again, in milliseconds; 0 where that is not known. */
   readonly retryAfterMs: number;
 }
 
@@ -71,24 +95,31 @@ export interface Circuit {
   readonly key: string;
   /** The state at this moment: reading it may move an open circuit, whose time is over, to half-open. */
   readonly state: CircuitStateName;
-  /** May this call go out? Never throws. */
+  /** Admits a call or rejects it. Never throws. */
   acquire(): Permit | Rejection;
   /** Can be set while running. */
   mode: CircuitMode;
+  /** Calls admitted and not yet settled. */
+  readonly inFlight: number;
+  /** Handles that hold it isolated. */
+  readonly isolated: number;
   /** Rejects everything until every handle is released. */
   isolate(): IsolationHandle;
-  /** Back to closed with an empty window and attempt 0; permits in flight become stale. */
+  /** Back to closed with an empty window and no openings; permits in flight become stale. */
   reset(): void;
+  /** Everything that it knows, as plain JSON. */
   snapshot(): CircuitSnapshot;
   /**
-   * Takes over what a snapshot knew, so that a restarted process does not start blind. One that is bad changes nothing.
+   * Takes over the state, openings, the end of the open time, the adaptive rule's averages and the totals of a snapshot, so
+   * that a restarted process does not start blind. The window starts empty. A bad snapshot changes nothing.
    * @param field how an error names the snapshot. @default 'snapshot'
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, when it is not a snapshot, or FAILSOFT_UNSUPPORTED by
    *   engines that cannot
    */
   restore(snapshot: unknown, field?: string): void;
   /**
-   * Puts new settings in force and keeps what has been counted where that makes sense.
+   * Puts new settings in force. What is left out has its default again, but for the mode, which stays. State and counts
+   * stay; a window whose shape changes (its type, its length, the durations that the trip rules ask about) starts empty.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by engines that cannot
    */
   reconfigure(options: CircuitOptions): void;
@@ -98,13 +129,13 @@ export interface Circuit {
    */
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
   /**
-   * Lets go of what the engine holds for it (listeners, timers). Whoever drops a circuit calls it; calls that still come
-   * pass, unrecorded. Absent where there is nothing to let go of.
+   * Lets go of what the engine holds for it (listeners, timers); to be called when a circuit is dropped. Absent where there
+   * is nothing to let go of.
    */
   close?(): void;
 }
 
-/** Everything a circuit knows, as plain JSON. Times are milliseconds since the epoch, by the circuit's clock. */
+/** Everything a circuit knows, as plain JSON. Times are milliseconds since the epoch, by the wall clock. */
 export interface CircuitSnapshot {
   readonly version: 1;
   readonly key: string;
@@ -114,9 +145,10 @@ export interface CircuitSnapshot {
   readonly mode: CircuitMode;
   /** Handles that hold it isolated. */
   readonly isolated: number;
+  /** Since when it is in its state. */
   readonly sinceMs: number;
-  /** How often it opened since it was last fully recovered. */
-  readonly attempt: number;
+  /** How often it has opened since it was last closed. */
+  readonly openings: number;
   /** When an open circuit will admit a probe; null in other states. */
   readonly openUntilMs: number | null;
   readonly generation: number;
@@ -147,14 +179,4 @@ export interface CircuitSnapshot {
   readonly concurrencyLimit?: number;
   /** What the adaptive rule holds for normal; only where one is set. */
   readonly baseline?: BaselineSnapshot;
-}
-
-/** The moving averages of the `adaptive` rule. */
-export interface BaselineSnapshot {
-  readonly calls: number;
-  readonly errorRate: number;
-  /** The geometric mean. */
-  readonly latencyMs: number;
-  /** The variance of the latency's base-2 logarithm. */
-  readonly latencyVariance: number;
 }

@@ -1,13 +1,11 @@
 import type { CircuitEnvironment } from '../circuit/environment.js';
-import type { Circuit, CircuitOptions } from '../circuit/types.js';
+import type { Circuit, CircuitOptions, TripRuleName } from '../circuit/types.js';
 
 export type { CircuitEnvironment };
 
 /** What an engine can do beyond tripping on consecutive failures or a failure rate and probing once. */
 export interface EngineCapabilities {
-  readonly tripRules: ReadonlySet<
-    'consecutive-failures' | 'failure-rate' | 'slow-rate' | 'latency-percentile' | 'adaptive'
-  >;
+  readonly tripRules: ReadonlySet<TripRuleName>;
   readonly windows: ReadonlySet<'count' | 'time'>;
   /** `halfOpen.permittedProbes` or `successThreshold` above 1. */
   readonly severalProbes: boolean;
@@ -42,4 +40,5 @@ export interface Engine {
   configure(options: CircuitOptions | undefined, field: string): CircuitFactory;
 }
 
+/** Makes the circuit of a key. */
 export type CircuitFactory = (key: string, environment: CircuitEnvironment) => Circuit;

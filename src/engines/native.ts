@@ -1,6 +1,7 @@
-import { NativeCircuit } from '../circuit/circuit.js';
-import { compileSettings } from '../circuit/settings.js';
-import { ThrottleCircuit } from '../circuit/throttle.js';
+import { MachineCircuit } from '../circuit/machine-circuit.js';
+import { NativeMachine } from '../circuit/native-machine.js';
+import { compileSettings } from '../circuit/options/settings.js';
+import { ThrottleMachine } from '../circuit/throttle-machine.js';
 import type { Engine } from './engine.js';
 
 /** failsoft's own circuits, the default: every rule and window, and the least cost per call. */
@@ -29,8 +30,10 @@ export const nativeEngine: Engine = Object.freeze<Engine>({
   configure(options, field) {
     const settings = compileSettings(options, field);
     const { throttle } = settings.options;
-    return throttle === false
-      ? (key, environment) => new NativeCircuit(key, settings, environment)
-      : (key, environment) => new ThrottleCircuit(key, settings, throttle, environment);
+    const machineOf =
+      throttle === false
+        ? (circuit: MachineCircuit) => new NativeMachine(circuit, settings)
+        : (circuit: MachineCircuit) => new ThrottleMachine(circuit, settings, throttle);
+    return (key, environment) => new MachineCircuit(key, settings.options, environment, machineOf);
   },
 });

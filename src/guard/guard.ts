@@ -9,13 +9,10 @@ import type { Engine } from '../engines/engine.js';
 import { nativeEngine } from '../engines/native.js';
 import { FailsoftError, invalid } from '../errors.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
-
 import { splitKey } from '../key/circuit-key.js';
 import { asKeyPart } from '../key/key-part.js';
-
 import { type ProvenanceMemory, provenanceMemory } from '../status/provenance.js';
-
-import { Emitter, type Listener } from '../telemetry/emitter.js';
+import { guardEmitter, type Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import { checkCallOptions } from './call-options.js';
 import { CircuitRegistry } from './circuit-registry.js';
@@ -113,7 +110,7 @@ class InterceptorGuard implements Guard {
   readonly #registry: CircuitRegistry;
   readonly #fallbacks: FallbackRegistry | undefined;
   readonly #clock: Clock;
-  readonly #events = new Emitter<GuardEvents>();
+  readonly #events = guardEmitter();
   readonly #mark = Object.freeze([this]);
   readonly #provenance: ProvenanceMemory | undefined;
   #closed = false;
@@ -141,7 +138,7 @@ class InterceptorGuard implements Guard {
     checkFunction('options.clock.now', this.#clock?.now);
     checkFunction('options.clock.setTimer', this.#clock.setTimer);
     this.#fallbacks = fallbacks;
-    this.#settings = new SettingsResolver(engine, general, methods);
+    this.#settings = new SettingsResolver(engine, general, methods, this.#events.warnings);
     this.#registry = new CircuitRegistry(checkInteger('options.maxCircuits', maxCircuits, 1), {
       clock: this.#clock,
       random: checkFunction('options.random', random ?? Math.random),
@@ -173,7 +170,7 @@ class InterceptorGuard implements Guard {
   }
 
   on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void {
-    checkOneOf('on(event)', event, ['transition', 'isolation', 'degraded']);
+    checkOneOf('on(event)', event, ['transition', 'isolation', 'degraded', 'warning']);
     return this.#events.on(event, checkFunction('on(listener)', listener));
   }
 

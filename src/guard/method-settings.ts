@@ -5,7 +5,7 @@ import type { ClassifyOptions } from '../classify/rule.js';
 import type { CircuitFactory, Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
 import { type KeyBy, type KeyPart, perMethod } from '../key/key-by.js';
-import { warn } from '../telemetry/emitter.js';
+import { Warnings } from '../telemetry/warnings.js';
 import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js';
 import { isUnguarded } from './unguarded.js';
 
@@ -130,10 +130,20 @@ export class SettingsResolver {
   readonly #engine: Engine;
   readonly #general: MethodOptions;
   readonly #rules: readonly { rule: MethodRule; matcher: Matcher; field: string }[];
+  readonly #warnings: Warnings;
 
-  /** @throws FailsoftError naming the option */
-  constructor(engine: Engine, general: MethodOptions, rules: readonly MethodRule[]) {
+  /**
+   * @param warnings gets the errors of the user's functions
+   * @throws FailsoftError naming the option
+   */
+  constructor(
+    engine: Engine,
+    general: MethodOptions,
+    rules: readonly MethodRule[],
+    warnings = new Warnings(),
+  ) {
     this.#engine = engine;
+    this.#warnings = warnings;
     this.#general = general;
     if (!Array.isArray(rules)) throw invalid('methods', 'an array of settings', rules);
     this.#rules = rules.map((rule, index) => {
@@ -194,7 +204,7 @@ export class SettingsResolver {
       circuit: this.#engine.configure(options.circuit, `${field}.circuit`),
       parent: this.#parent(options, `${field}.parentCircuit`),
       classifier: new Classifier(classify, `${field}.classify`, (error) =>
-        warn(error, `classify of ${path}`),
+        this.#warnings.report(error, `classify of ${path}`),
       ),
       keyPart: keyBy.forMethod(path),
       defaultDeadlineMs,

@@ -1,60 +1,79 @@
-import { inspect } from 'node:util';
+import type { GuardEvents } from './events.js';
+import { Warnings, warn } from './warnings.js';
+
+export { warn };
 
 /** A listener of one event. What it throws, or a promise of it rejects with, never reaches a call. */
 export type Listener<E> = (event: E) => void;
 
+/** One `on()`: the same listener may be subscribed several times, and each time ends alone. */
+interface Subscription {
+  readonly listener: Listener<never>;
+}
+
 /**
  * Gives events to listeners, in the order in which they subscribed. A listener that throws is reported as a process
- * warning (`FailsoftWarning`) that names the event, the others still hear it.
+ * warning (`FailsoftWarning`) that names the event; the others get the event all the same.
  */
 export class Emitter<Events extends object> {
-  readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
+  readonly warnings: Warnings;
+  readonly #subscriptions = new Map<keyof Events, Set<Subscription>>();
+
+  constructor(warnings = new Warnings()) {
+    this.warnings = warnings;
+  }
 
   /** @returns a function that unsubscribes */
   on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {
-    const listeners = this.#listeners.get(name) ?? new Set();
-    listeners.add(listener);
-    this.#listeners.set(name, listeners);
-    return () => listeners.delete(listener);
+    const subscriptions = this.#subscriptions.get(name) ?? new Set();
+    const subscription: Subscription = { listener };
+    subscriptions.add(subscription);
+    this.#subscriptions.set(name, subscriptions);
+    return () => subscriptions.delete(subscription);
   }
 
-  /** Whether anybody listens: an event that nobody hears need not be made. */
-  hears(name: keyof Events): boolean {
-    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  /** An event without listeners need not be made. */
+  hasListeners(name: keyof Events): boolean {
+    return (this.#subscriptions.get(name)?.size ?? 0) > 0;
   }
 
   emit<K extends keyof Events>(name: K, event: Events[K] & object): void {
-    for (const listener of this.#listeners.get(name) ?? []) {
+    const subscriptions = this.#subscriptions.get(name);
+    if (subscriptions === undefined) return;
+    // of a copy: a listener may subscribe another one, which gets the next event
+    for (const subscription of [...subscriptions]) {
+      if (!subscriptions.has(subscription)) continue;
       try {
-        const result: unknown = (listener as Listener<Events[K]>)(event);
-        if (result instanceof Promise) result.catch((error: unknown) => warn(error, listenerOf(name, event)));
+        const result: unknown = (subscription.listener as Listener<Events[K]>)(event);
+        if (result instanceof Promise) result.catch((error: unknown) => this.#report(error, name, event));
       } catch (error) {
-        warn(error, listenerOf(name, event));
+        this.#report(error, name, event);
       }
     }
   }
 
+  #report(error: unknown, name: keyof Events, event: object): void {
+    const source = `a listener of '${String(name)}'`;
+    // a listener of warnings would be called for what it has thrown itself
+    if (name === 'warning') warn(error, source);
+    else this.warnings.report(error, source, aboutOf(event));
+  }
+
   clear(): void {
-    this.#listeners.clear();
+    for (const subscriptions of this.#subscriptions.values()) subscriptions.clear();
   }
 }
 
-/** Which listener it was, for whoever reads the warning: the event, and the circuit or method that it is about. */
-function listenerOf(name: PropertyKey, event: object): string {
+/** The emitter of a guard: what is reported to its `warnings` is also a `warning` event. */
+export function guardEmitter(): Emitter<GuardEvents> {
+  const events: Emitter<GuardEvents> = new Emitter(
+    new Warnings((warning) => events.emit('warning', warning)),
+  );
+  return events;
+}
+
+/** The circuit or method that an event is about. */
+function aboutOf(event: object): string | undefined {
   const about = 'circuit' in event ? event.circuit : 'method' in event ? event.method : undefined;
-  return `a listener of '${String(name)}'${typeof about === 'string' ? ` (${about})` : ''}`;
-}
-
-/**
- * Tells of an error in a user's function that must not harm the call it was met in.
- * @param where whose error it is
- */
-export function warn(error: unknown, where?: string): void {
-  const message = error instanceof Error ? (error.stack ?? error.message) : textOf(error);
-  process.emitWarning(where === undefined ? message : `${where}: ${message}`, 'FailsoftWarning');
-}
-
-/** Anything can be thrown, also what `String()` itself throws at. */
-function textOf(thrown: unknown): string {
-  return typeof thrown === 'object' ? inspect(thrown) : String(thrown);
+  return typeof about === 'string' ? about : undefined;
 }

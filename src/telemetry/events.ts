@@ -2,28 +2,31 @@ import type { CircuitMode, CircuitStateName } from '../circuit/types.js';
 
 /** A circuit changed its state. Sent after the change. */
 export interface TransitionEvent {
+  /** The circuit's key. */
   readonly circuit: string;
   readonly from: CircuitStateName;
   readonly to: CircuitStateName;
-  /** Which rule fired, with its figures: "slow-rate 0.83 >= 0.80 over 120 calls". */
+  /** Why; of a trip the rule's name with its figures: "slow-rate 0.83 >= 0.80 over 120 calls". */
   readonly reason: string;
-  /** Milliseconds since the epoch. */
+  /** When the change was due, in milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
-  /** How often it opened since it was last fully recovered. */
-  readonly attempt: number;
-  /** For how long it will be open; only when `to` is `open`. */
+  /** How often it has opened since it was last closed. */
+  readonly openings: number;
+  /** For how long it will be open, in milliseconds; only when `to` is `open`. */
   readonly openForMs?: number;
   readonly mode: CircuitMode;
 }
 
 /** A circuit was isolated (handles 0 to 1) or released (1 to 0) by hand. */
 export interface IsolationEvent {
+  /** The circuit's key. */
   readonly circuit: string;
   readonly isolated: boolean;
+  /** Milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
 }
 
-/** What a circuit tells. An engine calls it after the change; the receiver must not throw. */
+/** What a circuit reports. An engine calls it after the change; the receiver must not throw. */
 export interface CircuitListener {
   transition(event: TransitionEvent): void;
   isolation(event: IsolationEvent): void;
@@ -38,9 +41,18 @@ export interface DegradedEvent {
   readonly source: string;
   /** A rejection's reason, a status code's name, or INVALID_ANSWER. */
   readonly cause: string;
-  /** How old the answer is, where it was kept. */
+  /** How old the answer is, in milliseconds, where it was kept. */
   readonly ageMs: number | undefined;
   readonly atMs: number;
+}
+
+/** A function of the user's threw, or its promise was rejected. No call was harmed. */
+export interface WarningEvent {
+  /** Which function it was: "a listener of 'transition'", "keyBy of /package.Service/Method". */
+  readonly source: string;
+  readonly error: unknown;
+  /** How often this source has failed so far, this time included. */
+  readonly count: number;
 }
 
 /** What `guard.on()` can listen to. */
@@ -48,4 +60,5 @@ export interface GuardEvents {
   transition: TransitionEvent;
   isolation: IsolationEvent;
   degraded: DegradedEvent;
+  warning: WarningEvent;
 }

@@ -448,7 +448,8 @@ describe('a unary call', () => {
     server.handlers.unary = failing(status.UNAVAILABLE);
     for (let n = 0; n < 3; n++) expect((await callUnary(client, 'a')).value?.text).toBe('fallback');
     expect(heard).toEqual(['degraded', 'transition', 'degraded', 'degraded']);
-    await expect.poll(() => warnings.filter((name) => name === 'FailsoftWarning').length).toBe(8);
+    // each listener is reported once, however often it throws
+    await expect.poll(() => warnings.filter((name) => name === 'FailsoftWarning').length).toBe(4);
   });
 
   it('is unguarded after close', async () => {

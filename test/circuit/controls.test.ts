@@ -24,8 +24,8 @@ describe('mode', () => {
       for (let i = 0; i < 4; i++) tryCall(i === 0 ? 'success' : 'failure');
       b.clock.advance(4000);
       tryCall('success');
-      const { window, totals, attempt } = b.circuit.snapshot();
-      return { story: b.story(), window, totals, attempt };
+      const { window, totals, openings } = b.circuit.snapshot();
+      return { story: b.story(), window, totals, openings };
     });
     expect(told[1]).toEqual(told[0]);
     expect(told[0]?.story.length).toBeGreaterThan(3);
@@ -173,7 +173,7 @@ describe('reset', () => {
     const from = b.circuit.state;
     b.circuit.reset();
     expect(b.story().at(-1)).toBe(`${from} -> closed: reset`);
-    expect(b.circuit.snapshot()).toMatchObject({ state: 'closed', attempt: 0, openUntilMs: null });
+    expect(b.circuit.snapshot()).toMatchObject({ state: 'closed', openings: 0, openUntilMs: null });
     b.call('failure', 2);
     expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openForMs: 1000 });
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { consecutiveFailures } from '../../src/circuit/index.js';
+import { consecutiveFailures, latencyPercentile, slowRate } from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import { type Bench, bench } from './harness.js';
 
@@ -125,7 +125,73 @@ describe('half-open', () => {
     b.admit();
     b.clock.advance(3_600_000);
     expect(b.admit().probe).toBe(true);
-    expect(b.circuit.snapshot().attempt).toBe(3);
+    expect(b.circuit.snapshot().openings).toBe(3);
+  });
+
+  describe('a slow probe is no success', () => {
+    const trip = [
+      consecutiveFailures({ failures: 1 }),
+      slowRate({ threshold: 0.5, slowThresholdMs: 400, minimumCalls: 10 }),
+      latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 10 }),
+    ];
+
+    it.each([
+      [300, 'closed', 'half-open -> closed: the probe succeeded'],
+      [300.5, 'open', 'half-open -> open: the probe took 300.5 ms, over 300 ms'],
+      [900, 'open', 'half-open -> open: the probe took 900 ms, over 300 ms'],
+    ])('the least that a rule allows decides: %d ms', (durationMs, state, story) => {
+      const b = halfOpen(1, 1, { trip, halfOpen: { probeTimeoutMs: 5000 } });
+      b.call('success', 1, durationMs);
+      expect(b.circuit.state).toBe(state);
+      expect(b.story().at(-1)).toBe(story);
+    });
+
+    it('of several: as many may be slow as may fail', () => {
+      const b = halfOpen(3, 2, { trip });
+      b.call('success', 1, 301);
+      b.call('caller-error', 1, 1);
+      expect(b.circuit.state).toBe('half-open');
+      b.call('caller-error', 1, 301);
+      expect(b.story().at(-1)).toBe(
+        'half-open -> open: 2 of 3 probes failed, the last took 301 ms, over 300 ms',
+      );
+    });
+
+    it('a model that always takes twice the limit opens longer each time, and never recovers', () => {
+      const b = halfOpen(1, 1, { trip });
+      for (let round = 0; round < 5; round++) {
+        b.call('success', 1, 600);
+        b.clock.advance(b.transitions.at(-1)?.openForMs ?? 0);
+      }
+      expect(b.transitions.some(({ to }) => to === 'recovering' || to === 'closed')).toBe(false);
+      expect(b.circuit.snapshot().openings).toBe(6);
+    });
+
+    it('under the settings that half-open began with', () => {
+      const b = halfOpen(1, 1, { trip });
+      const probe = b.admit();
+      b.circuit.reconfigure({ trip: [consecutiveFailures({ failures: 1 })], recovering: false });
+      probe.settle('success', 301);
+      expect(b.circuit.state).toBe('open');
+    });
+  });
+
+  it('a withdrawn probe gives its slot back, once', () => {
+    const b = halfOpen(2, 2);
+    const [first, second] = [b.admit(), b.admit()];
+    b.reject();
+    first.withdraw();
+    first.withdraw();
+    first.settle('failure', 1);
+    const third = b.admit();
+    b.reject();
+    second.settle('success', 1);
+    third.settle('success', 1);
+    expect(b.circuit.snapshot()).toMatchObject({
+      state: 'closed',
+      inFlight: 0,
+      totals: { outcomes: { ignored: 1, failure: 1 } },
+    });
   });
 
   it('three successes are told of', () => {
@@ -185,6 +251,44 @@ describe('the ramp', () => {
     };
     expect(pattern()).toBe(pattern());
     expect(pattern()).toBe('10001001001000100100');
+  });
+
+  it('a withdrawn call pays nothing: the next one goes out in its place', () => {
+    const b = recovering(1e9, 0.2);
+    let out = 0;
+    for (let i = 0; i < 100; i++) {
+      const permit = b.circuit.acquire();
+      // what is behind the circuit refuses four of five
+      if (permit.admitted && i % 5 !== 0) permit.withdraw();
+      else if (permit.admitted) out += 1;
+    }
+    expect(out).toBe(20);
+  });
+
+  it('withdrawn calls do not add up: two go out at once at the most', () => {
+    const b = recovering(1e9, 0.2);
+    for (let i = 0; i < 1000; i++) {
+      const permit = b.circuit.acquire();
+      if (permit.admitted) permit.withdraw();
+    }
+    const admitted = Array.from({ length: 6 }, () => b.circuit.acquire().admitted);
+    expect(admitted).toEqual([true, true, false, false, true, false]);
+  });
+
+  it('a withdrawn call of before the ramp gives nothing back', () => {
+    const b = bench({
+      trip: [consecutiveFailures({ failures: 1 })],
+      open: { baseMs: 1000, jitter: 'none' },
+      recovering: { durationMs: 1e9, initialShare: 0.2 },
+    });
+    const old = Array.from({ length: 9 }, () => b.admit());
+    b.call('failure');
+    b.clock.advance(1000);
+    b.call('success');
+    b.admit();
+    for (const permit of old) permit.withdraw();
+    expect(b.reject().reason).toBe('RECOVERING');
+    expect(b.circuit.snapshot().totals.stale).toBe(9);
   });
 
   it('spreads those who come again over the ramp', () => {

@@ -21,6 +21,7 @@ type Command =
       durationMs: number;
       pushbackMs: number | undefined;
     }
+  | { readonly do: 'withdraw'; which: number }
   | { readonly do: 'advance'; ms: number }
   | { readonly do: 'isolate' }
   | { readonly do: 'release'; which: number }
@@ -97,6 +98,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       ms: oneOf(0, 1, 40, 99, 250, 500, 700, 1000, 2500),
     }),
   },
+  {
+    weight: 5,
+    arbitrary: fc.record({ do: fc.constant('withdraw' as const), which: fc.nat(5) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('isolate' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('release' as const), which: fc.nat(5) }) },
   {
@@ -170,6 +175,13 @@ class Pair {
         model.settle(pair[1], step.outcome, step.durationMs, step.pushbackMs);
         break;
       }
+      case 'withdraw': {
+        const pair = this.permits.at(-1 - (step.which % Math.max(1, this.permits.length)));
+        if (!pair) break;
+        pair[0].withdraw();
+        model.withdraw(pair[1]);
+        break;
+      }
       case 'advance':
         real.clock.advance(step.ms);
         model.advance(step.ms);
@@ -224,7 +236,7 @@ class Pair {
       mode: snapshot.mode,
       isolated: snapshot.isolated,
       generation: snapshot.generation,
-      attempt: snapshot.attempt,
+      openings: snapshot.openings,
       openUntilMs: snapshot.openUntilMs,
       inFlight: snapshot.inFlight,
       calls: snapshot.window.calls,
@@ -242,7 +254,7 @@ class Pair {
       mode: model.mode,
       isolated: model.isolations,
       generation: model.generation,
-      attempt: model.attempt,
+      openings: model.openings,
       openUntilMs: state === 'open' ? model.untilMs : null,
       inFlight: model.permits.filter(({ settled, unrecorded }) => !settled && !unrecorded).length,
       calls: held.length,

@@ -1,5 +1,5 @@
-import { nearestRank } from '../../src/circuit/trip/latency-percentile.js';
 import type { CircuitMode, CircuitStateName, RejectionReason } from '../../src/circuit/types.js';
+import { nearestRank } from '../../src/circuit/window/nearest-rank.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 
 /** The settings that the model knows; a plain subset of `CircuitOptions`. */
@@ -51,7 +51,7 @@ export class Model {
   mode: CircuitMode = 'enforce';
   isolations = 0;
   generation = 0;
-  attempt = 0;
+  openings = 0;
   sinceMs: number;
   untilMs = 0;
   pushbackUntilMs = 0;
@@ -63,6 +63,7 @@ export class Model {
   /** Of the present half-open time. */
   probes: ModelPermit[] = [];
   probeRules: ModelConfig['probes'];
+  probeSlowMs = 0;
   permits: ModelPermit[] = [];
   story: string[] = [];
   outcomes: Record<Outcome, number> = { success: 0, 'caller-error': 0, failure: 0, overload: 0, ignored: 0 };
@@ -103,7 +104,7 @@ export class Model {
 
   #doDue(): void {
     if (this.state === 'recovering') {
-      this.attempt = 0;
+      this.openings = 0;
       this.#go('closed');
       return;
     }
@@ -117,6 +118,7 @@ export class Model {
     if (this.state === 'open' && this.nowMs >= this.untilMs) {
       this.probes = [];
       this.probeRules = this.config.probes;
+      this.probeSlowMs = this.#slowMs();
       this.#go('half-open');
     }
     return this.state;
@@ -199,7 +201,8 @@ export class Model {
       this.pushbackUntilMs = Math.max(this.pushbackUntilMs, this.nowMs + heardMs);
     }
     if (this.state === 'half-open') {
-      permit.fate = outcome === 'ignored' ? 'given back' : healthy ? 'success' : 'failure';
+      const good = healthy && !(durationMs > this.probeSlowMs);
+      permit.fate = outcome === 'ignored' ? 'given back' : good ? 'success' : 'failure';
       this.#judge();
     } else if (outcome !== 'ignored') {
       const call = {
@@ -215,17 +218,35 @@ export class Model {
 
   reset(): void {
     this.#forget();
-    this.attempt = 0;
+    this.openings = 0;
     this.pushbackUntilMs = 0;
     this.#go('closed');
   }
 
   reconfigure(config: ModelConfig): void {
-    if (JSON.stringify(config.window) !== JSON.stringify(this.config.window)) {
-      const bothCount = config.window.type === 'count' && this.config.window.type === 'count';
-      this.window = bothCount ? this.held() : [];
-    }
+    const shape = ({ window, slowRate, latency }: ModelConfig) =>
+      JSON.stringify([window, ...new Set([slowRate?.slowThresholdMs, latency?.thresholdMs].filter(Boolean))]);
+    if (shape(config) !== shape(this.config)) this.window = [];
     this.config = config;
+  }
+
+  /** A permit whose call never went out. */
+  withdraw(permit: ModelPermit): void {
+    if (permit.settled) return;
+    permit.settled = true;
+    if (permit.unrecorded || permit.shadow) return;
+    const current = permit.generation === this.generation && permit.fate === 'out';
+    if (current && permit.probe) permit.fate = 'given back';
+    if (current && this.state === 'recovering') this.credit = Math.min(2, this.credit + 1);
+    if (this.mode === 'off') return;
+    if (current) this.outcomes.ignored += 1;
+    else this.stale += 1;
+  }
+
+  /** What the rules in force call slow. */
+  #slowMs(): number {
+    const { slowRate, latency } = this.config;
+    return Math.min(slowRate?.slowThresholdMs ?? 1e9, latency?.thresholdMs ?? 1e9);
   }
 
   // ------------------------------------------------------------ what follows from it
@@ -279,16 +300,16 @@ export class Model {
         this.credit = 1 - this.ramp.initialShare;
         this.#go('recovering');
       } else {
-        this.attempt = 0;
+        this.openings = 0;
         this.#go('closed');
       }
     } else if (failures > permitted - threshold) this.#open();
   }
 
   #open(): void {
-    this.attempt += 1;
+    this.openings += 1;
     const { baseMs, multiplier, maxMs, jitter } = this.config.open;
-    const fullMs = Math.min(maxMs, baseMs * multiplier ** (this.attempt - 1));
+    const fullMs = Math.min(maxMs, baseMs * multiplier ** (this.openings - 1));
     let ownMs = fullMs;
     if (jitter === 'full') ownMs = fullMs * this.#random();
     if (jitter === 'equal') ownMs = fullMs / 2 + (fullMs / 2) * this.#random();

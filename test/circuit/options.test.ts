@@ -3,11 +3,12 @@ import {
   adaptive,
   type CircuitOptions,
   consecutiveFailures,
+  defaults,
   failureRate,
   latencyPercentile,
   slowRate,
 } from '../../src/circuit/index.js';
-import { resolveOptions } from '../../src/circuit/options.js';
+import { resolveOptions } from '../../src/circuit/options/resolve.js';
 import { isFailsoftError } from '../../src/errors.js';
 
 const DEFAULTS = {
@@ -97,6 +98,15 @@ describe('circuit options', () => {
     ],
   ])('fills in %j', (options, expected) => {
     expect(resolveOptions(options, 'circuit')).toEqual({ ...DEFAULTS, ...expected });
+  });
+
+  it('shows its defaults, so that a rule can be added to them', () => {
+    expect(defaults).toEqual(DEFAULTS);
+    expect(Object.isFrozen(defaults.trip)).toBe(true);
+    const objective = latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 });
+    const more: CircuitOptions = { trip: [...defaults.trip, objective] };
+    expect(resolveOptions(more, 'circuit').trip).toEqual([...DEFAULTS.trip, objective]);
+    expect(resolveOptions(defaults, 'circuit')).toEqual(DEFAULTS);
   });
 
   it('takes sixteen rules', () => {

@@ -207,7 +207,7 @@ describe('the throttle', () => {
       key: 'test',
       engine: 'native',
       state: 'closed',
-      attempt: 0,
+      openings: 0,
       openUntilMs: null,
       lastTrip: null,
       isolated: 0,

@@ -24,7 +24,7 @@ describe('trip rules', () => {
   const p90 = latencyPercentile({ percentile: 90, thresholdMs: 300, minimumCalls: 10 });
   // the last group's last call decides: it must not have opened before it
   it.each<[string, TripRule[], Calls, string | undefined]>([
-    ['in a row', [consecutiveFailures({ failures: 3 })], [['failure', 3]], 'consecutive failures 3 >= 3'],
+    ['in a row', [consecutiveFailures({ failures: 3 })], [['failure', 3]], 'consecutive-failures 3 >= 3'],
     [
       'not in a row',
       [consecutiveFailures({ failures: 3 })],
@@ -40,7 +40,7 @@ describe('trip rules', () => {
       'one failure opens when asked to',
       [consecutiveFailures({ failures: 1 })],
       [['failure', 1]],
-      'consecutive failures 1 >= 1',
+      'consecutive-failures 1 >= 1',
     ],
     [
       'rate at the threshold',
@@ -143,7 +143,7 @@ describe('trip rules', () => {
         ['success', 8, 1],
         ['success', 2, 301],
       ],
-      'latency p90 over 300 ms: 2 of 10 calls took longer',
+      'latency-percentile p90 over 300 ms: 2 of 10 calls took longer',
     ],
     [
       'percentile at',

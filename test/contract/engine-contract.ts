@@ -296,11 +296,11 @@ export function engineContract(name: string, engine: Engine): void {
         b.call('failure', 4);
         b.circuit.reset();
         old.settle('failure', 1);
-        const { state, window, attempt, openUntilMs } = b.circuit.snapshot();
-        expect({ state, calls: window.calls, attempt, openUntilMs }).toEqual({
+        const { state, window, openings, openUntilMs } = b.circuit.snapshot();
+        expect({ state, calls: window.calls, openings, openUntilMs }).toEqual({
           state: 'closed',
           calls: 0,
-          attempt: 0,
+          openings: 0,
           openUntilMs: null,
         });
         expect(b.transitions.at(-1)).toMatchObject({ to: 'closed', reason: 'reset' });

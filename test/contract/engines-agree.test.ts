@@ -99,10 +99,10 @@ class Side {
 
   #snapshot(): unknown {
     const { window, ...known } = this.#bench.circuit.snapshot();
-    const { state, attempt, openUntilMs, inFlight, isolated, totals, lastTrip } = known;
+    const { state, openings, openUntilMs, inFlight, isolated, totals, lastTrip } = known;
     // opossum counts probes, too
     const held = state === 'closed' && [window.calls, window.unhealthy, known.consecutiveFailures];
-    return { state, attempt, openUntilMs, inFlight, isolated, totals, held, trippedAtMs: lastTrip?.atMs };
+    return { state, openings, openUntilMs, inFlight, isolated, totals, held, trippedAtMs: lastTrip?.atMs };
   }
 }
 

@@ -175,7 +175,7 @@ describe('the state of the breaker', () => {
   it('close() by hand closes the circuit, with an empty window', () => {
     const b = opened();
     b.breaker.close();
-    expect(b.circuit.snapshot()).toMatchObject({ state: 'closed', attempt: 0, window: { calls: 0 } });
+    expect(b.circuit.snapshot()).toMatchObject({ state: 'closed', openings: 0, window: { calls: 0 } });
     b.call('failure', 3);
     expect(b.circuit.state).toBe('closed');
   });
@@ -237,7 +237,7 @@ describe('what would make opossum unsafe', () => {
     old[0].settle('success', 1);
     old[1].settle('failure', 1);
     old[2].settle('caller-error', 1);
-    expect(heard).toEqual(['halfOpen']);
+    expect(heard).toEqual([]);
     expect(b.circuit.snapshot().totals.stale).toBe(3);
   });
 
@@ -248,7 +248,7 @@ describe('what would make opossum unsafe', () => {
     b.clock.advance(700);
     expect(b.reject()).toMatchObject({ reason: 'CIRCUIT_OPEN', retryAfterMs: 800 });
     expect(b.story().at(-1)).toBe('half-open -> open: the probe timed out');
-    expect(b.circuit.snapshot().attempt).toBe(2);
+    expect(b.circuit.snapshot().openings).toBe(2);
   });
 
   it('says when the probe of another is over', () => {
@@ -257,49 +257,6 @@ describe('what would make opossum unsafe', () => {
     b.admit();
     b.clock.advance(100);
     expect(b.reject()).toEqual({ admitted: false, reason: 'HALF_OPEN', retryAfterMs: 400 });
-  });
-
-  it('a clock that went back makes nothing last longer', () => {
-    let nowMs = 1_000_000;
-    const environment = {
-      clock: { now: () => nowMs, epochMs: () => nowMs, setTimer: () => () => {} },
-      random: Math.random,
-      listener: { transition: () => {}, isolation: () => {} },
-    };
-    const circuit = opossumEngine().configure(options, 'circuit')('key', environment);
-    const call = (outcome: Outcome) => {
-      const permit = circuit.acquire();
-      if (permit.admitted) permit.settle(outcome, 1);
-    };
-    for (let i = 0; i < 4; i++) call('failure');
-    nowMs = 500_000;
-    expect(circuit.acquire()).toMatchObject({ reason: 'CIRCUIT_OPEN', retryAfterMs: 1000 });
-    nowMs += 1000;
-    expect(circuit.acquire()).toMatchObject({ probe: true });
-    nowMs = 400_000;
-    expect(circuit.acquire()).toMatchObject({ reason: 'HALF_OPEN', retryAfterMs: 500 });
-    nowMs += 500;
-    expect(circuit.state).toBe('open');
-    nowMs += 1000;
-    call('success');
-    call('failure');
-    nowMs = 300_000;
-    expect(circuit.snapshot()).toMatchObject({ state: 'closed', sinceMs: 300_000, window: { calls: 1 } });
-    nowMs += 10_000;
-    expect(circuit.snapshot().window.calls).toBe(0);
-  });
-
-  it('a clock that went back to after half-open began makes no probe wait longer', () => {
-    const b = opened();
-    b.clock.advance(1000);
-    expect(b.circuit.state).toBe('half-open');
-    b.clock.advance(3_600_000);
-    b.admit();
-    const now = b.clock.now.bind(b.clock);
-    b.clock.now = () => now() - 3_600_000;
-    expect(b.reject().retryAfterMs).toBe(500);
-    b.clock.advance(500);
-    expect(b.circuit.state).toBe('open');
   });
 
   it('a probe that ends in mode off gives its slot back', () => {
@@ -344,13 +301,13 @@ describe('what would make opossum unsafe', () => {
     expect(warned).toHaveBeenCalledWith(expect.stringContaining(`listener of ${name}`), 'FailsoftWarning');
   });
 
-  it('a fallback set on the breaker answers nobody; when it fails, it is warned of', async () => {
+  it('a fallback set on the breaker answers no call; when it fails, the first error is a warning', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const b = opossumBench(options);
     b.breaker.fallback(() => Promise.reject(new Error('fallback failed')));
     b.call('failure', 4);
     expect(b.circuit.state).toBe('open');
-    await expect.poll(() => warned.mock.calls.length).toBe(4);
+    await expect.poll(() => warned.mock.calls.length).toBe(1);
   });
 
   it('a listener may use the circuit', () => {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { PHASES } from '../../examples/demo/phases.js';
 import { HEADERS } from '../../examples/demo/report.js';
-import { resolveOptions } from '../../src/circuit/options.js';
+import { resolveOptions } from '../../src/circuit/options/resolve.js';
 import { path } from './support.js';
 
 const readme = readFileSync(path('README.md'), 'utf8');

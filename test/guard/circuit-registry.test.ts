@@ -110,8 +110,8 @@ describe('a guard', () => {
     expect(after.circuit('/s/M', 'model').state).toBe('open');
     expect(() => after.restore([{ key: 7 }])).toThrow('snapshots[0].key: expected a string, got 7');
     expect(() => after.restore([saved, [], 7].flat())).toThrow('snapshots[1].key: expected a string');
-    expect(() => after.restore([...before.snapshots(), { ...before.snapshots()[0], attempt: -1 }])).toThrow(
-      /^snapshots\[1\]\.attempt: expected an integer/,
+    expect(() => after.restore([...before.snapshots(), { ...before.snapshots()[0], openings: -1 }])).toThrow(
+      /^snapshots\[1\]\.openings: expected an integer/,
     );
     expect(() => after.restore('x')).toThrow('snapshots: expected an array of snapshots');
   });

@@ -43,6 +43,8 @@ async function setUp(options: GuardOptions = {}) {
 const failing = (code: status, trailers?: Metadata) => (_call: unknown, callback: (error: object) => void) =>
   callback({ code, details: 'as told', ...(trailers && { metadata: trailers }) });
 
+const openForSecond = { open: { baseMs: 1_000, jitter: 'none' } } as const;
+
 const perText = perKey(({ request }) => (request as Message | undefined)?.text);
 
 describe('circuits behind the interceptor', () => {
@@ -57,7 +59,7 @@ describe('circuits behind the interceptor', () => {
     server.handlers.unary = (call, callback) => callback(null, { text: call.request.text });
     clock.advance(1);
     expect((await callUnary(client, 'a')).value?.text).toBe('a');
-    expect(transitions.map(({ from, to, attempt }) => [from, to, attempt])).toEqual([
+    expect(transitions.map(({ from, to, openings }) => [from, to, openings])).toEqual([
       ['closed', 'open', 1],
       ['open', 'half-open', 1],
       ['half-open', 'open', 2],
@@ -180,6 +182,28 @@ describe('circuits behind the interceptor', () => {
     expect(guard.circuit(echoService.unary, 'a').state).toBe('open');
     expect(guard.circuit(echoService.unary).state).toBe('closed');
   });
+
+  if (capabilities.ramp) {
+    it('of models that recover below a recovering parent do not pay for what the parent refuses', async () => {
+      const recovering = { recovering: { durationMs: 1e9, initialShare: 0.2 }, ...openForSecond };
+      const { client, server, guard, clock } = await setUp({
+        keyBy: perText,
+        circuit: { ...tripAfter(1), ...recovering },
+        parentCircuit: { ...tripAfter(1), ...recovering },
+      });
+      server.handlers.unary = failing(status.UNAVAILABLE);
+      await callUnary(client, 'a');
+      clock.advance(1_000);
+      server.handlers.unary = (call, callback) => callback(null, { text: call.request.text });
+      await callUnary(client, 'a');
+      for (const part of ['a', '']) expect(guard.circuit(echoService.unary, part).state).toBe('recovering');
+      const before = server.calls.count;
+      for (let n = 0; n < 100; n++) await callUnary(client, 'a');
+      // a fifth of a hundred, and not a fifth of a fifth
+      expect(server.calls.count - before).toBeGreaterThanOrEqual(19);
+      expect(server.calls.count - before).toBeLessThanOrEqual(21);
+    });
+  }
 
   it('in observe reject nothing, and report what they would have done', async () => {
     const { client, server, guard, transitions } = await setUp();

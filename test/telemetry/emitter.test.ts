@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Emitter } from '../../src/telemetry/emitter.js';
+import { Emitter, guardEmitter } from '../../src/telemetry/emitter.js';
+import type { TransitionEvent, WarningEvent } from '../../src/telemetry/events.js';
+import { Warnings } from '../../src/telemetry/warnings.js';
 import { closedAfterEach } from '../support/closers.js';
 
 const closers = closedAfterEach();
@@ -63,17 +65,140 @@ describe('an emitter', () => {
     await expect.poll(() => heard).toEqual([expect.stringContaining(expected)]);
   });
 
-  it('says nothing more to who has left, or when it was cleared', () => {
+  it('gives no more events after an unsubscription, or when it was cleared', () => {
     const emitter = new Emitter<Events>();
     const heard: string[] = [];
     const leave = emitter.on('plain', () => heard.push('left'));
     emitter.on('plain', () => heard.push('stayed'));
-    expect(emitter.hears('plain')).toBe(true);
+    expect(emitter.hasListeners('plain')).toBe(true);
     leave();
     emitter.emit('plain', { text: 'a' });
     emitter.clear();
     emitter.emit('plain', { text: 'b' });
     expect(heard).toEqual(['stayed']);
-    expect(emitter.hears('plain')).toBe(false);
+    expect(emitter.hasListeners('plain')).toBe(false);
+  });
+
+  it('the same listener subscribed twice is called twice, and each subscription ends alone', () => {
+    const emitter = new Emitter<Events>();
+    const heard: string[] = [];
+    const listener = ({ text }: Events['plain']) => heard.push(text);
+    const leaves = [emitter.on('plain', listener), emitter.on('plain', listener)];
+    emitter.emit('plain', { text: 'a' });
+    leaves[0]?.();
+    leaves[0]?.();
+    emitter.emit('plain', { text: 'b' });
+    leaves[1]?.();
+    emitter.emit('plain', { text: 'c' });
+    expect(heard).toEqual(['a', 'a', 'b']);
+  });
+
+  it('a listener that subscribes or unsubscribes others while it runs disturbs no event', () => {
+    const emitter = new Emitter<Events>();
+    const heard: string[] = [];
+    emitter.on('plain', () => {
+      leave();
+      emitter.on('plain', () => heard.push('new'));
+    });
+    const leave = emitter.on('plain', () => heard.push('left'));
+    emitter.on('plain', () => heard.push('last'));
+    emitter.emit('plain', { text: 'a' });
+    expect(heard).toEqual(['last']);
+  });
+});
+
+describe("a guard's emitter", () => {
+  const transition = (circuit: string): TransitionEvent => ({
+    circuit,
+    from: 'closed',
+    to: 'open',
+    reason: 'by hand',
+    atMs: 0,
+    openings: 1,
+    mode: 'enforce',
+  });
+
+  it('writes one warning for a listener that always throws, and counts the others as events', async () => {
+    const heard = warnings();
+    const emitter = guardEmitter();
+    const counted: WarningEvent[] = [];
+    emitter.on('warning', (event) => counted.push(event));
+    let calls = 0;
+    emitter.on('transition', () => {
+      calls += 1;
+      throw new Error(`no luck the ${calls}th time`);
+    });
+    for (let i = 0; i < 100; i++) emitter.emit('transition', transition(`/a.B/C#${i}`));
+    expect(counted.map(({ count }) => count)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+    expect(counted[6]).toMatchObject({
+      source: "a listener of 'transition'",
+      error: expect.objectContaining({ message: 'no luck the 7th time' }),
+    });
+    await expect.poll(() => heard.length).toBeGreaterThan(0);
+    expect(heard).toEqual([expect.stringContaining('no luck the 1th time')]);
+  });
+
+  it('a listener of warnings that throws is not called for its own error', async () => {
+    const heard = warnings();
+    const emitter = guardEmitter();
+    let calls = 0;
+    emitter.on('warning', () => {
+      calls += 1;
+      throw new Error('a warning about a warning');
+    });
+    emitter.on('transition', failing.throws);
+    for (let i = 0; i < 3; i++) emitter.emit('transition', transition('/a.B/C'));
+    expect(calls).toBe(3);
+    await expect.poll(() => heard.length).toBe(2);
+  });
+});
+
+describe('warnings', () => {
+  /** Reports the errors one after the other; gives what was written. */
+  async function written(errors: readonly [source: string, error: unknown][]): Promise<string[]> {
+    const heard = warnings();
+    const reported: WarningEvent[] = [];
+    const all = new Warnings((event) => reported.push(event));
+    for (const [source, error] of errors) all.report(error, source);
+    expect(reported.map(({ source, error }) => [source, error])).toEqual(errors);
+    await expect.poll(() => heard.length).toBeGreaterThan(0);
+    return heard.map((text) => text.split('\n', 1)[0] ?? '');
+  }
+
+  it('are written once for each source, and again when the error changes', async () => {
+    expect(
+      await written([
+        ['keyBy', 'a'],
+        ['keyBy', 'a'],
+        ['classify', 'a'],
+        ['keyBy', 'b'],
+        ['keyBy', 'a'],
+        ['keyBy', 'b'],
+        ['keyBy', new TypeError('a')],
+      ]),
+    ).toEqual(['keyBy: a', 'classify: a', 'keyBy: b', 'keyBy: TypeError: a']);
+  });
+
+  it('of one source are bounded', async () => {
+    const lines = await written(
+      Array.from({ length: 200 }, (_, i) => ['keyBy', 'x'.repeat(i + 1)] as [string, string]),
+    );
+    expect(lines).toHaveLength(8);
+  });
+
+  it('forget the oldest of very many sources', async () => {
+    const lines = await written(
+      Array.from({ length: 3000 }, (_, i) => [`source ${i % 1500}`, 'a'] as [string, string]),
+    );
+    expect(lines).toHaveLength(3000);
+  });
+
+  it('survive what throws when it is looked at', async () => {
+    const hostile = Object.defineProperty(new Error('x'), 'stack', {
+      get: () => {
+        throw new Error('stack');
+      },
+    });
+    expect(await written([['keyBy', hostile]])).toEqual(['keyBy: something that cannot be shown']);
   });
 });

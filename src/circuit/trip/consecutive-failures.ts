@@ -1,31 +1,30 @@
-import { checkInteger, checkKeys } from '../../checks.js';
-import type { RuleNamed, TripCheck } from './rule.js';
+import { checkInteger } from '../../checks.js';
+import { checkRule, type RuleKind } from './rule.js';
 
-export type ConsecutiveFailuresRule = RuleNamed<'consecutive-failures'>;
+/** See {@link consecutiveFailures}. */
+export interface ConsecutiveFailuresRule {
+  readonly rule: 'consecutive-failures';
+  /** How many failures with no healthy outcome between them open the circuit. */
+  readonly failures: number;
+}
 
 /**
  * Opens after `failures` failures with no healthy outcome between them. An overload neither adds nor resets.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT unless `failures` is an integer of at least 1
  */
-export function consecutiveFailures(options: { readonly failures: number }): ConsecutiveFailuresRule {
-  checkKeys('consecutiveFailures', options, ['failures']);
-  return parseConsecutiveFailures('consecutiveFailures', options);
+export function consecutiveFailures(options: Omit<ConsecutiveFailuresRule, 'rule'>): ConsecutiveFailuresRule {
+  return checkRule(consecutiveFailuresRule, 'consecutiveFailures', options);
 }
 
-export function parseConsecutiveFailures(
-  field: string,
-  options: { readonly failures: number },
-): ConsecutiveFailuresRule {
-  return Object.freeze({
+export const consecutiveFailuresRule: RuleKind<ConsecutiveFailuresRule> = {
+  name: 'consecutive-failures',
+  keys: ['failures'],
+  check: (field, { failures }) => ({
     rule: 'consecutive-failures',
-    failures: checkInteger(`${field}.failures`, options.failures, 1),
-  });
-}
-
-export function compileConsecutiveFailures(rule: ConsecutiveFailuresRule): TripCheck {
-  const { failures } = rule;
-  return {
-    fires: (_window, consecutiveFailures) => consecutiveFailures >= failures,
-    reason: (_window, consecutiveFailures) => `consecutive failures ${consecutiveFailures} >= ${failures}`,
-  };
-}
+    failures: checkInteger(`${field}.failures`, failures, 1),
+  }),
+  compile: ({ failures }) => ({
+    fires: (evidence) => evidence.consecutiveFailures >= failures,
+    reason: (evidence) => `consecutive-failures ${evidence.consecutiveFailures} >= ${failures}`,
+  }),
+};

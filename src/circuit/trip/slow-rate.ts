@@ -1,40 +1,42 @@
-import { checkInteger, checkKeys } from '../../checks.js';
-import { checkPositive, checkShare } from '../option-checks.js';
-import { type MarkOf, type RuleNamed, rate, type TripCheck } from './rule.js';
+import { checkInteger, checkPositive, checkShare } from '../../checks.js';
+import { checkRule, type RuleKind, rate } from './rule.js';
 
-export type SlowRateRule = RuleNamed<'slow-rate'>;
-
-interface Options {
+/** See {@link slowRate}. */
+export interface SlowRateRule {
+  readonly rule: 'slow-rate';
+  /** The share of slow calls that opens the circuit: above 0, up to 1. */
   readonly threshold: number;
+  /** A call that took longer is slow, in milliseconds. */
   readonly slowThresholdMs: number;
+  /** With fewer calls in the window the rule never fires. */
   readonly minimumCalls: number;
 }
 
 /**
  * Opens when the share of calls, whatever their outcome, that took longer than `slowThresholdMs` is `threshold` or
- * more. Ignored calls are not counted.
+ * more. Ignored calls are not counted. A probe that is slow by this rule fails.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
-export function slowRate(options: Options): SlowRateRule {
-  checkKeys('slowRate', options, ['threshold', 'slowThresholdMs', 'minimumCalls']);
-  return parseSlowRate('slowRate', options);
+export function slowRate(options: Omit<SlowRateRule, 'rule'>): SlowRateRule {
+  return checkRule(slowRateRule, 'slowRate', options);
 }
 
-export function parseSlowRate(field: string, options: Options): SlowRateRule {
-  return Object.freeze({
+export const slowRateRule: RuleKind<SlowRateRule> = {
+  name: 'slow-rate',
+  keys: ['threshold', 'slowThresholdMs', 'minimumCalls'],
+  check: (field, { threshold, slowThresholdMs, minimumCalls }) => ({
     rule: 'slow-rate',
-    threshold: checkShare(`${field}.threshold`, options.threshold),
-    slowThresholdMs: checkPositive(`${field}.slowThresholdMs`, options.slowThresholdMs),
-    minimumCalls: checkInteger(`${field}.minimumCalls`, options.minimumCalls, 1),
-  });
-}
-
-export function compileSlowRate(rule: SlowRateRule, markOf: MarkOf): TripCheck {
-  const { threshold, minimumCalls } = rule;
-  const slow = markOf(rule.slowThresholdMs);
-  return {
-    fires: (window) => window.calls >= minimumCalls && window.marked(slow) / window.calls >= threshold,
-    reason: (window) =>
-      `slow-rate ${rate(window.marked(slow) / window.calls)} >= ${rate(threshold)} over ${window.calls} calls`,
-  };
-}
+    threshold: checkShare(`${field}.threshold`, threshold),
+    slowThresholdMs: checkPositive(`${field}.slowThresholdMs`, slowThresholdMs),
+    minimumCalls: checkInteger(`${field}.minimumCalls`, minimumCalls, 1),
+  }),
+  slowMs: ({ slowThresholdMs }) => slowThresholdMs,
+  compile: ({ threshold, minimumCalls, slowThresholdMs }, markOf) => {
+    const slow = markOf(slowThresholdMs);
+    return {
+      fires: ({ window }) => window.calls >= minimumCalls && window.marked(slow) / window.calls >= threshold,
+      reason: ({ window }) =>
+        `slow-rate ${rate(window.marked(slow) / window.calls)} >= ${rate(threshold)} over ${window.calls} calls`,
+    };
+  },
+};

@@ -1,12 +1,5 @@
-import { nearestRank } from '../trip/latency-percentile.js';
-import {
-  decodeUnits,
-  encodeLatency,
-  LATENCY_BITS,
-  LATENCY_CODES,
-  leastMs,
-  unitsToMs,
-} from './latency-code.js';
+import { decodeUnits, encodeLatency, LATENCY_BITS, LATENCY_CODES, unitsToMs } from './latency-code.js';
+import { nearestRank } from './nearest-rank.js';
 import type { Window, WindowSpec } from './window.js';
 
 const CODE_MASK = LATENCY_CODES - 1;
@@ -96,28 +89,5 @@ export class CountWindow implements Window {
     return wanted.map((percentile) => {
       return unitsToMs(decodeUnits(codes[nearestRank(percentile, codes.length) - 1] ?? 0));
     });
-  }
-
-  /** Takes over the newest entries of another window. A threshold that it had too keeps its marks. */
-  replay(other: CountWindow): void {
-    const { thresholdsMs } = this.#spec;
-    const old = thresholdsMs.map((ms) => other.#spec.thresholdsMs.indexOf(ms));
-    for (const entry of other.#oldestFirst()) {
-      const code = entry & CODE_MASK;
-      let copy = code | (entry & UNHEALTHY);
-      for (let mark = 0; mark < thresholdsMs.length; mark++) {
-        const from = old[mark] ?? -1;
-        const over =
-          from < 0 ? leastMs(code) > (thresholdsMs[mark] ?? 0) : (entry >>> (FIRST_MARK_BIT + from)) & 1;
-        if (over) copy |= 1 << (FIRST_MARK_BIT + mark);
-      }
-      this.#push(copy);
-    }
-  }
-
-  *#oldestFirst(): Generator<number> {
-    const marks = this.#spec.thresholdsMs.length;
-    const first = this.#next - this.calls + this.#size;
-    for (let i = 0; i < this.calls; i++) yield this.#cells[marks + ((first + i) % this.#size)] ?? 0;
   }
 }

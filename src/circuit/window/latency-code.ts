@@ -30,15 +30,6 @@ export function unitsToMs(units: number): number {
   return units / UNITS_PER_MS;
 }
 
-/** Histograms drop three of the code's bits: 8 steps per doubling, percentiles within 1/16. */
-export const COARSE_BITS = 3;
-
-/** The least latency with this code: for a threshold asked of what was kept, as nothing may be over it that was not. */
-export function leastMs(code: number): number {
-  const shift = (code >>> STEP_BITS) - 1;
-  return unitsToMs(shift <= 0 ? code : (code - (shift << STEP_BITS)) << shift);
-}
-
 /** How many codes there are per doubling: codes are a logarithm, and a mean of codes a geometric mean. */
 export const CODES_PER_OCTAVE = 1 << STEP_BITS;
 

@@ -32,8 +32,8 @@ export class RollingCount {
     const buckets = this.#cells.length;
     const slot = Math.floor(nowMs / this.#bucketMs);
     const steps = slot - this.#slot;
-    if (steps === 0 || (steps < 0 && steps > -buckets)) return;
-    if (steps < 0 || steps >= buckets) this.clear();
+    if (steps <= 0) return;
+    if (steps >= buckets) this.clear();
     else {
       for (let step = 1; step <= steps; step++) {
         const cell = (this.#slot + step) % buckets;

@@ -1,18 +1,13 @@
-import { nearestRank } from '../trip/latency-percentile.js';
-import {
-  COARSE_BITS,
-  decodeUnits,
-  encodeLatency,
-  LATENCY_CODES,
-  leastMs,
-  unitsToMs,
-} from './latency-code.js';
+import { decodeUnits, encodeLatency, LATENCY_CODES, unitsToMs } from './latency-code.js';
+import { nearestRank } from './nearest-rank.js';
 import type { Window, WindowSpec } from './window.js';
 
 const CALLS = 0;
 const UNHEALTHY = 1;
 const SUM = 2;
 const FIRST_MARK = 3;
+/** Histograms drop three of the code's bits: 8 steps per doubling, percentiles within 1/16. */
+const COARSE_BITS = 3;
 const COARSE_CODES = LATENCY_CODES >>> COARSE_BITS;
 
 /**
@@ -73,11 +68,9 @@ export class TimeWindow implements Window {
   roll(nowMs: number): void {
     const slot = Math.floor(nowMs / this.#bucketMs);
     const steps = slot - this.#slot;
-    if (steps === 0) return;
-    // a clock that went back a little goes on in the newest bucket; far back, what is kept has no age any more
-    if (steps < 0 && steps > -this.#buckets) return;
+    if (steps <= 0) return;
     this.#slot = slot;
-    if (steps < 0 || steps >= this.#buckets) {
+    if (steps >= this.#buckets) {
       this.clear();
       return;
     }
@@ -132,40 +125,5 @@ export class TimeWindow implements Window {
       }
     }
     return found;
-  }
-
-  /** Takes over another window of the same buckets. A threshold that it had too keeps its marks. */
-  adopt(other: TimeWindow): void {
-    this.calls = other.calls;
-    this.unhealthy = other.unhealthy;
-    this.#slot = other.#slot;
-    this.#row = other.#row;
-    this.#histogram.set(other.#histogram);
-    const old = this.#thresholdsMs.map((ms) => other.#thresholdsMs.indexOf(ms));
-    for (let row = 0; row <= this.#buckets; row++) {
-      const to = row * this.#width;
-      const from = row * other.#width;
-      for (let column = 0; column < FIRST_MARK; column++) {
-        this.#rows[to + column] = other.#rows[from + column] ?? 0;
-      }
-      old.forEach((mark, index) => {
-        this.#rows[to + FIRST_MARK + index] =
-          mark < 0
-            ? this.#countOver(this.#thresholdsMs[index] ?? 0, row)
-            : (other.#rows[from + FIRST_MARK + mark] ?? 0);
-      });
-    }
-  }
-
-  /** How many calls of a bucket, or of all for the row of totals, took longer, as far as its histogram tells. */
-  #countOver(thresholdMs: number, row: number): number {
-    const isTotal = row === this.#buckets;
-    const first = isTotal ? 0 : row * COARSE_CODES;
-    const end = isTotal ? this.#histogram.length : first + COARSE_CODES;
-    let count = 0;
-    for (let bin = first; bin < end; bin++) {
-      if (leastMs((bin % COARSE_CODES) << COARSE_BITS) > thresholdMs) count += this.#histogram[bin] ?? 0;
-    }
-    return count;
   }
 }

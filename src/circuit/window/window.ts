@@ -33,11 +33,7 @@ export interface WindowSpec {
   readonly sum: boolean;
 }
 
-/** Whether two windows hold the same calls, whatever they mark of them. */
-export function sameBuckets(a: WindowSpec, b: WindowSpec): boolean {
-  return JSON.stringify(a.window) === JSON.stringify(b.window);
-}
-
+/** Whether two windows keep the same of each call. */
 export function sameSpec(a: WindowSpec, b: WindowSpec): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

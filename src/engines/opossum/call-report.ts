@@ -1,6 +1,6 @@
 import type { Outcome } from '../../classify/outcome.js';
 
-/** What opossum is told of a finished call. Its listeners get it: `fire` among the arguments, `success` as result. */
+/** What opossum gets of a finished call. Its listeners get it too: `fire` among the arguments, `success` as result. */
 export interface CallReport {
   readonly outcome: Exclude<Outcome, 'ignored'>;
   readonly durationMs: number;
@@ -19,7 +19,7 @@ export class FailedCall extends Error implements CallReport {
   }
 }
 
-/** What opossum is told of an outcome. A duration that is none counts as 0. */
+/** The report of an outcome. A duration that is not a positive number counts as 0. */
 export function reportOf(outcome: CallReport['outcome'], durationMs: number): CallReport {
   const tookMs = Math.max(0, durationMs) || 0;
   return outcome === 'failure' || outcome === 'overload'

@@ -6,7 +6,7 @@ export interface Cause {
   readonly atMs: number;
 }
 
-/** Remembers why a breaker is just being told something: what it does then, its events say, has that cause. */
+/** Remembers why the breaker is just being changed, for the events that it emits meanwhile. */
 export class Causes {
   readonly #clock: Clock;
   #present: { readonly reason: string | undefined; readonly atMs: number } | undefined;
@@ -15,23 +15,23 @@ export class Causes {
     this.#clock = clock;
   }
 
-  /** Whether the breaker is just being told something. */
-  get isTelling(): boolean {
+  /** Whether the breaker is just being changed. */
+  get areKnown(): boolean {
     return this.#present !== undefined;
   }
 
-  /** @param reason undefined where only the breaker can say: it was told of a call */
-  tell(reason: string | undefined, atMs: number, tell: () => void): void {
+  /** @param reason undefined where only the breaker can give it: it is given the report of a call */
+  during(reason: string | undefined, atMs: number, change: () => void): void {
     const before = this.#present;
     this.#present = { reason, atMs };
     try {
-      tell();
+      change();
     } finally {
       this.#present = before;
     }
   }
 
-  /** The cause of what the breaker has just done. Without one, somebody called its `open()` or `close()`. */
+  /** The cause of what the breaker has just done. Without one, its `open()` or `close()` was called by hand. */
   present(ofCall: () => string): Cause {
     if (this.#present === undefined) return { atMs: this.#clock.now(), reason: 'by hand, on the breaker' };
     return { atMs: this.#present.atMs, reason: this.#present.reason ?? ofCall() };

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
 import type { Clock } from '../../clock.js';
 import { FailsoftError } from '../../errors.js';
-import { warn } from '../../telemetry/emitter.js';
+import { warn } from '../../telemetry/warnings.js';
 import { type CallReport, codedError, FailedCall } from './call-report.js';
 import type { BreakerSettings } from './settings.js';
 
@@ -57,13 +57,13 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   #durationMs = 0;
   /** Whether a half-open breaker waits for its probe to end. */
   probing = false;
-  /** Lets time pass before somebody reads the state. */
+  /** Called before the state is read: lets time pass. */
   beforeRead: () => void = () => {};
 
   constructor(key: string, settings: BreakerSettings, clock: Clock) {
     const rotation = new EventEmitter();
     const status = CircuitBreaker.newStatus({ ...settings.opossum, rotateBucketController: rotation });
-    super(hear, {
+    super(throwReport, {
       ...settings.opossum, // a copy: opossum adds its defaults to the object it is given
       name: key,
       timeout: false,
@@ -76,7 +76,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     this.#rotation = rotation;
     this.#status = status;
     this.#rotatedMs = clock.now();
-    // the one that starts opossum's own timer, and the one that marks a bucket as open, which no statistic shows
+    // opossum's own listeners: one starts its timer, one marks a bucket as open, which no statistic shows
     this.removeAllListeners('open');
   }
 
@@ -84,7 +84,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     if (!this.#isFiring) this.beforeRead();
   }
 
-  /** Tells of a finished call; opossum has counted it and changed its state when this returns. */
+  /** Reports a finished call; opossum has counted it and changed its state when this returns. */
   report(report: CallReport): void {
     const { timeoutMs } = this.#settings;
     this.#rotate();
@@ -105,7 +105,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     this.#fire();
   }
 
-  /** Tells opossum's statistics and listeners of a call over the capacity, without the failure it would count. */
+  /** Reports a call over the capacity to opossum's statistics and listeners, without the failure that it would count. */
   rejectForCapacity(): void {
     this.#rotate();
     this.emit('semaphoreLocked', codedError('Semaphore locked', 'ESEMLOCKED'), 0);
@@ -149,7 +149,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     try {
       return super.emit(event, ...args);
     } catch (error) {
-      warn(error);
+      warn(error, `a listener of '${String(event)}' on a breaker`, this.name);
       return true;
     }
   }
@@ -161,7 +161,6 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   #rotate(): void {
     const { bucketMs, buckets } = this.#settings;
     const nowMs = this.#clock.now();
-    this.#rotatedMs = Math.min(this.#rotatedMs, nowMs); // a clock that went back
     const due = Math.floor((nowMs - this.#rotatedMs) / bucketMs);
     if (due <= 0) return;
     this.#rotatedMs += due * bucketMs;
@@ -175,17 +174,17 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     this.#isFiring = wasFiring;
     settled.catch((reason: unknown) => {
       const isExpected = reason === report || (reason instanceof Error && CircuitBreaker.isOurError(reason));
-      if (!isExpected) warn(reason); // of a function given to fallback()
+      if (!isExpected) warn(reason, 'fallback() of a breaker', this.name);
     });
   }
 }
 
 /** The action: a thrown result is counted at once, a promised one a microtask after `settle()` has returned. */
-function hear(report?: CallReport): never {
+function throwReport(report?: CallReport): never {
   throw report;
 }
 
-/** A caller's error is an answer too; so opossum counts it, as every other answer, as a success. */
+/** A caller's error is an answer of the server; so opossum counts it, as every other answer, as a success. */
 function isHealthy(report: CallReport): boolean {
   return report.outcome === 'success' || report.outcome === 'caller-error';
 }

@@ -25,7 +25,7 @@ const FIELD = 'opossumEngine';
 /** Why an option of opossum cannot be passed through, and what to use. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   name: 'a breaker has the name of its circuit',
-  errorFilter: 'what is an error is said by the option classify of the guard',
+  errorFilter: 'the option classify of the guard decides what is an error',
   rotateBucketController: "buckets rotate by the guard's clock",
   status: 'it would be shared by every breaker',
   state: 'it would be shared by every breaker',
@@ -40,7 +40,7 @@ const UNSUPPORTED: Readonly<Record<string, string>> = {
   coalesceResetOn: 'calls are made by the client',
   abortController: 'calls are ended by their deadline',
   autoRenewAbortController: 'calls are ended by their deadline',
-  maxFailures: 'opossum does not heed it any more; use errorThresholdPercentage',
+  maxFailures: 'opossum ignores it; use errorThresholdPercentage',
 };
 
 type Check = (field: string, value: unknown) => unknown;

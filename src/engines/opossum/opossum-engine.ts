@@ -1,8 +1,9 @@
 import type CircuitBreaker from 'opossum';
+import { MachineCircuit } from '../../circuit/machine-circuit.js';
 import { Emitter } from '../../telemetry/emitter.js';
 import type { Engine, EngineCapabilities } from '../engine.js';
 import { checkEngineOptions, type EngineOptions } from './engine-options.js';
-import { OpossumCircuit } from './opossum-circuit.js';
+import { OpossumMachine } from './opossum-machine.js';
 import { breakerSettings } from './settings.js';
 
 /** The engine that {@link opossumEngine} makes: for one guard. */
@@ -10,9 +11,9 @@ export interface OpossumEngine extends Engine {
   /** The breaker of each circuit, by the circuit's key. */
   readonly breakers: ReadonlyMap<string, CircuitBreaker>;
   /**
-   * Hears of every breaker: of those there are at once, of the others when they are made, at the first call of their
-   * key. The place to add listeners, or `metrics.add(breaker)` of opossum-prometheus.
-   * @returns a function that ends it
+   * Calls the listener for every breaker: at once for those that exist, for each other one when it is made, at the first call
+   * of its key. The place to add listeners, or `metrics.add(breaker)` of opossum-prometheus.
+   * @returns a function that unsubscribes
    */
   onBreaker(listener: (breaker: CircuitBreaker) => void): () => void;
 }
@@ -41,28 +42,31 @@ export function opossumEngine(options: CircuitBreaker.Options = {}): OpossumEngi
     capabilities: capabilitiesWith(engine),
     breakers,
     onBreaker(listener) {
-      const hear = new Emitter<{ breaker: CircuitBreaker }>();
-      hear.on('breaker', listener);
-      for (const breaker of breakers.values()) hear.emit('breaker', breaker);
+      const once = new Emitter<{ breaker: CircuitBreaker }>();
+      once.on('breaker', listener);
+      for (const breaker of breakers.values()) once.emit('breaker', breaker);
       return events.on('breaker', listener);
     },
     configure(circuitOptions, field) {
       const settings = breakerSettings(circuitOptions, field, engine);
       return (key, environment) => {
-        const circuit = new OpossumCircuit(key, settings, environment);
-        const { breaker } = circuit;
-        breakers.set(key, breaker);
-        breaker.once('shutdown', () => {
-          if (breakers.get(key) === breaker) breakers.delete(key);
+        const { options: resolved } = settings.circuit;
+        return new MachineCircuit(key, resolved, environment, (circuit) => {
+          const machine = new OpossumMachine(circuit, settings);
+          const { breaker } = machine;
+          breakers.set(key, breaker);
+          breaker.once('shutdown', () => {
+            if (breakers.get(key) === breaker) breakers.delete(key);
+          });
+          events.emit('breaker', breaker);
+          return machine;
         });
-        events.emit('breaker', breaker);
-        return circuit;
       };
     },
   });
 }
 
-/** An engine that is told when to open takes no trip rules beside that. */
+/** Where opossum's own options decide when to open, trip rules beside them are refused. */
 function capabilitiesWith(options: EngineOptions): EngineCapabilities {
   const tripsItself = options.errorThresholdPercentage !== undefined || options.volumeThreshold !== undefined;
   return Object.freeze({

@@ -1,5 +1,5 @@
 import type CircuitBreaker from 'opossum';
-import { compileSettings, type Settings } from '../../circuit/settings.js';
+import { compileSettings, type Settings } from '../../circuit/options/settings.js';
 import type { CircuitOptions } from '../../circuit/types.js';
 import { FailsoftError, invalid } from '../../errors.js';
 import type { EngineOptions } from './engine-options.js';
@@ -110,7 +110,7 @@ function refuseConflicts(given: CircuitOptions, field: string, engine: EngineOpt
   }
 }
 
-/** Says no to every option that asks for more than opossum does; one that asks for what it does is let through. */
+/** Refuses every option that asks for more than opossum can do. */
 function refuseUnsupported(given: CircuitOptions, field: string): void {
   given.trip?.forEach((rule, index) => {
     if (rule.rule !== 'failure-rate') throw unsupported(`${field}.trip[${index}]`, rule.rule);

@@ -1,9 +1,10 @@
-import { invalid } from '../errors.js';
-import { type ResolvedOptions, resolveOptions } from './options.js';
-import { compileRules, thresholdsOf } from './trip/compile.js';
-import type { TripCheck } from './trip/rule.js';
-import type { AdaptiveRule, CircuitOptions } from './types.js';
-import type { WindowSpec } from './window/window.js';
+import { invalid } from '../../errors.js';
+import type { AdaptiveRule } from '../trip/adaptive.js';
+import type { TripCheck } from '../trip/rule.js';
+import { compileRule, slowMsOf } from '../trip/rules.js';
+import type { WindowSpec } from '../window/window.js';
+import type { CircuitOptions } from './circuit-options.js';
+import { type ResolvedOptions, resolveOptions } from './resolve.js';
 
 /** Options made ready to run; one object serves every circuit that has them. */
 export interface Settings {
@@ -14,32 +15,41 @@ export interface Settings {
   readonly adaptive: AdaptiveRule | undefined;
   /** The mark that a snapshot's `slowRate` counts; undefined without a slow-rate rule. */
   readonly slowMark: number | undefined;
+  /** A probe that took longer fails: the least that a latency or slow rule allows. Infinity without such a rule. */
+  readonly slowProbeMs: number;
 }
 
 /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field */
 export function compileSettings(options: CircuitOptions | undefined, field: string): Settings {
   const resolved = resolveOptions(options, field);
-  const thresholdsMs = thresholdsOf(resolved.trip);
+  const { trip } = resolved;
+  const slowMs = trip.map((rule) => slowMsOf(rule.rule, rule)).filter((known) => known !== undefined);
+  const thresholdsMs = [...new Set(slowMs)];
   const markOf = (thresholdMs: number) => thresholdsMs.indexOf(thresholdMs);
-  const slow = resolved.trip.find((rule) => rule.rule === 'slow-rate');
-  const adaptive = resolved.trip.find((rule) => rule.rule === 'adaptive');
+  const slow = trip.find((rule) => rule.rule === 'slow-rate');
+  const adaptive = trip.find((rule) => rule.rule === 'adaptive');
   return Object.freeze({
     field,
     options: resolved,
     window: { window: resolved.window, thresholdsMs, sum: adaptive !== undefined },
-    checks: compileRules(resolved.trip, markOf),
+    checks: trip.map((rule) => compileRule(rule.rule, rule, markOf)),
     adaptive,
     slowMark: slow && markOf(slow.slowThresholdMs),
+    slowProbeMs: Math.min(Number.POSITIVE_INFINITY, ...thresholdsMs),
   });
 }
 
 /**
- * The settings that a running circuit is given: without options it is not set back to the defaults.
+ * The settings that a running circuit is given. Without options it is not set back to the defaults, and without a mode it
+ * keeps the mode that it was configured with.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
 export function newSettings(options: CircuitOptions, old: Settings): Settings {
-  if (options === undefined) throw invalid(old.field, 'an object', options);
-  const settings = compileSettings(options, old.field);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalid(old.field, 'an object', options);
+  }
+  const { mode = old.options.mode } = options;
+  const settings = compileSettings({ ...options, mode }, old.field);
   const wasThrottle = old.options.throttle !== false;
   if ((settings.options.throttle !== false) !== wasThrottle) {
     const expected = wasThrottle

@@ -1,9 +1,9 @@
-import type { ResolvedHalfOpen } from './options.js';
+import type { ResolvedHalfOpen } from './options/resolve.js';
 import type { CircuitPermit } from './permit.js';
 
 interface Probe {
   readonly permit: CircuitPermit;
-  dueMs: number;
+  readonly dueMs: number;
 }
 
 /**
@@ -11,6 +11,8 @@ interface Probe {
  * It ends under the settings that it began with.
  */
 export class Probes {
+  /** A probe that took longer fails, in milliseconds. */
+  readonly slowMs: number;
   readonly #options: ResolvedHalfOpen;
   /** Unsettled ones, oldest first; so the first is the first to be due. */
   readonly #out: Probe[] = [];
@@ -18,8 +20,9 @@ export class Probes {
   #successes = 0;
   #failures = 0;
 
-  constructor(options: ResolvedHalfOpen) {
+  constructor(options: ResolvedHalfOpen, slowMs: number) {
     this.#options = options;
+    this.slowMs = slowMs;
   }
 
   get full(): boolean {
@@ -32,12 +35,8 @@ export class Probes {
   }
 
   /** When the oldest unsettled probe will be counted as failed; Infinity without one. */
-  firstDueMs(nowMs: number): number {
-    const first = this.#out[0];
-    if (first === undefined) return Number.POSITIVE_INFINITY;
-    // a clock that went back since it was admitted does not make it wait longer
-    first.dueMs = Math.min(first.dueMs, nowMs + this.#options.probeTimeoutMs);
-    return first.dueMs;
+  get firstDueMs(): number {
+    return this.#out[0]?.dueMs ?? Number.POSITIVE_INFINITY;
   }
 
   /** Counts the oldest unsettled probe as failed. */
@@ -53,6 +52,7 @@ export class Probes {
     return true;
   }
 
+  /** A probe that was taken says nothing: another one may go out in its place. */
   giveBack(): void {
     this.#admitted -= 1;
   }
@@ -68,10 +68,12 @@ export class Probes {
     return this.#failures > permittedProbes - successThreshold ? 'failed' : undefined;
   }
 
-  /** "2 of 3 probes failed", as reasons show it. */
-  get figures(): string {
+  /** Why they failed: "the probe timed out", "2 of 3 probes failed". @param how what became of the last of them */
+  failedReason(how: string): string {
     const { permittedProbes } = this.#options;
-    return permittedProbes === 1 ? 'the probe' : `${this.#failures} of ${permittedProbes} probes`;
+    if (permittedProbes === 1) return `the probe ${how}`;
+    const failed = `${this.#failures} of ${permittedProbes} probes failed`;
+    return how === 'failed' ? failed : `${failed}, the last ${how}`;
   }
 
   get successes(): number {

@@ -1,0 +1,239 @@
+import { checkOneOf } from '../checks.js';
+import type { Outcome } from '../classify/outcome.js';
+import { type ConcurrencyLimit, createLimit, replaceLimit } from './concurrency.js';
+import type { CircuitEnvironment } from './environment.js';
+import { execute } from './execute.js';
+import type { Machine } from './machine.js';
+import { CIRCUIT_MODES, type ResolvedOptions } from './options/resolve.js';
+import { CircuitPermit, type PermitOwner, UNRECORDED } from './permit.js';
+import { parseSnapshot } from './restore.js';
+import { Totals } from './totals.js';
+import type {
+  Circuit,
+  CircuitMode,
+  CircuitOptions,
+  CircuitSnapshot,
+  CircuitStateName,
+  ExecuteOptions,
+  IsolationHandle,
+  Permit,
+  Rejection,
+  RejectionReason,
+} from './types.js';
+
+/** A state that a machine went to. */
+export interface Entered {
+  readonly name: CircuitStateName;
+  readonly sinceMs: number;
+  /** Of an open state. */
+  readonly untilMs?: number;
+}
+
+/**
+ * The circuit of any engine: a machine decides, and what lies beside the state is kept here: mode, isolation, calls in
+ * flight and their limit, totals.
+ *
+ * Fields are TypeScript's `private`, not `#`: V8 may turn an object with more than a dozen `#` fields into a
+ * dictionary, which is twice as large and several times slower (docs/decisions/native-circuit.md).
+ */
+export class MachineCircuit implements Circuit, PermitOwner {
+  readonly key: string;
+  readonly environment: CircuitEnvironment;
+  readonly totals = new Totals();
+  /** Of the permits given out now; each transition and each reset begins another. */
+  generation = 0;
+  private readonly machine: Machine;
+  private limit: ConcurrencyLimit | undefined;
+  private currentMode: CircuitMode;
+  private handles = 0;
+  private out = 0;
+  /** Those of the calls in flight that `enforce` would have rejected. */
+  private shadows = 0;
+
+  /** @param machine makes the machine of this circuit */
+  constructor(
+    key: string,
+    { concurrency, mode }: ResolvedOptions,
+    environment: CircuitEnvironment,
+    machine: (circuit: MachineCircuit) => Machine,
+  ) {
+    this.key = key;
+    this.environment = environment;
+    this.limit = createLimit(concurrency);
+    this.currentMode = mode;
+    this.machine = machine(this);
+  }
+
+  // ---------------------------------------------------------------- the way of a call
+
+  acquire(): Permit | Rejection {
+    if (this.currentMode === 'off') return UNRECORDED;
+    if (this.handles > 0) return this.refuse('ISOLATED', 0);
+    return this.machine.decide();
+  }
+
+  admit(probe: boolean): CircuitPermit {
+    this.totals.admitted += 1;
+    this.out += 1;
+    return new CircuitPermit(this, this.generation, probe, false);
+  }
+
+  refuse(reason: RejectionReason, retryAfterMs: number): Permit | Rejection {
+    this.totals.rejected(reason);
+    if (this.currentMode === 'enforce') return { admitted: false, reason, retryAfterMs };
+    this.out += 1;
+    this.shadows += 1;
+    return new CircuitPermit(this, this.generation, false, true);
+  }
+
+  /** Whether the concurrency limit has no room for one more call. */
+  get crowded(): boolean {
+    return this.limit !== undefined && this.out - this.shadows >= this.limit.limit;
+  }
+
+  settled(permit: CircuitPermit, outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void {
+    this.out -= 1;
+    if (permit.shadow) this.shadows -= 1;
+    else if (this.currentMode === 'off') {
+      this.limit?.discounted();
+      if (permit.probe && this.isCurrent(permit)) this.machine.giveBack();
+      // not `isCurrent()`: one call less, on every call's way
+    } else if (permit.generation === this.generation && this.machine.takes(permit)) {
+      this.totals.settled(outcome);
+      this.limit?.settled(outcome, durationMs, this.out - this.shadows);
+      this.machine.record(outcome, durationMs, pushbackMs);
+    } else {
+      this.totals.stale += 1;
+      this.limit?.discounted();
+    }
+  }
+
+  withdrawn(permit: CircuitPermit): void {
+    this.out -= 1;
+    if (permit.shadow) {
+      this.shadows -= 1;
+      return;
+    }
+    this.limit?.discounted();
+    const isCurrent = this.isCurrent(permit);
+    if (isCurrent) this.machine.giveBack();
+    if (this.currentMode === 'off') return;
+    if (isCurrent) this.totals.settled('ignored');
+    else this.totals.stale += 1;
+  }
+
+  private isCurrent(permit: CircuitPermit): boolean {
+    return permit.generation === this.generation && this.machine.takes(permit);
+  }
+
+  execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T> {
+    return execute(this, this.environment.clock, fn, options);
+  }
+
+  // ---------------------------------------------------------------- what the machine reports
+
+  /** A transition is complete: permits of before it are stale. From a state to itself it is no event. */
+  entered(from: CircuitStateName, to: Entered, reason: string, openings: number): void {
+    this.generation += 1;
+    if (from === to.name) return;
+    const { clock, listener } = this.environment;
+    listener.transition({
+      circuit: this.key,
+      from,
+      to: to.name,
+      reason,
+      atMs: to.sinceMs + this.aheadMs(clock.now()),
+      openings,
+      ...(to.untilMs !== undefined && { openForMs: to.untilMs - to.sinceMs }),
+      mode: this.currentMode,
+    });
+  }
+
+  /** How far the epoch is ahead of the monotonic clock: what turns the time of a state into one that may leave the process. */
+  aheadMs(nowMs: number): number {
+    return this.environment.clock.epochMs() - nowMs;
+  }
+
+  /** The options of the machine have changed. */
+  adopt(old: ResolvedOptions, options: ResolvedOptions): void {
+    this.limit = replaceLimit(this.limit, old.concurrency, options.concurrency);
+    if (options.mode !== old.mode) this.currentMode = options.mode;
+  }
+
+  // ---------------------------------------------------------------- beside the state
+
+  get state(): CircuitStateName {
+    return this.machine.look(this.environment.clock.now());
+  }
+
+  get mode(): CircuitMode {
+    return this.currentMode;
+  }
+
+  set mode(mode: CircuitMode) {
+    this.currentMode = checkOneOf('circuit.mode', mode, CIRCUIT_MODES);
+  }
+
+  get inFlight(): number {
+    return this.out;
+  }
+
+  get isolated(): number {
+    return this.handles;
+  }
+
+  isolate(): IsolationHandle {
+    this.handles += 1;
+    if (this.handles === 1) this.reportIsolation(true);
+    let held = true;
+    const release = () => {
+      if (!held) return;
+      held = false;
+      this.handles -= 1;
+      if (this.handles === 0) this.reportIsolation(false);
+    };
+    return { release, [Symbol.dispose]: release };
+  }
+
+  private reportIsolation(isolated: boolean): void {
+    const { clock, listener } = this.environment;
+    listener.isolation({ circuit: this.key, isolated, atMs: clock.epochMs() });
+  }
+
+  reset(): void {
+    this.machine.reset();
+    this.limit?.reset();
+  }
+
+  // ---------------------------------------------------------------- snapshots and settings
+
+  snapshot(): CircuitSnapshot {
+    const nowMs = this.environment.clock.now();
+    this.machine.look(nowMs);
+    const aheadMs = this.aheadMs(nowMs);
+    return {
+      version: 1,
+      key: this.key,
+      takenAtMs: nowMs + aheadMs,
+      mode: this.currentMode,
+      isolated: this.handles,
+      generation: this.generation,
+      inFlight: this.out,
+      totals: this.totals.snapshot(),
+      ...this.machine.describe(nowMs, aheadMs),
+      ...(this.limit && { concurrencyLimit: this.limit.limit }),
+    };
+  }
+
+  restore(snapshot: unknown, field?: string): void {
+    this.machine.restore(parseSnapshot(snapshot, field));
+  }
+
+  reconfigure(options: CircuitOptions): void {
+    this.machine.reconfigure(options);
+  }
+
+  close(): void {
+    this.machine.close?.();
+  }
+}

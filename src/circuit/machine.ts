@@ -1,0 +1,41 @@
+import type { Outcome } from '../classify/outcome.js';
+import type { CircuitPermit } from './permit.js';
+import type { RestorableSnapshot } from './restore.js';
+import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
+
+/** The machine's part of a snapshot. */
+export type MachineSnapshot = Pick<
+  CircuitSnapshot,
+  | 'engine'
+  | 'state'
+  | 'sinceMs'
+  | 'openings'
+  | 'openUntilMs'
+  | 'window'
+  | 'consecutiveFailures'
+  | 'lastTrip'
+  | 'baseline'
+>;
+
+/** Decides about calls by their outcomes. What lies beside the state belongs to the circuit that holds it. */
+export interface Machine {
+  /** Lets time pass: an open circuit whose time is over becomes half-open. */
+  look(nowMs: number): CircuitStateName;
+  /** Decides on a call when neither the mode nor an isolation does. */
+  decide(): Permit | Rejection;
+  /** Whether the outcome of a permit of the present generation still counts; a probe's does until it is due. */
+  takes(permit: CircuitPermit): boolean;
+  /** The outcome of a permit that it has just taken. */
+  record(outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void;
+  /** In place of `record`: the slot of a probe, or the share of a ramp, that the permit held is free again. */
+  giveBack(): void;
+  reset(): void;
+  /** @param aheadMs how far the epoch is ahead of the monotonic clock */
+  describe(nowMs: number, aheadMs: number): MachineSnapshot;
+  /** @throws FailsoftError FAILSOFT_UNSUPPORTED */
+  restore(known: RestorableSnapshot): void;
+  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or FAILSOFT_UNSUPPORTED */
+  reconfigure(options: CircuitOptions): void;
+  /** Lets go of listeners and timers. */
+  close?(): void;
+}

@@ -1,0 +1,235 @@
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
+import { Evidence } from './evidence.js';
+import type { Machine, MachineSnapshot } from './machine.js';
+import type { MachineCircuit } from './machine-circuit.js';
+import { cappedPushbackMs, openTimeMs } from './open-time.js';
+import { newSettings, type Settings } from './options/settings.js';
+import type { CircuitPermit } from './permit.js';
+import { Probes } from './probes.js';
+import { Ramp } from './ramp.js';
+import { type RestorableSnapshot, restoredState } from './restore.js';
+import type { State } from './state.js';
+import { ms } from './trip/rule.js';
+import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
+
+/** The state table of docs/semantics.md. Time passes when it is asked; it has no timer. */
+export class NativeMachine implements Machine {
+  private readonly circuit: MachineCircuit;
+  private settings: Settings;
+  private current: State;
+  private readonly evidence: Evidence;
+  private openings = 0;
+  /** Until when a server asked to be left alone. */
+  private pushbackUntilMs = 0;
+  private lastTrip: CircuitSnapshot['lastTrip'] = null;
+
+  constructor(circuit: MachineCircuit, settings: Settings) {
+    const nowMs = circuit.environment.clock.now();
+    this.circuit = circuit;
+    this.settings = settings;
+    this.current = { name: 'closed', sinceMs: nowMs };
+    this.evidence = new Evidence(settings, nowMs);
+  }
+
+  // ---------------------------------------------------------------- the way of a call
+
+  decide(): Permit | Rejection {
+    const { circuit } = this;
+    // a closed circuit does not read the clock
+    if (this.current.name === 'closed') return this.letThrough();
+    const nowMs = circuit.environment.clock.now();
+    const state = this.lookAt(nowMs);
+    switch (state.name) {
+      case 'closed':
+        return this.letThrough();
+      case 'open':
+        return circuit.refuse('CIRCUIT_OPEN', state.untilMs - nowMs);
+      case 'half-open': {
+        if (state.probes.full) return circuit.refuse('HALF_OPEN', state.probes.firstDueMs - nowMs);
+        if (circuit.crowded) return circuit.refuse('CONCURRENCY_LIMIT', 0);
+        const probe = circuit.admit(true);
+        state.probes.add(probe, nowMs);
+        return probe;
+      }
+      case 'recovering':
+        if (circuit.crowded) return circuit.refuse('CONCURRENCY_LIMIT', 0);
+        if (state.ramp.admits(nowMs)) return circuit.admit(false);
+        return circuit.refuse('RECOVERING', state.ramp.retryAfterMs(nowMs));
+    }
+  }
+
+  private letThrough(): Permit | Rejection {
+    const { circuit } = this;
+    return circuit.crowded ? circuit.refuse('CONCURRENCY_LIMIT', 0) : circuit.admit(false);
+  }
+
+  takes(permit: CircuitPermit): boolean {
+    if (this.current.name === 'closed') return true;
+    const state = this.pass(this.circuit.environment.clock.now());
+    if (permit.generation !== this.circuit.generation) return false;
+    return state.name !== 'half-open' || state.probes.take(permit);
+  }
+
+  record(outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void {
+    const { current: state, settings } = this;
+    const unhealthy = isUnhealthy(outcome);
+    if (unhealthy && pushbackMs !== undefined) this.rememberPushback(pushbackMs);
+    if (state.name === 'half-open') {
+      this.recordProbe(state.probes, outcome, durationMs);
+    } else if (outcome !== 'ignored') {
+      const { clock } = this.circuit.environment;
+      // reading it costs as much as all the rest
+      const nowMs = settings.options.window.type === 'time' ? clock.now() : 0;
+      const reason = this.evidence.record(settings, outcome, unhealthy, durationMs, nowMs);
+      if (reason !== undefined) this.open(reason, clock.now());
+    }
+  }
+
+  private recordProbe(probes: Probes, outcome: Outcome, durationMs: number): void {
+    if (outcome === 'ignored') {
+      probes.giveBack();
+      return;
+    }
+    const unhealthy = isUnhealthy(outcome);
+    const slow = durationMs > probes.slowMs;
+    probes.count(!unhealthy && !slow);
+    const how = unhealthy ? 'failed' : `took ${ms(durationMs)}, over ${ms(probes.slowMs)}`;
+    this.judge(probes, how, this.circuit.environment.clock.now());
+  }
+
+  private rememberPushback(pushbackMs: number): void {
+    const cappedMs = cappedPushbackMs(this.settings.options.open, pushbackMs);
+    if (cappedMs === 0) return;
+    this.pushbackUntilMs = Math.max(this.pushbackUntilMs, this.circuit.environment.clock.now() + cappedMs);
+  }
+
+  giveBack(): void {
+    const state = this.current;
+    if (state.name === 'half-open') state.probes.giveBack();
+    else if (state.name === 'recovering') state.ramp.giveBack();
+  }
+
+  // ---------------------------------------------------------------- the state machine
+
+  /** The only place that changes the state. */
+  private transition(state: State, reason: string): void {
+    const from = this.current.name;
+    this.current = state;
+    this.circuit.entered(from, state, reason, this.openings);
+  }
+
+  look(nowMs: number): CircuitStateName {
+    return this.lookAt(nowMs).name;
+  }
+
+  /** A caller or a reader looks: an open circuit whose time is over becomes half-open. */
+  private lookAt(nowMs: number): State {
+    const { current } = this;
+    // the commonest case first: open, and its time not over
+    if (current.name === 'open' && nowMs < current.untilMs) return current;
+    for (;;) {
+      const state = this.pass(nowMs);
+      if (state.name !== 'open' || nowMs < state.untilMs) return state;
+      const { options, slowProbeMs } = this.settings;
+      const probes = new Probes(options.halfOpen, slowProbeMs);
+      this.transition({ name: 'half-open', sinceMs: nowMs, probes }, 'open time is over');
+    }
+  }
+
+  /** Lets time pass: does what is due by now, as of the moment that it was due. */
+  private pass(nowMs: number): State {
+    for (;;) {
+      const state = this.current;
+      if (state.name === 'half-open') {
+        const dueMs = state.probes.firstDueMs;
+        if (nowMs < dueMs) return state;
+        state.probes.expireFirst();
+        this.judge(state.probes, 'timed out', dueMs);
+      } else if (state.name === 'recovering') {
+        const { endMs } = state.ramp;
+        if (nowMs < endMs) return state;
+        this.openings = 0;
+        this.transition({ name: 'closed', sinceMs: endMs }, 'ramp is over');
+      } else return state;
+    }
+  }
+
+  private judge(probes: Probes, how: string, atMs: number): void {
+    const verdict = probes.verdict;
+    if (verdict === 'failed') this.open(probes.failedReason(how), atMs);
+    if (verdict === 'recovered') this.recover(probes.successes, atMs);
+  }
+
+  private open(reason: string, atMs: number): void {
+    const { circuit } = this;
+    const { clock, random } = circuit.environment;
+    const { open } = this.settings.options;
+    this.openings += 1;
+    circuit.totals.opened += 1;
+    this.lastTrip = { atMs: atMs + circuit.aheadMs(clock.now()), reason };
+    const ownMs = openTimeMs(open, this.openings, random);
+    // the cap once more: new settings may have lowered it
+    const pushbackMs = Math.min(this.pushbackUntilMs - atMs, open.maxPushbackMs);
+    const untilMs = atMs + Math.max(ownMs, pushbackMs);
+    this.transition({ name: 'open', sinceMs: atMs, untilMs }, reason);
+  }
+
+  private recover(successes: number, atMs: number): void {
+    this.evidence.clear();
+    const { recovering } = this.settings.options;
+    const reason = successes === 1 ? 'the probe succeeded' : `${successes} probes succeeded`;
+    if (recovering === false) {
+      this.openings = 0;
+      this.transition({ name: 'closed', sinceMs: atMs }, reason);
+    } else {
+      this.transition({ name: 'recovering', sinceMs: atMs, ramp: new Ramp(recovering, atMs) }, reason);
+    }
+  }
+
+  reset(): void {
+    const nowMs = this.circuit.environment.clock.now();
+    this.pass(nowMs);
+    this.evidence.reset(this.settings);
+    this.openings = 0;
+    this.pushbackUntilMs = 0;
+    this.transition({ name: 'closed', sinceMs: nowMs }, 'reset');
+  }
+
+  // ---------------------------------------------------------------- settings and snapshots
+
+  reconfigure(options: CircuitOptions): void {
+    const old = this.settings;
+    const settings = newSettings(options, old);
+    const nowMs = this.circuit.environment.clock.now();
+    // what was due before is judged by the old settings
+    this.pass(nowMs);
+    this.settings = settings;
+    this.evidence.reconfigure(old, settings, nowMs);
+    this.circuit.adopt(old.options, settings.options);
+  }
+
+  describe(nowMs: number, aheadMs: number): MachineSnapshot {
+    const { current } = this;
+    return {
+      engine: 'native',
+      state: current.name,
+      sinceMs: current.sinceMs + aheadMs,
+      openings: this.openings,
+      openUntilMs: current.name === 'open' ? current.untilMs + aheadMs : null,
+      lastTrip: this.lastTrip,
+      ...this.evidence.snapshot(this.settings, nowMs),
+    };
+  }
+
+  restore(known: RestorableSnapshot): void {
+    const { circuit } = this;
+    const nowMs = circuit.environment.clock.now();
+    this.pass(nowMs);
+    this.evidence.restore(known.baseline);
+    this.lastTrip = known.lastTrip;
+    circuit.totals.add(known.totals);
+    const state = restoredState(known, this.settings.options, nowMs, circuit.aheadMs(nowMs));
+    this.openings = state.name === 'closed' ? 0 : known.openings;
+    this.transition(state, 'restored');
+  }
+}

@@ -1,0 +1,131 @@
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
+import { consecutiveAfter } from './evidence.js';
+import type { Machine, MachineSnapshot } from './machine.js';
+import type { MachineCircuit } from './machine-circuit.js';
+import type { ResolvedThrottle } from './options/resolve.js';
+import { newSettings, type Settings } from './options/settings.js';
+import { type RestorableSnapshot, restoredSinceMs } from './restore.js';
+import { describeWindow } from './snapshot.js';
+import type { CircuitOptions, CircuitStateName, Permit, Rejection } from './types.js';
+import { RollingCount } from './window/rolling-count.js';
+import { TimeWindow } from './window/time-window.js';
+
+const BUCKETS = 12;
+
+/**
+ * Client-side throttling of Google's SRE book ("Handling Overload"): rejects with probability
+ * `max(0, (requests - k * accepts) / (requests + 1))`, at most `maxRejectShare`, so that a server under load gets
+ * what it can serve and no more. There is no open and no half-open; the state is always `closed`.
+ *
+ * A request is counted when it ends (or is rejected here), so that calls on their way are not held against the server.
+ */
+export class ThrottleMachine implements Machine {
+  readonly #circuit: MachineCircuit;
+  #settings: Settings;
+  #options: ResolvedThrottle;
+  /** Calls that went out and ended; accepted are the healthy ones. */
+  #sent: TimeWindow;
+  #throttled: RollingCount;
+  #consecutiveFailures = 0;
+  #sinceMs: number;
+
+  constructor(circuit: MachineCircuit, settings: Settings, options: ResolvedThrottle) {
+    const nowMs = circuit.environment.clock.now();
+    this.#circuit = circuit;
+    this.#settings = settings;
+    this.#options = options;
+    this.#sinceMs = nowMs;
+    this.#sent = sentWindow(options, nowMs);
+    this.#throttled = new RollingCount(options.windowMs, BUCKETS, nowMs);
+  }
+
+  look(): CircuitStateName {
+    return 'closed';
+  }
+
+  decide(): Permit | Rejection {
+    const circuit = this.#circuit;
+    if (circuit.crowded) return circuit.refuse('CONCURRENCY_LIMIT', 0);
+    const { clock, random } = circuit.environment;
+    const nowMs = clock.now();
+    const share = this.#rejectShare(nowMs);
+    if (share > 0 && random() < share) {
+      this.#throttled.add(nowMs);
+      return circuit.refuse('THROTTLED', 0);
+    }
+    return circuit.admit(false);
+  }
+
+  #rejectShare(nowMs: number): number {
+    const { k, maxRejectShare } = this.#options;
+    this.#sent.roll(nowMs);
+    const requests = this.#sent.calls + this.#throttled.at(nowMs);
+    const accepts = this.#sent.calls - this.#sent.unhealthy;
+    return Math.min(maxRejectShare, (requests - k * accepts) / (requests + 1));
+  }
+
+  takes(): boolean {
+    return true;
+  }
+
+  record(outcome: Outcome, durationMs: number): void {
+    if (outcome === 'ignored') return;
+    this.#consecutiveFailures = consecutiveAfter(this.#consecutiveFailures, outcome);
+    this.#sent.record(isUnhealthy(outcome), durationMs, this.#circuit.environment.clock.now());
+  }
+
+  giveBack(): void {
+    // a permit of a throttle holds nothing: a request counts when it has ended
+  }
+
+  reset(): void {
+    this.#consecutiveFailures = 0;
+    this.#sent.clear();
+    this.#throttled.clear();
+    // permits of before are stale
+    this.#circuit.entered('closed', { name: 'closed', sinceMs: this.#sinceMs }, 'reset', 0);
+  }
+
+  reconfigure(options: CircuitOptions): void {
+    const old = this.#settings;
+    const settings = newSettings(options, old);
+    const { throttle } = settings.options;
+    if (throttle === false) return; // newSettings has refused that
+    if (throttle.windowMs !== this.#options.windowMs) {
+      const nowMs = this.#circuit.environment.clock.now();
+      this.#sent = sentWindow(throttle, nowMs);
+      this.#throttled = new RollingCount(throttle.windowMs, BUCKETS, nowMs);
+    }
+    this.#options = throttle;
+    this.#settings = settings;
+    this.#circuit.adopt(old.options, settings.options);
+  }
+
+  describe(nowMs: number, aheadMs: number): MachineSnapshot {
+    this.#sent.roll(nowMs);
+    return {
+      engine: 'native',
+      state: 'closed',
+      sinceMs: this.#sinceMs + aheadMs,
+      openings: 0,
+      openUntilMs: null,
+      window: { ...describeWindow(this.#sent, this.#settings), slowRate: null },
+      consecutiveFailures: this.#consecutiveFailures,
+      lastTrip: null,
+    };
+  }
+
+  /** Takes over the totals. What was sent in the last minutes, and how much was rejected of it, is learnt anew. */
+  restore(known: RestorableSnapshot): void {
+    const circuit = this.#circuit;
+    const nowMs = circuit.environment.clock.now();
+    this.reset();
+    circuit.totals.add(known.totals);
+    this.#sinceMs = restoredSinceMs(known, nowMs, circuit.aheadMs(nowMs));
+  }
+}
+
+function sentWindow({ windowMs }: ResolvedThrottle, nowMs: number): TimeWindow {
+  const window = { type: 'time', durationMs: windowMs, buckets: BUCKETS } as const;
+  return new TimeWindow({ window, thresholdsMs: [], sum: false }, windowMs, BUCKETS, nowMs);
+}

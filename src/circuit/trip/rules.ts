@@ -1,0 +1,62 @@
+import { invalid } from '../../errors.js';
+import { type AdaptiveRule, adaptiveRule } from './adaptive.js';
+import { type ConsecutiveFailuresRule, consecutiveFailuresRule } from './consecutive-failures.js';
+import { type FailureRateRule, failureRateRule } from './failure-rate.js';
+import { type LatencyPercentileRule, latencyPercentileRule } from './latency-percentile.js';
+import { checkRule, type MarkOf, type RuleKind, type TripCheck } from './rule.js';
+import { type SlowRateRule, slowRateRule } from './slow-rate.js';
+
+interface RuleOfName {
+  readonly 'consecutive-failures': ConsecutiveFailuresRule;
+  readonly 'failure-rate': FailureRateRule;
+  readonly 'slow-rate': SlowRateRule;
+  readonly 'latency-percentile': LatencyPercentileRule;
+  readonly adaptive: AdaptiveRule;
+}
+
+/** The name of a trip rule, as reasons and an engine's capabilities show it. */
+export type TripRuleName = keyof RuleOfName;
+
+/**
+ * A trip rule as data; made by `consecutiveFailures()`, `failureRate()`, `slowRate()`, `latencyPercentile()` or
+ * `adaptive()`.
+ */
+export type TripRule = RuleOfName[TripRuleName];
+
+const KINDS: { readonly [Name in TripRuleName]: RuleKind<RuleOfName[Name]> } = {
+  'consecutive-failures': consecutiveFailuresRule,
+  'failure-rate': failureRateRule,
+  'slow-rate': slowRateRule,
+  'latency-percentile': latencyPercentileRule,
+  adaptive: adaptiveRule,
+};
+
+function isName(value: unknown): value is TripRuleName {
+  return typeof value === 'string' && Object.hasOwn(KINDS, value);
+}
+
+/** Checks a rule, whether a rule maker or a hand wrote it, and copies it. */
+export function parseRule(field: string, value: unknown): TripRule {
+  if (typeof value !== 'object' || value === null || !('rule' in value) || !isName(value.rule)) {
+    throw invalid(field, `a trip rule: ${Object.keys(KINDS).join(', ')}`, value);
+  }
+  return checkNamed(value.rule, field, value);
+}
+
+function checkNamed<Name extends TripRuleName>(name: Name, field: string, value: object): RuleOfName[Name] {
+  const kind: RuleKind<RuleOfName[Name]> = KINDS[name];
+  return checkRule(kind, field, value, ['rule']);
+}
+
+/** Over which duration a call is slow by this rule, in milliseconds; undefined for a rule that measures none. */
+export function slowMsOf<Name extends TripRuleName>(name: Name, rule: RuleOfName[Name]): number | undefined {
+  return KINDS[name].slowMs?.(rule);
+}
+
+export function compileRule<Name extends TripRuleName>(
+  name: Name,
+  rule: RuleOfName[Name],
+  markOf: MarkOf,
+): TripCheck {
+  return KINDS[name].compile(rule, markOf);
+}
