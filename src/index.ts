@@ -48,7 +48,6 @@ export { type Clock, systemClock } from './clock.js';
 export type { CircuitEnvironment, CircuitFactory, Engine, EngineCapabilities } from './engines/engine.js';
 export { nativeEngine } from './engines/native.js';
 export { FailsoftError, type FailsoftErrorCode, isFailsoftError } from './errors.js';
-export { type AnswerFunction, type AnswerWithOptions, answerWith } from './fallback/answer-with.js';
 export type { ChainOptions, FallbackChain } from './fallback/chain/chain.js';
 export { type CoalesceOptions, coalesce } from './fallback/coalesce.js';
 export {
@@ -75,8 +74,9 @@ export type {
   SkippedAnswers,
 } from './fallback/last-good/options.js';
 export { type NoFallbackOptions, noFallback } from './fallback/no-fallback.js';
-export type { ProtectionOptions } from './fallback/protection.js';
 export { FallbackRegistry } from './fallback/registry.js';
+export { type AnswerFunction, type AnswerWithOptions, answerWith } from './fallback/secondary/answer-with.js';
+export type { ProtectionOptions } from './fallback/secondary/protection.js';
 export {
   type ProtectedStrategy,
   type SecondaryOptions,

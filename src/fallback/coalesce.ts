@@ -1,14 +1,15 @@
-import type { CallCredentials, CallOptions, Metadata } from '@grpc/grpc-js';
-import { checkKeys } from '../checks.js';
-import type { CircuitSnapshot } from '../circuit/types.js';
+import type { CallOptions } from '@grpc/grpc-js';
+import { checkFunction, checkKeys } from '../checks.js';
+import { type Clock, systemClock } from '../clock.js';
 import { invalid } from '../errors.js';
+import { CallContext } from './chain/call-context.js';
 import { decodeKept, encodeAnswer } from './messages.js';
 import { REQUEST_KEY_OPTIONS, RequestKey, type RequestKeyOptions } from './request-key/request-key.js';
 import type {
   Answer,
   Answering,
   Attempt,
-  Cause,
+  AttemptScope,
   FallbackContext,
   FallbackStrategy,
   Method,
@@ -16,24 +17,30 @@ import type {
   When,
 } from './strategy.js';
 
-/** How calls are told apart; as for `lastGood`. */
-export type CoalesceOptions<Req> = RequestKeyOptions<Req>;
+/** Options of {@link coalesce}. Calls are told apart as by `lastGood`. */
+export interface CoalesceOptions<Req> extends RequestKeyOptions<Req> {
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
 
 /**
  * Asks a strategy once for all identical calls of one caller that fall back at the same time: a thousand callers of a
  * popular item put one question to the secondary, or to the store.
  *
  * A caller that cancels, or runs out of time, leaves alone; the question is aborted when the last one has left. Each gets
- * a copy of its own. The question goes with the metadata of the first, without its `parent`, and with twice what it has
- * left of its time; who has more than what is left of that asks anew. What the strategy answers at once is not shared. Unary methods.
+ * a copy of its own. The question goes with the metadata of the first, without its `parent`, and with twice the time that
+ * the first has left; a caller with more time than is left of that asks anew. An answer that the strategy gives at once is
+ * not shared. Unary methods.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function coalesce<Req, Res>(
   strategy: FallbackStrategy<Req, Res>,
   options: CoalesceOptions<Req> = {},
 ): FallbackStrategy<Req, Res> {
-  checkKeys('coalesce', options, REQUEST_KEY_OPTIONS);
-  return new Coalesced(strategy, new RequestKey(options, 'coalesce'));
+  checkKeys('coalesce', options, [...REQUEST_KEY_OPTIONS, 'clock']);
+  const { clock = systemClock } = options;
+  checkFunction('coalesce.clock.now', clock.now);
+  return new Coalesced(strategy, new RequestKey(options, 'coalesce'), clock);
 }
 
 class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
@@ -42,24 +49,35 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
   readonly timeoutMs: number;
   readonly budgetShare: number;
   readonly waits?: boolean;
+  readonly stops?: boolean;
   readonly decoded?: boolean;
+  readonly readsCall: boolean;
   readonly keep?: (answer: PrimaryAnswer<Req, Res>) => void;
   readonly #strategy: FallbackStrategy<Req, Res>;
   readonly #key: RequestKey;
+  readonly #clock: Clock;
   readonly #methods = new Map<string, Method<Req, Res>>();
   readonly #questions = new Map<string, Question<Req, Res>>();
 
-  constructor(strategy: FallbackStrategy<Req, Res>, key: RequestKey) {
+  constructor(strategy: FallbackStrategy<Req, Res>, key: RequestKey, clock: Clock) {
     this.#strategy = strategy;
     this.#key = key;
+    this.#clock = clock;
     this.name = strategy.name;
     this.when = strategy.when ?? 'always';
     this.timeoutMs = strategy.timeoutMs ?? Number.POSITIVE_INFINITY;
     this.budgetShare = strategy.budgetShare ?? 1;
     if (strategy.waits !== undefined) this.waits = strategy.waits;
-    // What is not shared comes as the strategy gave it; what is shared is decoded for each.
+    if (strategy.stops !== undefined) this.stops = strategy.stops;
+    // An answer that is not shared comes as the strategy gave it; a shared one is decoded for each caller.
     if (strategy.decoded !== undefined) this.decoded = strategy.decoded;
+    this.readsCall = this.#shares || strategy.readsCall !== false;
     if (strategy.keep !== undefined) this.keep = (answer) => strategy.keep?.(answer);
+  }
+
+  /** A strategy that never makes its caller wait has nothing to share, and needs no key. */
+  get #shares(): boolean {
+    return this.#strategy.waits !== false && this.#strategy.stops !== true;
   }
 
   get enabled(): boolean {
@@ -78,14 +96,15 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
   }
 
   answer(context: FallbackContext<Req>): Answering<Res> {
+    if (!this.#shares) return this.#strategy.answer(context);
     const method = this.#methods.get(context.method);
     if (method === undefined) return undefined;
     const material = this.#key.materialOf(context);
     const key = this.#key.keyOf(material, (asSent) => this.#questions.has(asSent));
     const asked = this.#questions.get(key);
     if (asked?.reaches(context)) return asked.join(context);
-    const question = new Question(method, context);
-    const given = this.#strategy.answer(question);
+    const question = new Question(method, context, this.#clock);
+    const given = this.#strategy.answer(new CallContext(context, question));
     if (given === undefined || !('then' in given)) return given;
     this.#questions.set(key, question);
     question.awaits(given, () => {
@@ -99,61 +118,44 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
   }
 }
 
-/** One question for many callers: the context that the strategy sees, and who waits for its answer. */
-class Question<Req, Res> implements FallbackContext<Req> {
-  readonly method: string;
-  readonly metadata: Metadata;
-  readonly cause: Cause;
-  readonly circuitKey: string;
+/** One question for many callers: the scope in which the strategy is asked, and the callers that wait for its answer. */
+class Question<Req, Res> implements AttemptScope {
   readonly attempts: readonly Attempt[];
-  readonly credentials: CallCredentials | undefined;
-  readonly host: string | undefined;
   readonly parent: CallOptions['parent'] | undefined = undefined;
   readonly deadlineMs: number;
-  readonly #first: FallbackContext<Req>;
-  readonly #of: Method<Req, Res>;
+  readonly #method: Method<Req, Res>;
+  readonly #clock: Clock;
   readonly #controller = new AbortController();
+  readonly #startMs: number;
   readonly #longestMs: number;
-  readonly #startMs = Date.now();
+  readonly #longestBudgetMs: number;
   #waiting = 0;
   #settled = false;
   #answer: Promise<Shared | undefined> = Promise.resolve(undefined);
   #forget: () => void = () => undefined;
 
-  constructor(method: Method<Req, Res>, first: FallbackContext<Req>) {
-    this.#of = method;
-    this.#first = first;
-    this.method = first.method;
-    this.metadata = first.metadata;
-    this.cause = first.cause;
-    this.circuitKey = first.circuitKey;
+  constructor(method: Method<Req, Res>, first: FallbackContext<Req>, clock: Clock) {
+    this.#method = method;
+    this.#clock = clock;
+    this.#startMs = clock.now();
     this.attempts = first.attempts;
-    this.credentials = first.credentials;
-    this.host = first.host;
     this.deadlineMs = first.deadlineMs + first.remainingMs;
-    this.#longestMs = 2 * first.budgetMs;
+    this.#longestMs = 2 * first.remainingMs;
+    this.#longestBudgetMs = 2 * first.budgetMs;
   }
 
-  get request(): Req {
-    return this.#first.request;
-  }
-  get requestBytes(): Buffer | undefined {
-    return this.#first.requestBytes;
-  }
-  get requests(): readonly Req[] {
-    return this.#first.requests;
-  }
-  get circuit(): CircuitSnapshot {
-    return this.#first.circuit;
-  }
   get signal(): AbortSignal {
     return this.#controller.signal;
   }
   get remainingMs(): number {
-    return Math.max(0, this.deadlineMs - Date.now());
+    return this.#leftOf(this.#longestMs);
   }
   get budgetMs(): number {
-    return Math.max(0, this.#longestMs - (Date.now() - this.#startMs));
+    return this.#leftOf(this.#longestBudgetMs);
+  }
+
+  #leftOf(longestMs: number): number {
+    return Math.max(0, longestMs - (this.#clock.now() - this.#startMs));
   }
 
   /** Whether the question lives as long as this caller would wait. */
@@ -163,7 +165,7 @@ class Question<Req, Res> implements FallbackContext<Req> {
 
   awaits(given: PromiseLike<Answer<Res> | undefined>, forget: () => void): void {
     this.#forget = forget;
-    this.#answer = Promise.resolve(given).then((answer) => answer && share(this.#of, answer));
+    this.#answer = Promise.resolve(given).then((answer) => answer && share(this.#method, answer));
     const settle = () => {
       this.#settled = true;
       forget();
@@ -183,10 +185,10 @@ class Question<Req, Res> implements FallbackContext<Req> {
     try {
       const shared = await Promise.race([this.#answer, left]);
       if (shared === undefined) return undefined;
-      return { ...shared.label, message: decodeKept(this.#of, shared.bytes) };
+      return { ...shared.label, message: decodeKept(this.#method, shared.bytes) };
     } finally {
       signal.removeEventListener('abort', leave);
-      // The last to leave tells the strategy why: out of time is a sign against it, cancelled is none.
+      // The strategy learns why its last caller left: out of time is evidence against it, cancelled is not.
       if (--this.#waiting === 0 && !this.#settled) {
         this.#forget();
         this.#controller.abort(signal.reason);

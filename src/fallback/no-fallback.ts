@@ -1,7 +1,7 @@
 import { checkKeys, checkOneOf } from '../checks.js';
 import type { FallbackStrategy, When } from './strategy.js';
 
-/** Options of {@link fail}. */
+/** Options of {@link noFallback}. */
 export interface NoFallbackOptions {
   /** @default 'always' */
   readonly when?: When;
@@ -9,14 +9,15 @@ export interface NoFallbackOptions {
 
 /**
  * Explicitly no fallback: ends the chain, and the caller gets the primary's status or the rejection at once. For callers
- * for whom a stale or crude answer is worse than none (orders, dosages, anything that acts on the answer by itself).
+ * for whom a stale or crude answer is worse than an error (orders, dosages, anything that acts on the answer by itself).
  * Strategies after it are never asked.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function noFallback(options: NoFallbackOptions = {}): FallbackStrategy<unknown, never> {
-  checkKeys('fail', options, ['when']);
+  checkKeys('noFallback', options, ['when']);
   return {
-    name: 'fail',
-    when: checkOneOf('fail.when', options.when ?? 'always', ['rejected', 'failed', 'always']),
+    name: 'no-fallback',
+    when: checkOneOf('noFallback.when', options.when ?? 'always', ['rejected', 'failed', 'always']),
     stops: true,
     readsCall: false,
     answer: () => undefined,

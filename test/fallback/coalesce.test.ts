@@ -1,7 +1,10 @@
 import { type ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
-import { describe, expect, it, vi } from 'vitest';
+import { ManualClock } from 'failsoft/testing';
+import { describe, expect, it } from 'vitest';
 import { coalesce } from '../../src/fallback/coalesce.js';
+import { defaultPrediction } from '../../src/fallback/default-prediction.js';
 import { lastGood } from '../../src/fallback/last-good/last-good.js';
+import { noFallback } from '../../src/fallback/no-fallback.js';
 import { FallbackRegistry } from '../../src/fallback/registry.js';
 import { secondaryModel } from '../../src/fallback/secondary/secondary-model.js';
 import type { Answer, FallbackContext, FallbackStrategy } from '../../src/fallback/strategy.js';
@@ -32,7 +35,7 @@ function slow() {
       return hand.promise;
     },
   };
-  return { asked, hands, chain: chainOf([coalesce(strategy)]) };
+  return { asked, hands, strategy, chain: chainOf([coalesce(strategy)]) };
 }
 
 const answered = (id: string): Answer<ModelInferResponse> => ({
@@ -136,17 +139,16 @@ describe('coalesce', () => {
         return new Promise<never>(() => undefined);
       },
     };
-    const chain = chainOf([coalesce(limited)]);
-    let nowMs = 5_000_000;
-    vi.spyOn(Date, 'now').mockImplementation(() => nowMs);
+    const clock = new ManualClock(5_000_000);
+    const chain = chainOf([coalesce(limited, { clock })]);
     void chain.run(new FakeCall());
-    nowMs += 100;
+    clock.advance(100);
+    clock.stepEpoch(-3_600_000); // the wall clock is set back: no time comes back with it
     void chain.run(new FakeCall());
     expect(asked).toHaveLength(1);
-    nowMs += 1; // of the question's 200 ms, 99 are left
+    clock.advance(1); // of the question's 200 ms, 99 are left
     void chain.run(new FakeCall());
     expect(asked).toHaveLength(2);
-    vi.restoreAllMocks();
   });
 
   it.each([
@@ -178,6 +180,42 @@ describe('coalesce', () => {
     wrapped.enabled = false;
     expect(inner.enabled).toBe(false);
     expect(chain.serves('failed')).toBe(false);
+  });
+
+  it('ends the chain where the strategy does', async () => {
+    const chain = chainOf([
+      coalesce(noFallback()),
+      defaultPrediction<ModelInferRequest, ModelInferResponse>(response({ id: 'crude' })),
+    ]);
+    expect(chain.serves('rejected')).toBe(false);
+    expect(await chain.run(new FakeCall())).toMatchObject({
+      answer: undefined,
+      attempts: [{ strategy: 'no-fallback', result: 'stopped' }],
+    });
+  });
+
+  it('makes no key for a strategy that never waits, and needs no copy of the call for it', () => {
+    const fixed = coalesce(
+      defaultPrediction<ModelInferRequest, ModelInferResponse>(response({ id: 'crude' })),
+    );
+    const chain = chainOf([fixed]);
+    expect(chain.readsCall).toBe(false);
+    const call = Object.defineProperty(new FakeCall(), 'metadata', {
+      get: () => {
+        throw new Error('no key is needed');
+      },
+    });
+    expect(chain.run(call)).toMatchObject({ answer: { source: 'default', message: { id: 'crude' } } });
+    expect(chainOf([coalesce(slow().strategy)]).readsCall).toBe(true);
+  });
+
+  it('gives the strategy one context: the facts of the first call, and a time and a signal of its own', () => {
+    const { asked, chain } = slow();
+    const call = new FakeCall({ leftMs: 100, host: 'tenant-a', circuitKey: 'the key' });
+    void chain.run(call);
+    expect(asked[0]).toMatchObject({ host: 'tenant-a', circuitKey: 'the key', request: call.request });
+    expect(asked[0]).toMatchObject({ remainingMs: expect.closeTo(200, -2), parent: undefined });
+    expect(asked[0]?.deadlineMs).toBe(call.deadlineMs + 100);
   });
 
   it('is for unary methods', () => {

@@ -1,4 +1,5 @@
-import { type CallOptions, type Client, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type CallOptions, type Client, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { normalStatus } from '../../status/normal-status.js';
 import type { Method } from '../strategy.js';
 
 /** One call of another client, as a fallback makes it. */
@@ -8,35 +9,49 @@ export interface FallbackCall {
   readonly metadata: Metadata;
   readonly options: CallOptions;
   readonly signal: AbortSignal;
-  /** Hears, before the end, that a request cannot be encoded: the server will have had no part in it. */
+  /** Called, before the end, when a request cannot be encoded: the server will have had no part in the failure. */
   readonly onUnsendable: () => void;
-  /** Hears once how the call ended: null for OK. */
-  readonly onEnd: (error: ServiceError | null) => void;
+  /** Called once, with the status of a call that failed, or null for OK. */
+  readonly onEnd: (failed: StatusObject | null) => void;
+}
+
+/** An answer of another client, with the headers that came before it. */
+export interface ClientAnswer<T> {
+  readonly response: T;
+  /** Undefined where an interceptor of the client gave a message without any. */
+  readonly headers: Metadata | undefined;
 }
 
 /** The one response of a unary or client-streaming call. */
-export function callForOne(call: FallbackCall, requests: readonly unknown[]): Promise<unknown> {
+export function callForOne(call: FallbackCall, requests: readonly unknown[]): Promise<ClientAnswer<unknown>> {
   const { client, method, metadata, options, signal } = call;
   return new Promise((resolve, reject) => {
-    const done = (error: ServiceError | null, response: unknown) => {
+    let headers: Metadata | undefined;
+    const note = (received: Metadata) => {
+      headers = received;
+    };
+    const done = (error: Error | null, response: unknown) => {
       signal.removeEventListener('abort', cancel);
-      call.onEnd(error);
-      if (error === null) resolve(response);
-      else reject(error);
+      const failed = error === null ? null : madeGood(error);
+      call.onEnd(failed);
+      if (failed === null) resolve({ response, headers });
+      else reject(failed);
     };
     const { path } = method;
     const encode = encoderOf(call);
     const decode = (bytes: Buffer) => method.responseDeserialize(bytes);
-    // An interceptor may answer before it is there.
-    let running: { cancel(): void } | undefined;
+    let running: { cancel(): void } | undefined; // an interceptor may answer before it is there
     const cancel = () => running?.cancel();
     if (method.requestStream) {
       const stream = client.makeClientStreamRequest(path, encode, decode, metadata, options, done);
+      stream.on('metadata', note);
       running = stream;
       for (const request of requests) stream.write(request);
       stream.end();
     } else {
-      running = client.makeUnaryRequest(path, encode, decode, requests[0], metadata, options, done);
+      const unary = client.makeUnaryRequest(path, encode, decode, requests[0], metadata, options, done);
+      unary.on('metadata', note);
+      running = unary;
     }
     if (signal.aborted) cancel();
     else signal.addEventListener('abort', cancel);
@@ -47,7 +62,10 @@ export function callForOne(call: FallbackCall, requests: readonly unknown[]): Pr
  * The responses of a server-streaming call. Settles with the first one, so that a call that fails before it leaves the
  * next strategy a chance; the others follow as they are read.
  */
-export async function callForMany(call: FallbackCall, request: unknown): Promise<AsyncIterable<unknown>> {
+export async function callForMany(
+  call: FallbackCall,
+  request: unknown,
+): Promise<ClientAnswer<AsyncIterable<unknown>>> {
   const { client, method, metadata, options, signal } = call;
   const stream = client.makeServerStreamRequest(
     method.path,
@@ -58,19 +76,30 @@ export async function callForMany(call: FallbackCall, request: unknown): Promise
     options,
   );
   const cancel = () => stream.cancel();
-  const end = (error: ServiceError | null) => {
-    signal.removeEventListener('abort', cancel);
-    call.onEnd(error);
-  };
+  let headers: Metadata | undefined;
+  stream.on('metadata', (received) => {
+    headers = received;
+  });
   // The status comes after an error too, and last of all.
-  stream.on('status', ({ code, details, metadata: trailers }) => {
-    end(code === status.OK ? null : Object.assign(new Error(details), { code, details, metadata: trailers }));
+  stream.on('status', (received) => {
+    signal.removeEventListener('abort', cancel);
+    const ended = normalStatus(received);
+    call.onEnd(ended.code === status.OK ? null : ended);
   });
   if (signal.aborted) cancel();
   else signal.addEventListener('abort', cancel);
   const responses: AsyncIterator<unknown> = stream[Symbol.asyncIterator]();
-  const first = await responses.next();
-  return follow(first, responses, cancel);
+  try {
+    const first = await responses.next();
+    return { response: follow(first, responses, cancel), headers };
+  } catch (error) {
+    throw error instanceof Error ? madeGood(error) : error;
+  }
+}
+
+/** The error of a client as a strategy's attempt has it: its status may be whatever an interceptor of that client gave. */
+function madeGood(error: Error): Error & StatusObject {
+  return Object.assign(error, normalStatus(error));
 }
 
 function encoderOf({ method, onUnsendable }: FallbackCall): (request: unknown) => Buffer {

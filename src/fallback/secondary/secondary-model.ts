@@ -1,12 +1,18 @@
-import { type CallOptions, type Client, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type CallOptions, type Client, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { checkFunction, checkKeys } from '../../checks.js';
 import type { Circuit } from '../../circuit/types.js';
 import { Classifier } from '../../classify/classifier.js';
 import type { Outcome } from '../../classify/outcome.js';
 import type { ClassifyOptions } from '../../classify/rule.js';
 import { invalid } from '../../errors.js';
+import { provenanceOf } from '../../status/provenance.js';
 import { pushbackOf } from '../../status/push-back.js';
 import { warn } from '../../telemetry/emitter.js';
+import { cut } from '../../text.js';
+import { isRounded } from '../request-key/canonical.js';
+import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from '../strategy.js';
+import { callForMany, callForOne, type FallbackCall } from './client-call.js';
+import { type MethodName, methodOf, type RequestOf, type ResponseOf } from './client-method.js';
 import {
   type Admission,
   outcomeOfAbort,
@@ -14,15 +20,11 @@ import {
   Protection,
   type ProtectionOptions,
   SMALLEST_BUDGET_MS,
-} from '../protection.js';
-import { isRounded } from '../request-key/canonical.js';
-import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from '../strategy.js';
-import { callForMany, callForOne, type FallbackCall } from './client-call.js';
-import { type MethodName, methodOf, type RequestOf, type ResponseOf } from './client-method.js';
+} from './protection.js';
 
 /** Options of {@link secondaryModel} that do not depend on the messages. */
 export interface SecondaryBaseOptions<Req> extends ProtectionOptions {
-  /** Of the model, as in `secondary:<name>`. */
+  /** The model's, as in `secondary:<name>`. */
   readonly name: string;
   /** @default 'always' */
   readonly when?: When;
@@ -30,9 +32,9 @@ export interface SecondaryBaseOptions<Req> extends ProtectionOptions {
   readonly timeoutMs?: number;
   /** Its share of what is left of the deadline, above 0, up to 1. @default 1 */
   readonly budgetShare?: number;
-  /** What its statuses say about it. @default the default table */
+  /** Judges its statuses. @default the default table */
   readonly classify?: ClassifyOptions;
-  /** What it is sent of the caller's metadata (a copy without `failsoft-*`). @default all of it */
+  /** Makes its metadata from the caller's (a copy without `failsoft-*`). @default all of them */
   readonly metadata?: (metadata: Metadata, context: FallbackContext<Req>) => Metadata;
   /** Further call options (credentials are not the primary's). `deadline` and `parent` are the fallback's to set. */
   readonly callOptions?: Omit<CallOptions, 'deadline' | 'parent'>;
@@ -50,7 +52,7 @@ export type Mapping<Req, Res, SReq, SRes> = ([Req] extends [SReq]
 export type SecondaryOptions<Req, Res, SReq, SRes> = SecondaryBaseOptions<Req> &
   Mapping<Req, Res, SReq, SRes>;
 
-/** A strategy that calls something which has a circuit of its own. */
+/** A strategy with a circuit of its own around its calls. */
 export interface ProtectedStrategy<Req, Res> extends FallbackStrategy<Req, Res> {
   /** Undefined when switched off by `circuit: false`. */
   readonly circuit: Circuit | undefined;
@@ -65,7 +67,8 @@ export interface ProtectedStrategy<Req, Res> extends FallbackStrategy<Req, Res> 
  * own circuit and its own concurrency limit, so that a secondary that is down too is not hammered. Unary, client-streaming
  * (what was sent so far is sent again) and server-streaming; the kind must be the method's own.
  *
- * Where the client is guarded, too, its fallbacks are not asked: what is called the secondary's answer is the secondary's.
+ * Where the client is guarded, too, its fallbacks are not asked. An answer that is labelled as degraded all the same, because
+ * a gateway behind the client uses failsoft, has the source `secondary:<name>/<its label>`, and its age.
  *
  * **The caller's metadata goes along**, `authorization` included: see `metadata` where the secondary must not see it.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for options, and for a name that is no method of the client
@@ -114,7 +117,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
   readonly timeoutMs: number;
   readonly budgetShare: number;
   readonly waits = true;
-  /** Whether the messages come from the very decoder of the methods that it answers for. */
+  /** Whether the messages come from the decoder of the methods that it answers for. */
   decoded: boolean;
   enabled = true;
   readonly #client: Client;
@@ -181,7 +184,6 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     admission: Admission,
   ): Promise<Answer<unknown>> {
     const { budgetMs, signal } = context;
-    const startMs = Date.now();
     const call: FallbackCall = {
       client: this.#client,
       method: this.#methodFor(context),
@@ -189,24 +191,23 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
       options: this.#callOptionsFor(context, budgetMs),
       signal,
       onUnsendable: () => admission.end('ignored'),
-      onEnd: (error) => {
-        const outcome = this.#outcomeOf(error, signal, budgetMs, Date.now() - startMs);
-        admission.end(outcome, error === null ? undefined : pushbackOf(error.metadata));
+      onEnd: (failed) => {
+        const outcome = this.#outcomeOf(failed, signal, budgetMs, admission.elapsedMs);
+        admission.end(outcome, failed === null ? undefined : pushbackOf(failed.metadata));
       },
     };
     const respond = this.#options.response;
     if (!this.#method.responseStream) {
-      const message = await callForOne(call, requests);
-      return { message: respond ? respond(message, context.request) : message, source: this.name };
+      const { response, headers } = await callForOne(call, requests);
+      const message = respond ? respond(response, context.request) : response;
+      return { message, ...labelOf(this.name, headers) };
     }
-    const messages = await callForMany(call, requests[0]);
-    return {
-      message: respond ? mapEach(messages, (each) => respond(each, context.request)) : messages,
-      source: this.name,
-    };
+    const { response, headers } = await callForMany(call, requests[0]);
+    const message = respond ? mapEach(response, (each) => respond(each, context.request)) : response;
+    return { message, ...labelOf(this.name, headers) };
   }
 
-  /** What a decoder rounded goes out as it came: the secondary is to be asked what the primary was. */
+  /** A request that a decoder rounded goes out as it came: the secondary is asked what the primary was. */
   #methodFor({ method, request, requestBytes: bytes }: FallbackContext<unknown>): Method<unknown, unknown> {
     const own = this.#method;
     if (bytes === undefined || own.requestStream || this.#options.request !== undefined) return own;
@@ -230,13 +231,28 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     return options;
   }
 
-  #outcomeOf(error: ServiceError | null, signal: AbortSignal, budgetMs: number, tookMs: number): Outcome {
-    if (error === null) return 'success';
+  #outcomeOf(failed: StatusObject | null, signal: AbortSignal, budgetMs: number, tookMs: number): Outcome {
+    if (failed === null) return 'success';
     if (signal.aborted) return outcomeOfAbort(signal, budgetMs);
-    if (error.code === status.DEADLINE_EXCEEDED && budgetMs < SMALLEST_BUDGET_MS) return 'ignored';
-    return this.#classifier.classify(error.code, error.details, error.metadata, tookMs);
+    if (failed.code === status.DEADLINE_EXCEEDED && budgetMs < SMALLEST_BUDGET_MS) return 'ignored';
+    return this.#classifier.classify(failed.code, failed.details, failed.metadata, tookMs);
   }
 }
+
+/**
+ * The label of a secondary's answer. A gateway that uses failsoft may have had it from a fallback of its own: then the
+ * label has both, and the age, so that nobody takes a kept answer or a default for the smaller model's own.
+ */
+function labelOf(name: Source, headers: Metadata | undefined): Pick<Answer<unknown>, 'source' | 'ageMs'> {
+  const provenance = headers && provenanceOf(headers);
+  if (provenance?.degraded !== true) return { source: name };
+  const { source, ageMs } = provenance.upstream ?? provenance;
+  const label = `${name}/${cut(source.replace(/[^\w:./-]/g, '?'), LONGEST_LABEL)}`;
+  return ageMs === undefined ? { source: label } : { source: label, ageMs };
+}
+
+/** Of the text that comes from another process. */
+const LONGEST_LABEL = 64;
 
 async function* mapEach(messages: AsyncIterable<unknown>, map: (message: unknown) => unknown) {
   for await (const message of messages) yield map(message);

@@ -55,7 +55,7 @@ describe('order', () => {
     [
       'noFallback() ends it',
       [declines('a'), noFallback(), gives('b')],
-      ['a declined', 'fail stopped', 'none'],
+      ['a declined', 'no-fallback stopped', 'none'],
     ],
     ['noFallback() for failures only', [noFallback({ when: 'failed' }), gives('b')], ['b']],
   ])('%s', async (_, strategies, expected) => {

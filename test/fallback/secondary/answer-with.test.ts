@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import type { ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
 import { afterEach, describe, expect, it } from 'vitest';
-import { answerWith } from '../../src/fallback/answer-with.js';
-import type { FallbackContext } from '../../src/fallback/strategy.js';
-import { chainOf, FakeCall, request, response } from './support.js';
+import { answerWith } from '../../../src/fallback/secondary/answer-with.js';
+import type { FallbackContext } from '../../../src/fallback/strategy.js';
+import { chainOf, FakeCall, request, response } from '../support.js';
 
 const stops: (() => void)[] = [];
 afterEach(() => {

@@ -1,11 +1,11 @@
-import { checkFunction, checkKeys } from '../checks.js';
-import type { Circuit } from '../circuit/types.js';
-import type { Outcome } from '../classify/outcome.js';
-import { invalid } from '../errors.js';
-import { warn } from '../telemetry/emitter.js';
+import { checkFunction, checkKeys } from '../../checks.js';
+import type { Circuit } from '../../circuit/types.js';
+import type { Outcome } from '../../classify/outcome.js';
+import { invalid } from '../../errors.js';
+import { warn } from '../../telemetry/emitter.js';
+import type { Answer, FallbackContext, Source, When } from '../strategy.js';
 import { outcomeOfAbort, PROTECTION_KEYS, Protection, type ProtectionOptions } from './protection.js';
-import type { ProtectedStrategy } from './secondary/secondary-model.js';
-import type { Answer, FallbackContext, Source, When } from './strategy.js';
+import type { ProtectedStrategy } from './secondary-model.js';
 
 /** Options of {@link answerWith}. */
 export interface AnswerWithOptions extends ProtectionOptions {
@@ -15,7 +15,7 @@ export interface AnswerWithOptions extends ProtectionOptions {
   readonly timeoutMs?: number;
   /** Its share of what is left of the deadline, above 0, up to 1. @default 1 */
   readonly budgetShare?: number;
-  /** What an error says about what was called. @default every error is a `failure` */
+  /** Judges an error that the function threw. @default every error is a `failure` */
   readonly classify?: (error: unknown) => Outcome;
 }
 
@@ -25,8 +25,8 @@ export type AnswerFunction<Req, Res> = (
 ) => Res | undefined | PromiseLike<Res | undefined>;
 
 /**
- * Anything answers, with source `secondary:<name>`: an HTTP model endpoint by `fetch`, a feature store, a table. It has a
- * circuit and a concurrency limit of its own, as {@link secondaryModel} has.
+ * A function answers, with source `secondary:<name>`: by `fetch` of an HTTP model endpoint, from a feature store, a table. It
+ * has a circuit and a concurrency limit of its own, as {@link secondaryModel} has.
  * @example
  * answerWith('http', async ({ request, signal }) => {
  *   const response = await fetch(url, { method: 'POST', body: JSON.stringify(toJson(request)), signal });

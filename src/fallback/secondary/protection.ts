@@ -1,14 +1,14 @@
-import { checkFunction, checkInteger } from '../checks.js';
-import type { Circuit, CircuitOptions } from '../circuit/types.js';
-import type { Outcome } from '../classify/outcome.js';
-import { type Clock, systemClock } from '../clock.js';
-import type { Engine } from '../engines/engine.js';
-import { nativeEngine } from '../engines/native.js';
-import { FailsoftError } from '../errors.js';
-import { warn } from '../telemetry/emitter.js';
-import type { IsolationEvent, TransitionEvent } from '../telemetry/events.js';
+import { checkFunction, checkInteger } from '../../checks.js';
+import type { Circuit, CircuitOptions } from '../../circuit/types.js';
+import type { Outcome } from '../../classify/outcome.js';
+import { type Clock, systemClock } from '../../clock.js';
+import type { Engine } from '../../engines/engine.js';
+import { nativeEngine } from '../../engines/native.js';
+import { FailsoftError } from '../../errors.js';
+import { warn } from '../../telemetry/emitter.js';
+import type { IsolationEvent, TransitionEvent } from '../../telemetry/events.js';
 
-/** What keeps a fallback, which may be down too, from being hammered. */
+/** The circuit and the limit of a fallback, which may be down too and must not be hammered then. */
 export interface ProtectionOptions {
   /** Its own circuit; `false` for none. @default a guard's defaults */
   readonly circuit?: CircuitOptions | false;
@@ -20,9 +20,9 @@ export interface ProtectionOptions {
   readonly clock?: Clock;
   /** Uniform in [0, 1), for the circuit's jitter. @default Math.random */
   readonly random?: () => number;
-  /** Hears the circuit. */
+  /** Called on every state change of this fallback's circuit. */
   readonly onTransition?: (event: TransitionEvent) => void;
-  /** Hears `isolate()` on the circuit. */
+  /** Called when this fallback's circuit is isolated, and when it no longer is. */
   readonly onIsolation?: (event: IsolationEvent) => void;
 }
 
@@ -38,6 +38,8 @@ export const PROTECTION_KEYS = [
 
 /** An admitted call of a fallback. Ending it twice does nothing. */
 export interface Admission {
+  /** How long it has run, in milliseconds. */
+  readonly elapsedMs: number;
   end(outcome: Outcome, pushbackMs?: number): void;
 }
 
@@ -62,8 +64,8 @@ export class Protection {
       clock: this.#clock,
       random: options.random ?? Math.random,
       listener: {
-        transition: (event) => tell(options.onTransition, event),
-        isolation: (event) => tell(options.onIsolation, event),
+        transition: (event) => call(options.onTransition, event),
+        isolation: (event) => call(options.onIsolation, event),
       },
     });
   }
@@ -90,26 +92,30 @@ export class Protection {
     this.#inFlight++;
     const startMs = this.#clock.now();
     let ended = false;
+    const elapsedMs = () => this.#clock.now() - startMs;
     return {
+      get elapsedMs() {
+        return elapsedMs();
+      },
       end: (outcome, pushbackMs) => {
         if (ended) return;
         ended = true;
         this.#inFlight--;
-        permit?.settle(outcome, this.#clock.now() - startMs, pushbackMs);
+        permit?.settle(outcome, elapsedMs(), pushbackMs);
       },
     };
   }
 }
 
-/** Too small a budget is no evidence against what was called: as a method's `minimumDeadlineMs`. */
+/** A call with a smaller budget that runs out of time is no evidence: as with a method's `minimumDeadlineMs`. */
 export const SMALLEST_BUDGET_MS = 10;
 
-/** What it says about the called one that its call was aborted: nothing, unless its time was over. */
+/** The outcome of a call that was aborted: no evidence, unless its time was over. */
 export function outcomeOfAbort(signal: AbortSignal, budgetMs: number): Outcome {
   return signal.reason?.name === 'TimeoutError' && budgetMs >= SMALLEST_BUDGET_MS ? 'failure' : 'ignored';
 }
 
-function tell<E>(listener: ((event: E) => void) | undefined, event: E): void {
+function call<E>(listener: ((event: E) => void) | undefined, event: E): void {
   try {
     listener?.(event);
   } catch (error) {
