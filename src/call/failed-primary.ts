@@ -9,7 +9,7 @@ import type { Unanswered } from './unanswered.js';
 export class FailedPrimary implements Unanswered {
   readonly entry: Entry;
   private readonly held: HeldAnswer;
-  /** As it came: without a fallback it is passed on unchanged. */
+  /** As it came: its code and details are passed on unchanged. */
   private readonly received: StatusObject;
   private readonly normal: StatusObject;
 
@@ -22,7 +22,8 @@ export class FailedPrimary implements Unanswered {
 
   status(_call: Call, story: string | undefined): StatusObject {
     if (story === undefined || this.normal.code === status.OK) return this.received;
-    return withFallbackStory(this.normal, story);
+    const { metadata } = withFallbackStory(this.normal, story);
+    return { ...this.received, metadata };
   }
 
   giveUp(call: Call, story: string | undefined): void {
