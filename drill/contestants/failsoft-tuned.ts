@@ -1,4 +1,5 @@
 import {
+  type CircuitOptions,
   consecutiveFailures,
   createGuard,
   failureRate,
@@ -12,6 +13,18 @@ import { chainOf, guardedCaller } from './guarded.js';
 
 const { modelInfer, modelStreamInfer } = GRPCInferenceServiceService;
 
+/** Its circuits, which the simulator has, too. */
+export function tunedCircuit(deadlineMs: number): CircuitOptions {
+  return {
+    trip: [
+      consecutiveFailures({ failures: 5 }),
+      failureRate({ threshold: 0.5, minimumCalls: 20 }),
+      latencyPercentile({ percentile: 99, thresholdMs: deadlineMs * 0.6, minimumCalls: 100 }),
+    ],
+    open: { baseMs: 1_000, maxMs: 10_000 },
+  };
+}
+
 /** What failsoft's README recommends for models behind calls of half a second; the same for every scenario. */
 export const failsoftTuned: Contestant = {
   name: 'failsoft-tuned',
@@ -22,14 +35,7 @@ export const failsoftTuned: Contestant = {
     const guard = createGuard({
       keyBy: perModel(),
       classify: presets.triton,
-      circuit: {
-        trip: [
-          consecutiveFailures({ failures: 5 }),
-          failureRate({ threshold: 0.5, minimumCalls: 20 }),
-          latencyPercentile({ percentile: 99, thresholdMs: deadlineMs * 0.6, minimumCalls: 100 }),
-        ],
-        open: { baseMs: 1_000, maxMs: 10_000 },
-      },
+      circuit: tunedCircuit(deadlineMs),
       fallbackReserveMs: deadlineMs / 5,
       methods: [
         { match: modelInfer },

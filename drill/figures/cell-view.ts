@@ -42,7 +42,7 @@ export function viewOf(record: CellRecord, phases: Phases, models: readonly stri
   const arrivals = record.servers.flatMap((server) => server.arrivals).sort((a, b) => a.atMs - b.atMs);
   let next = 0;
   for (const client of record.clients) {
-    const endMs = Math.max(client.triggerAtMs, ...client.calls.map(endOf));
+    const endMs = client.calls.reduce((end, call) => Math.max(end, endOf(call)), client.triggerAtMs);
     // Each start counts its calls from 0, and ends before the next one begins.
     const reached = new Map<number, number>();
     for (let arrival = arrivals[next]; arrival && (arrival.atMs <= endMs || isLast(client)); ) {

@@ -102,8 +102,20 @@ function recoveredMs(calls: readonly SeenCall[], faultMs: number, endMs: number)
   return null;
 }
 
-export function between(calls: readonly SeenCall[], fromMs: number, toMs: number): SeenCall[] {
-  return calls.filter(({ atMs }) => fromMs <= atMs && atMs < toMs);
+/** @param calls in the order of time */
+export function between(calls: readonly SeenCall[], fromMs: number, toMs: number): readonly SeenCall[] {
+  return calls.slice(firstAt(calls, fromMs), firstAt(calls, toMs));
+}
+
+/** The index of the first call at that time or later. */
+function firstAt(calls: readonly SeenCall[], atMs: number): number {
+  let [low, high] = [0, calls.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((calls[middle]?.atMs ?? Number.POSITIVE_INFINITY) < atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** 0 where there are none. */

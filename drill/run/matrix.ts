@@ -17,6 +17,10 @@ export interface MatrixPlan {
   readonly parallel: number;
 }
 
+/** A cell whose servers the machine left waiting for longer than this is run again, so often at most; the least disturbed run counts. */
+const DISTURBED_MS = 120;
+const ATTEMPTS = 3;
+
 interface CellFigures {
   readonly figures: Figures;
   readonly timeline: Timeline;
@@ -33,7 +37,7 @@ export async function runScenario(scenario: Scenario, plan: MatrixPlan): Promise
   const together = scenario.alone ? 1 : plan.parallel;
   for (let from = 0; from < cells.length; from += together) {
     const batch = cells.slice(from, from + together);
-    const results = await runTogether(batch);
+    const results = await runUndisturbed(batch);
     for (const [index, { contestant }] of batch.entries()) {
       const result = results[index];
       if (result !== undefined) figures.get(contestant)?.push(result);
@@ -45,6 +49,19 @@ export async function runScenario(scenario: Scenario, plan: MatrixPlan): Promise
     ...(capacity && { capacity }),
     contestants: [...figures].map(([name, all]) => contestantReport(name, all)),
   };
+}
+
+async function runUndisturbed(plans: readonly CellPlan[]): Promise<CellFigures[]> {
+  let best = await runTogether(plans);
+  for (let attempt = 1; attempt < ATTEMPTS && worstOf(best) > DISTURBED_MS; attempt++) {
+    const again = await runTogether(plans);
+    if (worstOf(again) < worstOf(best)) best = again;
+  }
+  return best;
+}
+
+function worstOf(cells: readonly CellFigures[]): number {
+  return Math.max(...cells.map(({ figures }) => figures.disturbedMs));
 }
 
 async function runTogether(plans: readonly CellPlan[]): Promise<CellFigures[]> {

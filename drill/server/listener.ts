@@ -58,13 +58,20 @@ export class Listener {
   #accept(socket: Socket): void {
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    if (Number.isFinite(this.#resetAfterMs)) setTimeout(() => socket.resetAndDestroy(), this.#resetAfterMs);
+    this.#limit(socket);
     this.#injector.injectConnection(socket);
   }
 
-  /** From now on connections become so old; those that are there, from now. */
+  /** From now on connections become so old; those that are there, from now. Infinity: none is reset any more. */
   limitAge(ms: number): void {
     this.#resetAfterMs = ms;
-    for (const socket of this.#sockets) setTimeout(() => socket.resetAndDestroy(), ms);
+    for (const socket of this.#sockets) this.#limit(socket);
+  }
+
+  #limit(socket: Socket): void {
+    if (!Number.isFinite(this.#resetAfterMs)) return;
+    setTimeout(() => {
+      if (Number.isFinite(this.#resetAfterMs)) socket.resetAndDestroy();
+    }, this.#resetAfterMs);
   }
 }
