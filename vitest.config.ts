@@ -1,5 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { ENTRY_POINTS } from './scripts/entry-points.js';
 
 /** As tsconfig.json's `paths`, which the compiler and the build read too. */
@@ -8,9 +11,33 @@ const alias = ENTRY_POINTS.map(({ specifier, source }) => ({
   replacement: fileURLToPath(new URL(source, import.meta.url)),
 }));
 
+/** The test files that make their guards with test/support/guard.ts, on the engine that a project names. */
+const onEitherEngine = readdirSync('test', { recursive: true, encoding: 'utf8' })
+  .map((file) => `test/${file}`)
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => /support\/guard(-variants)?\.js/.test(readFileSync(file, 'utf8')));
+
+/** Begins with the files that take longest, most of it waiting for other processes, so that none of them is left for the end. */
+class LongestFirst extends BaseSequencer {
+  static readonly #LONGEST =
+    /\/(demo|gateway-latency|deferred-sigkill|soak|transparency|queue-[\w-]+)\.test\.ts$/;
+
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const isLong = ({ moduleId }: TestSpecification) => LongestFirst.#LONGEST.test(moduleId);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
 export default defineConfig({
   resolve: { alias },
   test: {
+    // The files share each worker's modules: to load them anew for each file takes longer than the tests. What a file changes
+    // beyond itself (timers, spies, the environment) it puts back; the gate also runs the files apart (--isolate).
+    isolate: false,
+    // Some files wait more than they compute.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: LongestFirst },
     // A busy machine is no failure: these bound what hangs, and say nothing of how long anything may take.
     testTimeout: 60_000,
     hookTimeout: 60_000,
@@ -20,11 +47,11 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
       {
-        // The interceptor does the same on either engine.
+        // The interceptor does the same on either engine. The other files would only do the same again.
         extends: true,
         test: {
           name: 'opossum',
-          include: ['test/call/**/*.test.ts', 'test/guard/**/*.test.ts'],
+          include: onEitherEngine,
           env: { FAILSOFT_TEST_ENGINE: 'opossum' },
         },
       },

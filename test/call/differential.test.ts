@@ -5,12 +5,13 @@ import { type CallScript, runScript, ScriptedServer } from '../support/call-scri
 import { closedAfterEach } from '../support/closers.js';
 import { echoClient, startEchoServer } from '../support/echo-service.js';
 import { INVISIBLE, KEYS } from '../support/guard-variants.js';
+import { inFull } from '../support/long.js';
 import { runs, SEED } from '../support/properties.js';
 import { randomScript } from '../support/random-script.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
 /** Per variant and key, of which there are six. */
-const RUNS = runs(500);
+const RUNS = runs(inFull(500, 100));
 const LANES = 16;
 
 const closers = closedAfterEach();

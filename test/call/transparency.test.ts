@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { Guard } from 'failsoft';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   type CallLog,
   type CallScript,
@@ -11,43 +11,51 @@ import {
   ScriptedServer,
   type ServerStep,
 } from '../support/call-script.js';
-import { closedAfterEach } from '../support/closers.js';
-import { type EchoClient, echoClient, ready, startEchoServer } from '../support/echo-service.js';
+import {
+  type EchoClient,
+  type EchoServer,
+  echoClient,
+  ready,
+  startEchoServer,
+} from '../support/echo-service.js';
 import { INVISIBLE, KEYS } from '../support/guard-variants.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
-const closers = closedAfterEach();
+// One server for all tests, which run side by side: each call brings the id of its own script.
+const scripted = new ScriptedServer();
+let server: EchoServer;
+beforeAll(async () => {
+  server = await startEchoServer(scripted.handlers);
+});
+afterAll(() => server.close());
 
 /** The status code of a broken connection depends on how grpc-js found out. */
 type ComparedLog = Omit<CallLog, 'code'> & { readonly code: status | undefined };
 
-/** Runs a script twice on one server: without an interceptor, and with a guard. */
+/** Runs a script twice, on connections of its own: without an interceptor, and with a guard. */
 async function runBoth(
   script: CallScript,
   guard: Guard,
   { options: channelOptions = {}, connected = false }: Pick<Scenario, 'options' | 'connected'>,
 ): Promise<{ without: ComparedLog; guarded: ComparedLog }> {
-  const scripted = new ScriptedServer();
-  const server = await startEchoServer(scripted.handlers);
   const breaks = script.client.some((step) => step.do === 'drop');
   const proxy: Partial<TcpProxy> = breaks ? await startTcpProxy(server.port) : {};
   const address = proxy.address ?? server.address;
   const own = { 'grpc.use_local_subchannel_pool': 1, ...channelOptions };
   const plain = echoClient(address, own);
   const attached = echoClient(address, { ...own, interceptors: [guard.interceptor] });
-  closers.push(
-    () => server.close(),
-    () => proxy.close?.(),
-    () => plain.close(),
-    () => attached.close(),
-    () => guard.close(),
-  );
   if (connected) await Promise.all([ready(plain), ready(attached)]);
   const run = async (client: EchoClient) => {
     const log = await runScript(client, scripted, script, { drop: () => proxy.drop?.() });
     return breaks ? { ...log, events: log.events.map(brokenAlike), code: undefined } : log;
   };
-  return { without: await run(plain), guarded: await run(attached) };
+  try {
+    return { without: await run(plain), guarded: await run(attached) };
+  } finally {
+    attached.close();
+    plain.close();
+    proxy.close?.();
+  }
 }
 
 /** Before 1.13, grpc-js called a broken connection UNAVAILABLE or CANCELLED, as it happened to find out. */
@@ -379,7 +387,7 @@ describe.each(Object.entries(INVISIBLE))('with %s', (variant, makeGuard) => {
         ({ kinds = KINDS, needsHeadersAtOnce = false }) =>
           kinds.includes(kind) && !(held && needsHeadersAtOnce),
       );
-      it.each(scenarios)('$name', async ({ script, shows, ...scenario }) => {
+      it.concurrent.each(scenarios)('$name', async ({ script, shows, ...scenario }) => {
         const guard = makeGuard(keyBy);
         const { without, guarded } = await runBoth(
           { kind, request: 'zero', ...script(kind) },
@@ -393,6 +401,7 @@ describe.each(Object.entries(INVISIBLE))('with %s', (variant, makeGuard) => {
         ).not.toEqual([]);
         const snapshots = guard.snapshots();
         expect(snapshots.map(({ inFlight }) => inFlight)).toEqual(snapshots.map(() => 0));
+        guard.close();
       });
     });
   });

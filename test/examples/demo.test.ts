@@ -1,18 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { ENGINES, type EngineName } from '../../examples/demo/options.js';
 import { PHASES } from '../../examples/demo/phases.js';
-import type { DemoResult } from '../../examples/demo/record.js';
 import { HEADERS, SOURCES } from '../../examples/demo/report.js';
-import { OWN_HOST } from '../support/own-host.js';
-import { listens, type Program, run } from './support.js';
+import { inFull } from '../support/long.js';
+import { expectServersGone, readResult, runDemo } from './demo-run.js';
 
-const DEMO = 'examples/demo/main.ts';
-const LONG = 240_000;
 /** In slow motion, so that a busy machine can follow: what is late by the clock of the story is very late. */
-const SLOW = 4;
+const SLOW = inFull(4, 2);
 const SECONDS = 8 * SLOW;
 /** Of a call of the demo, in milliseconds. */
 const DEADLINE_MS = 300 * SLOW;
@@ -20,31 +17,14 @@ const DEADLINE_MS = 300 * SLOW;
 const directory = mkdtempSync(join(tmpdir(), 'failsoft-demo-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-function read(file: string): DemoResult {
-  return JSON.parse(readFileSync(file, 'utf8'));
-}
-
-/** Both servers' addresses, from the demo's first line. */
-function addresses(program: Program): string[] {
-  return program.stdout().match(/\d+\.\d+\.\d+\.\d+:\d+/g) ?? [];
-}
-
-async function expectServersGone(program: Program): Promise<void> {
-  const servers = addresses(program);
-  expect(servers).toHaveLength(2);
-  for (const server of servers) {
-    await vi.waitUntil(async () => !(await listens(server)), { timeout: 60_000, interval: 100 });
-  }
-}
-
 const pace = ['--seconds', String(SECONDS), '--slow', String(SLOW)] as const;
 
 async function expectStory(engine: EngineName): Promise<void> {
   const file = join(directory, `${engine}.json`);
-  const demo = run(DEMO, '--host', OWN_HOST, ...pace, '--headless', '--json', file, '--engine', engine);
+  const demo = runDemo(...pace, '--json', file, '--engine', engine);
   expect(await demo.ended(), demo.stderr()).toBe(0);
   await expectServersGone(demo);
-  const result = read(file);
+  const result = readResult(file);
 
   expect(Object.keys(result)).toEqual(['seconds', 'seed', 'phases', 'accuracy', 'transitions']);
   expect(result).toMatchObject({ seconds: SECONDS, seed: 1 });
@@ -98,47 +78,11 @@ async function expectStory(engine: EngineName): Promise<void> {
 }
 
 it('serves every call through an outage, and closes the circuit again, on either engine', {
-  timeout: LONG,
+  timeout: 240_000,
 }, async () => {
   const told = (engine: EngineName) =>
     expectStory(engine).catch((cause: unknown) => {
       throw new Error(`the demo on the ${engine} engine`, { cause });
     });
   await Promise.all(ENGINES.map(told));
-});
-
-describe('stopping the demo', () => {
-  it.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-  ] as const)('%s ends it with what it has, and both servers', { timeout: LONG }, async (signal, code) => {
-    const file = join(directory, `${signal}.json`);
-    const demo = run(DEMO, '--host', OWN_HOST, '--seconds', '600', '--headless', '--json', file);
-    await demo.says('healthy: ');
-    demo.process.kill(signal);
-    expect(await demo.ended(), demo.stderr()).toBe(code);
-    expect(demo.stdout()).toContain('stopped before its end');
-    expect(demo.stdout()).toContain('accuracy');
-    expect(demo.stderr()).toBe('');
-    expect(read(file).phases.map(({ name }) => name)).toEqual(['healthy']);
-    await expectServersGone(demo);
-  });
-
-  it('ends when nobody reads what it prints', { timeout: LONG }, async () => {
-    const demo = run(DEMO, '--host', OWN_HOST, '--seconds', '12', '--headless');
-    await demo.says('healthy: ');
-    demo.process.stdout?.destroy();
-    expect(await demo.ended()).toBe(141);
-    expect(demo.stderr()).toBe('');
-    await expectServersGone(demo);
-  });
-
-  it('leaves no server behind when it is killed', { timeout: LONG }, async () => {
-    const demo = run(DEMO, '--host', OWN_HOST, '--seconds', '600', '--slow', '7', '--headless');
-    await demo.says('healthy: ');
-    expect(demo.stdout()).toContain('\n21.4 calls/s for 600 s ');
-    demo.process.kill('SIGKILL');
-    expect(await demo.ended()).toBe('SIGKILL');
-    await expectServersGone(demo);
-  });
 });

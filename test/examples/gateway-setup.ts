@@ -1,9 +1,9 @@
 import { credentials } from '@grpc/grpc-js';
 import { GRPCInferenceServiceClient } from 'failsoft/protos/oip';
 import { labelledInputs, startMockServer } from 'failsoft/testing';
+import { onTestFinished } from 'vitest';
 import { type GuardedClientOptions, guardedClient } from '../../examples/gateway/client.js';
 import { buildGateway } from '../../examples/gateway/gateway.js';
-import { closedAfterEach } from '../support/closers.js';
 
 export const MODEL = 'demand-large';
 export const CIRCUIT = '/inference.GRPCInferenceService/ModelInfer#demand-large';
@@ -16,20 +16,18 @@ export interface GatewaySetup extends Omit<GuardedClientOptions, 'address' | 'sm
   readonly guarded?: boolean;
 }
 
-const closers = closedAfterEach();
-
 /** Both models, and a gateway in front of them over real HTTP; closed after the test. */
 export async function startGateway({ deadlineMs = 60_000, guarded = true, ...options }: GatewaySetup = {}) {
   const models = await startMockServer();
-  closers.push(() => models.close());
+  onTestFinished(() => models.close());
   const clients = guarded
     ? guardedClient({ address: models.address, smallAddress: models.address, ...options })
     : undefined;
   const client =
     clients?.client ?? new GRPCInferenceServiceClient(models.address, credentials.createInsecure());
-  closers.push(() => (clients ? clients.close() : client.close()));
+  onTestFinished(() => (clients ? clients.close() : client.close()));
   const gateway = buildGateway({ client, deadlineMs });
-  closers.push(() => gateway.close());
+  onTestFinished(() => gateway.close());
   const url = await gateway.listen({ host: '127.0.0.1', port: 0 });
   const predict = (body: unknown, { query = '', ...init }: RequestInit & { query?: string } = {}) =>
     fetch(`${url}/predict${query}`, {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 
 /** A file of the repository. */
 export function path(fromRoot: string): string {
@@ -20,18 +20,12 @@ export interface Program {
   ended(): Promise<number | NodeJS.Signals | null>;
 }
 
-const running = new Set<ChildProcess>();
-afterEach(() => {
-  for (const child of running) child.kill('SIGKILL');
-  running.clear();
-});
-
 /** Runs a TypeScript file. It is killed after the test if it still runs. */
 export function run(file: string, ...args: string[]): Program {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path(file), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  running.add(child);
+  onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -38,6 +38,11 @@ describe('tracked files', () => {
     expect(files.filter((path) => pattern.test(textOf(path)))).toEqual([]);
   });
 
+  it('register a hook at their top level only where they are tests: a worker loads a helper once, for all its files', () => {
+    const helpers = files.filter((path) => /^test\/.*(?<!\.test)\.ts$/.test(path));
+    expect(helpers.filter((path) => /^(before|after)(Each|All)\(/m.test(textOf(path)))).toEqual([]);
+  });
+
   it('hold nothing that a build or an installation makes', () => {
     expect(files.filter((path) => /^(node_modules|dist|coverage)\/|\.(tgz|log)$/.test(path))).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { type Client, credentials, Metadata, type MethodDefinition, status } from '@grpc/grpc-js';
 import { demandRequest, type MockServer, type MockServerOptions, startMockServer } from 'failsoft/testing';
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { FaultServiceClient } from '../../src/gen/failsoft/mock/v1/fault.js';
 import {
   GRPCInferenceServiceClient,
@@ -14,15 +14,10 @@ export interface Fixture {
   readonly faults: FaultServiceClient;
 }
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 /** A server and its clients, closed after the test. Models take no time unless the options say so. */
 export async function start(options: MockServerOptions = {}): Promise<Fixture> {
   const server = await startMockServer({ latencyMs: 0, ...options });
-  cleanups.push(() => server.close());
+  onTestFinished(() => server.close());
   return { server, ...connect(server.address) };
 }
 
@@ -31,7 +26,7 @@ export function connect(address: string) {
   const options = { 'grpc.use_local_subchannel_pool': 1 };
   const client = new GRPCInferenceServiceClient(address, credentials.createInsecure(), options);
   const faults = new FaultServiceClient(address, credentials.createInsecure(), options);
-  cleanups.push(() => {
+  onTestFinished(() => {
     client.close();
     faults.close();
   });
