@@ -1,6 +1,7 @@
-import { credentials, Metadata } from '@grpc/grpc-js';
+import { credentials } from '@grpc/grpc-js';
 import {
   type CircuitOptions,
+  callUnary,
   createGuard,
   defaultPrediction,
   type Engine,
@@ -10,32 +11,31 @@ import {
   lastGood,
   perModel,
   presets,
-  provenanceOf,
   secondaryModel,
 } from 'failsoft';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import { demandLevel, demandRequest, majorityAnswer, seededRandom } from 'failsoft/testing';
 import { PRIMARY_MODEL } from './traffic.js';
 
-/** What a caller gives the whole call, fallbacks included. */
+/** The time that a caller gives the whole call, fallbacks included. */
 const DEADLINE_MS = 300;
-/** What of it is kept for the fallbacks: the primary has the rest, which a brownout exceeds. */
+/** The part of it that is kept for the fallbacks. The primary has the rest, which a brownout exceeds. */
 const FALLBACK_RESERVE_MS = 150;
-/** How many calls the small model takes at a time: less than the whole load, as secondaries are. */
+/** How many calls the small model takes at a time: too few for the whole load, as is usual for a secondary. */
 const SECONDARY_CONCURRENCY = 3;
 
 /** How one call ended for its caller. */
 export type Ending = { readonly source: string; readonly level: number } | { readonly error: string };
 
-/** The client that a user would write. */
+/** A client as a user would write it. */
 export class DemoClient {
   readonly guard: Guard;
   readonly #primary: GRPCInferenceServiceClient;
   readonly #secondary: GRPCInferenceServiceClient;
 
   /**
-   * @param pace `phaseMs`: how long a phase takes: the circuit's times are scaled to it, so that all of them can be seen;
-   * `slow`: how many times as long the deadline is
+   * @param pace `phaseMs`: the length of a phase; the circuit's times are scaled to it, so that each of them is seen.
+   * `slow`: the factor by which deadlines are longer
    */
   constructor(
     addresses: { primary: string; secondary: string },
@@ -81,22 +81,17 @@ export class DemoClient {
     const clients = [this.#primary, this.#secondary];
     await Promise.all(clients.map((client) => connected(client)));
     const request = demandRequest(PRIMARY_MODEL, new Array<number>(16).fill(0));
-    await new Promise<void>((resolve, reject) => {
-      const options = { failsoft: { bypass: true } };
-      this.#primary.modelInfer(request, new Metadata(), options, (error) =>
-        error ? reject(error) : resolve(),
-      );
-    });
+    await callUnary(this.#primary, 'modelInfer', request, { failsoft: { bypass: true } });
   }
 
-  predict(features: readonly number[], done: (ending: Ending) => void): void {
-    let source = 'primary';
-    const call = this.#primary.modelInfer(demandRequest(PRIMARY_MODEL, features), (error, response) => {
-      done(error ? { error: error.message } : { source, level: demandLevel(response) });
-    });
-    call.on('metadata', (metadata) => {
-      source = provenanceOf(metadata).source;
-    });
+  async predict(features: readonly number[]): Promise<Ending> {
+    try {
+      const request = demandRequest(PRIMARY_MODEL, features);
+      const { response, source } = await callUnary(this.#primary, 'modelInfer', request);
+      return { source, level: demandLevel(response) };
+    } catch (error) {
+      return { error: error instanceof Error ? error.message : String(error) };
+    }
   }
 
   async close(): Promise<void> {

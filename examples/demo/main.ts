@@ -10,8 +10,8 @@ import { POPULAR_INPUTS, POPULAR_SHARE, PRIMARY_MODEL, RATE, startTraffic } from
 
 /** Exit codes of a process that a signal ended, by convention. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
-/** As of a process that SIGPIPE ended. */
-const NOBODY_READS = 141;
+/** The same for SIGPIPE: nothing reads the output any more. */
+const OUTPUT_CLOSED = 141;
 const REDRAW_MS = 100;
 
 async function main(): Promise<void> {
@@ -41,17 +41,17 @@ async function run(options: DemoOptions): Promise<void> {
     });
   }
   process.stdout.on('error', () => {
-    process.exitCode = NOBODY_READS;
+    process.exitCode = OUTPUT_CLOSED;
     stopped.abort();
   });
   const started = await Promise.allSettled([
     ServerProcess.start({ model: PRIMARY_MODEL, latencyMs: 10 * slow, host, seed }),
     ServerProcess.start({ model: 'demand-small', latencyMs: 20 * slow, host, seed }),
   ]);
-  const servers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const servers = started.flatMap((start) => (start.status === 'fulfilled' ? [start.value] : []));
   try {
     const [primary, secondary] = servers;
-    const failed = started.find((one) => one.status === 'rejected');
+    const failed = started.find((start) => start.status === 'rejected');
     if (failed) throw failed.reason;
     if (primary && secondary) await play(options, primary, secondary, stopped.signal);
   } finally {
@@ -81,7 +81,7 @@ async function play(
   );
   screen.line(
     `${Number((RATE / slow).toFixed(1))} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
-      `${POPULAR_SHARE * 100} % of them ask about one of ${POPULAR_INPUTS} popular inputs, the others about new ones`,
+      `${POPULAR_SHARE * 100} % of them send one of ${POPULAR_INPUTS} popular inputs, the others new inputs`,
   );
   const record = new DemoRecord();
   client.guard.on('transition', (event) => screen.line(transitionLine(record.addTransition(event))));
@@ -104,7 +104,9 @@ async function play(
     if (phase === undefined) return;
     phase.callBegins();
     const startMs = performance.now();
-    client.predict(features, (ending) => record.callEnds(phase, ending, level, performance.now() - startMs));
+    void client
+      .predict(features)
+      .then((ending) => record.callEnds(phase, ending, level, performance.now() - startMs));
   });
   try {
     await runPhases(primary, phaseMs, beginPhase, signal);

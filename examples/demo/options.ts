@@ -11,20 +11,21 @@ export const HELP = `The demo: predictions through an outage
 
   npm run demo -- [options]
 
-  --seconds N      how long it takes in all, ${LEAST_SECONDS} to ${MOST_SECONDS} (default 30); the phases share it equally
-  --slow N         in slow motion, for a busy machine: latencies, deadlines and pauses between calls N times as long, 1 to
-                   ${MOST_SLOW} (default 1); --seconds is not changed by it
-  --engine NAME    which circuits: native or opossum (default native)
+  --seconds N      length of the demo, ${LEAST_SECONDS} to ${MOST_SECONDS} (default 30); each phase takes the same part of it
+  --slow N         slow motion, for a busy machine: latencies, deadlines and pauses between calls are N times as long,
+                   1 to ${MOST_SLOW} (default 1); the length of the demo stays the same
+  --engine NAME    the engine that makes the circuits: native or opossum (default native)
   --host ADDRESS   the IP address that the servers listen on (default 127.0.0.1)
-  --seed N         seed of the traffic: when calls are made and what they ask (default 1)
-  --headless       no redrawing: one line per phase and transition, as when the output is no terminal
-  --json FILE      also write the result to FILE as JSON; times in it are milliseconds since the first call
+  --seed N         seed of the traffic: the times of the calls and their inputs (default 1)
+  --headless       one line per phase and transition, never redrawn; the default where the output is no terminal
+  --json FILE      also write the result to FILE as JSON, with times in milliseconds since the first call
   --help           print this
 
-Two mock inference servers run as processes of their own on free ports. The primary, with the large model, is healthy, slow
-(20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered, while a client calls on.
+Two mock inference servers run as processes of their own on free ports. The primary has the large model. It is healthy, slow
+(20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered, while a client makes calls.
 
-Ctrl-C stops it: it prints what it has so far and exits with 130. A bad option: exit code 2. The servers never outlive it.
+Ctrl-C stops the demo: it prints the result so far and exits with 130. A bad option gives exit code 2. The servers end with
+the demo, however it ends.
 `;
 
 export const ENGINES = ['native', 'opossum'] as const;
@@ -32,7 +33,7 @@ export type EngineName = (typeof ENGINES)[number];
 
 export interface DemoOptions {
   readonly seconds: number;
-  /** How many times as long everything takes, but for the phases. */
+  /** Factor by which latencies, deadlines and pauses are longer. The phases are not. */
   readonly slow: number;
   readonly engine: EngineName;
   readonly host: string;
@@ -42,7 +43,7 @@ export interface DemoOptions {
   readonly json: string | undefined;
 }
 
-/** An argument that cannot be understood; the message is for the user. */
+/** A bad argument. The message is written for the user. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -92,7 +93,7 @@ function integer(option: string, text: string, min: number, max: number): number
 }
 
 function engineName(text: string): EngineName {
-  const name = ENGINES.find((one) => one === text);
+  const name = ENGINES.find((engine) => engine === text);
   if (name === undefined)
     throw new UsageError(`--engine: expected one of ${ENGINES.join(', ')}, got "${text}"`);
   return name;
@@ -103,13 +104,13 @@ function ipAddress(option: string, text: string): string {
   return text;
 }
 
-/** Found out now, not after the last phase. */
+/** Checked at the start, so that a bad path does not cost a whole run. */
 function writable(option: string, text: string): string {
   const path = resolve(text);
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     if (text === '' || found?.isDirectory()) throw new Error('a directory');
-    // newer versions of Node say "no entry" also of a file within a file
+    // for a path below a file, newer versions of Node report "no entry"
     if (!found && !statSync(dirname(path)).isDirectory()) throw new Error('not in a directory');
     accessSync(found ? path : dirname(path), constants.W_OK);
   } catch (error) {

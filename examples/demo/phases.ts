@@ -3,14 +3,14 @@ import { status } from '@grpc/grpc-js';
 import { FaultPlan } from 'failsoft/protos/mock';
 import type { ServerProcess } from './servers.js';
 
-/** One thing that happens to the primary. */
+/** A part of the story: a state of the primary. */
 export interface Phase {
   readonly name: string;
-  /** What it is, for the reader. */
+  /** A line for the reader of the output. */
   readonly what: string;
-  /** Done while the phase before goes on. */
+  /** Runs while the phase before is still going on. */
   readonly prepare?: (primary: ServerProcess) => Promise<void>;
-  /** How it begins. */
+  /** Runs when the phase begins. */
   readonly enter?: (primary: ServerProcess, phaseMs: number) => Promise<void>;
 }
 
@@ -41,12 +41,12 @@ export const PHASES: readonly Phase[] = [
   },
 ];
 
-/** No phase is cut shorter than this share of its time, however long the machine takes to start a process. */
+/** The least share of its time that a phase gets, however long the machine takes to start a process. */
 const LEAST_SHARE = 0.8;
 
 /**
  * Puts the primary through the phases, each `phaseMs` long.
- * @param begin told of each phase before it begins
+ * @param begin called with each phase before it begins
  * @throws the abort's reason, when `signal` aborts
  */
 export async function runPhases(

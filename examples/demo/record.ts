@@ -1,12 +1,12 @@
 import type { TransitionEvent } from 'failsoft';
 import type { Ending } from './client.js';
 
-/** What is written with `--json`. */
+/** The content of the file that `--json` writes. */
 export interface DemoResult {
   readonly seconds: number;
   readonly seed: number;
   readonly phases: readonly PhaseResult[];
-  /** The share of right answers, by source. */
+  /** Share of right answers by source, 0 to 1. */
   readonly accuracy: Readonly<Record<string, number>>;
   readonly transitions: readonly TransitionResult[];
 }
@@ -21,7 +21,7 @@ export interface PhaseResult {
 }
 
 export interface TransitionResult {
-  /** Since the first call. */
+  /** Milliseconds since the first call. */
   readonly atMs: number;
   readonly circuit: string;
   readonly from: string;
@@ -29,7 +29,7 @@ export interface TransitionResult {
   readonly reason: string;
 }
 
-/** The calls that began in one phase. */
+/** The calls that began in the same phase. */
 export class PhaseRecord {
   readonly name: string;
   readonly answers = new Map<string, number>();
@@ -47,7 +47,7 @@ export class PhaseRecord {
     this.#inFlight++;
   }
 
-  /** When every call that began in this phase has ended, once the phase itself is over. */
+  /** Resolves when every call that began in this phase has ended. Call it after the phase. */
   settled(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#inFlight === 0) resolve();
@@ -80,12 +80,12 @@ export class PhaseRecord {
   }
 }
 
-/** Everything that the demo has seen. */
+/** The results of the whole demo. */
 export class DemoRecord {
   readonly startedAtMs = Date.now();
   readonly phases: PhaseRecord[] = [];
   readonly transitions: TransitionResult[] = [];
-  /** Of the callers, each counted once. */
+  /** The callers' error messages, each with its number. */
   readonly errorMessages = new Map<string, number>();
   readonly #bySource = new Map<string, { answers: number; correct: number }>();
 

@@ -7,23 +7,23 @@ export const HEADERS = ['phase', 'calls', ...SOURCES, 'errors', 'p50 ms', 'p99 m
 
 const TROUBLED = new Set(['brownout', 'failing', 'killed']);
 
-/** Where lines go. The last one may be drawn again and again. */
+/** Writes lines. In a terminal the last line can be redrawn. */
 export class Screen {
   readonly #write: (text: string) => void;
   readonly #columns: () => number;
   #drawn = false;
 
-  /** @param columns how wide it is now; 0 where nothing can be redrawn */
+  /** @param columns the terminal's present width, or 0 where nothing can be redrawn */
   constructor(write: (text: string) => void, columns: () => number) {
     this.#write = write;
     this.#columns = columns;
   }
 
-  /** Shown only where it can be redrawn. */
+  /** Draws a line that a later line replaces. Does nothing where lines cannot be redrawn. */
   progress(text: string): void {
     const columns = this.#columns();
     if (columns === 0) return;
-    // A line that wraps could not be taken back.
+    // A line that wraps cannot be redrawn.
     this.#write(`\r\u001b[2K${text.slice(0, columns - 1)}`);
     this.#drawn = true;
   }
@@ -38,7 +38,7 @@ export function headline({ name, what }: Phase, atMs: number): string {
   return `${seconds(atMs)}  ${name}: ${what}`;
 }
 
-/** How far a phase is, or what it came to. */
+/** The figures of a phase, so far or at its end. */
 export function phaseLine(record: PhaseRecord): string {
   const answers = SOURCES.map((source) => `${source} ${record.answers.get(source) ?? 0}`).join(', ');
   return `           ${record.name}: ${record.calls} calls; ${answers}; ${record.errors} errors`;
@@ -89,7 +89,7 @@ function aligned(rows: readonly (readonly string[])[]): string {
   return [lines[0], rule, ...lines.slice(1, -1), rule, lines.at(-1)].join('\n');
 }
 
-/** What the figures come to. */
+/** The result in two sentences. */
 export function conclusion(record: DemoRecord): string {
   const calls = sum(record.phases, (phase) => phase.calls);
   const errors = sum(record.phases, (phase) => phase.errors);

@@ -17,7 +17,7 @@ export interface ServerOptions {
   readonly seed: number;
 }
 
-/** A mock inference server in a process of its own, that can be killed and started again on the same port. */
+/** A mock inference server in a process of its own. It can be killed, and started again on the same port. */
 export class ServerProcess {
   readonly options: ServerOptions;
   #child: ChildProcess | undefined;
@@ -42,24 +42,24 @@ export class ServerProcess {
     return this.#child?.pid;
   }
 
-  /** SIGKILL: no goodbye, no flush. */
+  /** Ends it by SIGKILL: it cannot clean up. */
   kill(): Promise<void> {
     return this.#end((child) => child.kill('SIGKILL'));
   }
 
-  /** Listens again when it resolves. */
+  /** Resolves when the server listens again. */
   async restart(): Promise<void> {
     await this.#run(this.#address.slice(this.#address.lastIndexOf(':') + 1));
   }
 
-  /** Ends it as its parent's death would. */
+  /** Ends it as the death of its parent would: by closing its standard input. */
   stop(): Promise<void> {
     return this.#end((child) => child.stdin?.end());
   }
 
-  /** Replaces the model's faults, over gRPC as anyone else would. */
+  /** Replaces the model's faults, over gRPC. */
   async setFaults(faults: FaultPlan): Promise<void> {
-    // A connection of its own: one that is shared would still wait to reconnect after a restart.
+    // A connection of its own: a shared connection would still wait before it reconnects after a restart.
     const client = new FaultServiceClient(this.#address, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
     });
@@ -79,7 +79,7 @@ export class ServerProcess {
 
   async #run(port: string): Promise<void> {
     const { model, host, latencyMs, seed } = this.options;
-    // Not in the terminal's process group, so that Ctrl-C reaches the demo alone; it ends with its standard input.
+    // `detached`: not in the terminal's process group, so that Ctrl-C reaches the demo alone. It ends with its standard input.
     const child = spawn(
       process.execPath,
       [
@@ -90,22 +90,22 @@ export class ServerProcess {
       { stdio: ['pipe', 'pipe', 'inherit'], detached: true, windowsHide: true },
     );
     this.#child = child;
-    child.stdin.on('error', () => undefined); // it is only ever closed; a dead child makes that an EPIPE
+    child.stdin.on('error', () => undefined); // EPIPE, when it is closed after the child's death
     this.#address = await addressOf(child, `the server with ${model}`);
   }
 
-  async #end(how: (child: ChildProcess) => void): Promise<void> {
+  async #end(end: (child: ChildProcess) => void): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
-    how(child);
+    end(child);
     const late = setTimeout(() => child.kill('SIGKILL'), 2_000);
     await exited;
     clearTimeout(late);
   }
 }
 
-/** What the server says when it is ready. */
+/** Reads the address that the server prints when it is ready. */
 async function addressOf(
   child: ChildProcess & { stdout: NodeJS.ReadableStream },
   name: string,
@@ -113,9 +113,14 @@ async function addressOf(
   const late = setTimeout(() => child.kill('SIGKILL'), START_TIMEOUT_MS);
   try {
     for await (const line of createInterface({ input: child.stdout })) {
-      const said: unknown = JSON.parse(line);
-      if (typeof said === 'object' && said !== null && 'address' in said && typeof said.address === 'string')
-        return said.address;
+      const ready: unknown = JSON.parse(line);
+      if (
+        typeof ready === 'object' &&
+        ready !== null &&
+        'address' in ready &&
+        typeof ready.address === 'string'
+      )
+        return ready.address;
     }
   } finally {
     clearTimeout(late);

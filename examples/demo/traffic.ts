@@ -1,34 +1,34 @@
 import { type DemandModelName, type LabelledInput, labelledInputs, seededRandom } from 'failsoft/testing';
 
-/** Calls per second, on average, but for slow motion. */
+/** Mean number of calls per second; in slow motion it is divided by the factor. */
 export const RATE = 150;
-/** This share of the calls ask about one of the popular inputs, the others about inputs that nobody asked about before. */
+/** Share of the calls that send one of the popular inputs. Each of the others sends a new input. */
 export const POPULAR_SHARE = 0.4;
 export const POPULAR_INPUTS = 100;
 export const PRIMARY_MODEL: DemandModelName = 'demand-large';
 
-/** Seeds 1 and 2 of the inputs are the models' training and held-out data: neither may be asked here. */
+/** Seeds 1 and 2 are the models' training and held-out data, which must not be sent here. */
 const FIRST_INPUT_SEED = 1_000;
 
-/** The questions of the traffic: the same seed gives the same ones. */
-export function* questions(seed: number): Generator<LabelledInput, never, undefined> {
+/** The inputs of the traffic. The same seed gives the same inputs. */
+export function* trafficInputs(seed: number): Generator<LabelledInput, never, undefined> {
   const random = seededRandom(seed);
   const inputs = labelledInputs(FIRST_INPUT_SEED + seed);
   const popular = Array.from({ length: POPULAR_INPUTS }, () => inputs.next().value);
   for (;;) {
-    const again = random() < POPULAR_SHARE ? popular[Math.floor(random() * popular.length)] : undefined;
-    yield again ?? inputs.next().value;
+    const repeated = random() < POPULAR_SHARE ? popular[Math.floor(random() * popular.length)] : undefined;
+    yield repeated ?? inputs.next().value;
   }
 }
 
 /**
- * Calls `send` at `rate` per second, at random times (a Poisson process) and whatever became of the earlier calls: callers do not
- * wait for one another.
- * @returns stops it
+ * Calls `send` at `rate` per second, at random times (a Poisson process). It does not wait for earlier calls to end, as
+ * independent callers would not.
+ * @returns a function that stops the traffic
  */
 export function startTraffic(seed: number, rate: number, send: (input: LabelledInput) => void): () => void {
   const random = seededRandom(seed + 1);
-  const inputs = questions(seed);
+  const inputs = trafficInputs(seed);
   let dueMs = performance.now();
   let timer: NodeJS.Timeout;
   const sendDue = () => {

@@ -18,9 +18,9 @@ import { majorityAnswer } from 'failsoft/testing';
 export interface GuardedClientOptions {
   /** The model server, `host:port`. */
   readonly address: string;
-  /** The server of the small model, which answers for the large one. */
+  /** The server of the small model, which is the large model's fallback. */
   readonly smallAddress: string;
-  /** What of a call's deadline is kept for the fallbacks, in milliseconds. @default 100 */
+  /** The part of a call's deadline that is kept for the fallbacks, in milliseconds. @default 100 */
   readonly fallbackReserveMs?: number;
   /** @default failsoft's defaults: opens on 5 failures in a row, or half of at least 20 calls */
   readonly circuit?: CircuitOptions;
@@ -41,7 +41,7 @@ export function guardedClient(options: GuardedClientOptions): GuardedClient {
   const insecure = credentials.createInsecure();
   const small = new GRPCInferenceServiceClient(smallAddress, insecure);
   const fallbacks = new FallbackRegistry().register(modelInfer, [
-    // Answers are kept apart by the caller's `authorization`, which the gateway passes on.
+    // The gateway passes the caller's `authorization` on: answers of different callers are kept apart by it.
     lastGood({ ttlMs: 60_000, maxStaleMs: 600_000, clock }),
     secondaryModel(small, 'modelInfer', {
       name: 'small',
@@ -59,7 +59,7 @@ export function guardedClient(options: GuardedClientOptions): GuardedClient {
   });
   const client = new GRPCInferenceServiceClient(address, insecure, {
     interceptors: [guard.interceptor],
-    // Near the circuit's open time: the channel waits too, by default up to two minutes.
+    // The channel waits too before it reconnects, by default up to two minutes. Set it near the circuit's open time.
     'grpc.max_reconnect_backoff_ms': 5_000,
   });
   const close = async () => {

@@ -4,9 +4,9 @@ import { predict } from './predict.js';
 import { problemOf } from './problem.js';
 
 export interface GatewayOptions {
-  /** Asks the models; with or without a guard. The caller closes it. */
+  /** A client of the models, guarded or not. The caller closes it. */
   readonly client: GRPCInferenceServiceClient;
-  /** What a request may take, fallbacks included. @default 300 */
+  /** Time limit of a request in milliseconds, fallbacks included. @default 300 */
   readonly deadlineMs?: number;
 }
 
@@ -15,7 +15,7 @@ interface PredictRoute {
   readonly Querystring: { readonly fallback?: 'chain' | 'none' };
 }
 
-/** The largest number that a 32-bit float holds: FP32 is what the tensor is made of. */
+/** The largest 32-bit float: the tensor's datatype is FP32. */
 const MAX_FLOAT32 = 3.4028234663852886e38;
 
 const schema = {
@@ -24,7 +24,7 @@ const schema = {
     required: ['features'],
     additionalProperties: false,
     properties: {
-      // How many a model takes is the model's to say: it answers INVALID_ARGUMENT, which becomes a 400.
+      // The model checks how many there are: it answers INVALID_ARGUMENT, which becomes a 400.
       features: {
         type: 'array',
         maxItems: 1024,
@@ -33,12 +33,12 @@ const schema = {
       model: { type: 'string', minLength: 1, maxLength: 100 },
     },
   },
-  // What HTTP allows in a header and gRPC does not.
+  // gRPC metadata takes printable ASCII only, HTTP takes more.
   headers: { type: 'object', properties: { authorization: { type: 'string', pattern: '^[ -~]*$' } } },
   querystring: { type: 'object', properties: { fallback: { enum: ['chain', 'none'] } } },
 };
 
-/** `POST /predict` in front of the models: predictions as JSON, everything else as a problem (RFC 9457). */
+/** `POST /predict` in front of the models: predictions as JSON, errors as problems (RFC 9457). */
 export function buildGateway({ client, deadlineMs = 300 }: GatewayOptions): FastifyInstance {
   const gateway = fastify({ ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } });
 
@@ -64,12 +64,12 @@ export function buildGateway({ client, deadlineMs = 300 }: GatewayOptions): Fast
     return reply.code(problem.status).type('application/problem+json').send(problem);
   });
   gateway.setNotFoundHandler(() => {
-    throw Object.assign(new Error('There is POST /predict.'), { statusCode: 404 });
+    throw Object.assign(new Error('The only route is POST /predict.'), { statusCode: 404 });
   });
   return gateway;
 }
 
-/** Aborts when the HTTP caller leaves before it has an answer: the model need not go on for nobody. */
+/** Aborts when the HTTP caller leaves before it has an answer, so that the model can stop its work. */
 function signalOf(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   reply.raw.once('close', () => {

@@ -14,7 +14,7 @@ guarded.guard.on('transition', ({ circuit, from, to, reason }) => {
 });
 
 const gateway = buildGateway({ client: guarded.client, deadlineMs: DEADLINE_MS });
-// For the demonstration only: what is wrong with the large model.
+// For the demonstration only: lets the large model hang, and heals it.
 gateway.put('/demo/hang', () => setHangShare(1));
 gateway.delete('/demo/hang', () => setHangShare(0));
 function setHangShare(hangShare: number) {
@@ -23,7 +23,7 @@ function setHangShare(hangShare: number) {
 }
 
 const url = await gateway.listen({ host: '127.0.0.1', port }).catch(async (error: Error) => {
-  console.error(`PORT: cannot listen on ${port}: ${error.message}`); // somebody else does, say
+  console.error(`PORT: cannot listen on ${port}: ${error.message}`); // another process has the port, for example
   await stop();
   process.exit(1);
 });
@@ -37,12 +37,12 @@ Ask for a prediction:
 
   curl -i ${url}/predict -H 'content-type: application/json' -d '${body}'
 
-Make the large model hang, and ask again: a kept answer comes, with its source and age. Ask something else (change a
-number): the small model answers. Ask /predict?fallback=none: after a few timeouts the circuit opens, and a 503 comes at once.
+Make the large model hang, and ask again: you get the last good answer, with its source and age. Change a number: the small
+model answers. Ask /predict?fallback=none: after a few timeouts the circuit opens, and you get a 503 at once.
 
   curl -X PUT ${url}/demo/hang
 
-Heal it; some seconds later the circuit lets calls through again:
+Heal it. Some seconds later the circuit admits calls again:
 
   curl -X DELETE ${url}/demo/hang
 

@@ -1,6 +1,6 @@
 /**
- * The port to listen on: 0 is any free one. An empty variable counts as none, as shells have it.
- * @throws RangeError for what is no port
+ * Reads the port to listen on; 0 means any free port. An empty text counts as not set, as in a shell.
+ * @throws RangeError for anything but a port
  */
 export function portFrom(text: string | undefined): number {
   if (text === undefined || text === '') return 0;

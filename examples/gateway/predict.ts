@@ -1,17 +1,18 @@
 import { Metadata } from '@grpc/grpc-js';
-import { type Provenance, provenanceOf } from 'failsoft';
+import { callUnary, type Provenance } from 'failsoft';
 import type { GRPCInferenceServiceClient } from 'failsoft/protos/oip';
 import { DEMAND_LEVELS, demandLevel, demandRequest } from 'failsoft/testing';
 
 export interface Question {
   readonly model: string;
   readonly features: readonly number[];
+  /** The time that the call may take, fallbacks included. */
   readonly deadlineMs: number;
   /** Whether a fallback may answer. */
   readonly fallback: boolean;
-  /** The caller's, for the model server and for whatever keeps answers apart by caller. */
+  /** The caller's token, for the model server and for `lastGood`, which keeps the answers of different callers apart. */
   readonly authorization: string | undefined;
-  /** Aborts when nobody waits for the answer any more. */
+  /** Aborts when the HTTP caller has left. */
   readonly signal: AbortSignal;
 }
 
@@ -22,27 +23,16 @@ export interface Prediction {
   readonly provenance: Provenance;
 }
 
-/** Asks the model once. Whether the client is guarded makes no difference here. @throws the call's ServiceError */
-export function predict(client: GRPCInferenceServiceClient, question: Question): Promise<Prediction> {
+/** Makes the call. It is the same with a guarded and with an unguarded client. @throws the call's ServiceError */
+export async function predict(client: GRPCInferenceServiceClient, question: Question): Promise<Prediction> {
   const { model, features, deadlineMs, fallback, authorization, signal } = question;
   const metadata = new Metadata();
   if (authorization !== undefined) metadata.set('authorization', authorization);
-  const options = { deadline: Date.now() + deadlineMs, failsoft: { fallback } };
-  return new Promise((resolve, reject) => {
-    let headers = new Metadata();
-    const call = client.modelInfer(demandRequest(model, features), metadata, options, (error, response) => {
-      signal.removeEventListener('abort', cancel);
-      if (error) return reject(error);
-      resolve({
-        model: response.modelName,
-        level: DEMAND_LEVELS[demandLevel(response)],
-        provenance: provenanceOf(headers),
-      });
-    });
-    const cancel = () => call.cancel();
-    signal.addEventListener('abort', cancel);
-    call.on('metadata', (received) => {
-      headers = received;
-    });
+  const { response, ...provenance } = await callUnary(client, 'modelInfer', demandRequest(model, features), {
+    metadata,
+    deadline: Date.now() + deadlineMs,
+    failsoft: { fallback },
+    signal,
   });
+  return { model: response.modelName, level: DEMAND_LEVELS[demandLevel(response)], provenance };
 }

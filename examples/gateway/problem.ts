@@ -2,24 +2,24 @@ import { STATUS_CODES } from 'node:http';
 import { status as code } from '@grpc/grpc-js';
 import { circuitRejectionOf } from 'failsoft';
 
-/** What is sent in place of a prediction, as `application/problem+json` (RFC 9457). */
+/** The body that is sent in place of a prediction, as `application/problem+json` (RFC 9457). */
 export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
   readonly detail: string;
-  /** Of a rejected call: which circuit, and why. */
+  /** For a rejected call: the circuit's key, and the rejection's reason. */
   readonly circuit?: string;
   readonly reason?: string;
 }
 
 export interface ProblemAnswer {
   readonly problem: Problem;
-  /** In whole seconds, for `Retry-After`; only where a circuit says so. */
+  /** In whole seconds, for `Retry-After`; only for a rejected call. */
   readonly retryAfterS?: number;
 }
 
-/** The caller's own mistakes keep the server's words; what happens behind the gateway is not told to the outside. */
+/** A caller's mistake is reported in the server's words. Other details stay behind the gateway. */
 const HTTP_STATUS: Readonly<Record<number, readonly [status: number, detail?: string]>> = {
   [code.INVALID_ARGUMENT]: [400],
   [code.FAILED_PRECONDITION]: [400],
@@ -35,7 +35,7 @@ const HTTP_STATUS: Readonly<Record<number, readonly [status: number, detail?: st
   [code.DEADLINE_EXCEEDED]: [504, 'The model did not answer in time.'],
 };
 
-/** What an error of a request, whoever threw it, is to the HTTP caller. */
+/** The HTTP answer for an error of a request. */
 export function problemOf(error: unknown): ProblemAnswer {
   const rejection = circuitRejectionOf(error);
   if (rejection) {
@@ -43,8 +43,8 @@ export function problemOf(error: unknown): ProblemAnswer {
     const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1_000));
     return {
       problem: {
-        type: 'https://example.com/problems/circuit-rejection', // the page that explains it, once you have one
-        title: 'The model is not asked at the moment',
+        type: 'https://example.com/problems/circuit-rejection', // a page of yours that explains it
+        title: 'The model takes no calls at the moment',
         status: 503,
         detail: `Try again in ${retryAfterS} s.`,
         circuit,
@@ -58,7 +58,7 @@ export function problemOf(error: unknown): ProblemAnswer {
     const [status, detail] = HTTP_STATUS[error.code] ?? [502, 'The model failed.'];
     return plain(status, detail ?? String(error.details));
   }
-  // Fastify's own: a body that is not JSON, or not what the schema says.
+  // Fastify's own errors: the body is no JSON, or breaks the schema.
   if ('statusCode' in error && typeof error.statusCode === 'number' && error.statusCode < 500)
     return plain(error.statusCode, 'message' in error ? String(error.message) : undefined);
   return plain(500);

@@ -1,21 +1,19 @@
-// A shop asks a pricing model for its prices. While the model is down, a price of some minutes ago will do; where there is
-// none, or it has become too old, the page says "price unavailable" and still comes.
+// A shop's page shows prices that a pricing model computes. While the model is down, the page shows the last price, up to
+// half an hour old. Without such a price it shows "price unavailable".
 //
 //   npx tsx examples/pricing/main.ts
 
 import { promisify } from 'node:util';
 import {
-  type ClientUnaryCall,
   credentials,
   type handleUnaryCall,
   makeClientConstructor,
   Server,
   ServerCredentials,
-  type ServiceError,
   status,
 } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import { createGuard, defaultPrediction, FallbackRegistry, lastGood, provenanceOf } from 'failsoft';
+import { callUnary, createGuard, defaultPrediction, FallbackRegistry, lastGood } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 
 const MINUTE = 60_000;
@@ -48,7 +46,7 @@ server.addService(service, { Quote: answer });
 const listen = promisify(server.bindAsync.bind(server));
 const address = `127.0.0.1:${await listen('127.0.0.1:0', ServerCredentials.createInsecure())}`;
 
-// A price may be half an hour old, and is given as such. After that, none is better.
+// A price may be half an hour old, and is labelled with its age. An older price is not shown.
 const fallbacks = new FallbackRegistry().register(Quote, [
   lastGood({ ttlMs: 10 * MINUTE, maxStaleMs: 20 * MINUTE, clock }),
   defaultPrediction({ note: 'price unavailable' }),
@@ -60,21 +58,15 @@ const Client = makeClientConstructor(service, 'Prices');
 const options = { interceptors: [guard.interceptor] };
 const client = new Client(address, credentials.createInsecure(), options);
 
-function show(name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let from = '';
-    const done = (error: ServiceError | null, price: Price) => {
-      if (error) return reject(error);
-      console.log(`  ${name}: ${price.note || `${(price.cents / 100).toFixed(2)} EUR`} (${from})`);
-      resolve();
-    };
-    const call: ClientUnaryCall = client.Quote?.({ name }, done);
-    call.on('metadata', (metadata) => {
-      const { source, cause, ageMs } = provenanceOf(metadata);
-      const age = ageMs === undefined ? '' : `, ${ageMs / MINUTE} min old`;
-      from = `${source}${age}${cause ? `, because ${cause}` : ''}`;
-    });
-  });
+/** Such a client is made at run time: its messages' types are unknown to the compiler. */
+const isPrice = (message: object): message is Price => 'cents' in message && 'note' in message;
+
+async function show(name: string): Promise<void> {
+  const { response, source, cause, ageMs } = await callUnary(client, 'Quote', { name });
+  if (!isPrice(response)) throw new Error('Quote answered something else than a Price');
+  const price = response.note || `${(response.cents / 100).toFixed(2)} EUR`;
+  const age = ageMs === undefined ? '' : `, ${ageMs / MINUTE} min old`;
+  console.log(`  ${name}: ${price} (${source}${age}${cause ? `, because ${cause}` : ''})`);
 }
 
 const step = (text: string) => console.log(`minute ${clock.now() / MINUTE}: ${text}`);
@@ -86,20 +78,20 @@ down = true;
 clock.advance(5 * MINUTE);
 step('the pricing model is down');
 await show('mug');
-await show('lamp'); // nobody has asked for it yet
+await show('lamp'); // its first call: there is no last price
 
-step('after five failures in a row it is not asked any more');
+step('after five failures in a row the circuit opens: no call reaches the model');
 for (let calls = 3; calls <= 5; calls++) await show('mug');
 await show('mug');
 
 clock.advance(26 * MINUTE);
-step('the kept price has become too old');
+step('the last price has become too old');
 await show('mug');
 
 down = false;
 prices.set('mug', 1300);
 clock.advance(MINUTE);
-step('the model is back, and a call finds out');
+step('the model is back: the next probe succeeds');
 await show('mug');
 
 client.close();

@@ -1,17 +1,22 @@
+// Two model servers, a guarded client with fallbacks, and an outage.
+//
+//   npx tsx examples/quickstart/main.ts
+
 import { credentials } from '@grpc/grpc-js';
 import {
+  callUnary,
   createGuard,
   defaultPrediction,
   FallbackRegistry,
-  failureRate,
   lastGood,
-  latencyPercentile,
   perModel,
-  presets,
-  provenanceOf,
   secondaryModel,
 } from 'failsoft';
-import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
+import {
+  GRPCInferenceServiceClient,
+  GRPCInferenceServiceService,
+  type ModelInferRequest,
+} from 'failsoft/protos/oip';
 import {
   demandLevel,
   demandRequest,
@@ -20,56 +25,34 @@ import {
   startMockServer,
 } from 'failsoft/testing';
 
-// Two model servers; yours are already running somewhere.
+// Yours are already running somewhere.
 const largeServer = await startMockServer({ models: ['demand-large'] });
 const smallServer = await startMockServer({ models: ['demand-small'] });
+const { address } = largeServer;
 const { modelInfer } = GRPCInferenceServiceService;
 const insecure = credentials.createInsecure();
-
-// 1. What answers when the model does not: tried in this order, typed by the method.
 const small = new GRPCInferenceServiceClient(smallServer.address, insecure);
+const toSmall = (request: ModelInferRequest) => ({ ...request, modelName: 'demand-small' });
+
+// Five lines: what answers when the model does not, in this order. The types come from the method.
 const fallbacks = new FallbackRegistry().register(modelInfer, [
-  lastGood({ ttlMs: 60_000, maxStaleMs: 600_000 }),
-  secondaryModel(small, 'modelInfer', {
-    name: 'small',
-    request: (request) => ({ ...request, modelName: 'demand-small' }),
-  }),
+  lastGood(),
+  secondaryModel(small, 'modelInfer', { name: 'small', request: toSmall }),
   defaultPrediction(majorityAnswer),
 ]);
 
-// 2. When a model is not asked any more: one circuit per model.
-const guard = createGuard({
-  keyBy: perModel(),
-  classify: presets.triton,
-  circuit: {
-    trip: [
-      failureRate({ threshold: 0.5, minimumCalls: 20 }),
-      latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 }),
-    ],
-  },
-  methods: [{ match: modelInfer, defaultDeadlineMs: 500, fallbackReserveMs: 100 }],
-  fallbacks,
-});
-guard.on('transition', ({ circuit, from, to, reason }) => {
-  console.log(`${circuit}: ${from} -> ${to} (${reason})`);
-});
+// Two lines: guard a client. Each model has a circuit of its own; `fallbacks` may be left out.
+const guard = createGuard({ keyBy: perModel(), defaultDeadlineMs: 500, fallbackReserveMs: 100, fallbacks });
+const client = new GRPCInferenceServiceClient(address, insecure, { interceptors: [guard.interceptor] });
 
-// 3. The client is used as ever.
-const client = new GRPCInferenceServiceClient(largeServer.address, insecure, {
-  interceptors: [guard.interceptor],
-});
+// One line: print why a circuit opens and closes.
+guard.on('transition', ({ circuit, from, to, reason }) => console.log(circuit, from, '->', to, reason));
 
-function predict(features: readonly number[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let source = 'primary';
-    const call = client.modelInfer(demandRequest('demand-large', features), (error, response) => {
-      if (error) reject(error);
-      else resolve(`level ${demandLevel(response)} from ${source}`);
-    });
-    call.on('metadata', (metadata) => {
-      source = provenanceOf(metadata).source;
-    });
-  });
+// The client is called as before. callUnary() makes the call as a promise, and adds where the answer came from.
+async function predict(features: readonly number[]): Promise<string> {
+  const request = demandRequest('demand-large', features);
+  const { response, source } = await callUnary(client, 'modelInfer', request);
+  return `level ${demandLevel(response)} from ${source}`;
 }
 
 const inputs = labelledInputs(7);
@@ -80,11 +63,12 @@ console.log('all is well:', await predict(known));
 await largeServer.kill();
 console.log('the large model is dead:', await predict(known));
 console.log('an input that it never saw:', await predict(unknown));
-for (let calls = 3; calls < 20; calls++) await predict(known); // enough evidence: the circuit opens
+for (let failures = 3; failures <= 5; failures++) await predict(known); // the fifth in a row opens the circuit
 await smallServer.kill();
 console.log('both are dead:', await predict(unknown));
 
-// 4. Calls pass unguarded from here on; fallbacks let go of what they hold.
+// From here on, calls pass unguarded. The registry frees what its strategies hold.
 await guard.close();
+await fallbacks.close();
 client.close();
 small.close();

@@ -1,29 +1,21 @@
-// A shop's page has a row "for you". The page must come in time: when the recommender hangs, the row shows the country's
-// bestsellers, and after a few such pages nobody waits for the recommender any more.
+// A shop's page has a row "for you". The page must be there in time: when the recommender hangs, the row shows the country's
+// bestsellers. After three such pages the circuit opens, and pages no longer wait for the recommender.
 //
 //   npx tsx examples/recommendations/main.ts
 
 import { promisify } from 'node:util';
 import {
-  type ClientUnaryCall,
   credentials,
   type handleUnaryCall,
   makeClientConstructor,
   Server,
   ServerCredentials,
-  type ServiceError,
 } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
-import {
-  consecutiveFailures,
-  createGuard,
-  defaultPrediction,
-  FallbackRegistry,
-  provenanceOf,
-} from 'failsoft';
+import { callUnary, consecutiveFailures, createGuard, defaultPrediction, FallbackRegistry } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 
-const clock = new ManualClock(); // of the circuit: its seconds pass without waiting
+const clock = new ManualClock(); // the circuit's seconds pass without waiting
 
 // The service, without generated code: what loadSync('shop.proto') gives.
 type Visitor = { readonly user: string; readonly country: string };
@@ -42,9 +34,9 @@ if (ForYou === undefined) throw new Error('shop.Recommender has no method ForYou
 
 // The recommender. Yours is already running somewhere.
 let hangs = false;
-let asked = 0;
+let calls = 0;
 const answer: handleUnaryCall<Visitor, Products> = ({ request }, callback) => {
-  asked++;
+  calls++;
   if (!hangs) callback(null, { names: [`boots for ${request.user}`, `scarf for ${request.user}`] });
 };
 const server = new Server();
@@ -73,21 +65,17 @@ const Client = makeClientConstructor(service, 'Recommender');
 const options = { interceptors: [guard.interceptor] };
 const client = new Client(address, credentials.createInsecure(), options);
 
-// No page pays for the connection.
+// Connected in advance, so that no page waits for that.
 await promisify(client.waitForReady.bind(client))(Date.now() + 10_000);
 
-/** One row of a page, and where it came from. */
-function row(user: string, country: string): Promise<{ names: readonly string[]; from: string }> {
-  return new Promise((resolve, reject) => {
-    let from = '';
-    const done = (error: ServiceError | null, products: Products) =>
-      error ? reject(error) : resolve({ names: products.names, from });
-    const call: ClientUnaryCall = client.ForYou?.({ user, country }, done);
-    call.on('metadata', (metadata) => {
-      const { source, cause } = provenanceOf(metadata);
-      from = cause ? `${source}, because ${cause}` : source;
-    });
-  });
+/** Such a client is made at run time: its messages' types are unknown to the compiler. */
+const isProducts = (message: object): message is Products => 'names' in message;
+
+/** A page's row, and where it came from. */
+async function row(user: string, country: string): Promise<{ names: readonly string[]; from: string }> {
+  const { response, source, cause } = await callUnary(client, 'ForYou', { user, country });
+  if (!isProducts(response)) throw new Error('ForYou answered something else than Products');
+  return { names: response.names, from: cause ? `${source}, because ${cause}` : source };
 }
 
 async function show(user: string, country: string): Promise<void> {
@@ -99,18 +87,18 @@ console.log('all is well');
 await show('ada', 'DE');
 
 hangs = true;
-asked = 0;
+calls = 0;
 console.log('the recommender hangs: three pages wait for their deadline');
 for (const country of ['DE', 'IT', 'FR']) await show('ada', country);
-console.log('the others do not wait');
+console.log('the circuit is open: the next pages do not wait');
 for (const country of ['DE', 'IT', 'FR']) await show('bob', country);
-console.log(`  6 pages came; the recommender was asked ${asked} times`);
+console.log(`  6 pages shown; the recommender was called ${calls} times`);
 
 hangs = false;
 clock.advance(10_000);
-console.log('ten seconds later a call finds out that it is back');
+console.log('ten seconds later the recommender is back: a probe succeeds');
 await show('ada', 'DE');
-console.log('it is cold: it gets few calls at first, then more');
+console.log('it is cold: it gets few calls at first, then more of them');
 for (let second = 0; second <= 5; second++) {
   let personal = 0;
   for (let page = 0; page < 10; page++) if ((await row('bob', 'IT')).from === 'primary') personal++;

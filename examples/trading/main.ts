@@ -1,12 +1,13 @@
-// A desk buys electricity by a model's demand forecast. An order on an old or a crude forecast is worse than no order, so
-// the desk has no fallback, on purpose: without a forecast of the model itself it halts, at once. On the wall's screen an
-// old forecast, marked as such, is better than none.
+// A desk buys electricity by a model's forecast of the demand. An order that follows an old or crude forecast is worse than
+// no order. So the desk has no fallback, on purpose: when the model fails, the desk halts at once. The screen on the wall may
+// show an old forecast, together with its age.
 //
 //   npx tsx examples/trading/main.ts
 
-import { credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { credentials, status } from '@grpc/grpc-js';
 import {
   type CircuitOptions,
+  callUnary,
   circuitRejectionOf,
   consecutiveFailures,
   createGuard,
@@ -14,7 +15,6 @@ import {
   lastGood,
   noFallback,
   perModel,
-  provenanceOf,
 } from 'failsoft';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import {
@@ -36,59 +36,49 @@ const insecure = credentials.createInsecure();
 const circuit: CircuitOptions = {
   trip: [consecutiveFailures({ failures: 2 })],
   open: { baseMs: 30_000, jitter: 'none' },
-  recovering: false, // two callers are no crowd that a cold model must be protected from
+  recovering: false, // two callers are too few to overload a cold model
 };
-// The desk: noFallback() says that "no fallback" is a decision; what is added behind it some day is never asked.
-const none = new FallbackRegistry().register(modelInfer, [noFallback()]);
-const desk = createGuard({ keyBy: perModel(), circuit, fallbacks: none, clock });
+// The desk: noFallback() states the decision in code. A strategy that is added behind it later is never asked.
+const onlyTheModel = new FallbackRegistry().register(modelInfer, [noFallback()]);
+const desk = createGuard({ keyBy: perModel(), circuit, fallbacks: onlyTheModel, clock });
 desk.on('transition', ({ from, to, reason }) =>
   console.log(`  desk's circuit: ${from} -> ${to} (${reason})`),
 );
-// The screen has a guard of its own.
-const kept = new FallbackRegistry().register(modelInfer, [lastGood({ clock })]);
-const screen = createGuard({ keyBy: perModel(), circuit, fallbacks: kept, clock });
+// The screen has a guard of its own, with the last good forecast.
+const lastForecast = new FallbackRegistry().register(modelInfer, [lastGood({ clock })]);
+const screen = createGuard({ keyBy: perModel(), circuit, fallbacks: lastForecast, clock });
 
 const clientOf = (guard: typeof desk) =>
   new GRPCInferenceServiceClient(server.address, insecure, { interceptors: [guard.interceptor] });
 const clients = { desk: clientOf(desk), screen: clientOf(screen) };
 const { features } = labelledInputs(3).next().value;
 
-/** A forecast and its age, or the error. */
-function forecast(
-  client: GRPCInferenceServiceClient,
-): Promise<{ level: number; age: string } | ServiceError> {
-  return new Promise((resolve) => {
-    let age = 'fresh';
-    const call = client.modelInfer(demandRequest(MODEL, features), (error, response) => {
-      resolve(error ?? { level: demandLevel(response), age });
-    });
-    call.on('metadata', (metadata) => {
-      const { ageMs } = provenanceOf(metadata);
-      if (ageMs !== undefined) age = `${ageMs / 1_000} s old`;
-    });
-  });
-}
+const forecast = (client: GRPCInferenceServiceClient) =>
+  callUnary(client, 'modelInfer', demandRequest(MODEL, features));
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 async function trade(): Promise<void> {
-  const said = await forecast(clients.desk);
-  if ('level' in said)
-    return console.log(`  desk: demand ${DEMAND_LEVELS[said.level]}, buys ${MEGAWATT_HOURS[said.level]} MWh`);
-  const rejection = circuitRejectionOf(said);
-  const again = rejection?.retryAfterMs
-    ? `, no sooner than in ${rejection.retryAfterMs / 1_000} s again`
-    : '';
-  console.log(`  desk: HALT, no order (${rejection?.reason ?? status[said.code]}${again})`);
+  try {
+    const level = demandLevel((await forecast(clients.desk)).response);
+    console.log(`  desk: demand ${DEMAND_LEVELS[level]}, buys ${MEGAWATT_HOURS[level]} MWh`);
+  } catch (error) {
+    const rejection = circuitRejectionOf(error);
+    if (rejection === undefined) return console.log(`  desk: HALT, no order (${messageOf(error)})`);
+    const { reason, retryAfterMs } = rejection;
+    const retry = retryAfterMs > 0 ? `, try again in ${retryAfterMs / 1_000} s` : '';
+    console.log(`  desk: HALT, no order (${reason}${retry})`);
+  }
 }
 
 async function showOnScreen(): Promise<void> {
-  const said = await forecast(clients.screen);
-  console.log(
-    'level' in said ? `  screen: demand ${DEMAND_LEVELS[said.level]} (${said.age})` : '  screen: dark',
-  );
+  const { response, ageMs } = await forecast(clients.screen);
+  const age = ageMs === undefined ? 'fresh' : `${ageMs / 1_000} s old`;
+  console.log(`  screen: demand ${DEMAND_LEVELS[demandLevel(response)]} (${age})`);
 }
 
-async function step(what: string): Promise<void> {
-  console.log(`second ${clock.now() / 1_000}: ${what}`);
+async function step(text: string): Promise<void> {
+  console.log(`second ${clock.now() / 1_000}: ${text}`);
   await trade();
   await showOnScreen();
 }
@@ -97,18 +87,18 @@ await step('all is well');
 server.faults.set(MODEL, { error: { code: status.INTERNAL, details: 'CUDA error' } });
 clock.advance(10_000);
 await step('the model fails');
-await step('it fails again: enough for both circuits');
-await step('it is not asked any more');
+await step('it fails again: both circuits open');
+await step('no call reaches it any more');
 server.faults.clear(MODEL);
 clock.advance(29_000);
-await step('it is well again, which nobody knows yet');
+await step('the model is well again, but both circuits are still open');
 clock.advance(1_000);
-await step('a call finds out');
+await step('the open time is over: the next call is a probe, and succeeds');
 
 const halted = desk.circuit(modelInfer, MODEL).isolate();
-await step('the risk officer pulls the plug: nothing is asked, however well the model is');
+await step('the risk officer isolates the desk: no call is made, though the model is well');
 halted.release();
-await step('and puts it back');
+await step('the risk officer releases it');
 
 for (const client of Object.values(clients)) client.close();
 await Promise.all([desk.close(), screen.close(), server.close()]);

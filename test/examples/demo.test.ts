@@ -80,9 +80,9 @@ async function expectStory(engine: EngineName): Promise<void> {
 it('serves every call through an outage, and closes the circuit again, on either engine', {
   timeout: 240_000,
 }, async () => {
-  const told = (engine: EngineName) =>
+  const named = (engine: EngineName) =>
     expectStory(engine).catch((cause: unknown) => {
       throw new Error(`the demo on the ${engine} engine`, { cause });
     });
-  await Promise.all(ENGINES.map(told));
+  await Promise.all(ENGINES.map(named));
 });

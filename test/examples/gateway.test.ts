@@ -9,7 +9,7 @@ import { run } from './support.js';
 
 const [known = [], unknown = []] = inputs;
 
-/** What a test looks at of a response. */
+/** The parts of a response that tests compare. */
 async function shape(response: Response) {
   const { status: code, headers } = response;
   const type = headers.get('content-type')?.split(';')[0];
@@ -77,7 +77,7 @@ describe('a prediction', () => {
 });
 
 describe('an open circuit without a fallback', () => {
-  it('is a 503 that says when to try again, until the model is back', async () => {
+  it('is a 503 with the time of the next try, until the model is back', async () => {
     const clock = new ManualClock(1_000_000);
     const open = { baseMs: 30_000, jitter: 'none' } as const;
     const { predict, models, guard } = await startGateway({ clock, circuit: { open } });
@@ -91,7 +91,7 @@ describe('an open circuit without a fallback', () => {
       retryAfter,
       body: {
         type: 'https://example.com/problems/circuit-rejection',
-        title: 'The model is not asked at the moment',
+        title: 'The model takes no calls at the moment',
         status: 503,
         detail: `Try again in ${retryAfter} s.`,
         circuit: CIRCUIT,
@@ -106,7 +106,7 @@ describe('an open circuit without a fallback', () => {
     clock.advance(990);
     expect(await ask()).toEqual(rejected('1'));
 
-    // The chain would have answered all the same: it is this caller who would rather know.
+    // With its fallbacks the same call is answered: only this caller asked for the error.
     const answered = await predict({ features: known });
     expect(answered.status).toBe(200);
     expect(answered.headers.get('x-failsoft-source')).toBe('secondary:small');
@@ -117,7 +117,7 @@ describe('an open circuit without a fallback', () => {
     expect(guard?.circuit('/inference.GRPCInferenceService/ModelInfer', MODEL).state).toBe('recovering');
   });
 
-  it('says at least a second, also where the circuit cannot tell', async () => {
+  it('has a Retry-After of at least a second, also where the circuit gives no time', async () => {
     const { predict, guard } = await startGateway();
     using _isolated = guard?.circuit('/inference.GRPCInferenceService/ModelInfer', MODEL).isolate();
     const { code, retryAfter, body } = await shape(
@@ -132,8 +132,14 @@ describe("a caller's error", () => {
   it.each<
     [what: string, body: unknown, init: RequestInit & { query?: string }, code: number, detail: RegExp]
   >([
-    ['a model that there is not', { features: known, model: 'other' }, {}, 404, /unknown model/],
-    ['too few features, as the model says', { features: known.slice(1) }, {}, 400, /16\] of "features"/],
+    ['an unknown model', { features: known, model: 'other' }, {}, 404, /unknown model/],
+    [
+      'too few features, which the model refuses',
+      { features: known.slice(1) },
+      {},
+      400,
+      /16\] of "features"/,
+    ],
     ['no features', {}, {}, 400, /features/],
     ['a text in place of a number', { features: ['1', ...known.slice(1)] }, {}, 400, /must be number/],
     ['a number that no float32 holds', { features: [1e39, ...known.slice(1)] }, {}, 400, /must be <=/],
@@ -170,7 +176,7 @@ describe("the model's error", () => {
     ['RESOURCE_EXHAUSTED', 503, 'The model has too much to do.'],
     ['INTERNAL', 502, 'The model failed.'],
     ['DATA_LOSS', 502, 'The model failed.'],
-  ] as const)('%s without a fallback is a %i, without its inner words', async (name, code, detail) => {
+  ] as const)('%s without a fallback is a %i, without its details', async (name, code, detail) => {
     const { predict, models } = await startGateway();
     models.faults.set(MODEL, { error: { code: status[name], details: 'node gpu-17 of the east cluster' } });
     const answer = await shape(await predict({ features: known }, { query: '?fallback=none' }));
@@ -185,7 +191,7 @@ describe("the model's error", () => {
   });
 
   it.each([undefined, null, 'x', new Error('secret'), { statusCode: 503, message: 'secret' }])(
-    'anything else that is thrown (%s) is a 500 that says nothing',
+    'anything else that is thrown (%s) is a 500 without details',
     (thrown) => {
       expect(problemOf(thrown).problem).toEqual({
         type: 'about:blank',
@@ -198,10 +204,10 @@ describe("the model's error", () => {
 });
 
 describe('a caller that leaves', () => {
-  it('takes its call along, and says nothing against the model', async () => {
+  it('ends its call, which does not count against the model', async () => {
     const { url, models, guard } = await startGateway({ deadlineMs: 600_000 });
     models.faults.set(MODEL, { hangShare: 1 });
-    // Not fetch(): it opens another connection in place of an aborted one, and the gateway's close() waits for that.
+    // Not fetch(): it opens a new connection in place of an aborted one, and the gateway's close() waits for that.
     const headers = { 'content-type': 'application/json' };
     const asked = request(`${url}/predict`, { method: 'POST', headers, agent: false });
     asked.on('error', () => {}); // its own abort
@@ -215,11 +221,14 @@ describe('a caller that leaves', () => {
 });
 
 describe('npm run example:gateway', () => {
-  it.each(['http', '-1', '65536', '80.5', ' 80', '1e3'])('refuses PORT=%s and says what it wants', (port) => {
-    expect(() => portFrom(port)).toThrow(
-      `PORT: expected an integer from 0 to 65535, got ${JSON.stringify(port)}`,
-    );
-  });
+  it.each(['http', '-1', '65536', '80.5', ' 80', '1e3'])(
+    'refuses PORT=%s with the range that it takes',
+    (port) => {
+      expect(() => portFrom(port)).toThrow(
+        `PORT: expected an integer from 0 to 65535, got ${JSON.stringify(port)}`,
+      );
+    },
+  );
 
   it('ends with 2 and that message', async () => {
     vi.stubEnv('PORT', 'http');
@@ -230,7 +239,7 @@ describe('npm run example:gateway', () => {
     expect(program.stdout()).toBe('');
   });
 
-  it('says that somebody else has its PORT', async () => {
+  it('reports that its PORT is taken', async () => {
     const { url } = await startGateway();
     const { port } = new URL(url);
     vi.stubEnv('PORT', port);
@@ -240,9 +249,9 @@ describe('npm run example:gateway', () => {
     expect(program.stderr()).toMatch(new RegExp(`^PORT: cannot listen on ${port}: .*EADDRINUSE.*\n$`));
   });
 
-  it('says what to try, and stops cleanly', { timeout: 120_000 }, async () => {
+  it('prints commands that work, and stops cleanly', { timeout: 120_000 }, async () => {
     const program = run('examples/gateway/main.ts');
-    await program.says('Ctrl-C stops it.');
+    await program.prints('Ctrl-C stops it.');
     const text = program.stdout();
     const [, url = '', body = ''] = /curl -i (\S+)\/predict .* -d '(.*)'/.exec(text) ?? [];
     const headers = { 'content-type': 'application/json' };
@@ -259,7 +268,7 @@ describe('npm run example:gateway', () => {
       const response = await predict('?fallback=none');
       return response.status === 503 && Number(response.headers.get('retry-after')) > 0;
     }, patience);
-    await program.says(`${CIRCUIT}: closed -> open (`);
+    await program.prints(`${CIRCUIT}: closed -> open (`);
     expect(await (await fetch(`${url}/demo/hang`, { method: 'DELETE' })).json()).toEqual({
       [MODEL]: 'healthy',
     });

@@ -82,7 +82,7 @@ describe('the report', () => {
     );
   });
 
-  it('says when a phase has settled only after its last call', async () => {
+  it('waits for the last call of a phase', async () => {
     const phase = new DemoRecord().begin('failing');
     phase.callBegins();
     let settled = false;
@@ -95,7 +95,7 @@ describe('the report', () => {
     await waiting;
   });
 
-  it('has something to say of no calls at all', () => {
+  it('is printed without any call too', () => {
     const record = new DemoRecord();
     record.begin('healthy');
     expect(record.result(30, 1).phases[0]?.latencyMs).toEqual({ p50: null, p99: null });

@@ -11,11 +11,11 @@ export function path(fromRoot: string): string {
 /** A program of the examples, as a process of its own. */
 export interface Program {
   readonly process: ChildProcess;
-  /** What it has written so far. */
+  /** Its output so far. */
   stdout(): string;
   stderr(): string;
-  /** Resolves when standard output contains the text. @throws when it ends without */
-  says(text: string): Promise<void>;
+  /** Resolves when standard output contains the text. @throws when the program ends without it */
+  prints(text: string): Promise<void>;
   /** Resolves with the exit code, or the signal, when it has ended. */
   ended(): Promise<number | NodeJS.Signals | null>;
 }
@@ -42,7 +42,7 @@ export function run(file: string, ...args: string[]): Program {
     stdout: () => stdout,
     stderr: () => stderr,
     ended: () => ended,
-    says: (text) =>
+    prints: (text) =>
       new Promise((resolve, reject) => {
         const look = () => {
           if (!stdout.includes(text)) return;
@@ -56,7 +56,7 @@ export function run(file: string, ...args: string[]): Program {
   };
 }
 
-/** Whether anything listens there. */
+/** Whether a server listens at the address. */
 export function listens(address: string): Promise<boolean> {
   const [host = '', port = ''] = address.split(':');
   return new Promise((resolve) => {
