@@ -1,5 +1,5 @@
 import { fork } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measure } from './lib/measure.js';
@@ -12,11 +12,12 @@ Measures the compiled code, as users run it.
 
   --only TEXT    only the rows whose name contains it (or one of several, with commas between)
   --rounds N     rounds per row, of which the median is shown (default 11)
-  --json FILE    also writes {node, results: [{name, unit, ours, floor?, ofFloor?, peers: {opossum, cockatiel}}]}
+  --json FILE    also writes {node, peers: {opossum, cockatiel}, results: [{name, unit, ours, floor?, ofFloor?, peers: {opossum, cockatiel}}]}
   --help         this
 
 A figure with a "!" is over its budget; a peer's, not as many times ours as it has to be. Peers: opossum and cockatiel, in
-the same run, in rounds of an order of their own; each row in a process of its own.
+the same run, in rounds of an order of their own; each row in a process of its own. On a Node that runs them, newer ones can be
+put beside: npm install --no-save opossum@10 cockatiel@4
 `;
 
 interface Options {
@@ -59,6 +60,13 @@ async function loadRows(): Promise<Row[]> {
   return rows;
 }
 
+/** Of a package that is installed beside the benchmark. */
+function versionOf(name: string): string {
+  const manifest = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
+  const { version }: { version: string } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return version;
+}
+
 /** What a child is given to do. */
 const ROW_OF_CHILD = 'FAILSOFT_BENCH_ROW';
 
@@ -67,6 +75,8 @@ async function run({ only, rounds, json }: Options): Promise<void> {
   const rows = (await loadRows()).filter(({ name }) => wanted.some((text) => name.includes(text)));
   if (rows.length === 0) throw new RangeError(`--only: no row's name contains ${JSON.stringify(only)}`);
   const results: Result[] = [];
+  const peers = { opossum: versionOf('opossum'), cockatiel: versionOf('cockatiel') };
+  console.log(`Node ${process.version}, opossum ${peers.opossum}, cockatiel ${peers.cockatiel}\n`);
   console.log(header());
   for (const row of rows) {
     const result = await measureApart(row, rounds);
@@ -74,7 +84,7 @@ async function run({ only, rounds, json }: Options): Promise<void> {
     console.log(reportLine(row, result));
   }
   if (json !== undefined) {
-    writeFileSync(json, `${JSON.stringify({ node: process.version, results }, null, 2)}\n`);
+    writeFileSync(json, `${JSON.stringify({ node: process.version, peers, results }, null, 2)}\n`);
   }
 }
 
