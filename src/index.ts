@@ -84,7 +84,7 @@ export {
 } from './fallback/secondary/secondary-model.js';
 export type * from './fallback/strategy.js';
 export type { FailsoftCallOptions } from './guard/call-options.js';
-export { createGuard, type Guard, type GuardOptions } from './guard/guard.js';
+export { createGuard, type Guard, type GuardOptions, type GuardSettings } from './guard/guard.js';
 export type { Match } from './guard/match.js';
 export type { MethodOptions, MethodRule } from './guard/method-settings.js';
 export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';

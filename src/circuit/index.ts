@@ -1,4 +1,5 @@
 export { defaults, type ResolvedOptions } from './options/resolve.js';
+export { checkSnapshot } from './restore.js';
 export { adaptive } from './trip/adaptive.js';
 export { consecutiveFailures } from './trip/consecutive-failures.js';
 export { failureRate } from './trip/failure-rate.js';

@@ -75,6 +75,17 @@ export function parseSnapshot(value: unknown, field = 'snapshot'): RestorableSna
   };
 }
 
+/**
+ * Checks that a value is a snapshot that a circuit can be restored from.
+ * @param field how an error names it
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
+ */
+export function checkSnapshot(value: unknown, field: string): asserts value is { readonly key: string } {
+  const { key } = fields(field, value);
+  if (typeof key !== 'string') throw invalid(`${field}.key`, 'a string', key);
+  parseSnapshot(value, field);
+}
+
 function parseLastTrip(field: string, value: unknown): CircuitSnapshot['lastTrip'] {
   if (value === null) return null;
   const { atMs, reason } = fields(field, value);

@@ -1,49 +1,37 @@
-import type { Circuit, CircuitMode, CircuitSnapshot } from '../circuit/types.js';
-import type { CircuitEnvironment, CircuitFactory } from '../engines/engine.js';
+import type { CircuitMode, CircuitSnapshot } from '../circuit/types.js';
+import type { CircuitEnvironment } from '../engines/engine.js';
+import { invalid } from '../errors.js';
 import { keyOf } from '../key/circuit-key.js';
-import { UsualLatency } from './usual-latency.js';
+import { CircuitLine, type Entry, type Shelf, type Shelves, Slot } from './circuit-line.js';
+import { EvictionOrder } from './eviction-order.js';
+import type { CircuitSetup, LineOptions } from './line-options.js';
 
-/** A circuit in its place. */
-export interface Entry {
-  readonly key: string;
-  readonly circuit: Circuit;
-  /** The method's own circuit above a model's, where the method has one. */
-  readonly parent: Entry | undefined;
-  /** What its successful calls usually take. */
-  readonly usualLatency: UsualLatency;
-  /** When it was last asked for, on the registry's own count of look-ups. */
-  usedAt: number;
-}
+export type { CircuitLine, Entry } from './circuit-line.js';
 
-/** A circuit that may go, and what takes it out of its line. */
-interface Removable {
-  readonly entry: Entry;
-  remove(): void;
-}
-
-/** How the circuits of a line are made. */
-export interface LineOptions {
-  /** Makes the circuit of a key. */
-  readonly circuit: CircuitFactory;
-  /** Makes the method's circuit above those of its models; undefined for none. */
-  readonly parent: CircuitFactory | undefined;
-}
+/** More than one: what calls in flight held over the bound goes again. And not all: a call waits for it. */
+const MOST_EVICTED = 2;
 
 /**
- * Every circuit of a guard, bounded in number. When the bound is reached, the least recently used closed circuits go
- * first, then the least recently used others; one that is held isolated stays. A circuit that went starts anew.
+ * Every circuit of a guard, bounded in number: see {@link EvictionOrder}. A circuit that was evicted starts anew. Only
+ * circuits that are in use or set by hand can make them more than the bound.
  */
-export class CircuitRegistry {
+export class CircuitRegistry implements Shelves {
   readonly #max: number;
   readonly #environment: CircuitEnvironment;
-  readonly #lines = new Map<string, CircuitLine>();
+  /** By target and method; none without circuits. */
+  readonly #shelves = new Map<string, Shelf>();
+  readonly #order: EvictionOrder<Slot>;
+  #optionsOf: (method: string) => LineOptions;
   #size = 0;
-  #lookUps = 0;
   #mode: CircuitMode | undefined;
+  #isMakingRoom = false;
 
-  constructor(max: number, environment: CircuitEnvironment) {
+  /** @param optionsOf the settings of a method */
+  constructor(max: number, environment: CircuitEnvironment, optionsOf: (method: string) => LineOptions) {
     this.#max = max;
     this.#environment = environment;
+    this.#order = new EvictionOrder(max);
+    this.#optionsOf = optionsOf;
   }
 
   /** How many circuits there are. */
@@ -51,31 +39,35 @@ export class CircuitRegistry {
     return this.#size;
   }
 
-  /**
-   * The circuits of one method (on one target, where targets are told apart). Made at the first call. Gone with its last
-   * circuit, as a name may be a caller's text; who holds on to one says so by `keep()`.
-   */
-  line(target: string, method: string, options: () => LineOptions): CircuitLine {
+  /** How many methods (and targets) have circuits. */
+  get shelves(): number {
+    return this.#shelves.size;
+  }
+
+  /** The circuits of one method, on one target where targets are told apart. */
+  line(target: string, method: string): CircuitLine {
+    return new CircuitLine(this, target, method);
+  }
+
+  slot(target: string, method: string, part: string): Slot {
     const name = keyOf(target, method, '');
-    const known = this.#lines.get(name);
-    if (known !== undefined) return known;
-    const { circuit, parent } = options();
-    const line: CircuitLine = new CircuitLine(
-      (part, above) => {
-        const factory = part === '' && parent ? parent : circuit;
-        const entry = this.#make(keyOf(target, method, part), factory, above);
-        this.#lines.set(name, line); // it may just have lost its last circuit to this one
-        return entry;
-      },
-      () => ++this.#lookUps,
-      parent !== undefined,
-    );
-    this.#lines.set(name, line);
-    return line;
+    const shelf = this.#shelves.get(name) ?? {
+      target,
+      method,
+      options: this.#optionsOf(method),
+      slots: new Map(),
+    };
+    const slot = this.#slotOn(shelf, part);
+    this.#shelves.set(name, shelf); // its last circuit may just have made room for this one
+    return slot;
+  }
+
+  touch(slot: Slot): void {
+    this.#order.touch(slot);
   }
 
   *entries(): Iterable<Entry> {
-    for (const line of this.#lines.values()) yield* line.entries();
+    for (const { slots } of this.#shelves.values()) yield* slots.values();
   }
 
   snapshots(): CircuitSnapshot[] {
@@ -85,7 +77,10 @@ export class CircuitRegistry {
   /** Sets the mode of every circuit, also of those still to come. */
   setMode(mode: CircuitMode): void {
     this.#mode = mode;
-    for (const { circuit } of this.entries()) circuit.mode = mode;
+    for (const slot of this.#slots()) {
+      slot.circuit.mode = mode;
+      slot.usualMode = mode;
+    }
   }
 
   /** Lets go of what the engine's circuits hold. */
@@ -93,100 +88,119 @@ export class CircuitRegistry {
     for (const { circuit } of this.entries()) circuit.close?.();
   }
 
-  #make(key: string, factory: CircuitFactory, parent: Entry | undefined): Entry {
-    if (this.#size >= this.#max) this.#evict();
-    const circuit = factory(key, this.#environment);
-    if (this.#mode !== undefined) circuit.mode = this.#mode;
-    this.#size++;
-    return { key, circuit, parent, usualLatency: new UsualLatency(), usedAt: 0 };
+  /**
+   * Puts other settings in force, for the circuits that are there and those to come. A mode set by hand stays.
+   * @param optionsOf the new settings of a method; whatever it throws changes nothing
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where a circuit would become a throttle, or a throttle a circuit
+   */
+  reconfigure(optionsOf: (method: string) => LineOptions): void {
+    const changes = [...this.#shelves.values()].map((shelf) => ({ shelf, options: optionsOf(shelf.method) }));
+    for (const { shelf, options } of changes) {
+      for (const slot of shelf.slots.values()) checkKind(slot.setup, setupOf(options, slot.part));
+    }
+    this.#optionsOf = optionsOf;
+    for (const { shelf, options } of changes) {
+      shelf.options = options;
+      for (const slot of [...shelf.slots.values()]) this.#reconfigure(slot, setupOf(options, slot.part));
+    }
+    // only now, as it may make a parent, and that may evict
+    for (const { shelf } of changes) this.#linkParents(shelf);
   }
 
-  /** Makes room for a sixteenth at once, so that a flood of names costs each of them little. */
-  #evict(): void {
-    const room = Math.max(1, this.#max >> 4);
-    const candidates = [...this.#lines.values()].flatMap((line) => line.removable());
-    candidates.sort((a, b) => a.entry.usedAt - b.entry.usedAt);
-    const gone = new Set<Removable>();
-    for (const isClosed of [true, false]) {
-      for (const candidate of candidates) {
-        if (gone.size === room) break;
-        const { circuit } = candidate.entry;
-        // a snapshot sorts latencies: only of those that would go
-        const goes = (circuit.state === 'closed') === isClosed && circuit.snapshot().isolated === 0;
-        if (goes) gone.add(candidate);
+  #reconfigure(slot: Slot, setup: CircuitSetup): void {
+    const { circuit } = slot;
+    const { mode = 'enforce' } = setup.options;
+    const before = circuit.mode;
+    circuit.reconfigure({ ...setup.options, mode });
+    slot.setup = setup;
+    if (this.#mode === undefined) slot.usualMode = mode;
+    else circuit.mode = before; // that of `setMode()`, or set by hand after it
+  }
+
+  /** Each circuit of a key part has a parent exactly where the settings say so. */
+  #linkParents(shelf: Shelf): void {
+    for (const slot of [...shelf.slots.values()]) {
+      const isChild = slot.part !== '' && shelf.options.parent !== undefined;
+      if (isChild === (slot.parent !== undefined) || shelf.slots.get(slot.part) !== slot) continue;
+      if (slot.parent === undefined) {
+        const parent = this.#parentOn(shelf);
+        // it may just have made room for its parent
+        if (shelf.slots.get(slot.part) === slot) slot.parent = parent;
+        else parent.children -= 1;
+      } else {
+        slot.parent.children -= 1;
+        slot.parent = undefined;
       }
     }
-    for (const { remove } of gone) remove();
-    this.#size -= gone.size;
-    for (const [name, line] of this.#lines) if (line.isForgettable) this.#lines.delete(name);
+    if (shelf.slots.size > 0) this.#shelves.set(keyOf(shelf.target, shelf.method, ''), shelf);
+  }
+
+  #slotOn(shelf: Shelf, part: string): Slot {
+    const known = shelf.slots.get(part);
+    if (known !== undefined) {
+      this.touch(known);
+      return known;
+    }
+    const { target, method, options } = shelf;
+    const parent = options.parent !== undefined && part !== '' ? this.#parentOn(shelf) : undefined;
+    this.#makeRoom();
+    const key = keyOf(target, method, part);
+    const setup = setupOf(options, part);
+    const slot = new Slot(key, part, shelf, setup, setup.make(key, this.#environment), parent);
+    if (this.#mode !== undefined) {
+      slot.circuit.mode = this.#mode;
+      slot.usualMode = this.#mode;
+    }
+    shelf.slots.set(part, slot);
+    this.#order.add(slot);
+    this.#size += 1;
+    return slot;
+  }
+
+  /** The parent of one more circuit, held from now on. */
+  #parentOn(shelf: Shelf): Slot {
+    const parent = this.#slotOn(shelf, '');
+    parent.children += 1;
+    return parent;
+  }
+
+  #makeRoom(): void {
+    // whether a circuit is open may be an event, whose listener may ask for another circuit
+    if (this.#isMakingRoom) return;
+    this.#isMakingRoom = true;
+    for (let evicted = 0; evicted < MOST_EVICTED && this.#size >= this.#max; evicted++) {
+      const slot = this.#order.next();
+      if (slot === undefined) break;
+      this.#evict(slot);
+    }
+    this.#isMakingRoom = false;
+  }
+
+  #evict(slot: Slot): void {
+    const { shelf } = slot;
+    this.#order.remove(slot);
+    this.#size -= 1;
+    shelf.slots.delete(slot.part);
+    if (slot.parent !== undefined) slot.parent.children -= 1;
+    if (shelf.slots.size === 0) this.#shelves.delete(keyOf(shelf.target, shelf.method, ''));
+    slot.circuit.close?.();
+  }
+
+  *#slots(): Iterable<Slot> {
+    for (const { slots } of this.#shelves.values()) yield* slots.values();
   }
 }
 
-/** The circuits of one method. */
-export class CircuitLine {
-  readonly #entries = new Map<string, Entry>();
-  readonly #make: (part: string, parent: Entry | undefined) => Entry;
-  readonly #tick: () => number;
-  readonly #hasParent: boolean;
-  #kept = false;
-  /** A circuit below the parent is being made: the parent must not be what makes room for it. */
-  #comes = false;
+function setupOf({ circuit, parent }: LineOptions, part: string): CircuitSetup {
+  return part === '' && parent !== undefined ? parent : circuit;
+}
 
-  constructor(
-    make: (part: string, parent: Entry | undefined) => Entry,
-    tick: () => number,
-    hasParent: boolean,
-  ) {
-    this.#make = make;
-    this.#tick = tick;
-    this.#hasParent = hasParent;
-  }
-
-  /** Somebody holds on to it: it stays, also without circuits. */
-  keep(): this {
-    this.#kept = true;
-    return this;
-  }
-
-  get isForgettable(): boolean {
-    return !this.#kept && this.#entries.size === 0;
-  }
-
-  /** The circuit for a part of the key; '' is the method's own. */
-  get(part: string): Entry {
-    let entry = this.#entries.get(part);
-    if (entry === undefined) {
-      const parent = this.#hasParent && part !== '' ? this.get('') : undefined;
-      this.#comes = parent !== undefined;
-      entry = this.#make(part, parent);
-      this.#comes = false;
-      this.#entries.set(part, entry);
-    }
-    entry.usedAt = this.#tick();
-    return entry;
-  }
-
-  /** The circuit for a part, if there is one. */
-  peek(part: string): Entry | undefined {
-    return this.#entries.get(part);
-  }
-
-  entries(): Iterable<Entry> {
-    return this.#entries.values();
-  }
-
-  /** What may go, if it is not isolated by hand: not the circuit above others. */
-  removable(): Removable[] {
-    const found: Removable[] = [];
-    for (const [part, entry] of this.#entries) {
-      const isParent = this.#hasParent && part === '' && (this.#entries.size > 1 || this.#comes);
-      if (isParent) continue;
-      const remove = () => {
-        this.#entries.delete(part);
-        entry.circuit.close?.();
-      };
-      found.push({ entry, remove });
-    }
-    return found;
-  }
+function checkKind(old: CircuitSetup, setup: CircuitSetup): void {
+  const isThrottle = ({ options }: CircuitSetup) =>
+    options.throttle !== undefined && options.throttle !== false;
+  if (isThrottle(old) === isThrottle(setup)) return;
+  const expected = isThrottle(old)
+    ? 'a throttle, as the circuits that are there are throttles'
+    : 'no throttle, as the circuits that are there are none';
+  throw invalid(`${setup.field}.throttle`, expected, setup.options.throttle);
 }

@@ -3,6 +3,7 @@ import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
 import { checkFunction, checkInteger, checkKeys, checkOneOf } from '../checks.js';
+import { checkSnapshot } from '../circuit/index.js';
 import type { Circuit, CircuitMode, CircuitSnapshot, ExecuteOptions } from '../circuit/types.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { Engine } from '../engines/engine.js';
@@ -13,7 +14,7 @@ import { splitKey } from '../key/circuit-key.js';
 import { asKeyPart } from '../key/key-part.js';
 import { type ProvenanceMemory, provenanceMemory } from '../status/provenance.js';
 import { guardEmitter, type Listener } from '../telemetry/emitter.js';
-import type { GuardEvents } from '../telemetry/events.js';
+import type { GuardEvents, IsolationEvent, TransitionEvent } from '../telemetry/events.js';
 import { checkCallOptions } from './call-options.js';
 import { CircuitRegistry } from './circuit-registry.js';
 import {
@@ -23,10 +24,14 @@ import {
   SettingsResolver,
 } from './method-settings.js';
 
-/** Options of {@link createGuard}. Settings given here hold for every method; `methods` says what differs. */
-export interface GuardOptions extends MethodOptions {
+/** Settings of methods. Those given here hold for every method; `methods` says what differs. */
+export interface GuardSettings extends MethodOptions {
   /** The most specific settings win: method over service over pattern; among equals the first listed. */
   readonly methods?: readonly MethodRule[];
+}
+
+/** Options of {@link createGuard}. */
+export interface GuardOptions extends GuardSettings {
   readonly fallbacks?: FallbackRegistry;
   /**
    * `true`: fallbacks' answers are remembered (weakly), so that `provenanceOf(answer)` works behind a framework that hides
@@ -35,7 +40,10 @@ export interface GuardOptions extends MethodOptions {
   readonly rememberProvenance?: boolean;
   /** @default nativeEngine */
   readonly engine?: Engine;
-  /** The most circuits kept at a time. The least recently used closed ones go first. @default 1000 */
+  /**
+   * The most circuits kept at a time. The least recently used goes first, but for those with calls in flight or set by hand
+   * (`mode`, `isolate()`), which stay; open ones are kept longer, up to half of all. @default 1000
+   */
   readonly maxCircuits?: number;
   /** @default systemClock */
   readonly clock?: Clock;
@@ -43,9 +51,9 @@ export interface GuardOptions extends MethodOptions {
   readonly random?: () => number;
 }
 
+const SETTING_KEYS: readonly string[] = [...METHOD_OPTION_KEYS, 'methods'];
 const GUARD_OPTION_KEYS: readonly string[] = [
-  ...METHOD_OPTION_KEYS,
-  'methods',
+  ...SETTING_KEYS,
   'fallbacks',
   'rememberProvenance',
   'engine',
@@ -77,10 +85,19 @@ export interface Guard {
   /** What every circuit knows. */
   snapshots(): CircuitSnapshot[];
   /**
-   * Gives circuits back what they knew, from `snapshots()` of an earlier process.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
+   * Gives circuits back what they knew, from `snapshots()` of an earlier process; see {@link Circuit.restore}. All of the
+   * snapshots are checked first: a bad one changes nothing.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, or FAILSOFT_UNSUPPORTED by engines that cannot
    */
   restore(snapshots: unknown): void;
+  /**
+   * Puts other settings in force, for the circuits that are there and those still to come: the whole of them, as for
+   * `createGuard()`. What is left out has its default again. Circuits keep their state and counts; a window whose shape
+   * changes starts empty; a mode set by hand stays. Calls in flight keep their classifier and their time limits. Everything is
+   * checked first: bad settings change nothing.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option, or FAILSOFT_UNSUPPORTED by engines that cannot
+   */
+  reconfigure(settings: GuardSettings): void;
   /** Sets the mode of every circuit, also of those still to come. */
   setMode(mode: CircuitMode): void;
   /**
@@ -106,7 +123,8 @@ export function createGuard(options: GuardOptions = {}): Guard {
 
 class InterceptorGuard implements Guard {
   readonly interceptor: Interceptor;
-  readonly #settings: SettingsResolver;
+  readonly #engine: Engine;
+  #settings: SettingsResolver;
   readonly #registry: CircuitRegistry;
   readonly #fallbacks: FallbackRegistry | undefined;
   readonly #clock: Clock;
@@ -138,24 +156,35 @@ class InterceptorGuard implements Guard {
     checkFunction('options.clock.now', this.#clock?.now);
     checkFunction('options.clock.setTimer', this.#clock.setTimer);
     this.#fallbacks = fallbacks;
+    this.#engine = engine;
     this.#settings = new SettingsResolver(engine, general, methods, this.#events.warnings);
-    this.#registry = new CircuitRegistry(checkInteger('options.maxCircuits', maxCircuits, 1), {
+    const environment = {
       clock: this.#clock,
       random: checkFunction('options.random', random ?? Math.random),
       listener: {
-        transition: (event) => this.#events.emit('transition', event),
-        isolation: (event) => this.#events.emit('isolation', event),
+        transition: (event: TransitionEvent) => this.#events.emit('transition', event),
+        isolation: (event: IsolationEvent) => this.#events.emit('isolation', event),
       },
-    });
+    };
+    this.#registry = new CircuitRegistry(
+      checkInteger('options.maxCircuits', maxCircuits, 1),
+      environment,
+      (path) => this.#settings.for(path),
+    );
     this.interceptor = this.forTarget('');
   }
 
   forTarget(target: string): Interceptor {
     if (typeof target !== 'string' || target.includes('#'))
       throw invalid('forTarget(target)', 'a string without #', target);
-    const methods = new Map<string, MethodGuard | undefined>();
+    let methods = new Map<string, MethodGuard | undefined>();
+    let settings = this.#settings;
     return (options, nextCall) => {
       const { path } = options.method_definition;
+      if (settings !== this.#settings) {
+        settings = this.#settings;
+        methods = new Map();
+      }
       let guard = methods.get(path);
       if (guard === undefined && !methods.has(path)) {
         guard = this.#guardMethod(target, path);
@@ -182,7 +211,7 @@ class InterceptorGuard implements Guard {
     if (part !== '' && key.part !== '')
       throw invalid('circuit(method, part)', 'no part beside that of the key', part);
     const wanted = part === '' ? key.part : part;
-    return this.#line(key.target, key.method).get(asKeyPart(wanted)).circuit;
+    return this.#registry.slot(key.target, key.method, asKeyPart(wanted)).circuit;
   }
 
   snapshots(): CircuitSnapshot[] {
@@ -191,12 +220,27 @@ class InterceptorGuard implements Guard {
 
   restore(snapshots: unknown): void {
     if (!Array.isArray(snapshots)) throw invalid('snapshots', 'an array of snapshots', snapshots);
-    for (const [index, snapshot] of snapshots.entries()) {
-      const key: unknown = snapshot?.key;
-      if (typeof key !== 'string') throw invalid(`snapshots[${index}].key`, 'a string', key);
-      const { target, method, part } = splitKey(key);
-      this.#line(target, method).get(asKeyPart(part)).circuit.restore(snapshot, `snapshots[${index}]`);
+    const checked = snapshots.map((snapshot: unknown, index) => {
+      const field = `snapshots[${index}]`;
+      checkSnapshot(snapshot, field);
+      return { snapshot, field, key: splitKey(snapshot.key) };
+    });
+    for (const { snapshot, field, key } of checked) {
+      const { circuit } = this.#registry.slot(key.target, key.method, asKeyPart(key.part));
+      circuit.restore(snapshot, field);
     }
+  }
+
+  reconfigure(settings: GuardSettings): void {
+    checkKeys('options', settings, SETTING_KEYS);
+    const { methods = [], ...general } = settings;
+    if (!this.#engine.capabilities.reconfigure) {
+      const message = `reconfigure(): engine ${this.#engine.name} cannot do it`;
+      throw new FailsoftError('FAILSOFT_UNSUPPORTED', message);
+    }
+    const resolver = new SettingsResolver(this.#engine, general, methods, this.#events.warnings);
+    this.#registry.reconfigure((path) => resolver.for(path));
+    this.#settings = resolver;
   }
 
   setMode(mode: CircuitMode): void {
@@ -224,17 +268,13 @@ class InterceptorGuard implements Guard {
     return this.close();
   }
 
-  #line(target: string, path: string) {
-    return this.#registry.line(target, path, () => this.#settings.for(path));
-  }
-
   #guardMethod(target: string, path: string): MethodGuard | undefined {
     const settings = this.#settings.for(path);
     if (!settings.guarded) return undefined;
     return {
       path,
       settings,
-      line: this.#line(target, path).keep(),
+      line: this.#registry.line(target, path),
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,

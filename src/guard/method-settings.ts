@@ -2,10 +2,11 @@ import { checkInteger, checkKeys, checkNumber } from '../checks.js';
 import type { CircuitOptions, TripRule } from '../circuit/types.js';
 import { Classifier } from '../classify/classifier.js';
 import type { ClassifyOptions } from '../classify/rule.js';
-import type { CircuitFactory, Engine } from '../engines/engine.js';
+import type { Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
 import { type KeyBy, type KeyPart, perMethod } from '../key/key-by.js';
 import { Warnings } from '../telemetry/warnings.js';
+import type { CircuitSetup, LineOptions } from './line-options.js';
 import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js';
 import { isUnguarded } from './unguarded.js';
 
@@ -25,7 +26,7 @@ export interface MethodOptions {
    * A circuit for the method as a whole above those of its models, so that a dead server trips once and not once per
    * model. It counts what UNAVAILABLE and DEADLINE_EXCEEDED say. `true`: trips on 10 consecutive failures (a failure
    * rate of 0.9 over 20 calls where the engine cannot count in a row, its own rule where it takes no other), the rest
-   * as `circuit` says.
+   * as `circuit` says. Without key parts, as with `perMethod()`, there are no circuits below it, and no parent.
    * @default false
    */
   readonly parentCircuit?: boolean | CircuitOptions;
@@ -82,10 +83,8 @@ export interface MethodRule extends MethodOptions {
 }
 
 /** The settings of one method, checked and filled in. */
-export interface MethodSettings {
+export interface MethodSettings extends LineOptions {
   readonly guarded: boolean;
-  readonly circuit: CircuitFactory;
-  readonly parent: CircuitFactory | undefined;
   readonly classifier: Classifier;
   readonly keyPart: KeyPart;
   /** Of calls with one message in each direction. */
@@ -125,12 +124,18 @@ const PARENT_TRIP: readonly TripRule[] = [{ rule: 'consecutive-failures', failur
 /** For an engine that cannot count in a row. */
 const PARENT_TRIP_BY_RATE: readonly TripRule[] = [{ rule: 'failure-rate', threshold: 0.9, minimumCalls: 20 }];
 
+/** So many methods' settings are remembered: a method's name may be a caller's text. */
+const MOST_REMEMBERED = 1000;
+/** The key part of `perMethod()`. */
+const METHOD_ITSELF = perMethod().forMethod('');
+
 /** Finds the settings of a method. Whatever can be checked is checked when it is made. */
 export class SettingsResolver {
   readonly #engine: Engine;
   readonly #general: MethodOptions;
   readonly #rules: readonly { rule: MethodRule; matcher: Matcher; field: string }[];
   readonly #warnings: Warnings;
+  readonly #known = new Map<string, MethodSettings>();
 
   /**
    * @param warnings gets the errors of the user's functions
@@ -159,6 +164,17 @@ export class SettingsResolver {
   }
 
   for(path: string): MethodSettings {
+    let settings = this.#known.get(path);
+    if (settings === undefined) {
+      const [oldest] = this.#known.keys();
+      if (oldest !== undefined && this.#known.size >= MOST_REMEMBERED) this.#known.delete(oldest);
+      settings = this.#find(path);
+      this.#known.set(path, settings);
+    }
+    return settings;
+  }
+
+  #find(path: string): MethodSettings {
     const rated = this.#rules
       .map((rule, index) => ({ ...rule, index, rating: rule.matcher.rate(path) }))
       .filter(({ rating }) => rating > SPECIFICITY.none)
@@ -196,17 +212,19 @@ export class SettingsResolver {
     if (typeof keyBy?.forMethod !== 'function') {
       throw invalid(`${field}.keyBy`, 'perMethod(), perModel() or perKey(fn)', keyBy);
     }
+    const partOfKey = keyBy.forMethod(path);
+    const parent = this.#parent(options, `${field}.parentCircuit`);
     const defaultDeadlineMs = deadline(`${field}.defaultDeadlineMs`, options.defaultDeadlineMs);
     const fixedMinimumMs = ms('minimumDeadlineMs', Math.min(10, defaultDeadlineMs));
     const followsUsual = options.minimumDeadlineMs === undefined;
     return {
       guarded: options.guard !== false && !isUnguarded(path, rating),
-      circuit: this.#engine.configure(options.circuit, `${field}.circuit`),
-      parent: this.#parent(options, `${field}.parentCircuit`),
+      circuit: this.#setup(options.circuit, `${field}.circuit`),
+      parent: partOfKey === METHOD_ITSELF ? undefined : parent,
       classifier: new Classifier(classify, `${field}.classify`, (error) =>
         this.#warnings.report(error, `classify of ${path}`),
       ),
-      keyPart: keyBy.forMethod(path),
+      keyPart: partOfKey,
       defaultDeadlineMs,
       streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
       minimumDeadlineOf: followsUsual ? (usualMs) => Math.max(fixedMinimumMs, usualMs) : () => fixedMinimumMs,
@@ -222,15 +240,17 @@ export class SettingsResolver {
     };
   }
 
-  #parent({ parentCircuit, circuit }: MethodOptions, field: string): CircuitFactory | undefined {
+  #setup(options: CircuitOptions | undefined, field: string): CircuitSetup {
+    return { field, options: options ?? {}, make: this.#engine.configure(options, field) };
+  }
+
+  #parent({ parentCircuit, circuit }: MethodOptions, field: string): CircuitSetup | undefined {
     if (parentCircuit === undefined || parentCircuit === false) return undefined;
-    if (parentCircuit !== true) return this.#engine.configure(parentCircuit, field);
+    if (parentCircuit !== true) return this.#setup(parentCircuit, field);
     const { tripRules } = this.#engine.capabilities;
-    if (tripRules.has('consecutive-failures'))
-      return this.#engine.configure({ ...circuit, trip: PARENT_TRIP }, field);
-    if (tripRules.has('failure-rate'))
-      return this.#engine.configure({ ...circuit, trip: PARENT_TRIP_BY_RATE }, field);
-    return this.#engine.configure(circuit, field);
+    if (tripRules.has('consecutive-failures')) return this.#setup({ ...circuit, trip: PARENT_TRIP }, field);
+    if (tripRules.has('failure-rate')) return this.#setup({ ...circuit, trip: PARENT_TRIP_BY_RATE }, field);
+    return this.#setup(circuit, field);
   }
 }
 

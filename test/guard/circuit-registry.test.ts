@@ -1,18 +1,41 @@
-import { consecutiveFailures, createGuard, type Engine, nativeEngine } from 'failsoft';
+import {
+  consecutiveFailures,
+  createGuard,
+  type Engine,
+  nativeEngine,
+  perKey,
+  perMethod,
+  perModel,
+} from 'failsoft';
 import { opossumEngine } from 'failsoft/opossum';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
+import type { CircuitOptions } from '../../src/circuit/types.js';
 import { CircuitRegistry } from '../../src/guard/circuit-registry.js';
+import type { CircuitSetup } from '../../src/guard/line-options.js';
 
-function make(max: number) {
+const setup = (options: CircuitOptions): CircuitSetup => ({
+  field: 'circuit',
+  options,
+  make: nativeEngine.configure(options, 'circuit'),
+});
+
+function make(max: number, withParent = false) {
+  const clock = new ManualClock();
   const environment = {
-    clock: new ManualClock(),
+    clock,
     random: () => 0.5,
     listener: { transition: () => undefined, isolation: () => undefined },
   };
-  const registry = new CircuitRegistry(max, environment);
-  const circuit = nativeEngine.configure({ trip: [consecutiveFailures({ failures: 1 })] }, 'circuit');
-  return { registry, line: registry.line('', '/s/M', () => ({ circuit, parent: undefined })) };
+  const circuit = setup({ trip: [consecutiveFailures({ failures: 1 })] });
+  let resolved = 0;
+  const registry = new CircuitRegistry(max, environment, () => {
+    resolved += 1;
+    return { circuit, parent: withParent ? circuit : undefined };
+  });
+  const line = registry.line('', '/s/M');
+  const has = (part: string) => Array.from(registry.entries()).some(({ key }) => key === `/s/M#${part}`);
+  return { registry, line, clock, has, resolved: () => resolved };
 }
 
 function open(line: ReturnType<typeof make>['line'], part: string): void {
@@ -21,34 +44,103 @@ function open(line: ReturnType<typeof make>['line'], part: string): void {
 }
 
 describe('the registry', () => {
-  it('keeps one circuit per key', () => {
-    const { registry, line } = make(10);
+  it('keeps one circuit per key, whichever line asks', () => {
+    const { registry, line, resolved } = make(10);
+    const other = registry.line('', '/s/M');
     expect(line.get('a')).toBe(line.get('a'));
     expect(line.get('a')).not.toBe(line.get('b'));
-    expect(registry.line('', '/s/M', () => expect.fail('made twice'))).toBe(line);
+    expect(other.get('a')).toBe(line.get('a'));
     expect(registry.size).toBe(2);
+    expect(resolved()).toBe(1);
   });
 
-  it('lets the least recently used closed circuits go first', () => {
-    const { registry, line } = make(3);
-    open(line, 'open');
-    line.get('old');
-    line.get('new');
-    line.get('newest');
+  it('evicts the least recently used', () => {
+    const { registry, line, has } = make(3);
+    for (const part of ['a', 'b', 'c', 'a', 'd']) line.get(part);
     expect(registry.size).toBe(3);
-    expect(line.peek('old')).toBeUndefined();
-    expect(line.peek('open')?.circuit.state).toBe('open');
+    expect(['a', 'b', 'c', 'd'].filter(has)).toEqual(['a', 'c', 'd']);
   });
 
-  it('lets others go where none is closed, but never one that is isolated', () => {
-    const { registry, line } = make(2);
-    open(line, 'isolated');
+  it.each(['in flight', 'isolated', 'mode'])('keeps a circuit that is held: %s', (how) => {
+    const { registry, line, has } = make(3);
+    const { circuit } = line.get('held');
+    if (how === 'in flight') circuit.acquire();
+    if (how === 'isolated') circuit.isolate();
+    if (how === 'mode') circuit.mode = 'off';
+    for (let n = 0; n < 1_000; n++) line.get(`model-${n}`);
+    expect(line.get('held').circuit).toBe(circuit);
+    expect(registry.size).toBe(3);
+    // and no longer than that
+    if (how === 'isolated') return;
+    if (how === 'mode') circuit.mode = 'enforce';
+    else circuit.reset();
+    const permit = circuit.acquire();
+    if (permit.admitted && how === 'mode') permit.settle('success', 1);
+    if (how === 'in flight') return;
+    for (let n = 0; n < 3; n++) line.get(`later-${n}`);
+    expect(has('held')).toBe(false);
+  });
+
+  it('keeps an open circuit longer, a half-open one not', () => {
+    const { line, clock, has } = make(4);
+    open(line, 'dead');
+    for (let n = 0; n < 100; n++) line.get(`model-${n}`);
+    expect(line.get('dead').circuit.state).toBe('open');
+    clock.advance(60_000);
+    for (let n = 0; n < 4; n++) line.get(`later-${n}`);
+    expect(has('dead')).toBe(false);
+  });
+
+  it('keeps open ones up to half of all: the least recently used goes first', () => {
+    const { registry, line, has } = make(8);
+    for (let n = 0; n < 100; n++) open(line, `dead-${n}`);
+    line.get('alive');
+    for (let n = 0; n < 3; n++) line.get(`model-${n}`);
+    expect(registry.size).toBe(8);
+    expect(['dead-99', 'dead-98', 'dead-97', 'dead-96', 'dead-95'].map(has)).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+    ]);
+    expect(has('alive')).toBe(true);
+  });
+
+  it('lets an open one go where everything else is held', () => {
+    const { registry, line, has } = make(2);
     line.get('isolated').circuit.isolate();
     open(line, 'open');
     line.get('new');
     expect(registry.size).toBe(2);
-    expect(line.peek('open')).toBeUndefined();
-    expect(line.peek('isolated')).toBeDefined();
+    expect([has('open'), has('isolated'), has('new')]).toEqual([false, true, true]);
+  });
+
+  it('has more than its bound only while their calls are in flight', () => {
+    const { registry, line } = make(100);
+    const permits = Array.from({ length: 5_000 }, (_, n) => line.get(`busy-${n}`).circuit.acquire());
+    expect(registry.size).toBe(5_000);
+    for (const permit of permits) if (permit.admitted) permit.settle('success', 1);
+    for (let n = 0; n < 5_000; n++) line.get(`model-${n}`);
+    expect(registry.size).toBe(100);
+  });
+
+  it('looks at few circuits for a new one, whatever they are', () => {
+    const { registry, line } = make(2_000);
+    for (let n = 0; n < 2_000; n++) line.get(`held-${n}`).circuit.isolate();
+    let reads = 0;
+    for (const { circuit } of registry.entries()) {
+      const isolated = circuit.isolated;
+      Object.defineProperty(circuit, 'isolated', {
+        get: () => {
+          reads += 1;
+          return isolated;
+        },
+      });
+    }
+    for (let n = 0; n < 100; n++) line.get(`model-${n}`);
+    expect(reads).toBeLessThanOrEqual(100 * 2 * 64);
+    expect(registry.size).toBeLessThan(2_000 + 100);
   });
 
   it('is not harmed by a hundred thousand names, nor by odd ones', () => {
@@ -57,44 +149,70 @@ describe('the registry', () => {
       line.get(name);
     expect(line.get('__proto__').key).toBe('/s/M#__proto__');
     for (let n = 0; n < 100_000; n++) line.get(`model-${n}`);
-    expect(registry.size).toBeLessThanOrEqual(1_000);
+    expect(registry.size).toBe(1_000);
     expect(Array.from(registry.entries())).toHaveLength(registry.size);
     expect(({} as { polluted?: unknown }).polluted).toBeUndefined();
   });
 
-  it('asks only those that would go whether they are isolated, as a snapshot is dear', () => {
-    let snapshots = 0;
-    const { registry } = make(160);
-    const native = nativeEngine.configure({}, 'circuit');
-    const line = registry.line('', '/s/N', () => ({
-      circuit: (key, environment) => {
-        const circuit = native(key, environment);
-        const snapshot = circuit.snapshot.bind(circuit);
-        circuit.snapshot = () => {
-          snapshots += 1;
-          return snapshot();
-        };
-        return circuit;
-      },
-      parent: undefined,
-    }));
-    for (let n = 0; n < 160; n++) line.get(`model-${n}`);
-    line.get('model-0').circuit.isolate();
-    line.get('model-1').circuit.isolate();
-    for (let n = 2; n < 160; n++) line.get(`model-${n}`);
-    line.get('one more');
-    // a sixteenth goes; the two isolated ones were asked in vain
-    expect(registry.size).toBe(160 - 10 + 1);
-    expect(snapshots).toBe(10 + 2);
-    expect(line.peek('model-1')).toBeDefined();
-    expect(line.peek('model-2')).toBeUndefined();
+  it('keeps nothing of targets that come and go, and their lines work on', () => {
+    const { registry } = make(100);
+    const lines = Array.from({ length: 5_000 }, (_, n) => registry.line(`host-${n}`, '/s/M'));
+    for (const line of lines) line.get('a');
+    expect([registry.size, registry.shelves]).toEqual([100, 100]);
+    const [first] = lines;
+    const again = first?.get('a');
+    expect(again).toBe(first?.get('a'));
+    expect(again).toBe(registry.line('host-0', '/s/M').get('a'));
+    expect([registry.size, registry.shelves]).toEqual([100, 100]);
   });
 
-  it('sets the mode of those that are there and those to come', () => {
+  it('keeps a line together whose last circuit makes room for its next', () => {
+    const { registry, line } = make(1);
+    line.get('a');
+    const b = line.get('b');
+    expect(registry.line('', '/s/M').get('b')).toBe(b);
+    expect([registry.size, registry.shelves]).toEqual([1, 1]);
+  });
+
+  it('keeps a parent while it has children, and not longer', () => {
+    const { registry, line, has } = make(3, true);
+    const parent = line.get('');
+    for (let n = 0; n < 100; n++) expect(line.get(`model-${n}`).parent).toBe(parent);
+    expect(has('model-98') && has('model-99')).toBe(true);
+    const other = registry.line('', '/t/N');
+    for (const part of ['', 'a', 'b']) other.get(part);
+    expect(Array.from(registry.entries(), ({ key }) => key)).toEqual(['/t/N', '/t/N#a', '/t/N#b']);
+  });
+
+  it('sets the mode of those that are there and those to come, and holds none of them for it', () => {
     const { registry, line } = make(10);
     line.get('a');
     registry.setMode('observe');
     expect([line.get('a').circuit.mode, line.get('b').circuit.mode]).toEqual(['observe', 'observe']);
+    for (let n = 0; n < 100; n++) line.get(`model-${n}`);
+    expect(registry.size).toBe(10);
+  });
+
+  it('a listener that asks for circuits while one is evicted harms nothing', () => {
+    const clock = new ManualClock();
+    const guard = createGuard({
+      clock,
+      maxCircuits: 4,
+      circuit: { trip: [consecutiveFailures({ failures: 1 })], open: { baseMs: 10, jitter: 'none' } },
+    });
+    let asked = 0;
+    guard.on('transition', ({ to }) => {
+      if (to === 'half-open') guard.circuit('/s/M', `asked-${asked++ % 7}`);
+    });
+    for (let n = 0; n < 500; n++) {
+      const permit = guard.circuit('/s/M', `dead-${n}`).acquire();
+      if (permit.admitted) permit.settle('failure', 1);
+      clock.advance(3);
+    }
+    expect(asked).toBeGreaterThan(100);
+    expect(guard.snapshots().length).toBeLessThanOrEqual(6);
+    for (let n = 0; n < 8; n++) guard.circuit('/s/M', `model-${n}`);
+    expect(guard.snapshots()).toHaveLength(4);
   });
 });
 
@@ -104,16 +222,28 @@ describe('a guard', () => {
     const before = createGuard({ circuit: { trip } });
     const permit = before.circuit('/s/M', 'model').acquire();
     if (permit.admitted) permit.settle('failure', 1);
-    const saved: unknown = JSON.parse(JSON.stringify(before.snapshots()));
+    const saved: unknown[] = JSON.parse(JSON.stringify(before.snapshots()));
     const after = createGuard({ circuit: { trip } });
     after.restore(saved);
     expect(after.circuit('/s/M', 'model').state).toBe('open');
-    expect(() => after.restore([{ key: 7 }])).toThrow('snapshots[0].key: expected a string, got 7');
-    expect(() => after.restore([saved, [], 7].flat())).toThrow('snapshots[1].key: expected a string');
-    expect(() => after.restore([...before.snapshots(), { ...before.snapshots()[0], openings: -1 }])).toThrow(
-      /^snapshots\[1\]\.openings: expected an integer/,
-    );
-    expect(() => after.restore('x')).toThrow('snapshots: expected an array of snapshots');
+  });
+
+  it('checks every snapshot before it restores the first', () => {
+    const trip = [consecutiveFailures({ failures: 1 })];
+    const before = createGuard({ circuit: { trip } });
+    const permit = before.circuit('/s/M', 'model').acquire();
+    if (permit.admitted) permit.settle('failure', 1);
+    const saved = before.snapshots();
+    const after = createGuard({ circuit: { trip } });
+    const attempts: [snapshots: unknown, message: RegExp][] = [
+      ['x', /^snapshots: expected an array of snapshots/],
+      [[{ key: 7 }], /^snapshots\[0\]\.key: expected a string, got 7/],
+      [[...saved, 7], /^snapshots\[1\]: expected an object, got 7/],
+      [[...saved, { ...saved[0], key: undefined }], /^snapshots\[1\]\.key: expected a string/],
+      [[...saved, { ...saved[0], openings: -1 }], /^snapshots\[1\]\.openings: expected an integer/],
+    ];
+    for (const [snapshots, message] of attempts) expect(() => after.restore(snapshots)).toThrow(message);
+    expect(after.snapshots()).toEqual([]);
   });
 
   it('runs what is not gRPC under a circuit', async () => {
@@ -137,11 +267,12 @@ describe("names that are a caller's text", () => {
           return nativeEngine.configure(options, field);
         },
       };
-      const guard = createGuard({ engine: counting, maxCircuits: 100, parentCircuit });
+      const keyBy = perKey(() => undefined);
+      const guard = createGuard({ engine: counting, maxCircuits: 100, parentCircuit, keyBy });
       for (let n = 0; n < 5_000; n++) await guard.execute(`user-${n}`, () => n);
       expect(guard.snapshots().length).toBeLessThanOrEqual(100);
       expect(guard.snapshots().at(-1)?.key).toBe('user-4999');
-      // the line of a circuit that is still there is, too; that of the first one has gone with it
+      // the settings of a method that was there lately are remembered; those of the first one have gone
       const before = resolved;
       guard.circuit('user-4999');
       expect(resolved).toBe(before);
@@ -149,22 +280,39 @@ describe("names that are a caller's text", () => {
       expect(resolved).toBeGreaterThan(before);
     },
   );
-
-  it('keep the one line of a method whose last circuit makes room for its next', () => {
-    const guard = createGuard({ maxCircuits: 1 });
-    guard.circuit('/s/M', 'a');
-    const b = guard.circuit('/s/M', 'b');
-    expect(guard.snapshots().map(({ key }) => key)).toEqual(['/s/M#b']);
-    expect(guard.circuit('/s/M', 'b')).toBe(b);
-  });
 });
 
-it('a parent does not make room for the first circuit below it', () => {
-  const guard = createGuard({ maxCircuits: 2, parentCircuit: true });
-  const parent = guard.circuit('/s/M');
-  guard.circuit('/t/N').isolate();
-  guard.circuit('/s/M', 'a');
-  expect(guard.circuit('/s/M')).toBe(parent);
+describe('a parent', () => {
+  it('does not make room for the first circuit below it', () => {
+    const guard = createGuard({ maxCircuits: 2, parentCircuit: true, keyBy: perModel() });
+    const parent = guard.circuit('/s/M');
+    guard.circuit('/t/N').isolate();
+    guard.circuit('/s/M', 'a');
+    expect(guard.circuit('/s/M')).toBe(parent);
+  });
+
+  it('is not there without key parts: the method has a circuit with its own rules', () => {
+    const reasons = (keyBy = perModel()) => {
+      const trip = [consecutiveFailures({ failures: 3 })];
+      const guard = createGuard({ parentCircuit: true, circuit: { trip }, keyBy });
+      const seen: string[] = [];
+      guard.on('transition', ({ reason }) => seen.push(reason));
+      for (let n = 0; n < 10; n++) {
+        const permit = guard.circuit('/s/M').acquire();
+        if (permit.admitted) permit.settle('failure', 1);
+      }
+      return seen;
+    };
+    expect(reasons()).toEqual(['consecutive-failures 10 >= 10']);
+    expect(reasons(perMethod())).toEqual(['consecutive-failures 3 >= 3']);
+  });
+
+  it('is checked also where it is not there', () => {
+    const parentCircuit = { open: { baseMs: -1 } };
+    expect(() => createGuard({ parentCircuit, keyBy: perMethod() })).toThrow(
+      /^options\.parentCircuit\.open\.baseMs: expected/,
+    );
+  });
 });
 
 describe('circuits that hold something', () => {
@@ -182,7 +330,7 @@ describe('circuits that hold something', () => {
     [{ errorThresholdPercentage: 40 }, 'failure-rate 1.00 > 0.40 over 20 calls'],
     [{ volumeThreshold: 4 }, 'failure-rate 1.00 >= 0.50 over 4 calls'],
   ])('have a parent also on an engine that cannot count in a row: %j', (options, reason) => {
-    const guard = createGuard({ engine: opossumEngine(options), parentCircuit: true });
+    const guard = createGuard({ engine: opossumEngine(options), parentCircuit: true, keyBy: perModel() });
     const reasons: string[] = [];
     guard.on('transition', (transition) => reasons.push(transition.reason));
     for (let n = 0; n < 20; n++) {

@@ -80,7 +80,8 @@ describe('settings', () => {
       streamDeadlineMs: 4,
     });
     expect(settings.minimumDeadlineOf(60)).toBe(0);
-    expect(configured.at(-1)).toEqual({ window: { type: 'count', size: 50 }, mode: 'observe', trip });
+    expect(settings.circuit.options).toEqual({ window: { type: 'count', size: 50 }, mode: 'observe', trip });
+    expect(configured).toContainEqual(settings.circuit.options);
   });
 
   it('are not unsaid by a specific setting that is undefined', () => {
