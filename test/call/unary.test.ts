@@ -174,7 +174,7 @@ describe('a unary call', () => {
       expect((await callUnary(client, 'a')).error).toMatchObject({ code, details: 'as told' });
     expect(guard.circuit(echoService.unary).snapshot()).toMatchObject({
       state: 'closed',
-      totals: { outcomes: { ignored: 5 } },
+      totals: { outcomes: { 'caller-error': 5 } },
     });
   });
 
