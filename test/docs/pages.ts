@@ -10,7 +10,7 @@ export const read = (fromRoot: string) => readFileSync(path(fromRoot), 'utf8');
 export const PAGES: readonly string[] = [
   ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'examples/README.md'],
   ...readdirSync(path('docs'), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md'))
+    .filter((file) => file.endsWith('.md') && !file.startsWith('reference'))
     .map((file) => `docs/${file}`),
 ];
 
