@@ -82,7 +82,21 @@ export {
   type SecondaryOptions,
   secondaryModel,
 } from './fallback/secondary/secondary-model.js';
-export type * from './fallback/strategy.js';
+export type {
+  Answer,
+  Answering,
+  Attempt,
+  AttemptScope,
+  CallFacts,
+  Cause,
+  FallbackContext,
+  FallbackStrategy,
+  Method,
+  ParentCall,
+  PrimaryAnswer,
+  Source,
+  When,
+} from './fallback/strategy.js';
 export type { FailsoftCallOptions } from './guard/call-options.js';
 export { createGuard, type Guard, type GuardOptions, type GuardSettings } from './guard/guard.js';
 export type { Match } from './guard/match.js';

@@ -76,7 +76,7 @@ class AimdLimit implements ConcurrencyLimit {
       this.#limit = Math.max(minLimit, this.#limit * backoffRatio);
       this.#fromBefore = inFlight;
     } else if (outcome === 'success' || outcome === 'caller-error') {
-      // half used, as Netflix's concurrency-limits asks: an idle client learns nothing about its server
+      // half used, as in Netflix's concurrency-limits: an idle client learns nothing about its server
       if ((inFlight + 1) * 2 >= this.#limit) this.#limit = Math.min(maxLimit, this.#limit + 1 / this.#limit);
     }
   }

@@ -12,14 +12,14 @@ import type { State } from './state.js';
 import { ms } from './trip/rule.js';
 import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
 
-/** The state table of docs/semantics.md. Time passes when it is asked; it has no timer. */
+/** The state table of docs/semantics.md. It has no timer: time passes when a call comes or the state is read. */
 export class NativeMachine implements Machine {
   private readonly circuit: MachineCircuit;
   private settings: Settings;
   private current: State;
   private readonly evidence: Evidence;
   private openings = 0;
-  /** Until when a server asked to be left alone. */
+  /** The end of the longest push-back of the server so far. */
   private pushbackUntilMs = 0;
   private lastTrip: CircuitSnapshot['lastTrip'] = null;
 

@@ -52,7 +52,7 @@ export class Probes {
     return true;
   }
 
-  /** A probe that was taken says nothing: another one may go out in its place. */
+  /** The outcome of a probe that was taken does not count: another probe may go out in its place. */
   giveBack(): void {
     this.#admitted -= 1;
   }

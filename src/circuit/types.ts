@@ -53,7 +53,7 @@ export interface Permit {
   /**
    * Records how the call ended.
    * @param durationMs how long it took; the trip rules say what is slow
-   * @param pushbackMs for how long the server asked for no calls, where it did; counts only with a failure or an overload
+   * @param pushbackMs the server's push-back, in milliseconds, where it sent one; counts only with a failure or an overload
    */
   settle(outcome: Outcome, durationMs: number, pushbackMs?: number): void;
   /**
@@ -84,7 +84,7 @@ export interface ExecuteOptions {
    */
   signal?: AbortSignal;
   /**
-   * What a thrown error says about the server. Where it throws itself, or says what is no outcome, the call is a
+   * The outcome of a call that threw this error. Where it throws itself, or returns no outcome, the call is a
    * `failure` and the caller gets that error. @default every error is a `failure`
    */
   classify?: (error: unknown) => Outcome;
@@ -119,7 +119,7 @@ export interface Circuit {
   restore(snapshot: unknown, field?: string): void;
   /**
    * Puts new settings in force. What is left out has its default again, but for the mode, which stays. State and counts
-   * stay; a window whose shape changes (its type, its length, the durations that the trip rules ask about) starts empty.
+   * stay; a window whose shape changes (its type, its length, the latency thresholds of the trip rules) starts empty.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by engines that cannot
    */
   reconfigure(options: CircuitOptions): void;

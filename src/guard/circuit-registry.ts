@@ -44,7 +44,7 @@ export class CircuitRegistry implements Shelves {
     return this.#shelves.size;
   }
 
-  /** The circuits of one method, on one target where targets are told apart. */
+  /** The circuits of one method on one target; '' for the circuits of `guard.interceptor`. */
   line(target: string, method: string): CircuitLine {
     return new CircuitLine(this, target, method);
   }
@@ -165,7 +165,7 @@ export class CircuitRegistry implements Shelves {
   }
 
   #makeRoom(): void {
-    // whether a circuit is open may be an event, whose listener may ask for another circuit
+    // reading whether a circuit is open may send an event, and its listener may call `guard.circuit()`
     if (this.#isMakingRoom) return;
     this.#isMakingRoom = true;
     for (let evicted = 0; evicted < MOST_EVICTED && this.#size >= this.#max; evicted++) {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import type { WarningEvent } from './events.js';
 
-/** So many sources are told apart; past that, the one that failed first is forgotten. */
+/** So many sources are counted; past that, the one that failed first is forgotten. */
 const MAX_SOURCES = 1000;
 /** So many different errors of a source are written out. */
 const MAX_ERRORS = 8;

@@ -26,7 +26,7 @@ export interface OpenOptions {
   readonly maxMs?: number;
   /** How much of the time is chance. @default 'equal' */
   readonly jitter?: Jitter;
-  /** The most that a server's push-back may ask for, in milliseconds. @default 60000 */
+  /** The longest time for which a server's push-back keeps the circuit open, in milliseconds. @default 60000 */
   readonly maxPushbackMs?: number;
 }
 
@@ -76,7 +76,7 @@ export interface ThrottleOptions {
   readonly windowMs?: number;
 }
 
-/** Every option of a circuit. One table of the README says why the defaults are what they are. */
+/** Every option of a circuit. The README gives the reasons for the defaults. */
 export interface CircuitOptions {
   /**
    * Setting this drops the default rules; to add a rule to them, spread them:

@@ -84,7 +84,7 @@ export function resolveOptions(options: CircuitOptions | undefined, field: strin
 }
 
 /**
- * The options of a circuit that is given none; {@link CircuitOptions} says what each means. To add a trip rule to the
+ * The options of a circuit that is given none: see {@link CircuitOptions} for their meaning. To add a trip rule to the
  * default ones, spread them: `trip: [...defaults.trip, slowRate({ ... })]`.
  */
 export const defaults: ResolvedOptions = resolveOptions(undefined, 'defaults');
@@ -151,7 +151,7 @@ function resolveOpen(field: string, open: OpenOptions = {}): ResolvedOpen {
   });
 }
 
-/** One of the two alone sets both: `permittedProbes: 3` asks for three successes, `successThreshold: 3` for three probes. */
+/** One of the two alone sets both: `permittedProbes: 3` takes three successes, `successThreshold: 3` three probes. */
 function resolveHalfOpen(field: string, halfOpen: HalfOpenOptions = {}): ResolvedHalfOpen {
   checkKeys(field, halfOpen, ['permittedProbes', 'successThreshold', 'probeTimeoutMs']);
   const { permittedProbes = halfOpen.successThreshold ?? 1, probeTimeoutMs = 10_000 } = halfOpen;

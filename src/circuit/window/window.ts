@@ -29,7 +29,7 @@ export interface WindowSpec {
   readonly window: ResolvedWindow;
   /** One mark per distinct duration threshold of the trip rules. */
   readonly thresholdsMs: readonly number[];
-  /** Whether the sum of the latencies' codes is kept (the adaptive rule asks for it). */
+  /** Whether the sum of the latencies' codes is kept (for the adaptive rule). */
   readonly sum: boolean;
 }
 

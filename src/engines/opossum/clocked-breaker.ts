@@ -7,9 +7,9 @@ import { type CallReport, codedError, FailedCall } from './call-report.js';
 import type { BreakerSettings } from './settings.js';
 
 /**
- * opossum's breaker without its timers: the circuit that owns it says when it is half-open and when a bucket is
- * over, so that it runs on the guard's clock, costs no timer, and can be collected. A call is fired when its outcome
- * is known; what must not count (a stale or cancelled call) is not fired at all.
+ * opossum's breaker without its timers: the machine that owns it makes it half-open and ends its buckets, so that it runs on
+ * the guard's clock, costs no timer, and can be collected. A call is fired when its outcome is known; a call that must not
+ * count (a stale or cancelled one) is not fired at all.
  */
 export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never> {
   static {

@@ -24,7 +24,7 @@ export interface OpossumEngine extends Engine {
  * duration, so that what must not count does not.
  *
  * The window and the open time follow the guard's clock, without timers. Only a failure rate trips it, over a time
- * window; it has one probe and no ramp, backoff or push-back: `capabilities` says so, and asking for one of these is an
+ * window; it has one probe and no ramp, backoff or push-back: see `capabilities`; setting one of these is an
  * error when the guard is made.
  *
  * @param options opossum's own, for every breaker; a circuit's options may not give the same again. Defaults are

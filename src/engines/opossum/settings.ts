@@ -60,7 +60,7 @@ export function breakerSettings(
       rollingCountBuckets: window.buckets,
       // the limit is the circuit's: opossum counts a call over its capacity as a failure
       capacity: undefined,
-      // a timer for each breaker, so only where it is asked for
+      // a timer for each breaker, so off unless set
       enableSnapshots: engine.enableSnapshots ?? false,
     }),
     openMs,
@@ -110,14 +110,14 @@ function refuseConflicts(given: CircuitOptions, field: string, engine: EngineOpt
   }
 }
 
-/** Refuses every option that asks for more than opossum can do. */
+/** Refuses every option that needs more than opossum can do. */
 function refuseUnsupported(given: CircuitOptions, field: string): void {
   given.trip?.forEach((rule, index) => {
     if (rule.rule !== 'failure-rate') throw unsupported(`${field}.trip[${index}]`, rule.rule);
     if (index > 0) throw unsupported(`${field}.trip[${index}]`, 'a second rule');
   });
   const { open, halfOpen, recovering, concurrency, throttle } = given;
-  const asked: readonly (readonly [string, unknown, unknown])[] = [
+  const limited: readonly (readonly [string, unknown, unknown])[] = [
     ['open.multiplier', open?.multiplier, 1],
     ['open.jitter', open?.jitter, 'none'],
     ['open.maxMs', open?.maxMs, undefined],
@@ -128,7 +128,7 @@ function refuseUnsupported(given: CircuitOptions, field: string): void {
     ['throttle', throttle, false],
     ['concurrency.type', concurrency ? concurrency.type : undefined, 'fixed'],
   ];
-  for (const [name, value, can] of asked) {
+  for (const [name, value, can] of limited) {
     if (value !== undefined && value !== can) throw unsupported(`${field}.${name}`, value);
   }
 }
