@@ -23,7 +23,7 @@ export interface PhaseResult {
 export interface TransitionResult {
   /** Milliseconds since the first call. */
   readonly atMs: number;
-  readonly circuit: string;
+  readonly circuitKey: string;
   readonly from: string;
   readonly to: string;
   readonly reason: string;
@@ -107,8 +107,8 @@ export class DemoRecord {
     this.#bySource.set(ending.source, { answers: answers + 1, correct: before + (correct ? 1 : 0) });
   }
 
-  addTransition({ atMs, circuit, from, to, reason }: TransitionEvent): TransitionResult {
-    const transition = { atMs: Math.round(atMs - this.startedAtMs), circuit, from, to, reason };
+  addTransition({ atMs, circuitKey, from, to, reason }: TransitionEvent): TransitionResult {
+    const transition = { atMs: Math.round(atMs - this.startedAtMs), circuitKey, from, to, reason };
     this.transitions.push(transition);
     return transition;
   }

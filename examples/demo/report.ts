@@ -44,8 +44,8 @@ export function phaseLine(record: PhaseRecord): string {
   return `           ${record.name}: ${record.calls} calls; ${answers}; ${record.errors} errors`;
 }
 
-export function transitionLine({ atMs, circuit, from, to, reason }: TransitionResult): string {
-  const name = circuit.slice(circuit.lastIndexOf('#') + 1);
+export function transitionLine({ atMs, circuitKey, from, to, reason }: TransitionResult): string {
+  const name = circuitKey.slice(circuitKey.lastIndexOf('#') + 1);
   return `${seconds(atMs)}    ${name} ${from} -> ${to}: ${reason}`;
 }
 

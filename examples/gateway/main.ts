@@ -9,8 +9,8 @@ const port = readPort();
 // Its own model server, with both models; yours is already running somewhere.
 const models = await startMockServer();
 const guarded = guardedClient({ address: models.address, smallAddress: models.address });
-guarded.guard.on('transition', ({ circuit, from, to, reason }) => {
-  console.log(`${circuit}: ${from} -> ${to} (${reason})`);
+guarded.guard.on('transition', ({ circuitKey, from, to, reason }) => {
+  console.log(`${circuitKey}: ${from} -> ${to} (${reason})`);
 });
 
 const gateway = buildGateway({ client: guarded.client, deadlineMs: DEADLINE_MS });

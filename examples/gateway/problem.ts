@@ -9,7 +9,7 @@ export interface Problem {
   readonly status: number;
   readonly detail: string;
   /** For a rejected call: the circuit's key, and the rejection's reason. */
-  readonly circuit?: string;
+  readonly circuitKey?: string;
   readonly reason?: string;
 }
 
@@ -39,7 +39,7 @@ const HTTP_STATUS: Readonly<Record<number, readonly [status: number, detail?: st
 export function problemOf(error: unknown): ProblemAnswer {
   const rejection = circuitRejectionOf(error);
   if (rejection) {
-    const { circuit, reason, retryAfterMs } = rejection;
+    const { circuitKey, reason, retryAfterMs } = rejection;
     const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1_000));
     return {
       problem: {
@@ -47,7 +47,7 @@ export function problemOf(error: unknown): ProblemAnswer {
         title: 'The model takes no calls at the moment',
         status: 503,
         detail: `Try again in ${retryAfterS} s.`,
-        circuit,
+        circuitKey,
         reason,
       },
       retryAfterS,

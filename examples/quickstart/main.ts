@@ -46,7 +46,7 @@ const guard = createGuard({ keyBy: perModel(), defaultDeadlineMs: 500, fallbackR
 const client = new GRPCInferenceServiceClient(address, insecure, { interceptors: [guard.interceptor] });
 
 // One line: print why a circuit opens and closes.
-guard.on('transition', ({ circuit, from, to, reason }) => console.log(circuit, from, '->', to, reason));
+guard.on('transition', ({ circuitKey, from, to, reason }) => console.log(circuitKey, from, '->', to, reason));
 
 // The client is called as before. callUnary() makes the call as a promise, and adds where the answer came from.
 async function predict(features: readonly number[]): Promise<string> {

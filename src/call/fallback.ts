@@ -149,7 +149,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     if (!events.hasListeners('degraded')) return;
     events.emit('degraded', {
       method: path,
-      circuit: this.unanswered.entry.key,
+      circuitKey: this.unanswered.entry.key,
       source: answer.source,
       cause: causeText(this.cause),
       ageMs: ageOf(answer),

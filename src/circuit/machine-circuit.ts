@@ -138,7 +138,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
     if (from === to.name) return;
     const { clock, listener } = this.environment;
     listener.transition({
-      circuit: this.key,
+      circuitKey: this.key,
       from,
       to: to.name,
       reason,
@@ -197,7 +197,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
 
   private reportIsolation(isolated: boolean): void {
     const { clock, listener } = this.environment;
-    listener.isolation({ circuit: this.key, isolated, atMs: clock.epochMs() });
+    listener.isolation({ circuitKey: this.key, isolated, atMs: clock.epochMs() });
   }
 
   reset(): void {
@@ -213,7 +213,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
     const aheadMs = this.aheadMs(nowMs);
     return {
       version: 1,
-      key: this.key,
+      circuitKey: this.key,
       takenAtMs: nowMs + aheadMs,
       mode: this.currentMode,
       isolated: this.handles,

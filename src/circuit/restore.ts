@@ -80,9 +80,12 @@ export function parseSnapshot(value: unknown, field = 'snapshot'): RestorableSna
  * @param field how an error names it
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
-export function checkSnapshot(value: unknown, field: string): asserts value is { readonly key: string } {
-  const { key } = fields(field, value);
-  if (typeof key !== 'string') throw invalid(`${field}.key`, 'a string', key);
+export function checkSnapshot(
+  value: unknown,
+  field: string,
+): asserts value is { readonly circuitKey: string } {
+  const { circuitKey } = fields(field, value);
+  if (typeof circuitKey !== 'string') throw invalid(`${field}.circuitKey`, 'a string', circuitKey);
   parseSnapshot(value, field);
 }
 

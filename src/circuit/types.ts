@@ -138,7 +138,7 @@ export interface Circuit {
 /** Everything a circuit knows, as plain JSON. Times are milliseconds since the epoch, by the wall clock. */
 export interface CircuitSnapshot {
   readonly version: 1;
-  readonly key: string;
+  readonly circuitKey: string;
   readonly engine: string;
   readonly takenAtMs: number;
   readonly state: CircuitStateName;

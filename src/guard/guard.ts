@@ -223,7 +223,7 @@ class InterceptorGuard implements Guard {
     const checked = snapshots.map((snapshot: unknown, index) => {
       const field = `snapshots[${index}]`;
       checkSnapshot(snapshot, field);
-      return { snapshot, field, key: splitKey(snapshot.key) };
+      return { snapshot, field, key: splitKey(snapshot.circuitKey) };
     });
     for (const { snapshot, field, key } of checked) {
       const { circuit } = this.#registry.slot(key.target, key.method, asKeyPart(key.part));

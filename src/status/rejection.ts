@@ -29,7 +29,7 @@ const TEXT: Readonly<Record<RejectionReason, string>> = {
 /** What a caller can read from the error of a call that a circuit of this process did not admit. */
 export interface CircuitRejection {
   /** The circuit's key. */
-  readonly circuit: string;
+  readonly circuitKey: string;
   readonly reason: RejectionReason;
   /** After how many milliseconds a retry may succeed: finite, not negative, 0 where that is unknown. */
   readonly retryAfterMs: number;
@@ -44,7 +44,7 @@ export interface CircuitRejection {
  * @param deadlineMs the call's, in milliseconds since the epoch; Infinity without one
  */
 export function rejectionStatus(
-  circuit: string,
+  circuitKey: string,
   rejection: Rejection,
   deadlineMs: number,
   fallback?: string,
@@ -54,8 +54,8 @@ export function rejectionStatus(
   const retryAfterMs = boundedMs(Math.ceil(rejection.retryAfterMs / 10) * 10);
   const { code, details, bytes } =
     fallback === undefined
-      ? lastEncoded.get(circuit, reason, retryAfterMs)
-      : encode(circuit, reason, retryAfterMs, fallback);
+      ? lastEncoded.get(circuitKey, reason, retryAfterMs)
+      : encode(circuitKey, reason, retryAfterMs, fallback);
   const metadata = new OwnMetadata();
   writeDetails(metadata, bytes);
   metadata.set(PUSHBACK, retryHelps(retryAfterMs, deadlineMs) ? String(retryAfterMs) : '-1');
@@ -74,10 +74,15 @@ interface Encoded {
   readonly bytes: Buffer;
 }
 
-function encode(circuit: string, reason: RejectionReason, retryAfterMs: number, fallback?: string): Encoded {
+function encode(
+  circuitKey: string,
+  reason: RejectionReason,
+  retryAfterMs: number,
+  fallback?: string,
+): Encoded {
   const code = reason === 'CONCURRENCY_LIMIT' ? status.RESOURCE_EXHAUSTED : status.UNAVAILABLE;
-  const details = wellFormed(`${TEXT[reason]}: ${circuit}`);
-  const info = new Map([['circuit', circuit]]);
+  const details = wellFormed(`${TEXT[reason]}: ${circuitKey}`);
+  const info = new Map([['circuitKey', circuitKey]]);
   if (fallback !== undefined) info.set('fallback', fallback);
   const bytes = encodeDetails({
     code,
@@ -89,15 +94,15 @@ function encode(circuit: string, reason: RejectionReason, retryAfterMs: number, 
 
 /** Rejected callers come many at a time, from one circuit with one time to wait: the last encoding mostly fits. */
 class LastEncoded {
-  #circuit: string | undefined;
+  #circuitKey: string | undefined;
   #reason: RejectionReason = 'CIRCUIT_OPEN';
   #retryAfterMs = 0;
   #encoded: Encoded = { code: status.UNAVAILABLE, details: '', bytes: Buffer.alloc(0) };
 
-  get(circuit: string, reason: RejectionReason, retryAfterMs: number): Encoded {
-    if (this.#retryAfterMs !== retryAfterMs || this.#reason !== reason || this.#circuit !== circuit) {
-      this.#encoded = encode(circuit, reason, retryAfterMs);
-      this.#circuit = circuit;
+  get(circuitKey: string, reason: RejectionReason, retryAfterMs: number): Encoded {
+    if (this.#retryAfterMs !== retryAfterMs || this.#reason !== reason || this.#circuitKey !== circuitKey) {
+      this.#encoded = encode(circuitKey, reason, retryAfterMs);
+      this.#circuitKey = circuitKey;
       this.#reason = reason;
       this.#retryAfterMs = retryAfterMs;
     }
@@ -135,7 +140,7 @@ export function circuitRejectionOf(error: unknown): CircuitRejection | undefined
     const known = REJECTION_REASONS.find((name) => name === reason);
     if (domain !== DOMAIN || known === undefined) continue;
     return {
-      circuit: metadata.get('circuit') ?? '',
+      circuitKey: metadata.get('circuitKey') ?? '',
       reason: known,
       retryAfterMs: retryDelayMs(details),
       fallback: metadata.get('fallback'),

@@ -74,6 +74,6 @@ export function guardEmitter(): Emitter<GuardEvents> {
 
 /** The circuit or method that an event is about. */
 function aboutOf(event: object): string | undefined {
-  const about = 'circuit' in event ? event.circuit : 'method' in event ? event.method : undefined;
+  const about = 'circuitKey' in event ? event.circuitKey : 'method' in event ? event.method : undefined;
   return typeof about === 'string' ? about : undefined;
 }

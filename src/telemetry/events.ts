@@ -3,7 +3,7 @@ import type { CircuitMode, CircuitStateName } from '../circuit/types.js';
 /** A circuit changed its state. Sent after the change. */
 export interface TransitionEvent {
   /** The circuit's key. */
-  readonly circuit: string;
+  readonly circuitKey: string;
   readonly from: CircuitStateName;
   readonly to: CircuitStateName;
   /** Why; of a trip the rule's name with its figures: "slow-rate 0.83 >= 0.80 over 120 calls". */
@@ -20,7 +20,7 @@ export interface TransitionEvent {
 /** A circuit was isolated (handles 0 to 1) or released (1 to 0) by hand. */
 export interface IsolationEvent {
   /** The circuit's key. */
-  readonly circuit: string;
+  readonly circuitKey: string;
   readonly isolated: boolean;
   /** Milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
@@ -36,7 +36,7 @@ export interface CircuitListener {
 export interface DegradedEvent {
   /** `/package.Service/Method` */
   readonly method: string;
-  readonly circuit: string;
+  readonly circuitKey: string;
   /** As `failsoft-source` in the answer's metadata. */
   readonly source: string;
   /** A rejection's reason, a status code's name, or INVALID_ANSWER. */

@@ -156,7 +156,7 @@ describe.each(CLIENTS)('%s', (_name, make) => {
     expect(await calls.ready('demand-large')).toBe(true); // not guarded: a question about health
     expect(await calls.stream('demand-small')).toBe(1);
     const service = '/inference.GRPCInferenceService';
-    expect(guard.snapshots().map(({ key, totals }) => [key, totals.outcomes.success])).toEqual([
+    expect(guard.snapshots().map(({ circuitKey: key, totals }) => [key, totals.outcomes.success])).toEqual([
       [`${service}/ModelInfer#demand-large`, 1],
       [`${service}/ModelInfer#demand-small`, 1],
       [`${service}/ModelStreamInfer#demand-small`, 1],

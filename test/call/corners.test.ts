@@ -724,7 +724,7 @@ describe('a call', () => {
     using _held = guard.circuit(echoService.unary, long).isolate();
     expect(circuitRejectionOf((await callUnary(client, long)).error)?.reason).toBe('ISOLATED');
     const [snapshot] = guard.snapshots();
-    const part = String(snapshot?.key.split('#')[1]);
+    const part = String(snapshot?.circuitKey.split('#')[1]);
     expect(guard.circuit(echoService.unary, part).snapshot().isolated).toBe(1);
   });
 

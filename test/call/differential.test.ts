@@ -77,7 +77,7 @@ describe.each(Object.entries(INVISIBLE))('with %s', (_variant, makeGuard) => {
       await Promise.all(Array.from({ length: LANES }, work));
 
       let calls = 0;
-      for (const { key, inFlight, totals } of guard.snapshots()) {
+      for (const { circuitKey: key, inFlight, totals } of guard.snapshots()) {
         expect({ key, inFlight }).toEqual({ key, inFlight: 0 });
         const settled = Object.values(totals.outcomes).reduce((sum, count) => sum + count, totals.stale);
         expect({ key, settled }).toEqual({ key, settled: totals.admitted });

@@ -64,7 +64,7 @@ describe('a server that is killed and restarted', () => {
     const snapshots = guard.snapshots();
     expect(snapshots).toHaveLength(4);
     let asked = 0;
-    for (const { key, inFlight, totals } of snapshots) {
+    for (const { circuitKey: key, inFlight, totals } of snapshots) {
       const outcomes = Object.values(totals.outcomes).reduce((sum, count) => sum + count, totals.stale);
       expect({ key, inFlight, outcomes }).toEqual({ key, inFlight: 0, outcomes: totals.admitted });
       expect(totals.outcomes.success).toBeGreaterThan(ROUNDS);

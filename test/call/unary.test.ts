@@ -91,7 +91,7 @@ describe('a unary call', () => {
     expect(server.calls.count).toBe(reached);
     expect(ended.events).toEqual(['error 14', 'status 14']);
     expect(circuitRejectionOf(ended.error)).toMatchObject({
-      circuit: '/test.Echo/Unary',
+      circuitKey: '/test.Echo/Unary',
       reason: 'CIRCUIT_OPEN',
       fallback: undefined,
     });
@@ -209,7 +209,7 @@ describe('a unary call', () => {
       ageMs: undefined,
     });
     expect(degraded).toMatchObject([
-      { method: '/test.Echo/Unary', circuit: '/test.Echo/Unary', source: 'default', cause: status[code] },
+      { method: '/test.Echo/Unary', circuitKey: '/test.Echo/Unary', source: 'default', cause: status[code] },
     ]);
   });
 

@@ -131,8 +131,8 @@ describe('isolation', () => {
     }
     b.call('success');
     expect(b.isolations).toEqual([
-      { circuit: 'test', isolated: true, atMs: 1_000_000 },
-      { circuit: 'test', isolated: false, atMs: 1_000_000 },
+      { circuitKey: 'test', isolated: true, atMs: 1_000_000 },
+      { circuitKey: 'test', isolated: false, atMs: 1_000_000 },
     ]);
   });
 

@@ -204,7 +204,7 @@ describe('the throttle', () => {
     b.call('failure', 3, 7);
     expect(b.circuit.snapshot()).toMatchObject({
       version: 1,
-      key: 'test',
+      circuitKey: 'test',
       engine: 'native',
       state: 'closed',
       openings: 0,

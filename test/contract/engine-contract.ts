@@ -74,7 +74,7 @@ export function engineContract(name: string, engine: Engine): void {
         expect(b.circuit.state).toBe('open');
         expect(b.transitions).toHaveLength(1);
         expect(b.transitions[0]).toMatchObject({
-          circuit: 'test',
+          circuitKey: 'test',
           from: 'closed',
           to: 'open',
           mode: 'enforce',
@@ -311,7 +311,7 @@ export function engineContract(name: string, engine: Engine): void {
       for (const b of [make(), opened(), halfOpen()]) {
         const snapshot = b.circuit.snapshot();
         expect(JSON.parse(JSON.stringify(snapshot))).toEqual(snapshot);
-        expect(snapshot).toMatchObject({ version: 1, engine: engine.name, key: 'test' });
+        expect(snapshot).toMatchObject({ version: 1, engine: engine.name, circuitKey: 'test' });
       }
     });
 

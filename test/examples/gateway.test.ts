@@ -94,7 +94,7 @@ describe('an open circuit without a fallback', () => {
         title: 'The model takes no calls at the moment',
         status: 503,
         detail: `Try again in ${retryAfter} s.`,
-        circuit: CIRCUIT,
+        circuitKey: CIRCUIT,
         reason: 'CIRCUIT_OPEN',
       },
     });

@@ -104,7 +104,7 @@ describe('the report', () => {
   });
 
   it('names the model of a circuit', () => {
-    const transition = { atMs: 1_234, circuit: '/a.B/C#large', from: 'closed', to: 'open', reason: 'why' };
+    const transition = { atMs: 1_234, circuitKey: '/a.B/C#large', from: 'closed', to: 'open', reason: 'why' };
     expect(transitionLine(transition)).toBe('   1.23 s    large closed -> open: why');
   });
 });

@@ -35,20 +35,20 @@ describe('guard.circuit() with the key that an event, a snapshot or a rejection 
     const { server, guard, predict } = await setUp();
     server.faults.set('demand-large', { error: { code: status.UNAVAILABLE } });
     const opened: string[] = [];
-    guard.on('transition', ({ circuit }) => opened.push(circuit));
+    guard.on('transition', ({ circuitKey: circuit }) => opened.push(circuit));
     await predict();
     expect(opened).toEqual([`${path}#demand-large`]);
     expect(guard.circuit(opened[0] ?? '')).toBe(guard.circuit(path, 'demand-large'));
     expect(guard.circuit(opened[0] ?? '').state).toBe('open');
-    expect(guard.snapshots().map(({ key }) => key)).toEqual(opened);
+    expect(guard.snapshots().map(({ circuitKey: key }) => key)).toEqual(opened);
   });
 
   it('reaches the circuits of a target, also before their first call', async () => {
     const { guard, predict } = await setUp('eu');
     const handle = guard.circuit(`eu${path}`, 'demand-large').isolate();
     const rejection = circuitRejectionOf(await predict());
-    expect(rejection).toMatchObject({ reason: 'ISOLATED', circuit: `eu${path}#demand-large` });
-    expect(guard.circuit(rejection?.circuit ?? '').snapshot().isolated).toBe(1);
+    expect(rejection).toMatchObject({ reason: 'ISOLATED', circuitKey: `eu${path}#demand-large` });
+    expect(guard.circuit(rejection?.circuitKey ?? '').snapshot().isolated).toBe(1);
     handle.release();
     expect(await predict()).toBeNull();
   });
@@ -65,7 +65,7 @@ describe('guard.circuit() with the key that an event, a snapshot or a rejection 
     await expect(guard.execute(name, down)).rejects.toThrow('down');
     await expect(guard.execute(name, down)).rejects.toMatchObject({ code: 'FAILSOFT_REJECTED' });
     expect(guard.circuit(name).state).toBe('open');
-    expect(guard.snapshots().map(({ key }) => key)).toEqual([name]);
+    expect(guard.snapshots().map(({ circuitKey: key }) => key)).toEqual([name]);
   });
 
   const itRestores = capabilities.restore ? it : () => undefined;
@@ -75,6 +75,6 @@ describe('guard.circuit() with the key that an event, a snapshot or a rejection 
     const { guard: next } = await setUp();
     next.restore(guard.snapshots());
     await expect(next.execute(name, down)).rejects.toMatchObject({ code: 'FAILSOFT_REJECTED' });
-    expect(next.snapshots().map(({ key }) => key)).toEqual([name]);
+    expect(next.snapshots().map(({ circuitKey: key }) => key)).toEqual([name]);
   });
 });

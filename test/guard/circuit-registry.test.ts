@@ -237,9 +237,9 @@ describe('a guard', () => {
     const after = createGuard({ circuit: { trip } });
     const attempts: [snapshots: unknown, message: RegExp][] = [
       ['x', /^snapshots: expected an array of snapshots/],
-      [[{ key: 7 }], /^snapshots\[0\]\.key: expected a string, got 7/],
+      [[{ circuitKey: 7 }], /^snapshots\[0\]\.circuitKey: expected a string, got 7/],
       [[...saved, 7], /^snapshots\[1\]: expected an object, got 7/],
-      [[...saved, { ...saved[0], key: undefined }], /^snapshots\[1\]\.key: expected a string/],
+      [[...saved, { ...saved[0], circuitKey: undefined }], /^snapshots\[1\]\.circuitKey: expected a string/],
       [[...saved, { ...saved[0], openings: -1 }], /^snapshots\[1\]\.openings: expected an integer/],
     ];
     for (const [snapshots, message] of attempts) expect(() => after.restore(snapshots)).toThrow(message);
@@ -271,7 +271,7 @@ describe("names that are a caller's text", () => {
       const guard = createGuard({ engine: counting, maxCircuits: 100, parentCircuit, keyBy });
       for (let n = 0; n < 5_000; n++) await guard.execute(`user-${n}`, () => n);
       expect(guard.snapshots().length).toBeLessThanOrEqual(100);
-      expect(guard.snapshots().at(-1)?.key).toBe('user-4999');
+      expect(guard.snapshots().at(-1)?.circuitKey).toBe('user-4999');
       // the settings of a method that was there lately are remembered; those of the first one have gone
       const before = resolved;
       guard.circuit('user-4999');

@@ -67,7 +67,7 @@ describe('circuits behind the interceptor', () => {
       ['half-open', 'closed', 0],
     ]);
     expect(transitions[0]).toMatchObject({
-      circuit: '/test.Echo/Unary',
+      circuitKey: '/test.Echo/Unary',
       reason: 'failure-rate 1.00 >= 0.50 over 2 calls',
       openForMs: 1_000,
     });
@@ -143,14 +143,14 @@ describe('circuits behind the interceptor', () => {
         : callback(null, { text: call.request.text });
     for (let n = 0; n < 3; n++) await callUnary(client, 'bad');
     expect((await callUnary(client, 'good')).value?.text).toBe('good');
-    expect(guard.snapshots().map(({ key, state }) => [key, state])).toEqual([
+    expect(guard.snapshots().map(({ circuitKey: key, state }) => [key, state])).toEqual([
       ['/test.Echo/Unary#bad', 'open'],
       ['/test.Echo/Unary#good', 'closed'],
     ]);
     const other = echoClient(server.address, { interceptors: [guard.forTarget('other')] });
     closers.push(() => other.close());
     expect((await callUnary(other, 'bad')).error?.code).toBe(status.INTERNAL);
-    expect(guard.snapshots().at(-1)?.key).toBe('other/test.Echo/Unary#bad');
+    expect(guard.snapshots().at(-1)?.circuitKey).toBe('other/test.Echo/Unary#bad');
   });
 
   it('of models have a parent that a dead server opens once', async () => {
@@ -160,10 +160,12 @@ describe('circuits behind the interceptor', () => {
     });
     server.handlers.unary = failing(status.UNAVAILABLE);
     for (const model of ['a', 'b', 'c']) await callUnary(client, model);
-    expect(transitions.map(({ circuit, to }) => [circuit, to])).toEqual([['/test.Echo/Unary', 'open']]);
+    expect(transitions.map(({ circuitKey: circuit, to }) => [circuit, to])).toEqual([
+      ['/test.Echo/Unary', 'open'],
+    ]);
     const rejected = await callUnary(client, 'd');
     expect(circuitRejectionOf(rejected.error)).toMatchObject({
-      circuit: '/test.Echo/Unary',
+      circuitKey: '/test.Echo/Unary',
       reason: 'CIRCUIT_OPEN',
     });
     expect(guard.circuit(echoService.unary, 'd').snapshot()).toMatchObject({

@@ -43,7 +43,7 @@ function story(against: Flood | undefined): { transitions: string[]; calls: stri
     circuit: { open: { baseMs: 200, jitter: 'none' }, recovering: { durationMs: 500 } },
   });
   const transitions: string[] = [];
-  guard.on('transition', ({ circuit, from, to, reason, openings, atMs }) => {
+  guard.on('transition', ({ circuitKey: circuit, from, to, reason, openings, atMs }) => {
     if (circuit.endsWith('#fraud')) transitions.push(`${from} -> ${to} at ${atMs}: ${reason} (${openings})`);
   });
   bury(guard, against?.dead ?? 0);

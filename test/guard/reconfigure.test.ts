@@ -145,7 +145,7 @@ describe('guard.reconfigure', () => {
 
   describe('parents', () => {
     const models = ['a', 'b'];
-    const keys = (guard: Guard) => guard.snapshots().map(({ key }) => key);
+    const keys = (guard: Guard) => guard.snapshots().map(({ circuitKey: key }) => key);
 
     it('come, also above circuits that are there', async () => {
       const { guard, client, server } = await setUp({ keyBy: perText, circuit: trip(50) });
@@ -154,7 +154,9 @@ describe('guard.reconfigure', () => {
       guard.reconfigure({ keyBy: perText, circuit: trip(50), parentCircuit: trip(4) });
       expect(keys(guard)).toContain(echoService.unary.path);
       for (const model of [...models, ...models]) await callUnary(client, model);
-      expect(circuitRejectionOf((await callUnary(client, 'a')).error)?.circuit).toBe(echoService.unary.path);
+      expect(circuitRejectionOf((await callUnary(client, 'a')).error)?.circuitKey).toBe(
+        echoService.unary.path,
+      );
     });
 
     it('go, and leave a circuit with the rules of the method', async () => {
@@ -185,7 +187,10 @@ describe('guard.reconfigure', () => {
     await callUnary(client, 'a');
     guard.reconfigure({ keyBy: perText, methods: [{ match: '/other.Service/*', guard: false }] });
     await callUnary(client, 'a');
-    expect(guard.snapshots().map(({ key }) => key)).toEqual(['/test.Echo/Unary', '/test.Echo/Unary#a']);
+    expect(guard.snapshots().map(({ circuitKey: key }) => key)).toEqual([
+      '/test.Echo/Unary',
+      '/test.Echo/Unary#a',
+    ]);
     guard.reconfigure({ guard: false });
     await callUnary(client, 'b');
     expect(guard.snapshots()).toHaveLength(2);

@@ -71,7 +71,7 @@ describe('a stream of MLServer', () => {
     const texts = answers.map(({ outputs }) => outputs[0]?.contents?.bytesContents.map(String));
     expect(texts).toEqual([['a'], ['b']]);
     expect(received.map((bytes) => ModelInferRequest.decode(bytes))).toEqual([request]);
-    expect(guard.snapshots().map(({ key, totals }) => [key, totals.outcomes.success])).toEqual([
+    expect(guard.snapshots().map(({ circuitKey: key, totals }) => [key, totals.outcomes.success])).toEqual([
       ['/inference.GRPCInferenceService/ModelStreamInfer#gen', 1],
     ]);
   });

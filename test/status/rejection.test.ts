@@ -22,7 +22,7 @@ describe('a rejection of this process', () => {
   it('is read from the error that grpc-js makes of it', () => {
     const error = errorOf(rejectionStatus('/s/M#m', OPEN, Infinity, 'default failed'));
     expect(circuitRejectionOf(error)).toEqual({
-      circuit: '/s/M#m',
+      circuitKey: '/s/M#m',
       reason: 'CIRCUIT_OPEN',
       retryAfterMs: 1_230,
       fallback: 'default failed',
@@ -39,15 +39,19 @@ describe('a rejection of this process', () => {
 
   it('is still read when an outer guard added what its fallbacks did', () => {
     const told = withFallbackStory(rejectionStatus('/s/M', OPEN, Infinity), 'default failed');
-    expect(circuitRejectionOf(told)).toMatchObject({ circuit: '/s/M', reason: 'CIRCUIT_OPEN' });
+    expect(circuitRejectionOf(told)).toMatchObject({ circuitKey: '/s/M', reason: 'CIRCUIT_OPEN' });
   });
 
   it('is read by another copy of failsoft in the process', async () => {
     vi.resetModules();
     const copy = await import('../../src/status/rejection.js');
     expect(copy.rejectionStatus).not.toBe(rejectionStatus);
-    expect(copy.circuitRejectionOf(errorOf(rejectionStatus('/s/M', OPEN, Infinity)))?.circuit).toBe('/s/M');
-    expect(circuitRejectionOf(errorOf(copy.rejectionStatus('/s/M', OPEN, Infinity)))?.circuit).toBe('/s/M');
+    expect(copy.circuitRejectionOf(errorOf(rejectionStatus('/s/M', OPEN, Infinity)))?.circuitKey).toBe(
+      '/s/M',
+    );
+    expect(circuitRejectionOf(errorOf(copy.rejectionStatus('/s/M', OPEN, Infinity)))?.circuitKey).toBe(
+      '/s/M',
+    );
   });
 
   it.each([
@@ -145,7 +149,7 @@ async function gateway(keyOf: () => string | undefined, callOptions = {}, target
   const client = echoClient(backend.address, { interceptors: [guard.forTarget(target)] });
   closers.push(() => client.close());
   await callUnary(client, 'makes the circuit', callOptions);
-  for (const { key } of guard.snapshots()) guard.circuit(key).isolate();
+  for (const { circuitKey: key } of guard.snapshots()) guard.circuit(key).isolate();
   const server = await startEchoServer({
     unary: (call, callback) => {
       client.unary(call.request, new Metadata(), callOptions, (error, value) => callback(error, value));

@@ -32,8 +32,12 @@ const failing = {
 describe('an emitter', () => {
   describe.each(Object.entries(failing))('with a listener that %s', (_how, listener) => {
     it.each([
-      ['transition', { circuit: '/a.B/C#m' }, "a listener of 'transition' (/a.B/C#m): Error: no luck\n"],
-      ['degraded', { method: '/a.B/C', circuit: '/a.B/C#m' }, "a listener of 'degraded' (/a.B/C#m): Error:"],
+      ['transition', { circuitKey: '/a.B/C#m' }, "a listener of 'transition' (/a.B/C#m): Error: no luck\n"],
+      [
+        'degraded',
+        { method: '/a.B/C', circuitKey: '/a.B/C#m' },
+        "a listener of 'degraded' (/a.B/C#m): Error:",
+      ],
       ['asked', { method: '/a.B/C' }, "a listener of 'asked' (/a.B/C): Error: no luck\n"],
       ['plain', { text: 'no circuit' }, "a listener of 'plain': Error: no luck\n"],
     ] as const)('names the event %s and what it is about, and goes on', async (name, event, expected) => {
@@ -109,7 +113,7 @@ describe('an emitter', () => {
 
 describe("a guard's emitter", () => {
   const transition = (circuit: string): TransitionEvent => ({
-    circuit,
+    circuitKey: circuit,
     from: 'closed',
     to: 'open',
     reason: 'by hand',

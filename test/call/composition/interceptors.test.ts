@@ -129,16 +129,16 @@ describe('beside an interceptor that starts late, one that logs and one that rep
   it('keys by the message that reaches the guard', async () => {
     const { client, guard } = await setUp({ keyBy: byText }, ({ interceptor }) => [replacing, interceptor]);
     await callUnary(client, 'a');
-    expect(guard.snapshots().map(({ key }) => key)).toEqual(['/test.Echo/Unary#a!']);
+    expect(guard.snapshots().map(({ circuitKey: key }) => key)).toEqual(['/test.Echo/Unary#a!']);
     const after = await setUp({ keyBy: byText }, ({ interceptor }) => [interceptor, replacing]);
     await callUnary(after.client, 'a');
-    expect(after.guard.snapshots().map(({ key }) => key)).toEqual(['/test.Echo/Unary#a']);
+    expect(after.guard.snapshots().map(({ circuitKey: key }) => key)).toEqual(['/test.Echo/Unary#a']);
   });
 
   it('keys a call that starts late by its message, which comes with the start', async () => {
     const { client, guard } = await setUp({ keyBy: byText }, ({ interceptor }) => [auth, interceptor]);
     await callUnary(client, 'a');
-    expect(guard.snapshots().map(({ key }) => key)).toEqual(['/test.Echo/Unary#a']);
+    expect(guard.snapshots().map(({ circuitKey: key }) => key)).toEqual(['/test.Echo/Unary#a']);
   });
 
   it('gives a message that comes more than a tick after the start the circuit of the method', async () => {
@@ -148,7 +148,7 @@ describe('beside an interceptor that starts late, one that logs and one that rep
       });
     const { client, guard } = await setUp({ keyBy: byText }, ({ interceptor }) => [slow, interceptor]);
     expect((await callUnary(client, 'a')).value?.text).toBe('echo a');
-    expect(guard.snapshots().map(({ key }) => key)).toEqual(['/test.Echo/Unary']);
+    expect(guard.snapshots().map(({ circuitKey: key }) => key)).toEqual(['/test.Echo/Unary']);
   });
 });
 
@@ -220,7 +220,7 @@ describe('several guards', () => {
     using _held = inner.circuit(echoService.unary, 'b').isolate();
     const ended = await callUnary(client, 'b');
     expect(ended.error?.code).toBe(status.UNAVAILABLE);
-    expect(circuitRejectionOf(ended.error)?.circuit).toBe('/test.Echo/Unary#b');
+    expect(circuitRejectionOf(ended.error)?.circuitKey).toBe('/test.Echo/Unary#b');
     expect(outer.circuit(echoService.unary).snapshot().totals.outcomes).toMatchObject({
       success: 1,
       failure: 1,
@@ -275,7 +275,7 @@ describe('one guard over several channels', () => {
       await callUnary(shared, 'a');
       await callUnary(apart, 'a');
     }
-    expect(guard.snapshots().map(({ key, totals }) => [key, totals.admitted])).toEqual([
+    expect(guard.snapshots().map(({ circuitKey: key, totals }) => [key, totals.admitted])).toEqual([
       ['/test.Echo/Unary', 2],
       ['zone-0/test.Echo/Unary', 1],
       ['zone-1/test.Echo/Unary', 1],

@@ -207,7 +207,7 @@ function isFallback({ events }: Seen): boolean {
 
 /** What a guard still holds, and what it has not settled: empty when all is well. */
 export function unsettled(guard: Guard): readonly string[] {
-  return guard.snapshots().flatMap(({ key, inFlight, totals }) => {
+  return guard.snapshots().flatMap(({ circuitKey: key, inFlight, totals }) => {
     const settled = Object.values(totals.outcomes).reduce((sum, count) => sum + count, totals.stale);
     const problem = `${key}: ${inFlight} in flight, ${settled} of ${totals.admitted} settled`;
     return inFlight === 0 && settled === totals.admitted ? [] : [problem];

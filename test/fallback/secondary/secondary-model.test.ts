@@ -225,7 +225,7 @@ describe('secondaryModel', () => {
     const strategy = secondaryModel(client, 'modelInfer', {
       name: 'small',
       circuit: { trip: [{ rule: 'consecutive-failures', failures: 3 }] },
-      onTransition: (event) => transitions.push(`${event.circuit}: ${event.from} to ${event.to}`),
+      onTransition: (event) => transitions.push(`${event.circuitKey}: ${event.from} to ${event.to}`),
     });
     const chain = chainOf([strategy]);
     const errors: string[] = [];
