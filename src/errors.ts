@@ -7,7 +7,13 @@ export type FailsoftErrorCode =
   /** `execute()` was not admitted by the circuit. */
   | 'FAILSOFT_REJECTED'
   /** Something was used after it was closed. */
-  | 'FAILSOFT_CLOSED';
+  | 'FAILSOFT_CLOSED'
+  /** A queue's directory is open already, here or in another process. */
+  | 'FAILSOFT_IN_USE'
+  /** What is stored is not as it was written; the message says what to do. */
+  | 'FAILSOFT_DAMAGED'
+  /** A store does not answer or cannot write now. Nothing was accepted; it may be well again later. */
+  | 'FAILSOFT_UNAVAILABLE';
 
 const BRAND = Symbol.for('failsoft.error');
 

@@ -56,7 +56,8 @@ export {
   defaultPrediction,
 } from './fallback/default-prediction.js';
 export { type DeferredOptions, deferred, JOB_ID_KEY } from './fallback/deferred/deferred.js';
-export { DeferredDrainer, type DrainedMethod, type DrainerOptions } from './fallback/deferred/drainer.js';
+export { DeferredDrainer } from './fallback/deferred/drainer.js';
+export type { DrainedMethod, DrainerOptions } from './fallback/deferred/drainer-options.js';
 export type { DeadJob, DeferredJob, DeferredQueue, QueueCounts } from './fallback/deferred/queue.js';
 export { type DeferredResult, IDEMPOTENCY_KEY } from './fallback/deferred/replay.js';
 // What answers instead.

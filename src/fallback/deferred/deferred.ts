@@ -15,7 +15,11 @@ export interface DeferredOptions<Req, Res> {
   readonly queue: DeferredQueue;
   /** What the caller gets now. */
   readonly acknowledge: (request: Req, job: DeferredJob) => Res;
-  /** How long the prediction is worth having, in milliseconds. @default 3600000 (an hour) */
+  /**
+   * How long the prediction is worth having, in milliseconds. It is counted by the wall clock, so that it goes on while no
+   * process runs; a step of the wall clock (it is set, or the machine sleeps) that a drainer sees is not counted. @default
+   * 3600000 (an hour)
+   */
   readonly expiresAfterMs?: number;
   /**
    * Metadata keys that the replay needs. They are written to the queue as they are: think twice about `authorization`.
@@ -38,7 +42,7 @@ const KEYS = ['queue', 'acknowledge', 'expiresAfterMs', 'metadataKeys', 'timeout
 /**
  * Accept now, predict later, with source `deferred`: the request goes into a durable queue, the caller gets an
  * acknowledgement with the job's id in the metadata (`failsoft-job-id`). A {@link DeferredDrainer} replays it when the
- * circuit has closed. For unary methods whose callers can do without the prediction now: batch scores, enrichment.
+ * circuit has closed. Declines while the queue is full. For unary methods whose callers can do without the prediction now: batch scores, enrichment.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function deferred<Req, Res>(options: DeferredOptions<Req, Res>): FallbackStrategy<Req, Res> {
@@ -81,7 +85,7 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
   async answer(context: FallbackContext<Req>): Promise<Answer<Res> | undefined> {
     const method = this.#methods.get(context.method);
     if (method === undefined) return undefined;
-    const now = Math.floor(this.#clock.now());
+    const now = Math.floor(this.#clock.epochMs());
     const job: DeferredJob = {
       id: `${now.toString(36).padStart(9, '0')}-${randomUUID()}`,
       method: method.path,
@@ -89,15 +93,16 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
       metadata: kept(context.metadata, this.#options.metadataKeys ?? []),
       acceptedAtMs: now,
       expiresAtMs: now + this.#expiresAfterMs,
-      attempts: 0,
-      notBeforeMs: now,
+      replays: 0,
+      failures: 0,
+      excused: 0,
     };
     // Before it is accepted: a caller who gets no acknowledgement must not have a job.
     const message = this.#options.acknowledge(context.request, job);
     recode(method, message);
     const { queue } = this.#options;
     try {
-      await queue.enqueue(job);
+      if ((await queue.enqueue(job)) === 'full') return undefined;
     } catch (error) {
       // A queue that lost its connection may have the job all the same; that it is broken is told by this attempt.
       queue.withdraw(job).catch(() => undefined);

@@ -1,79 +1,22 @@
-import type { Client } from '@grpc/grpc-js';
-import { checkFunction, checkInteger, checkKeys, checkNumber } from '../../checks.js';
-import { type Clock, systemClock } from '../../clock.js';
-import { invalid } from '../../errors.js';
 import { warn } from '../../telemetry/emitter.js';
-import type { Method } from '../strategy.js';
-import type { DeferredJob, DeferredQueue } from './queue.js';
-import { type DeferredResult, isHopeless, isRejected, replay, textOf, wasTried } from './replay.js';
-
-/** Where jobs of a method are replayed. */
-export interface DrainedMethod {
-  readonly method: Method<unknown, unknown>;
-  /** The client that the caller used: its guard counts the replays, and holds them back when it must. */
-  readonly client: Client;
-}
-
-/** Options of {@link DeferredDrainer}. */
-export interface DrainerOptions {
-  readonly queue: DeferredQueue;
-  readonly methods: readonly DrainedMethod[];
-  /** Whether replaying makes sense now: every circuit concerned is closed, say. @default always */
-  readonly ready?: () => boolean;
-  /**
-   * Tells when `ready` may have changed: a guard, whose `transition` events it hears until it is closed.
-   * @default only `pollMs`
-   */
-  readonly guard?: { on(name: 'transition', listener: () => void): unknown };
-  /** Hears each result. What it throws (or rejects with) is a failed replay: the job is replayed again. */
-  readonly onResult: (result: DeferredResult) => void | PromiseLike<void>;
-  /** Hears of each job that is given up: expired, hopeless, or failed `maxAttempts` times. */
-  readonly onDead?: (job: DeferredJob, reason: string) => void;
-  /** Hears when the queue fails; what it did not do is tried again. @default a process warning (`FailsoftWarning`) */
-  readonly onError?: (error: unknown) => void;
-  /** The most replays begun in a second. @default 10 */
-  readonly ratePerSecond?: number;
-  /** The most replays at a time. @default 4 */
-  readonly maxConcurrent?: number;
-  /**
-   * Failed replays after which a job is dead. Those during an outage do not count: when not `ready`, and when the client (its
-   * guard, or because it is closed) did not let the call out. @default 5
-   */
-  readonly maxAttempts?: number;
-  /** The first pause after a failed replay, in milliseconds; it doubles with each, up to a minute. @default 1000 */
-  readonly retryMs?: number;
-  /** The deadline of one replay, in milliseconds. @default 30000 */
-  readonly callTimeoutMs?: number;
-  /** How long `onResult` may take, in milliseconds; longer is a failed replay. @default 20000 */
-  readonly resultTimeoutMs?: number;
-  /** How often it looks by itself, in milliseconds. @default 1000 */
-  readonly pollMs?: number;
-  /** @default systemClock */
-  readonly clock?: Clock;
-}
-
-const KEYS = [
-  ...['queue', 'methods', 'ready', 'guard', 'onResult', 'onDead', 'ratePerSecond', 'maxConcurrent'],
-  ...['maxAttempts', 'retryMs', 'callTimeoutMs', 'resultTimeoutMs', 'pollMs', 'clock', 'onError'],
-];
-const LONGEST_RETRY_MS = 60_000;
+import { ClockSteps } from './clock-steps.js';
+import { type DrainerOptions, type DrainerSettings, drainerSettings } from './drainer-options.js';
+import { JobRunner } from './job-run.js';
+import { type DeferredJob, unfinished } from './queue.js';
 
 /**
  * Replays deferred requests while the model is well, at a bounded rate, **at least once**: a process that dies between a
  * prediction and its completion replays it. Every replay of a job carries the same `failsoft-idempotency-key`.
+ *
+ * Each replay is counted in the queue before it begins. A job in the middle of which a process has died is replayed alone, so
+ * that, should it end the process again, no other job is blamed for it.
  */
 export class DeferredDrainer {
-  readonly #options: DrainerOptions;
-  readonly #methods: ReadonlyMap<string, DrainedMethod>;
-  readonly #clock: Clock;
-  readonly #gapMs: number;
-  readonly #maxConcurrent: number;
-  readonly #maxAttempts: number;
-  readonly #retryMs: number;
-  readonly #callTimeoutMs: number;
-  readonly #resultTimeoutMs: number;
-  readonly #pollMs: number;
+  readonly #settings: DrainerSettings;
+  readonly #runner: JobRunner;
   readonly #running = new Set<Promise<void>>();
+  /** A job that is suspected of having ended a process is running, or waits until it is alone. */
+  #hasSuspect = false;
   #nextAtMs = 0;
   #looking: Promise<void> | undefined;
   #stopTimer: () => void = () => undefined;
@@ -83,26 +26,10 @@ export class DeferredDrainer {
 
   /** Begins at once. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
   constructor(options: DrainerOptions) {
-    checkKeys('drainer', options, KEYS);
-    checkFunction('drainer.onResult', options.onResult);
-    if (options.ready !== undefined) checkFunction('drainer.ready', options.ready);
-    if (options.onError !== undefined) checkFunction('drainer.onError', options.onError);
-    if (options.onDead !== undefined) checkFunction('drainer.onDead', options.onDead);
-    if (!Array.isArray(options.methods) || options.methods.length === 0)
-      throw invalid('drainer.methods', 'a list of {method, client}', options.methods);
-    for (const [index, each] of options.methods.entries())
-      if (typeof each?.method?.path !== 'string' || typeof each.client?.makeUnaryRequest !== 'function')
-        throw invalid(`drainer.methods[${index}]`, '{method, client}', each);
-    this.#options = options;
-    this.#methods = new Map(options.methods.map((each) => [each.method.path, each]));
-    this.#clock = options.clock ?? systemClock;
-    this.#gapMs = 1_000 / checkNumber('drainer.ratePerSecond', options.ratePerSecond ?? 10, 0.001, Infinity);
-    this.#maxConcurrent = checkInteger('drainer.maxConcurrent', options.maxConcurrent ?? 4, 1);
-    this.#maxAttempts = checkInteger('drainer.maxAttempts', options.maxAttempts ?? 5, 1);
-    this.#retryMs = checkNumber('drainer.retryMs', options.retryMs ?? 1_000, 0);
-    this.#callTimeoutMs = checkNumber('drainer.callTimeoutMs', options.callTimeoutMs ?? 30_000, 1);
-    this.#resultTimeoutMs = checkNumber('drainer.resultTimeoutMs', options.resultTimeoutMs ?? 20_000, 1);
-    this.#pollMs = checkNumber('drainer.pollMs', options.pollMs ?? 1_000, 1);
+    const settings = drainerSettings(options);
+    const onError = settings.onError;
+    this.#settings = { ...settings, onError: (error) => safely(onError, error) };
+    this.#runner = new JobRunner(this.#settings, () => this.#isReady(), new ClockSteps(settings.clock));
     this.#stopListening = options.guard?.on('transition', () => this.wake());
     this.wake();
   }
@@ -117,116 +44,96 @@ export class DeferredDrainer {
     this.#stopTimer();
     this.#lookAgain = false;
     this.#looking = this.#look()
-      .catch((error: unknown) => {
-        this.#tell(error); // the queue is down: the next look may find it well
-        return this.#pollMs;
-      })
+      .catch((error: unknown) => this.#queueFailed(error))
       .then((againInMs) => {
         this.#looking = undefined;
         if (this.#lookAgain) this.wake();
-        else if (!this.#closed) this.#stopTimer = this.#clock.setTimer(() => this.wake(), againInMs);
+        else if (!this.#closed) this.#stopTimer = this.#settings.clock.setTimer(() => this.wake(), againInMs);
       });
   }
 
-  /** Begins no replay any more, and waits for those under way. The queue is the caller's to close. */
+  /**
+   * Begins no replay any more, and waits for those under way, at most `closeTimeoutMs`; a job whose replay takes longer is
+   * replayed again. The queue is the caller's to close.
+   */
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopTimer();
     if (typeof this.#stopListening === 'function') this.#stopListening();
-    await this.#looking;
-    await Promise.all(this.#running);
+    const { clock, closeTimeoutMs, onError } = this.#settings;
+    const done = (async () => {
+      await this.#looking;
+      await Promise.all(this.#running);
+    })();
+    let stopTimer: () => void = () => undefined;
+    const late = new Promise<'late'>((resolve) => {
+      stopTimer = clock.setTimer(() => resolve('late'), closeTimeoutMs);
+    });
+    if ((await Promise.race([done, late])) === 'late')
+      onError(
+        new Error(
+          `the drainer was closed with ${this.#running.size} replays under way after ${closeTimeoutMs} ms`,
+        ),
+      );
+    stopTimer();
   }
 
-  /** @returns after how long to look again */
+  /** @returns after how long to look again, in milliseconds */
   async #look(): Promise<number> {
-    while (!this.#closed && this.#isReady() && this.#running.size < this.#maxConcurrent) {
-      const now = this.#clock.now();
+    const { clock, queue, maxConcurrent, gapMs, pollMs } = this.#settings;
+    while (!this.#closed && !this.#hasSuspect && this.#running.size < maxConcurrent && this.#isReady()) {
+      const now = clock.now();
       if (now < this.#nextAtMs) return this.#nextAtMs - now;
-      const [job] = await this.#options.queue.take(1, now);
+      const [job] = await queue.take(1);
       if (job === undefined) break;
       if (this.#closed) {
-        await this.#options.queue.putBack(job);
+        await queue.putBack(job, 0);
         break;
       }
-      this.#nextAtMs = now + this.#gapMs;
-      const work = this.#work(job)
-        .catch((error: unknown) => this.#tell(error)) // the queue did not take the result: the job is replayed after its lease or a restart
-        .finally(() => {
-          this.#running.delete(work);
-          this.wake();
-        });
-      this.#running.add(work);
+      const target = await this.#runner.targetOf(job);
+      if (target === undefined) continue;
+      this.#nextAtMs = Math.max(this.#nextAtMs, now + gapMs); // the queue may have failed meanwhile
+      this.#start(job, () => this.#runner.run(job, target));
     }
-    return this.#pollMs;
+    return pollMs;
   }
 
-  #tell(error: unknown): void {
-    try {
-      (this.#options.onError ?? warn)(error);
-    } catch (thrown) {
-      warn(thrown);
-    }
+  #start(job: DeferredJob, run: () => Promise<void>): void {
+    const isSuspect = unfinished(job) > 0;
+    const others = [...this.#running];
+    if (isSuspect) this.#hasSuspect = true;
+    const work = (isSuspect ? Promise.all(others).then(run) : run())
+      .catch((error: unknown) => this.#queueFailed(error)) // the job is replayed after its lease, or a restart
+      .then(() => {
+        this.#running.delete(work);
+        if (isSuspect) this.#hasSuspect = false;
+        this.wake();
+      });
+    this.#running.add(work);
+  }
+
+  /** The next look may find the queue well; until then it is left alone. */
+  #queueFailed(error: unknown): number {
+    const { clock, pollMs, onError } = this.#settings;
+    this.#nextAtMs = Math.max(this.#nextAtMs, clock.now() + pollMs);
+    onError(error);
+    return pollMs;
   }
 
   #isReady(): boolean {
     try {
-      return this.#options.ready?.() ?? true;
+      return this.#settings.ready();
     } catch (error) {
-      this.#tell(error); // a job that is under way must find its way back into the queue all the same
+      this.#settings.onError(error); // a job that is under way must find its way back into the queue all the same
       return false;
     }
   }
+}
 
-  async #work(job: DeferredJob): Promise<void> {
-    const { queue } = this.#options;
-    const target = this.#methods.get(job.method);
-    if (target === undefined) return this.#bury(job, `no client for ${job.method}`);
-    if (job.expiresAtMs <= this.#clock.now()) return this.#bury(job, 'expired');
-    let result: DeferredResult;
-    try {
-      result = await replay(target.client, target.method, job, this.#callTimeoutMs);
-    } catch (error) {
-      return isHopeless(error) ? this.#bury(job, textOf(error)) : this.#failed(job, error, wasTried(error));
-    }
-    try {
-      await this.#handOn(result);
-    } catch (error) {
-      return this.#failed(job, error, !isRejected(error)); // whatever it is: the model has answered, so the request is sound
-    }
-    await queue.complete(job);
-  }
-
-  /** One that hangs must not hold its place, and with it the drainer, for ever. */
-  #handOn(result: DeferredResult): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`onResult took longer than ${this.#resultTimeoutMs} ms`));
-      const stopTimer = this.#clock.setTimer(late, this.#resultTimeoutMs);
-      const handing = (async () => this.#options.onResult(result))();
-      handing.finally(stopTimer).then(resolve, reject);
-    });
-  }
-
-  async #failed(job: DeferredJob, error: unknown, tried: boolean): Promise<void> {
-    // An outage is not the job's fault: only what fails while all else is well counts.
-    const counts = tried && this.#isReady();
-    const attempts = counts ? job.attempts + 1 : job.attempts;
-    if (counts && attempts >= this.#maxAttempts)
-      return this.#bury(job, `${attempts} attempts, the last: ${textOf(error)}`);
-    const pauseMs = Math.min(LONGEST_RETRY_MS, this.#retryMs * 2 ** Math.max(0, attempts - 1));
-    await this.#options.queue.putBack({
-      ...job,
-      attempts,
-      notBeforeMs: Math.ceil(this.#clock.now() + pauseMs),
-    });
-  }
-
-  async #bury(job: DeferredJob, reason: string): Promise<void> {
-    await this.#options.queue.bury(job, reason, this.#clock.now());
-    try {
-      const told: unknown = this.#options.onDead?.(job, reason);
-      if (told instanceof Promise) told.catch((error: unknown) => warn(error));
-    } catch (error) {
-      warn(error);
-    }
+function safely(onError: (error: unknown) => void, error: unknown): void {
+  try {
+    onError(error);
+  } catch (thrown) {
+    warn(thrown);
   }
 }

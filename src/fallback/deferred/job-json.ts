@@ -5,9 +5,8 @@ export function jobFrom(value: unknown): DeferredJob | undefined {
   return isJob(value) ? value : undefined;
 }
 
-/** Reads a dead job from a store's text; undefined for anything else. */
-export function deadJobFrom(text: string): DeadJob | undefined {
-  const value = parse(text);
+/** Reads a dead job from a store; undefined for anything else. */
+export function deadJobFrom(value: unknown): DeadJob | undefined {
   if (typeof value !== 'object' || value === null || !('job' in value) || !isJob(value.job)) return undefined;
   const reason = 'reason' in value ? String(value.reason) : '';
   const diedAtMs = 'diedAtMs' in value && typeof value.diedAtMs === 'number' ? value.diedAtMs : 0;
@@ -23,8 +22,13 @@ export function parse(text: string): unknown {
   }
 }
 
+/** The size of a job as a store keeps it, in bytes. */
+export function sizeOf(job: DeferredJob): number {
+  return Buffer.byteLength(JSON.stringify(job));
+}
+
 const TEXTS = ['id', 'method', 'request'] as const;
-const NUMBERS = ['acceptedAtMs', 'expiresAtMs', 'attempts', 'notBeforeMs'] as const;
+const NUMBERS = ['acceptedAtMs', 'expiresAtMs', 'replays', 'failures', 'excused'] as const;
 
 function isJob(value: unknown): value is DeferredJob {
   if (typeof value !== 'object' || value === null) return false;

@@ -6,53 +6,73 @@ export interface DeferredJob {
   readonly method: string;
   /** The request's protobuf bytes, in base64. */
   readonly request: string;
-  /** What was kept of the caller's metadata; values of `-bin` keys in base64. */
+  /** The metadata that was kept of the caller's; values of `-bin` keys in base64. */
   readonly metadata: readonly (readonly [key: string, value: string])[];
-  /** Milliseconds since the epoch, as the other times. */
+  /** Milliseconds since the epoch. */
   readonly acceptedAtMs: number;
-  /** After which it is not replayed any more. */
+  /** Milliseconds since the epoch. Past this time the job is not replayed any more. */
   readonly expiresAtMs: number;
-  /** Replays that failed. */
-  readonly attempts: number;
-  /** Not to be replayed before. */
-  readonly notBeforeMs: number;
+  /** Replays that have begun. Each is counted, durably, before it begins. */
+  readonly replays: number;
+  /** Replays that ended, and failed through the job itself. */
+  readonly failures: number;
+  /** Replays that ended in an outage, which is not the job's fault. */
+  readonly excused: number;
+}
+
+/** Replays of a waiting job that began and never ended: the process died in the middle of each. */
+export function unfinished(job: DeferredJob): number {
+  return Math.max(0, job.replays - job.failures - job.excused);
 }
 
 /** A job that was given up, and why. */
 export interface DeadJob {
   readonly job: DeferredJob;
   readonly reason: string;
+  /** Milliseconds since the epoch. */
   readonly diedAtMs: number;
 }
 
 /** How many jobs a queue holds. */
 export interface QueueCounts {
-  /** Waiting, also for their time. */
+  /** Jobs that wait, also those that wait for their time. */
   readonly waiting: number;
-  /** Taken and not yet finished. */
+  /** Jobs that were taken and are not finished. */
   readonly active: number;
   readonly dead: number;
+  /** The size of the waiting and active jobs, in bytes of their JSON. */
+  readonly bytes: number;
 }
 
 /**
- * Where accepted requests wait. What `enqueue` has resolved for survives the process; a job that was taken and neither
- * completed, returned nor buried, because the process died, is waiting again.
+ * Where accepted requests wait. What `enqueue` has accepted survives the process; a job that was taken and neither
+ * completed, put back nor buried, because the process died, is waiting again. Every method ends within a bound of the
+ * queue's own, also while its store does not answer.
  */
 export interface DeferredQueue {
-  /** Resolves when the job is as durable as the queue makes it. @throws when it is not: then it is not accepted */
-  enqueue(job: DeferredJob): Promise<void>;
-  /** Takes back a job that was accepted; false when it is too late, because somebody has taken it. */
+  /**
+   * Resolves when the job is as durable as the queue makes it, or with `'full'` when the queue holds `maxJobs` or `maxBytes`:
+   * then it is not accepted.
+   * @throws when the store fails: then the job is not accepted either
+   */
+  enqueue(job: DeferredJob): Promise<'accepted' | 'full'>;
+  /** Takes back a job that was accepted; false when it is too late, because a drainer has taken it. */
   withdraw(job: DeferredJob): Promise<boolean>;
-  /** Takes up to `limit` jobs that are due, the one first that has been due for longest. */
-  take(limit: number, nowMs: number): Promise<DeferredJob[]>;
-  // These three are for jobs that were taken; when one fails, the job waits again (at once, or after a lease).
-  /** It is done: forget it. */
+  /** Takes up to `limit` jobs that are due, the job first that has been due for longest. */
+  take(limit: number): Promise<DeferredJob[]>;
+  // The next four are for jobs that were taken.
+  /** Writes the job as it is now, and keeps it taken. Resolves when that is as durable as an `enqueue`. */
+  save(job: DeferredJob): Promise<void>;
+  /** Forgets the job: it is done. When this fails, the job waits again (at once, or after a lease). */
   complete(job: DeferredJob): Promise<void>;
-  /** Puts it back, with the attempts and the `notBeforeMs` that it now has. */
-  putBack(job: DeferredJob): Promise<void>;
-  /** Gives it up. */
-  bury(job: DeferredJob, reason: string, nowMs: number): Promise<void>;
-  /** The dead, the one first that has been dead for longest. */
+  /**
+   * Puts the job back as it is now, due after `delayMs` milliseconds, however the wall clock is set meanwhile. When this
+   * fails, the job waits again (at once, or after a lease).
+   */
+  putBack(job: DeferredJob, delayMs: number): Promise<void>;
+  /** Gives the job up. When this fails, the job waits again (at once, or after a lease). */
+  bury(job: DeferredJob, reason: string): Promise<void>;
+  /** The dead, the job first that has been dead for longest. */
   dead(limit: number): Promise<DeadJob[]>;
   counts(): Promise<QueueCounts>;
   close(): Promise<void>;

@@ -9,19 +9,21 @@ import { seededRandom } from 'failsoft/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startInferServer } from '../infer-server.js';
 import { response } from '../support.js';
-import { transpileInto } from './sigkill/transpile.js';
+import { transpileInto } from './transpile.js';
 
-const KILLS = 100;
+const KILLS = process.env.FAILSOFT_LONG_TESTS === '1' ? 100 : 8;
 const LANES = 2;
 
 // Beside node_modules, where the child finds its packages.
 const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url));
 let built: string;
 let child: string;
+let poison: string;
 beforeAll(() => {
   mkdirSync(cache, { recursive: true });
   built = mkdtempSync(join(cache, 'failsoft-sigkill-'));
   child = transpileInto(built, fileURLToPath(new URL('./sigkill/child.ts', import.meta.url)));
+  poison = transpileInto(built, fileURLToPath(new URL('./sigkill/poison.ts', import.meta.url)));
 });
 afterAll(() => rmSync(built, { recursive: true, force: true }));
 
@@ -67,5 +69,31 @@ describe('what was acknowledged', () => {
     expect(errors).toEqual([]);
     expect(acknowledged.size).toBeGreaterThanOrEqual(KILLS); // each life had said a word when it was killed
     expect([...acknowledged].filter((id) => !predicted.has(id))).toEqual([]);
+  });
+});
+
+describe('a job that ends its process each time', () => {
+  it('is dead after maxFailures, and no other job with it', { timeout: 600_000 }, async () => {
+    const server = await startInferServer((_call, done) => done(null, response()));
+    const directory = mkdtempSync(join(tmpdir(), 'failsoft-poison-'));
+    const done = new Set<string>();
+    const dead: string[] = [];
+    let lives = 0;
+    for (let code: number | null = 1; code !== 0; lives++) {
+      expect(lives).toBeLessThan(10);
+      const running = spawn(process.execPath, [poison, directory, String(server.port), String(lives)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      createInterface(running.stdout).on('line', (line) => {
+        if (line.startsWith('done ')) done.add(line.slice('done '.length));
+        else if (line.startsWith('dead ')) dead.push(line);
+      });
+      [code] = await once(running, 'close');
+    }
+    server.stop();
+    rmSync(directory, { recursive: true, force: true });
+    expect(dead).toEqual(['dead poison: 3 replays, 3 failed, 3 of them cut short by the end of the process']);
+    expect([...done].toSorted()).toEqual(Array.from({ length: 9 }, (_, n) => `innocent-${n}`));
+    expect(lives).toBe(4);
   });
 });

@@ -1,5 +1,5 @@
-import { openBullQueue } from 'failsoft/queue-bullmq';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type BullQueueOptions, openBullQueue } from 'failsoft/queue-bullmq';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeferredQueue } from '../../../src/fallback/deferred/queue.js';
 import { deferredQueueContract, job } from './deferred-queue.contract.js';
 import { hasRedis, type RedisServer, startRedis } from './redis.js';
@@ -15,26 +15,39 @@ describe.skipIf(!hasRedis)('with a real redis-server', () => {
   afterEach(async () => {
     await Promise.all(queues.map((queue) => queue.close()));
     queues = [];
+    vi.restoreAllMocks();
   });
 
-  /** With a lease that no busy machine outlasts, but for a process that is to die. */
-  function open(name: string, leaseMs = 600_000): DeferredQueue {
+  /** With a lease and a time limit that no busy machine outlasts, but for a process that is to die. */
+  function open(name: string, options: Partial<BullQueueOptions> = {}): DeferredQueue {
     const connection = { host: redis.host, port: redis.port };
-    const queue = openBullQueue(name, { connection, leaseMs });
+    const queue = openBullQueue(name, { connection, leaseMs: 600_000, timeoutMs: 30_000, ...options });
     queues.push(queue);
     return queue;
   }
 
-  deferredQueueContract('BullMQ', async ({ dies }) => {
+  deferredQueueContract('BullMQ', async ({ dies, ...bounds }) => {
     const name = `contract-${++count}`;
-    // The first process dies without a word: it is left as it is, holding its jobs.
-    return { queue: open(name, dies ? 2_000 : undefined), reopen: async () => open(name, 500) };
+    const now = Date.now;
+    let aheadMs = 0;
+    const stepClock = (ms: number) => {
+      aheadMs += ms;
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + aheadMs);
+    };
+    return {
+      // The first process dies without a word: it is left as it is, holding its jobs.
+      queue: open(name, dies ? { leaseMs: 2_000, ...bounds } : bounds),
+      reopen: async () => open(name, { leaseMs: 500 }),
+      epochMs: () => Date.now(),
+      stepClock,
+      pass: async (ms) => stepClock(ms), // the wall clock is all that it reads
+    };
   });
 
   it('shares jobs among processes, each given to one', async () => {
     const [a, b] = [open('shared'), open('shared')];
     for (let n = 0; n < 10; n++) await a.enqueue(job(`job-${n}`));
-    const taken = await Promise.all([a.take(5, 1), b.take(5, 1), a.take(5, 1)]);
+    const taken = await Promise.all([a.take(5), b.take(5), a.take(5)]);
     expect(
       taken
         .flat()

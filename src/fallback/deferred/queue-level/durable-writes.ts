@@ -1,32 +1,45 @@
-import type { ClassicLevel } from 'classic-level';
 import { FailsoftError } from '../../../errors.js';
+import { NOTHING, type Operation, plus, seal, type Totals } from './entries.js';
+import { TOTALS } from './keys.js';
+import type { ReopeningLevel } from './reopening-level.js';
 
-export type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string };
+/** Writes that belong together, and by how much they change the totals. */
+export interface Change extends Totals {
+  readonly operations: readonly Operation[];
+}
 
 interface Writer {
-  readonly operations: readonly Operation[];
+  readonly change: Change;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Writes to a LevelDB that survive the process: one fsync for all that wait; while one batch is written, the next collects. */
 export class DurableWrites {
-  readonly #db: ClassicLevel<string, string>;
+  readonly #level: ReopeningLevel;
   #waiting: Writer[] = [];
+  /** Of the changes that wait or are being written. */
+  #pending: Totals = NOTHING;
   #isWriting = false;
   #written: Promise<void> = Promise.resolve();
   #closed = false;
 
-  constructor(db: ClassicLevel<string, string>) {
-    this.#db = db;
+  constructor(level: ReopeningLevel) {
+    this.#level = level;
+  }
+
+  /** The totals when all that waits is written. */
+  get totals(): Totals {
+    return plus(this.#level.totals, this.#pending);
   }
 
   /** Resolves when the disk has all of it; it has all or nothing. @throws FailsoftError FAILSOFT_CLOSED */
-  write(operations: readonly Operation[]): Promise<void> {
+  write(change: Change): Promise<void> {
     if (this.#closed)
       return Promise.reject(new FailsoftError('FAILSOFT_CLOSED', 'the deferred queue is closed'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ operations, resolve, reject });
+      this.#waiting.push({ change, resolve, reject });
+      this.#pending = plus(this.#pending, change);
       if (!this.#isWriting) this.#written = this.#writeAll();
     });
   }
@@ -42,16 +55,27 @@ export class DurableWrites {
     while (this.#waiting.length > 0) {
       const writers = this.#waiting;
       this.#waiting = [];
-      try {
-        await this.#db.batch(
-          writers.flatMap((writer) => writer.operations),
-          { sync: true },
-        );
-        for (const writer of writers) writer.resolve();
-      } catch (error) {
-        for (const writer of writers) writer.reject(error);
+      const changes = writers.reduce((sum, writer) => plus(sum, writer.change), NOTHING);
+      const outcome = await this.#writeBatch(writers, changes);
+      this.#pending = plus(this.#pending, changes, -1);
+      for (const writer of writers) {
+        if (outcome === 'written') writer.resolve();
+        else writer.reject(outcome.error);
       }
     }
     this.#isWriting = false; // in the very turn of the last look: nobody waits for a writing that has ended
+  }
+
+  async #writeBatch(writers: readonly Writer[], changes: Totals): Promise<'written' | { error: unknown }> {
+    try {
+      const db = await this.#level.ready(); // first: it may read the totals again
+      const totals = plus(this.#level.totals, changes);
+      const operations = writers.flatMap((writer) => writer.change.operations);
+      operations.push({ type: 'put', key: TOTALS, value: seal(TOTALS, totals) });
+      await this.#level.batch(db, operations, totals);
+      return 'written';
+    } catch (error) {
+      return { error };
+    }
   }
 }

@@ -1,8 +1,8 @@
-import type { DeferredJob } from '../queue.js';
-
 // A job's key begins with when it is due, so that a look at the due ones touches no other, however many wait.
 export const JOBS = 'job!';
 export const DEAD = 'dead!';
+/** Holds how many jobs there are, and is written with each change: a damaged database has fewer than it says. */
+export const TOTALS = 'totals';
 const TIME_DIGITS = 16; // of the largest safe integer
 const JOB_KEY = /^job!\d{16}!/;
 
@@ -10,12 +10,16 @@ export function isJobKey(key: string): boolean {
   return JOB_KEY.test(key);
 }
 
-export function keyOf(job: DeferredJob): string {
-  return `${JOBS}${timeOf(job.notBeforeMs)}!${job.id}`;
+export function keyOf(id: string, dueMs: number): string {
+  return `${JOBS}${timeOf(dueMs)}!${id}`;
 }
 
 export function idOf(jobKey: string): string {
   return jobKey.slice(JOBS.length + TIME_DIGITS + 1);
+}
+
+export function dueOf(jobKey: string): number {
+  return Number(jobKey.slice(JOBS.length, JOBS.length + TIME_DIGITS));
 }
 
 /** The first key behind those of all jobs that are due. */
@@ -36,4 +40,8 @@ export function after(prefix: string): string {
 function timeOf(ms: number): string {
   const whole = Math.min(Math.max(0, Math.ceil(ms)), Number.MAX_SAFE_INTEGER);
   return String(whole).padStart(TIME_DIGITS, '0');
+}
+
+export function smaller(a: string, b: string): string {
+  return a < b ? a : b;
 }

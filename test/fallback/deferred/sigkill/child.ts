@@ -23,6 +23,8 @@ new DeferredDrainer({
   methods: [{ method, client }],
   ratePerSecond: Number.POSITIVE_INFINITY,
   maxConcurrent: 8,
+  maxFailures: 1_000, // each kill cuts replays short
+  maxReplays: 1_000,
   pollMs: 5,
   onResult: () => undefined,
   onDead: (_job, reason) => say(`error buried: ${reason}`),
@@ -33,8 +35,9 @@ async function fill(lane: number): Promise<never> {
   for (let n = 0; ; n++) {
     const now = Date.now();
     const id = `${now.toString(36)}-${process.pid}-${lane}-${n}`;
-    const times = { acceptedAtMs: now, expiresAtMs: now + 600_000, notBeforeMs: 0, attempts: 0 };
-    await queue.enqueue({ id, method: method.path, request, metadata: [], ...times });
+    const times = { acceptedAtMs: now, expiresAtMs: now + 600_000 };
+    const counts = { replays: 0, failures: 0, excused: 0 };
+    await queue.enqueue({ id, method: method.path, request, metadata: [], ...times, ...counts });
     say(`ack ${id}`);
     await new Promise((resolve) => setTimeout(resolve, 4));
   }

@@ -1,0 +1,137 @@
+import type { Client } from '@grpc/grpc-js';
+import { checkFunction, checkInteger, checkKeys, checkNumber } from '../../checks.js';
+import { type Clock, systemClock } from '../../clock.js';
+import { invalid } from '../../errors.js';
+import { warn } from '../../telemetry/emitter.js';
+import type { Method } from '../strategy.js';
+import type { DeferredJob, DeferredQueue } from './queue.js';
+import type { DeferredResult } from './replay.js';
+
+/** Where jobs of a method are replayed. */
+export interface DrainedMethod {
+  readonly method: Method<unknown, unknown>;
+  /** The client that the caller used: its guard counts the replays, and holds them back when it must. */
+  readonly client: Client;
+}
+
+/** Options of {@link DeferredDrainer}. */
+export interface DrainerOptions {
+  readonly queue: DeferredQueue;
+  /** A job of another method is put back, and looked at again a minute later: another process may know its method. */
+  readonly methods: readonly DrainedMethod[];
+  /** Whether replaying makes sense now: every circuit concerned is closed, say. @default always */
+  readonly ready?: () => boolean;
+  /**
+   * A guard, whose `transition` events make the drainer look at `ready` again, until it is closed.
+   * @default only `pollMs`
+   */
+  readonly guard?: { on(name: 'transition', listener: () => void): unknown };
+  /** Called with each result. When it throws (or rejects), the replay has failed, and the job is replayed again. */
+  readonly onResult: (result: DeferredResult) => void | PromiseLike<void>;
+  /** Called with each job that is given up: expired, hopeless, failed `maxFailures` times, or replayed `maxReplays` times. */
+  readonly onDead?: (job: DeferredJob, reason: string) => void;
+  /**
+   * Called when the queue fails (the drainer tries again), and with the first job of each method that is not in `methods`.
+   * @default a process warning (`FailsoftWarning`)
+   */
+  readonly onError?: (error: unknown) => void;
+  /** The most replays begun in a second. @default 10 */
+  readonly ratePerSecond?: number;
+  /** The most replays at a time. @default 4 */
+  readonly maxConcurrent?: number;
+  /**
+   * Failed replays after which a job is dead. A replay that never ended, because the process died, is a failed one. Those
+   * that fail during an outage are not: when not `ready`, and when the client (its guard, or because it is closed) did not let
+   * the call out. @default 5
+   */
+  readonly maxFailures?: number;
+  /** Replays after which a job is dead, whatever became of them: a request that takes the model down each time ends here. @default 25 */
+  readonly maxReplays?: number;
+  /** The first pause after a failed replay, in milliseconds; it doubles with each, up to a minute. @default 1000 */
+  readonly retryMs?: number;
+  /** The deadline of one replay, in milliseconds. @default 30000 */
+  readonly callTimeoutMs?: number;
+  /** How long `onResult` may take, in milliseconds; longer is a failed replay. @default 20000 */
+  readonly resultTimeoutMs?: number;
+  /** How long `close()` waits for the replays under way, in milliseconds. @default 30000 */
+  readonly closeTimeoutMs?: number;
+  /** How often it looks by itself, in milliseconds. @default 1000 */
+  readonly pollMs?: number;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** The options, checked, with their defaults. */
+export interface DrainerSettings {
+  readonly queue: DeferredQueue;
+  readonly methods: ReadonlyMap<string, DrainedMethod>;
+  readonly ready: () => boolean;
+  readonly onResult: DrainerOptions['onResult'];
+  readonly onDead: (job: DeferredJob, reason: string) => unknown;
+  readonly onError: (error: unknown) => void;
+  /** Between the beginnings of two replays. */
+  readonly gapMs: number;
+  readonly maxConcurrent: number;
+  readonly maxFailures: number;
+  readonly maxReplays: number;
+  readonly retryMs: number;
+  readonly callTimeoutMs: number;
+  readonly resultTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly pollMs: number;
+  readonly clock: Clock;
+}
+
+const KEYS = [
+  ...[
+    'queue',
+    'methods',
+    'ready',
+    'guard',
+    'onResult',
+    'onDead',
+    'onError',
+    'ratePerSecond',
+    'maxConcurrent',
+  ],
+  ...[
+    'maxFailures',
+    'maxReplays',
+    'retryMs',
+    'callTimeoutMs',
+    'resultTimeoutMs',
+    'closeTimeoutMs',
+    'pollMs',
+    'clock',
+  ],
+];
+
+/** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
+export function drainerSettings(options: DrainerOptions): DrainerSettings {
+  checkKeys('drainer', options, KEYS);
+  if (typeof options.queue?.take !== 'function')
+    throw invalid('drainer.queue', 'a deferred queue', options.queue);
+  if (!Array.isArray(options.methods) || options.methods.length === 0)
+    throw invalid('drainer.methods', 'a list of {method, client}', options.methods);
+  for (const [index, each] of options.methods.entries())
+    if (typeof each?.method?.path !== 'string' || typeof each.client?.makeUnaryRequest !== 'function')
+      throw invalid(`drainer.methods[${index}]`, '{method, client}', each);
+  return {
+    queue: options.queue,
+    methods: new Map(options.methods.map((each) => [each.method.path, each])),
+    onResult: checkFunction('drainer.onResult', options.onResult),
+    ready: checkFunction('drainer.ready', options.ready ?? (() => true)),
+    onDead: checkFunction('drainer.onDead', options.onDead ?? (() => undefined)),
+    onError: checkFunction('drainer.onError', options.onError ?? ((error: unknown) => warn(error))),
+    gapMs: 1_000 / checkNumber('drainer.ratePerSecond', options.ratePerSecond ?? 10, 0.001, Infinity),
+    maxConcurrent: checkInteger('drainer.maxConcurrent', options.maxConcurrent ?? 4, 1),
+    maxFailures: checkInteger('drainer.maxFailures', options.maxFailures ?? 5, 1),
+    maxReplays: checkInteger('drainer.maxReplays', options.maxReplays ?? 25, 1),
+    retryMs: checkNumber('drainer.retryMs', options.retryMs ?? 1_000, 0),
+    callTimeoutMs: checkNumber('drainer.callTimeoutMs', options.callTimeoutMs ?? 30_000, 1),
+    resultTimeoutMs: checkNumber('drainer.resultTimeoutMs', options.resultTimeoutMs ?? 20_000, 1),
+    closeTimeoutMs: checkNumber('drainer.closeTimeoutMs', options.closeTimeoutMs ?? 30_000, 0),
+    pollMs: checkNumber('drainer.pollMs', options.pollMs ?? 1_000, 1),
+    clock: options.clock ?? systemClock,
+  };
+}

@@ -1,0 +1,98 @@
+import { type Cluster, Redis, type RedisOptions } from 'ioredis';
+import { FailsoftError, invalid } from '../../../errors.js';
+
+/** Where Redis is: options of ioredis, with a `url` if you like, or a client of ioredis, which is duplicated. */
+export type BullConnection = (RedisOptions & { readonly url?: string }) | Redis | Cluster;
+
+/**
+ * A connection that never lets work pile up: nothing is queued while Redis is down, each piece of work ends within a time, and a
+ * Redis that has stopped answering counts as down until it answers again.
+ */
+export class RedisLink {
+  readonly client: Redis | Cluster;
+  readonly #timeoutMs: number;
+  /** Settled once the first attempt to connect has ended, well or not. */
+  readonly #firstAttempt: Promise<void>;
+  /** Work ran out of time, and the connection has not come back since. */
+  #isHung = false;
+  #closed = false;
+
+  constructor(connection: BullConnection, timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    this.client = connect(connection);
+    this.client.on('ready', () => {
+      this.#isHung = false;
+    });
+    this.#firstAttempt = new Promise((resolve) => {
+      for (const event of ['ready', 'close', 'end']) this.client.once(event, () => resolve());
+    });
+  }
+
+  /** Does some work with Redis. @throws FailsoftError FAILSOFT_UNAVAILABLE at once while Redis is down, or after `timeoutMs` */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new FailsoftError('FAILSOFT_CLOSED', 'the deferred queue is closed');
+    if (!this.#isUp()) {
+      await this.#inTime(this.#firstAttempt);
+      if (!this.#isUp()) throw unavailable('Redis cannot be reached');
+    }
+    return this.#inTime(work());
+  }
+
+  /** Drops the connection; what is under way fails. */
+  close(): void {
+    this.#closed = true;
+    this.client.disconnect();
+  }
+
+  #isUp(): boolean {
+    return this.client.status === 'ready' && !this.#isHung;
+  }
+
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#hangs();
+        reject(unavailable(`Redis has not answered within ${this.#timeoutMs} ms`));
+      }, this.#timeoutMs);
+      work.finally(() => clearTimeout(timer)).then(resolve, reject);
+    });
+  }
+
+  /** What waits for an answer fails with the connection, and is not sent again. */
+  #hangs(): void {
+    if (this.#isHung || this.#closed) return;
+    if (this.client.status !== 'ready') return; // it is connecting again already
+    this.#isHung = true;
+    this.client.disconnect(true);
+  }
+}
+
+function connect(connection: BullConnection): Redis | Cluster {
+  const options = {
+    enableOfflineQueue: false, // 110 KiB for each call of 20 kB while Redis was down, and all of it sent in the end
+    autoResendUnfulfilledCommands: false, // the caller has long been told that it failed
+    maxRetriesPerRequest: 0,
+    disconnectTimeout: 200, // a Redis that is stopped does not say goodbye
+  };
+  if (typeof connection !== 'object' || connection === null || Array.isArray(connection))
+    throw invalid('openBullQueue.connection', 'options or a client of ioredis', connection);
+  if (isCluster(connection))
+    return connection.duplicate([], { enableOfflineQueue: false, redisOptions: options, lazyConnect: false });
+  if (isRedis(connection)) return connection.duplicate({ ...options, lazyConnect: false });
+  const { url, replyMapping: _, ...own } = connection; // BullMQ reads replies as Redis gives them
+  const all = { ...own, ...options, lazyConnect: false };
+  return url === undefined ? new Redis(all) : new Redis(url, all);
+}
+
+// By shape: the client may come from another copy of ioredis.
+function isCluster(connection: BullConnection): connection is Cluster {
+  return isRedis(connection) && connection.isCluster;
+}
+
+function isRedis(connection: BullConnection): connection is Redis {
+  return 'duplicate' in connection && typeof connection.duplicate === 'function';
+}
+
+function unavailable(why: string): FailsoftError {
+  return new FailsoftError('FAILSOFT_UNAVAILABLE', `the deferred queue is not available: ${why}`);
+}
