@@ -13,9 +13,9 @@ import { ReplaceablePrimary } from './replaceable-primary.js';
 import { SentMessages } from './sent-messages.js';
 
 /**
- * Decides whether a call goes out: deadline, key, permit. The permit comes last: between it and the `try` of
- * {@link callPrimary} nothing throws.
- * @throws what the next interceptor throws, as without a guard
+ * Admits or rejects a call: deadline, key, permit. The permit comes last: between it and the `try` of {@link callPrimary}
+ * nothing throws.
+ * @throws the next interceptor's error, as without a guard
  */
 export function admit(call: Call): void {
   const budgetMs = setDeadline(call);
@@ -33,7 +33,7 @@ function keyPartOf(call: Call): string {
   try {
     return call.method.settings.keyPart.of(call.request, call.metadata);
   } catch (error) {
-    // A bug in a key function costs the caller the finer circuit, not the call.
+    // A key function that throws costs the call its own circuit, not its admission.
     call.method.events.warnings.report(error, `keyBy of ${call.method.path}`);
     return '';
   }
@@ -45,12 +45,12 @@ function sentMessagesOf({ options, method }: Call): SentMessages {
   return new SentMessages(requestSerialize, limitBytes);
 }
 
-/** Makes and starts the real call. Whatever throws on the way ends the call and gives the permit back. */
+/** Makes and starts the real call. An error on the way ends the call and gives the permit back. */
 function callPrimary(call: Call, entry: Entry, permits: Permits, budgetMs: number): void {
   const reserveMs = reserveOf(call, budgetMs);
   try {
     const { responseStream } = call.options.method_definition;
-    // A stream that runs has no fallback any more: it keeps the whole of its deadline.
+    // A running stream has no fallback any more, so it keeps its whole deadline.
     const real = call.makeReal(optionsBelow(call, call.deadlineMs - (responseStream ? 0 : reserveMs)));
     call.real = real;
     const primary = new Primary(call, real, entry, permits, budgetMs, reserveMs);
@@ -64,11 +64,11 @@ function callPrimary(call: Call, entry: Entry, permits: Permits, budgetMs: numbe
   }
 }
 
-/** A copy: an interceptor before the guard may make the call again with the options that it has. */
+/** A copy: an interceptor before the guard may make the call again with its own options object. */
 function optionsBelow(call: Call, deadlineMs: number): InterceptorOptions {
   const { options } = call;
   const below = markGuarded(options, call.method.mark);
-  // the common case first: with no reserve and no default of ours, the deadline is the caller's own
+  // the common case first: without a reserve and a default, the deadline is the caller's own
   if (options.deadline !== deadlineMs && deadlineMs !== deadlineOf(options))
     below.deadline = likeDeadline(options.deadline, deadlineMs);
   return below;

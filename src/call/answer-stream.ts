@@ -1,16 +1,16 @@
-/** Where the messages of a streamed answer go. */
+/** Receives the messages of a streamed answer. */
 export interface AnswerSink {
   onMessage(message: unknown): void;
   onEnd(): void;
   onError(error: unknown): void;
 }
 
-/** After so many messages the event loop has its turn: an endless source must not keep a deadline or a cancel from its own. */
+/** After so many messages the event loop gets a turn, so that an endless source cannot delay a deadline or a cancellation. */
 const MOST_PER_TURN = 32;
 
 /**
- * Delivers a fallback's messages one per `startRead`, as a server's would come: a slow reader slows the source, and the
- * status never overtakes a message.
+ * Delivers one message of a fallback per `startRead`, as grpc-js does for a server's: a slow reader slows the source, and
+ * the status never overtakes a message.
  */
 export class AnswerStream {
   readonly #iterator: Iterator<unknown> | AsyncIterator<unknown>;
@@ -27,7 +27,7 @@ export class AnswerStream {
     this.#reads = reads;
   }
 
-  /** Whether nobody has asked for a message. */
+  /** Whether the caller has read every message that it asked for. */
   get idle(): boolean {
     return this.#reads === 0;
   }
@@ -37,7 +37,7 @@ export class AnswerStream {
     this.pump();
   }
 
-  /** Delivers what is asked for, one message at a time. */
+  /** Delivers messages, one at a time, until each requested message was delivered. */
   pump(): void {
     if (this.#pulling || this.#over || this.#reads === 0) return;
     this.#pulling = true;
@@ -63,7 +63,7 @@ export class AnswerStream {
     );
   }
 
-  /** Goes on where a turn was full. */
+  /** Continues in a new turn of the event loop. */
   goOn(): void {
     this.#inTurn = 0;
     this.#pulling = false;
@@ -74,11 +74,11 @@ export class AnswerStream {
     return this.#iterator.next();
   }
 
-  /** The caller is gone: gives the source the chance to clean up. */
+  /** Stops the source, which can clean up in `return()`. */
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#stop().catch(() => undefined); // a source's failure to stop has no one left to hear it
+    this.#stop().catch(() => undefined); // the call is over: there is no caller left for this error
   }
 
   async #stop(): Promise<void> {
@@ -90,7 +90,7 @@ function nextTurn(stream: AnswerStream): void {
   stream.goOn();
 }
 
-/** A source that cannot even be begun fails as one that fails at its first message. */
+/** A source whose iterator cannot be made fails like a source whose first message fails. */
 function iteratorOf(
   messages: Iterable<unknown> | AsyncIterable<unknown>,
 ): Iterator<unknown> | AsyncIterator<unknown> {

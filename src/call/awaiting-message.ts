@@ -5,14 +5,14 @@ import type { Call, MessageContext, Stage } from './call.js';
 import { endLater } from './over.js';
 
 /**
- * Has a call wait for its first message, which says which circuit is asked. At most one tick: a server that speaks first
- * would wait for ever. Each call has a tick of its own: in another call's, the interceptors behind the guard would run in
- * that call's async context, and read its tenant or trace.
+ * Waits for a call's first message, from which the circuit's key is read. At most one tick: a call whose server sends first
+ * would otherwise wait for ever. Each call has a tick of its own: in another call's tick, the interceptors behind the guard
+ * would run in that call's async context, and read its tenant or trace.
  */
 export function awaitMessage(call: Call): void {
   const stage = new AwaitingMessage();
   call.stage = stage;
-  // a unary message comes in this very turn; a piped one needs a turn of the event loop
+  // a unary message comes in this turn; a piped message needs a turn of the event loop
   if (call.options.method_definition.requestStream) setImmediate(decide, call, stage);
   else process.nextTick(decide, call, stage);
 }
@@ -49,12 +49,12 @@ class AwaitingMessage implements Stage {
 }
 
 /**
- * Admits a call where the client's method may have returned already: what it would have thrown is a status then, for nobody
- * could catch it.
+ * Admits a call after the client's method may have returned. An error becomes a status then, because no caller could catch
+ * it.
  */
 function admitLate(call: Call): void {
   try {
-    // a parent that was cancelled meanwhile has sent its event already
+    // the parent emits its event only once, and may have done so already
     if (cancellingParent(call.options)?.cancelled === true)
       return endLater(call, status.CANCELLED, 'Cancelled by parent call');
     admit(call);

@@ -6,9 +6,9 @@ import { endLater } from './over.js';
 import type { Unanswered } from './unanswered.js';
 
 /**
- * A fallback is to be asked, and the caller has not sent everything yet: a part of a request is none. The wait is bounded by
- * the deadline, at which the chain is asked with what there is, and by `abandonedAfterMs`: a caller that does not end its
- * stream must still learn what happened.
+ * A fallback is needed, and the caller has not sent the whole request yet. A part of a request is not a request, so the chain
+ * is not asked before the end of it. The wait is bounded: at the deadline the chain is asked with the messages so far, and
+ * after `abandonedAfterMs` a caller that does not end its stream gets the error.
  */
 export class AwaitingRequest implements Stage {
   readonly unanswered: Unanswered;
@@ -22,7 +22,7 @@ export class AwaitingRequest implements Stage {
     this.askChain = askChain;
   }
 
-  /** Watches the time and the parent, which no real call does now. */
+  /** Watches the time and the parent, because there is no real call that does. */
   watch(call: Call): void {
     const { clock, settings } = call.method;
     const leftMs = Math.max(0, call.deadlineMs - Date.now());
@@ -47,7 +47,7 @@ export class AwaitingRequest implements Stage {
   halfClose(call: Call): void {
     if (call.halfClosed) return;
     call.halfClosed = true;
-    if (this.watching === undefined) return; // it is looked at in the next turn
+    if (this.watching === undefined) return; // the next turn checks it
     this.leave();
     setImmediate(() => this.proceed(call));
   }
@@ -57,7 +57,7 @@ export class AwaitingRequest implements Stage {
     endLater(call, code, details);
   }
 
-  /** Asks the chain, unless the call was ended meanwhile. */
+  /** Asks the chain, unless the call has ended. */
   proceed(call: Call): void {
     if (call.stage !== this) return;
     this.leave();

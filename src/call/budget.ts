@@ -3,14 +3,14 @@ import type { ParentCall } from '../fallback/strategy.js';
 import type { MethodSettings } from '../guard/method-settings.js';
 import type { Call } from './call.js';
 
-/** grpc-js's default when a call does not say. */
+/** grpc-js's default. */
 const DEFAULT_FLAGS = propagate.DEFAULTS;
 
 function flagsOf(options: InterceptorOptions): number {
   return options.propagate_flags ?? DEFAULT_FLAGS;
 }
 
-/** The caller's deadline in milliseconds since the epoch, its parent's counted in; Infinity without one. */
+/** The earlier of the deadlines of the call and its parent, in milliseconds since the epoch; Infinity without a deadline. */
 export function deadlineOf(options: InterceptorOptions): number {
   const own = milliseconds(options.deadline);
   const { parent } = options;
@@ -18,12 +18,12 @@ export function deadlineOf(options: InterceptorOptions): number {
   return Math.min(own, milliseconds(parent.getDeadline()));
 }
 
-/** The parent whose cancellation cancels this call. */
+/** The parent, where its cancellation cancels this call. */
 export function cancellingParent(options: InterceptorOptions): ParentCall | undefined {
   return options.parent && flagsOf(options) & propagate.CANCELLATION ? options.parent : undefined;
 }
 
-/** `null` is none, as it is to grpc-js. */
+/** `null` means no deadline, as in grpc-js. */
 function milliseconds(deadline: Date | number | null | undefined): number {
   if (deadline === undefined || deadline === null) return Number.POSITIVE_INFINITY;
   return deadline instanceof Date ? deadline.getTime() : deadline;
@@ -31,8 +31,8 @@ function milliseconds(deadline: Date | number | null | undefined): number {
 
 /**
  * Sets the call's deadline: the caller's, or the method's default.
- * @returns how much of it there is, in milliseconds; Infinity without a deadline
- * @throws what a `parent` that is no server call throws, as grpc-js would
+ * @returns the time left until the deadline, in milliseconds; Infinity without a deadline
+ * @throws the error of a `parent` that is no server call, as grpc-js does
  */
 export function setDeadline(call: Call): number {
   const { options } = call;
@@ -53,14 +53,14 @@ function defaultBudgetMs(
   return requestStream || responseStream ? streamDeadlineMs : defaultDeadlineMs;
 }
 
-/** What is kept of a budget for the fallbacks, in milliseconds: as the settings say, and never more than half. */
+/** The part of a budget that is reserved for fallbacks, in milliseconds: `fallbackReserveMs`, but at most half. */
 export function reserveOf(call: Call, budgetMs: number): number {
   const { fallbackReserveMs } = call.method.settings;
   if (fallbackReserveMs === 0 || call.chain?.serves('failed') !== true) return 0;
   return Math.min(fallbackReserveMs, Math.max(0, budgetMs / 2));
 }
 
-/** A deadline in the form in which the caller gave theirs: interceptors behind the guard may rely on it. */
+/** A deadline in the caller's form (a Date or a number), which interceptors behind the guard may rely on. */
 export function likeDeadline(given: InterceptorOptions['deadline'], deadlineMs: number): Date | number {
   return given instanceof Date ? new Date(deadlineMs) : deadlineMs;
 }

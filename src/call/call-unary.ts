@@ -16,7 +16,7 @@ export interface UnaryCallOptions extends CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An answer with where it came from. */
+/** A response and its source. */
 export interface UnaryAnswer<Res> extends Provenance {
   readonly response: Res;
 }
@@ -31,10 +31,11 @@ export type UnaryMethodName<C> = {
 }[MethodName<C>];
 
 /**
- * Makes a unary call, and gives its response together with where it came from.
- * @param method the name of the client's method, as it is called: `client.modelInfer` is `'modelInfer'`
- * @returns rejects with grpc-js's ServiceError; {@link circuitRejectionOf} tells a circuit's rejection from other errors
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, as a rejection, when the client has no such unary method
+ * Makes a unary call and returns a promise of its response and its source. The client need not be guarded.
+ * @param method the name of the client's method: `'modelInfer'` for `client.modelInfer`
+ * @returns a promise. It rejects with grpc-js's ServiceError; `circuitRejectionOf(error)` recognises the rejection of a
+ * circuit
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, as a rejection of the promise, when the client has no such unary method
  * @example const { response, source, ageMs } = await callUnary(client, 'modelInfer', request, { deadline: Date.now() + 500 });
  */
 export async function callUnary<C extends Client, M extends UnaryMethodName<C> & string>(

@@ -17,35 +17,35 @@ export type RealCall = ReturnType<NextCall>;
 
 export type MessageContext = Parameters<InterceptingCall['sendMessageWithContext']>[0];
 
-/** The caller's facts: what a call was made with, and what its caller has done with it so far. */
+/** The caller's side of a call: its options, and everything that the caller has done so far. */
 export interface Call extends InterceptingListener {
   readonly method: MethodGuard;
   readonly options: InterceptorOptions;
   readonly callOptions: FailsoftCallOptions;
   readonly makeReal: NextCall;
-  /** Undefined when this call has no fallbacks. */
+  /** Undefined for a call without fallbacks. */
   readonly chain: FallbackChain | undefined;
   listener: Partial<InterceptingListener>;
-  /** As the caller sent it; a copy where it is used after the turn in which the call was made. */
+  /** As the caller sent it; a copy where it is used after this turn. */
   metadata: Metadata;
   /** The first message. */
   request: unknown;
-  /** Copies of all messages; undefined where no fallback may look at them (any more). */
+  /** Copies of all messages; undefined where no fallback needs them (any more). */
   sent: SentMessages | undefined;
   halfClosed: boolean;
-  /** Messages of a response stream that the caller has asked for, while no real call counts them. */
+  /** Number of reads by the caller, while no real call counts them. */
   reads: number;
-  /** Milliseconds since the epoch; Infinity without one. */
+  /** Milliseconds since the epoch; Infinity without a deadline. */
   deadlineMs: number;
-  /** The real call, once there is one; also when it is over, as callers ask for its peer then. */
+  /** The real call, from its start on. It stays when it is over, because callers then read its peer. */
   real: RealCall | undefined;
-  /** What the call is doing now. */
+  /** The present part of the call's life. */
   stage: Stage;
 }
 
 /**
- * What a call is doing: it gets everything that the caller and the real call do, and owns what belongs to its part of the
- * call's life. It hands over to the next stage by setting `call.stage`.
+ * A part of a call's life. It handles everything that the caller and the real call do, and owns the data of its part. It sets
+ * `call.stage` to hand over to the next stage.
  */
 export interface Stage {
   // ---- by the caller
@@ -55,20 +55,20 @@ export interface Stage {
   halfClose(call: Call): void;
   cancel(call: Call, code: status, details: string): void;
 
-  // ---- by the real call; a stage without these takes no notice of it
+  // ---- by the real call; a stage without these ignores it
   onReceiveMetadata?(call: Call, metadata: Metadata): void;
   onReceiveMessage?(call: Call, message: unknown): void;
   onReceiveStatus?(call: Call, status: StatusObject): void;
 }
 
-/** Remembers a message that no real call takes now, and lets its writer go on: a writer that is not called back hangs. */
+/** Remembers a message while there is no real call, and calls its writer back, which would hang otherwise. */
 export function remember(call: Call, context: MessageContext, message: unknown): void {
   call.request ??= message;
   call.sent?.add(message);
   if (context.callback !== undefined) process.nextTick(context.callback);
 }
 
-/** Gives the caller a status other than OK. grpc-js itself delivers a null message before that of a unary response. */
+/** Gives the caller a status other than OK. Like grpc-js, it delivers a null message first where the response is unary. */
 export function giveError(call: Call, received: StatusObject): void {
   if (!call.options.method_definition.responseStream) call.listener.onReceiveMessage?.(null);
   call.listener.onReceiveStatus?.(received);

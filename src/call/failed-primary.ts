@@ -5,11 +5,11 @@ import type { Call } from './call.js';
 import type { HeldAnswer } from './held-answer.js';
 import type { Unanswered } from './unanswered.js';
 
-/** A real call that ended badly. */
+/** A real call that failed. */
 export class FailedPrimary implements Unanswered {
   readonly entry: Entry;
   private readonly held: HeldAnswer;
-  /** As it came: its code and details are passed on unchanged. */
+  /** The status as it came: its code and details are passed on unchanged. */
   private readonly received: StatusObject;
   private readonly normal: StatusObject;
 

@@ -9,8 +9,8 @@ import { warn } from '../telemetry/emitter.js';
 import type { Call } from './call.js';
 
 /**
- * One run of a chain for one call: what the chain sees of the call, and the caller's deadline, which nobody else enforces
- * while no real call runs. A chain that answers synchronously costs no timer and no promise.
+ * A run of a chain for a call: the chain's view of the call, and the caller's deadline, which grpc-js enforces only for real
+ * calls. A chain that answers synchronously costs no timer and no promise.
  */
 export class FallbackRun implements ChainCall {
   readonly cause: Cause;
@@ -25,7 +25,7 @@ export class FallbackRun implements ChainCall {
   constructor(call: Call, entry: Entry, cause: Cause) {
     this.cause = cause;
     this.#call = call;
-    // A stream may send on; the only message of another call is decoded when a strategy looks at it.
+    // A stream can send more later. The only message of other calls is decoded when a strategy reads it.
     if (call.options.method_definition.requestStream) this.#keepRequests();
     this.#entry = entry;
   }
@@ -34,7 +34,7 @@ export class FallbackRun implements ChainCall {
     try {
       this.#requests = requestsOf(this.#call);
     } catch {
-      // What cannot be decoded throws again, into the strategy that asks for it; another may do without.
+      // It throws again for a strategy that reads it. Other strategies may not need it.
     }
   }
 
@@ -74,7 +74,7 @@ export class FallbackRun implements ChainCall {
       ? Number.POSITIVE_INFINITY
       : Math.max(0, this.#call.deadlineMs - Date.now());
   }
-  /** Whether the caller's time is over. Node's timers may run within the last millisecond of it: the end all the same. */
+  /** Whether the deadline has passed. Node's timers may fire up to a millisecond early, which counts as passed. */
   get hasExpired(): boolean {
     return this.#aborted === 'deadline' || this.remainingMs === 0;
   }
@@ -104,7 +104,7 @@ export class FallbackRun implements ChainCall {
     }
   }
 
-  /** Waits for a chain that could not answer at once; `conclude` is called once, unless `cancel` comes first. */
+  /** Waits for a chain that did not answer at once. `conclude` is called once, unless `cancel` comes first. */
   wait(outcome: Promise<ChainResult>, conclude: (outcome: ChainResult) => void): void {
     this.#conclude = conclude;
     this.#enforceDeadline();
@@ -114,7 +114,7 @@ export class FallbackRun implements ChainCall {
     );
   }
 
-  /** The caller is gone, or its time is over: whatever the chain still says is not wanted. */
+  /** Ends the run: the caller has gone, or its deadline has passed. A later answer of the chain is dropped. */
   cancel(cause: AbortCause): void {
     this.#conclude = undefined;
     this.#cancelTimer?.();
@@ -125,7 +125,7 @@ export class FallbackRun implements ChainCall {
     if (this.#call.deadlineMs === Number.POSITIVE_INFINITY) return;
     this.#cancelTimer = this.clock.setTimer(() => {
       this.#abort('deadline');
-      // A chain settles within the microtasks of this turn; one that does not has no more time.
+      // The chain can still settle within the microtasks of this turn, but not later.
       setImmediate(() => this.#end({ answer: undefined, attempts: [] }));
     }, this.remainingMs);
   }
@@ -144,13 +144,13 @@ export class FallbackRun implements ChainCall {
   }
 }
 
-/** A chain does not throw; if it does all the same, the caller gets what they would get without one. */
+/** Chains do not throw. If a bug makes a chain throw, the caller gets the result without fallbacks. */
 function failed(error: unknown): ChainResult {
   warn(error, 'a fallback chain');
   return { answer: undefined, attempts: [] };
 }
 
-/** Copies of what the caller has sent; the messages themselves where no strategy of the chain looks at them. */
+/** Copies of the caller's messages; the messages themselves where no strategy of the chain reads them. */
 function requestsOf({ sent, chain, request }: Call): readonly unknown[] {
   if (sent === undefined || chain === undefined) return request === undefined ? [] : [request];
   return sent.read((bytes) => chain.decodeRequest(bytes));

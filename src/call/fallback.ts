@@ -14,7 +14,7 @@ import { RejectedCall } from './rejected-call.js';
 import { StreamedAnswer, type StreamedAnswerListener } from './streamed-answer.js';
 import type { PausedCall, Unanswered } from './unanswered.js';
 
-/** Has the chain answer a call that failed; at once where the caller has sent everything. */
+/** Asks the chain to answer a failed call; at once, if the caller has sent the whole request. */
 export function fallBack(call: Call, unanswered: Unanswered, cause: Cause): void {
   if (!isHalfSent(call)) return ask(call, unanswered, cause);
   const waiting = new AwaitingRequest(unanswered, cause, askWaited);
@@ -22,7 +22,7 @@ export function fallBack(call: Call, unanswered: Unanswered, cause: Cause): void
   waiting.watch(call);
 }
 
-/** Has the chain answer a call that was not admitted; never in this turn, in which a caller may not be listening yet. */
+/** Asks the chain to answer a rejected call; not in this turn, in which the caller may have no listener yet. */
 export function fallBackRejected(call: Call, entry: Entry, by: RejectedBy): void {
   const { reason, retryAfterMs } = by.rejection;
   const cause: Cause = { kind: 'rejected', reason, retryAfterMs };
@@ -37,7 +37,7 @@ function lookAgain(call: Call, waiting: AwaitingRequest): void {
   else waiting.proceed(call);
 }
 
-/** A stream in both directions may answer before its caller is done; for all others a part of the request is none. */
+/** A bidirectional stream can be answered before its caller is done. Any other call needs the whole request first. */
 function isHalfSent({ options, halfClosed }: Call): boolean {
   const { requestStream, responseStream } = options.method_definition;
   return !halfClosed && !(requestStream && responseStream);
@@ -56,15 +56,15 @@ function ask(call: Call, unanswered: Unanswered, cause: Cause): void {
 }
 
 /**
- * A fallback is asked, and answers. While it lasts, it owes the caller all that grpc-js does for a real call: the deadline,
- * the cancellation, flow control, and never an answer in the turn in which the call was made.
+ * A chain is asked, and answers. Meanwhile this stage does everything that grpc-js does for a real call: it enforces the
+ * deadline, the cancellation and flow control, and never answers in the turn in which the call was made.
  */
 class Fallback implements Stage, StreamedAnswerListener {
   private readonly call: Call;
   private readonly unanswered: Unanswered;
   private readonly cause: Cause;
   private readonly run: FallbackRun;
-  /** A real call that goes on if no fallback answers. */
+  /** A real call that continues if no fallback answers. */
   private paused: PausedCall | undefined;
   private stream: StreamedAnswer | undefined;
   private leaveParent: (() => void) | undefined;
@@ -108,7 +108,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     endLater(call, code, details);
   }
 
-  // ---------------------------------------------------------------- by a real call that is paused
+  // ---------------------------------------------------------------- by a paused real call
 
   onReceiveMessage(_call: Call, message: unknown): void {
     this.paused?.onReceiveMessage(message);
@@ -118,7 +118,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     this.paused?.onReceiveStatus(received);
   }
 
-  // ---------------------------------------------------------------- what the chain came to
+  // ---------------------------------------------------------------- the result of the chain
 
   private get isOver(): boolean {
     return this.call.stage !== this;
@@ -140,7 +140,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     try {
       call.listener.onReceiveMetadata?.(label(answer, cause));
     } finally {
-      if (!this.isOver) this.giveMessage(answer); // or the caller has cancelled on reading the label
+      if (!this.isOver) this.giveMessage(answer); // unless the caller has cancelled in its listener
     }
   }
 
@@ -175,7 +175,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     if (!this.isOver) this.stream.start();
   }
 
-  // ---------------------------------------------------------------- how a streamed answer goes on
+  // ---------------------------------------------------------------- by a streamed answer
 
   onStreamMessage(message: unknown): void {
     this.call.listener.onReceiveMessage?.(message);

@@ -3,7 +3,7 @@ import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
 import type { Call } from './call.js';
 
-/** What a chain may keep of a call that goes well. The request is decoded only for a strategy that looks into it. */
+/** A successful call as strategies that keep answers see it. The request is decoded when a strategy first reads it. */
 export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   readonly method: string;
   readonly circuitKey: string;
@@ -38,7 +38,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return requestBytes === undefined ? undefined : this.#chain.decodeRequest(requestBytes);
   }
 
-  /** The metadata that the real call is started with; interceptors behind the guard may still change it. */
+  /** Takes the metadata of the real call. Interceptors behind the guard may still change it. */
   sends(metadata: Metadata): void {
     this.sentMetadata = metadata;
   }
@@ -52,7 +52,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     this.#responses++;
   }
 
-  /** Shows it to the strategies that keep answers. Two messages where a method has one are no answer. */
+  /** Offers the answer to the chain. A unary call with two response messages has no answer to keep. */
   keep(): void {
     if (this.#responses === 1 && this.#chain.keeps) this.#chain.keep(this);
   }

@@ -14,14 +14,14 @@ import type { MethodGuard } from './method-guard.js';
 import { NOT_STARTED } from './not-started.js';
 import type { SentMessages } from './sent-messages.js';
 
-/** The base class forwards to a call; all that would is overridden, so there is none. */
+/** The base class forwards to this object, but every method that would is overridden. */
 const NO_CALL: RealCall = Object.create(null);
 const NO_LISTENER: Partial<InterceptingListener> = Object.freeze({});
 const NO_METADATA = new Metadata();
 
 /**
- * One guarded call of any of the four kinds: towards the caller it is the call, towards the real call its listener. It holds
- * the caller's facts; what it does with them is the stage's affair:
+ * A guarded call of any of the four kinds. For the caller it is the call; for the real call it is the listener. It holds the
+ * caller's side of the call, and the stage does all the work:
  *
  *     NotStarted ─► AwaitingMessage ─► (admission) ─┬─► Primary | ReplaceablePrimary ─┬─► Over
  *                                                   ├─► Rejecting                     │
@@ -90,7 +90,7 @@ export class GuardedCall extends InterceptingCall implements Call {
   }
 
   override getAuthContext(): ReturnType<InterceptingCall['getAuthContext']> {
-    return this.real?.getAuthContext?.() ?? null; // not there before grpc-js 1.14
+    return this.real?.getAuthContext?.() ?? null; // exists from grpc-js 1.14 on
   }
 
   // ---------------------------------------------------------------- by the real call
@@ -110,7 +110,7 @@ export class GuardedCall extends InterceptingCall implements Call {
 
 forwardUnknownMethods();
 
-/** What a later grpc-js adds to a call goes to the real call, while there is one. */
+/** Methods that a later grpc-js adds to its calls are forwarded to the real call, where there is one. */
 function forwardUnknownMethods(): void {
   for (const name of Object.getOwnPropertyNames(InterceptingCall.prototype)) {
     if (Object.hasOwn(GuardedCall.prototype, name)) continue;

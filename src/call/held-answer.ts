@@ -2,7 +2,7 @@ import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Call } from './call.js';
 import { OVER } from './over.js';
 
-/** What came of a real call and is kept from the caller until no fallback can replace it any more. */
+/** The parts of a real call's answer that are held back until no fallback can replace them any more. */
 export class HeldAnswer {
   private metadata: Metadata | undefined;
   private message: unknown;
@@ -26,7 +26,7 @@ export class HeldAnswer {
     call.listener.onReceiveMetadata?.(metadata);
   }
 
-  /** A caller's listener that throws at the metadata still gets the message, as it would without a guard. */
+  /** A listener that throws for the metadata still gets the message, as without a guard. */
   release(call: Call): void {
     try {
       this.releaseMetadata(call);
@@ -37,7 +37,7 @@ export class HeldAnswer {
     }
   }
 
-  /** The end of the call as the server gave it. */
+  /** Ends the call with the server's own status. */
   releaseWith(call: Call, received: StatusObject): void {
     try {
       if (!this.hasMessage && !call.options.method_definition.responseStream) this.message = null;

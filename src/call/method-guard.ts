@@ -7,18 +7,18 @@ import type { Emitter } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import type { GuardedBy } from './guarded-mark.js';
 
-/** What all calls of one method (on one target) share. */
+/** The part of a guard that all calls of a method (on a target) share. */
 export interface MethodGuard {
   /** `/package.Service/Method` */
   readonly path: string;
   readonly settings: MethodSettings;
   readonly line: CircuitLine;
-  /** Read for each call: fallbacks may be registered after the first one. */
+  /** Read for each call: fallbacks may be registered after the first call. */
   chain(): FallbackChain | undefined;
   readonly clock: Clock;
   readonly events: Emitter<GuardEvents>;
-  /** The mark of the guard: each counts a call once, however often it stands in the list of interceptors. */
+  /** The guard's mark: a guard counts a call once, however often it stands in the list of interceptors. */
   readonly mark: GuardedBy;
-  /** Where fallbacks' answers are remembered with where they came from; undefined where they are not. */
+  /** Remembers the sources of fallbacks' answers; undefined unless `rememberProvenance` is set. */
   readonly provenance: ProvenanceMemory | undefined;
 }

@@ -4,11 +4,11 @@ import { awaitMessage } from './awaiting-message.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
 import { endLater } from './over.js';
 
-/** The call exists, and its caller has not started it. */
+/** The call was made, and not started yet. */
 class NotStarted implements Stage {
   start(call: Call): void {
     const waits = call.callOptions.key === undefined && call.method.settings.keyPart.needsRequest;
-    // The caller may use the metadata for the next call as soon as this one is made.
+    // The caller may reuse the metadata for its next call at once.
     if (waits || call.chain?.readsCall === true) call.metadata = call.metadata.clone();
     if (waits) awaitMessage(call);
     else admit(call);
@@ -30,7 +30,7 @@ class NotStarted implements Stage {
 
 export const NOT_STARTED: Stage = new NotStarted();
 
-/** Cancelled before its start: the status waits for a listener to go to. */
+/** Cancelled before its start: the status waits for the listener, which comes with the start. */
 class CancelledEarly implements Stage {
   private readonly code: status;
   private readonly details: string;

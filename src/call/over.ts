@@ -1,7 +1,7 @@
 import { Metadata, type status } from '@grpc/grpc-js';
 import { type Call, giveError, type MessageContext, type Stage } from './call.js';
 
-/** The caller has the status, or it is on the way. */
+/** The caller has got the status, or gets it in the next turn. */
 class Over implements Stage {
   sendMessage(_call: Call, context: MessageContext): void {
     if (context.callback !== undefined) process.nextTick(context.callback);
@@ -13,7 +13,7 @@ class Over implements Stage {
 
 export const OVER: Stage = new Over();
 
-/** Ends a call that has no real call with a status. Not in this turn: the caller may still be within the client's method. */
+/** Ends a call that has no real call. Not in this turn: the caller may still be inside the client's method. */
 export function endLater(call: Call, code: status, details: string): void {
   call.stage = OVER;
   setImmediate(giveError, call, { code, details, metadata: new Metadata() });

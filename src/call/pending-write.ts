@@ -1,6 +1,6 @@
 import type { MessageContext } from './call.js';
 
-/** A write that the real call may never take: its writer is called back once, by the real call or when a fallback takes over. */
+/** A write that the real call may never take. Its writer is called back once: by the real call, or when a fallback answers. */
 export class PendingWrite {
   readonly context: MessageContext;
   private callback: (() => void) | undefined;
@@ -10,7 +10,7 @@ export class PendingWrite {
     this.context = { ...context, callback: () => this.call() };
   }
 
-  /** Lets the writer go on, in the next tick, unless the real call has. */
+  /** Calls the writer back in the next tick, unless the real call has done so. */
   release(): void {
     if (this.callback !== undefined) process.nextTick(() => this.call());
   }

@@ -3,13 +3,13 @@ import type { CircuitMode, Permit, Rejection } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 
-/** A rejection and the circuit that it comes from. */
+/** A rejection and its circuit. */
 export interface RejectedBy {
   readonly entry: Entry;
   readonly rejection: Rejection;
 }
 
-/** What one call holds: a permit of its circuit, and of the method's circuit above it. Settled together, once. */
+/** A call's permits: of its circuit, and of the parent circuit above it. Settled together, once. */
 export class Permits {
   readonly #own: Permit | undefined;
   readonly #parent: Permit | undefined;
@@ -21,8 +21,8 @@ export class Permits {
   }
 
   /**
-   * Asks the circuits whether a call may go out.
-   * @param mode weakens them for this call
+   * Acquires the permits of a call.
+   * @param mode weakens the circuits for this call
    */
   static acquire(entry: Entry, mode: CircuitMode): Permits | RejectedBy {
     if (mode === 'off') return new Permits(undefined, undefined);
@@ -37,7 +37,7 @@ export class Permits {
     return new Permits(own.admitted ? own : undefined, parent?.admitted ? parent : undefined);
   }
 
-  /** Whether the call decides about a half-open circuit. */
+  /** Whether the call is the probe of a half-open circuit. */
   get probe(): boolean {
     return this.#own?.probe === true || this.#parent?.probe === true;
   }
@@ -50,7 +50,7 @@ export class Permits {
   }
 }
 
-/** What a call of one model says about the server of all: a model that is broken or busy is still an answer. */
+/** The outcome for the parent circuit, which is the server's: an answer of a broken or busy model shows that the server is up. */
 function serverOutcome(outcome: Outcome, code: status): Outcome {
   if (outcome === 'ignored') return 'ignored';
   const unreachable = code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED;

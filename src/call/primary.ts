@@ -11,22 +11,22 @@ import type { Permits } from './permits.js';
 import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
 
 /**
- * The real call runs, and what comes is passed straight on. Owns the permit until it is settled, and judges what the server
- * gives.
+ * The real call runs, and its events are passed straight on. It owns the permits until they are settled, and classifies the
+ * server's messages and status.
  */
 export class Primary implements Stage, StreamWatchListener {
   readonly real: RealCall;
   readonly entry: Entry;
   readonly permits: Permits;
-  /** What the real call may take of the caller's time, in milliseconds; Infinity without a deadline. */
+  /** The real call's part of the caller's time, in milliseconds; Infinity without a deadline. */
   private readonly givenMs: number;
-  /** What of it is kept for the fallbacks. */
+  /** The part that is reserved for fallbacks, in milliseconds. */
   private readonly reserveMs: number;
   readonly watch: StreamWatch | undefined;
-  /** Kept for strategies that keep good answers; undefined where there are none. */
+  /** For strategies that keep good answers; undefined if the chain has no such strategy. */
   readonly good: GoodAnswer | undefined;
   isCancelled = false;
-  /** What the messages say; undefined where they say nothing. */
+  /** The outcome by the messages; undefined while no message has an outcome. */
   messageOutcome: Outcome | undefined;
   private readonly responseStream: boolean;
   private startedAtMs = 0;
@@ -54,13 +54,13 @@ export class Primary implements Stage, StreamWatchListener {
     this.good = chain?.keeps === true && !responseStream ? new GoodAnswer(call, chain, entry.key) : undefined;
   }
 
-  /** Starts the real call, and asks it for what the caller has asked for before. */
+  /** Starts the real call, and passes on the reads that the caller has made before. */
   start(call: Call): void {
-    // From here on the metadata may be changed by interceptors behind the guard: what is kept is not theirs to change.
+    // Interceptors behind the guard may change the metadata, so they get a copy: the guard's own is kept with the answer.
     const metadata = call.chain?.readsCall === true ? call.metadata.clone() : call.metadata;
     this.good?.sends(metadata);
     this.startedAtMs = call.method.clock.now();
-    // A stream that runs has the whole deadline, and its first message less.
+    // The reserve shortens only the wait for a stream's first message, not the stream.
     if (this.responseStream && this.reserveMs > 0 && this.givenMs < Number.POSITIVE_INFINITY)
       this.watch?.firstMessageBy(this.givenMs);
     try {
@@ -100,7 +100,7 @@ export class Primary implements Stage, StreamWatchListener {
     this.real.cancelWithStatus(code, details);
   }
 
-  /** The time that a streaming caller takes to send is not the server's. */
+  /** The time in which a streaming caller sends does not count against the server. */
   private noteSending(call: Call): void {
     if (call.options.method_definition.requestStream) this.startedAtMs = call.method.clock.now();
   }
@@ -127,7 +127,7 @@ export class Primary implements Stage, StreamWatchListener {
     call.listener.onReceiveStatus?.(received);
   }
 
-  /** The worst message speaks for the whole answer. */
+  /** The worst message decides for the whole answer. */
   judgeMessage(call: Call, message: unknown): void {
     const { classifier } = call.method.settings;
     if (!classifier.seesMessages) return;
@@ -135,13 +135,13 @@ export class Primary implements Stage, StreamWatchListener {
     this.messageOutcome = classifier.classifyMessage(message) ?? this.messageOutcome;
   }
 
-  /** A message of a stream came. It decides a probe: a long stream must not run into the time limit of one. */
+  /** A message of a stream came. It settles a probe, because a long stream would exceed a probe's time limit. */
   noteStreamed(): void {
     this.watch?.received();
     if (this.permits.probe) this.settle(this.messageOutcome ?? 'success', status.OK, 0, 0);
   }
 
-  /** The real call is over: settles the permit, and keeps the answer if it is a good one. */
+  /** Settles the permits of a real call that is over, and keeps a good answer. */
   conclude(call: Call, received: StatusObject): Outcome {
     this.watch?.stop();
     const durationMs = call.method.clock.now() - this.startedAtMs;
@@ -168,22 +168,22 @@ export class Primary implements Stage, StreamWatchListener {
     return call.method.settings.classifier.classify(code, details, metadata, durationMs);
   }
 
-  /** A caller who gives a method less than it usually takes learns nothing about the server from running out of it. */
+  /** Whether the server was given less time than the method usually takes: then a time-out is no evidence against it. */
   private hadTooLittleTime(call: Call): boolean {
     return this.givenMs < call.method.settings.minimumDeadlineOf(this.entry.usualLatency.ms);
   }
 
-  /** Settles the permit, unless it is settled. */
+  /** Settles the permits, unless they are settled. */
   settle(outcome: Outcome, code: status, durationMs: number, pushbackMs: number): void {
     this.permits.settle(outcome, code, this.waitedMs(durationMs), pushbackMs);
   }
 
-  /** A response stream took as long as it let its reader wait at the most. */
+  /** The duration of a response stream is its reader's longest wait. */
   private waitedMs(durationMs: number): number {
     return this.responseStream ? (this.watch?.longestWaitMs ?? durationMs) : durationMs;
   }
 
-  // ---------------------------------------------------------------- a stream that is stuck, or that nobody reads
+  // ---------------------------------------------------------------- by the watch on a stream
 
   onStuck(details: string): void {
     this.real.cancelWithStatus(status.DEADLINE_EXCEEDED, details);

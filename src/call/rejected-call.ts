@@ -7,7 +7,7 @@ import { OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
 import type { Unanswered } from './unanswered.js';
 
-/** A call that a circuit did not admit. */
+/** A call that a circuit rejected. */
 export class RejectedCall implements Unanswered {
   /** The circuit of the call's own key. */
   readonly entry: Entry;

@@ -5,8 +5,8 @@ import { endLater, OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
 
 /**
- * Ends a call that a circuit did not admit and no fallback answers. Never in this turn: a synchronous status would be lost,
- * and one in a microtask or nextTick lets a caller that tries again in its callback starve the event loop.
+ * Ends a rejected call that has no fallback. Not in this turn: a synchronous status would be lost. And not in a microtask or
+ * nextTick: a caller that retries in its callback would then starve the event loop.
  */
 export function reject(call: Call, by: RejectedBy): void {
   const stage = new Rejecting(by);
@@ -31,7 +31,7 @@ class Rejecting implements Stage {
   }
 }
 
-/** In as few frames as can be: most of what a rejection costs is grpc-js writing down the stack of its error. */
+/** Uses as few stack frames as possible: most of the cost of a rejection is the stack of grpc-js's error. */
 function giveRejection(call: Call, stage: Rejecting): void {
   if (call.stage !== stage) return;
   call.stage = OVER;

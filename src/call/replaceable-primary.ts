@@ -11,8 +11,8 @@ import { PendingWrite } from './pending-write.js';
 import type { Primary } from './primary.js';
 
 /**
- * The real call runs, and a fallback may still take its place: nothing that it gives reaches the caller until it is known to
- * be the answer. A response stream is replaceable until its first message; from there on its {@link Primary} goes on alone.
+ * The real call runs, and a fallback may still replace it. Its events are held back from the caller until they are known to be
+ * the answer. A response stream is replaceable until its first message; after that its {@link Primary} continues alone.
  */
 export class ReplaceablePrimary implements Stage {
   private readonly primary: Primary;
@@ -55,25 +55,25 @@ export class ReplaceablePrimary implements Stage {
   }
 
   onReceiveMessage(call: Call, message: unknown): void {
-    if (message === null) return; // of a failed call with a unary response; given with its status
+    if (message === null) return; // a failed call's null message; it is passed on with the status
     const { primary } = this;
     primary.judgeMessage(call, message);
     if (call.options.method_definition.responseStream) this.receiveFirst(call, message);
     else this.receiveOnly(call, message);
   }
 
-  /** The message of a unary response waits for the status, which says whether it is the answer. */
+  /** Holds the message of a unary response until the status, which decides whether it is the answer. */
   private receiveOnly(call: Call, message: unknown): void {
     const { held, primary } = this;
     primary.good?.hasResponse(message);
     if (held.hasMessage) {
-      // two answers where one is expected: the client knows what to do
+      // a second response message: grpc-js's client reports the error
       this.goOnAlone(call);
       call.listener.onReceiveMessage?.(message);
       return;
     }
     held.holdMessage(message);
-    // as the client does to see whether there is a second one
+    // grpc-js's client reads once more too, to find a second message
     if (call.options.method_definition.requestStream) this.primary.real.startRead();
     if (!this.isBad(primary.messageOutcome)) held.releaseMetadata(call);
   }
@@ -96,7 +96,7 @@ export class ReplaceablePrimary implements Stage {
     this.goOnAlone(call);
   }
 
-  /** Gives the caller what was held back: from here on no fallback can take the call's place. */
+  /** Releases everything that was held back: no fallback can replace the call any more. */
   private goOnAlone(call: Call): void {
     call.sent = undefined;
     call.stage = this.primary;

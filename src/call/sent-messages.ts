@@ -1,6 +1,6 @@
 /**
- * What a call has sent so far, for its fallback: kept as bytes, so that nothing the caller does to a message later
- * changes it, and dropped as a whole when it grows past the limit or cannot be serialized.
+ * The messages that a call has sent so far, for its fallback. They are kept as bytes, so that a caller can change its objects
+ * later. All of them are dropped when they exceed the limit, or when a message cannot be serialized.
  */
 export class SentMessages {
   readonly #serialize: (message: unknown) => Buffer;
@@ -19,7 +19,7 @@ export class SentMessages {
     try {
       bytes = this.#serialize(message);
     } catch {
-      this.#kept = undefined; // the real call meets the same error and ends with it; part of a request is none
+      this.#kept = undefined; // the real call ends with the same error, and a part of a request is of no use
       return;
     }
     this.#bytes += bytes.length;
@@ -27,12 +27,12 @@ export class SentMessages {
     else this.#kept.push(bytes);
   }
 
-  /** The first message; undefined if there is none, or they were too many. */
+  /** The first message; undefined before it, and after the messages were dropped. */
   get first(): Buffer | undefined {
     return this.#kept?.[0];
   }
 
-  /** The messages, or none if they were too many. */
+  /** Decodes the messages; an empty list after they were dropped. */
   read(deserialize: (bytes: Buffer) => unknown): readonly unknown[] {
     return this.#kept?.map(deserialize) ?? [];
   }

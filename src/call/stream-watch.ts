@@ -1,30 +1,30 @@
 import type { Clock } from '../clock.js';
 
-/** What a watch tells the call that it watches. */
+/** The call that a {@link StreamWatch} reports to. */
 export interface StreamWatchListener {
-  /** No message in time while the caller was reading. */
+  /** No message came in time while the caller was reading. */
   onStuck(details: string): void;
-  /** Nobody may ever finish this stream: see {@link StreamLimits.abandonedAfterMs}. Told once. */
+  /** The caller has abandoned the stream: see {@link StreamLimits.abandonedAfterMs}. Called once. */
   onAbandoned(): void;
 }
 
 export interface StreamLimits {
   readonly firstMessageTimeoutMs: number;
   readonly stallTimeoutMs: number;
-  /** How long the caller may leave it to itself: neither read nor write, when it is not only the server's turn. */
+  /** After this long without a read or a write, a stream that does not only wait for its server counts as abandoned. */
   readonly abandonedAfterMs: number;
 }
 
-/** Which sides of a call are streams. */
+/** The sides of a call that are streams. */
 export interface StreamKind {
   readonly requestStream: boolean;
   readonly responseStream: boolean;
 }
 
 /**
- * The health of a stream: how long the server let a reading caller wait, at the first message and between messages; and
- * whether its caller is still there. Time in which the caller did not read is not the server's; nor, while the caller may
- * send more, is time in which it had asked for nothing. One timer per stream, moved on lazily.
+ * Watches a stream. It measures a reading caller's waits for the first message and between messages, and finds streams that
+ * their callers have abandoned. Time in which the caller does not read is not counted; nor, while the caller may send more,
+ * is time in which the server owes it no message. It has a single timer, which is moved lazily.
  */
 export class StreamWatch {
   readonly #clock: Clock;
@@ -32,15 +32,15 @@ export class StreamWatch {
   readonly #firstMessageTimeoutMs: number;
   readonly #stallTimeoutMs: number;
   #abandonedAfterMs: number;
-  /** Whether the caller may send more. */
+  /** Whether the caller can send more. */
   #open: boolean;
-  /** Whether the server owes a message: after one of the caller's, and always once the caller has sent all. */
+  /** Whether the server owes a message: after each message of the caller, and always when the caller has sent everything. */
   #owed: boolean;
-  /** Whether the caller wants a message; an answer that is no stream is always wanted. */
+  /** Whether the caller is reading. A caller of a unary response always is. */
   #reads: boolean;
   /** Since when the server has owed a reading caller a message. */
   #waitingSinceMs: number | undefined;
-  /** When either side last did something. */
+  /** Time of the last event on either side. */
   #lastActMs: number;
   #longestWaitMs = 0;
   #received = false;
@@ -63,12 +63,12 @@ export class StreamWatch {
     this.#arm();
   }
 
-  /** The longest that the server let the caller wait so far, in milliseconds. */
+  /** The caller's longest wait for the server so far, in milliseconds. */
   get longestWaitMs(): number {
     return this.#longestWaitMs;
   }
 
-  /** Ends a wait for the first message that still lasts then: the rest of the time is kept for a fallback. */
+  /** Ends the wait for the first message after `delayMs`, because the rest of the time is reserved for a fallback. */
   firstMessageBy(delayMs: number): void {
     this.#cancelFirstBy = this.#clock.setTimer(() => {
       if (this.#waitingSinceMs !== undefined)
@@ -89,7 +89,7 @@ export class StreamWatch {
     this.#act();
   }
 
-  /** The caller has sent everything: from here on it can only wait. */
+  /** The caller has sent everything. */
   halfClosed(): void {
     this.#open = false;
     this.sent();
@@ -117,7 +117,7 @@ export class StreamWatch {
   #act(): void {
     this.#lastActMs = this.#clock.now();
     if (this.#reads && this.#owed) this.#waitingSinceMs ??= this.#lastActMs;
-    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // it was thought to be left
+    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // it was abandoned, and is used again
   }
 
   #endWait(): void {
@@ -128,7 +128,7 @@ export class StreamWatch {
     }
   }
 
-  /** How long the server may go on letting the caller wait. */
+  /** The longest wait that is allowed now. */
   #stuckLimitMs(): number {
     return this.#received ? this.#stallTimeoutMs : this.#firstMessageTimeoutMs;
   }
@@ -142,7 +142,7 @@ export class StreamWatch {
     return onlyServersTurn ? Number.POSITIVE_INFINITY : this.#lastActMs + this.#abandonedAfterMs;
   }
 
-  /** Wakes no later than any limit could be passed, whatever the caller and the server do in between. */
+  /** Arms the timer for the earliest time at which a limit could be exceeded, whatever happens before. */
   #arm(): void {
     const firstMs = this.#received ? Number.POSITIVE_INFINITY : this.#firstMessageTimeoutMs;
     const shortestMs = Math.min(this.#abandonedAfterMs, this.#stallTimeoutMs, firstMs);
@@ -155,13 +155,13 @@ export class StreamWatch {
     this.#cancelTimer = undefined;
     const now = this.#clock.now();
     if (now >= this.#stuckAtMs()) {
-      const what = this.#received ? 'no further message' : 'no first message';
-      return this.#listener.onStuck(`failsoft: ${what} within ${this.#stuckLimitMs()} ms`);
+      const problem = this.#received ? 'no further message' : 'no first message';
+      return this.#listener.onStuck(`failsoft: ${problem} within ${this.#stuckLimitMs()} ms`);
     }
     if (now >= this.#abandonedAtMs()) {
       this.#abandonedAfterMs = Number.POSITIVE_INFINITY;
       this.#listener.onAbandoned();
-      if (this.#waitingSinceMs === undefined) return; // nothing to wake for, until the caller does something
+      if (this.#waitingSinceMs === undefined) return; // no limit applies until the caller acts
     }
     this.#arm();
   };

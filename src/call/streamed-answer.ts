@@ -2,18 +2,18 @@ import { wellFormed } from '../text.js';
 import { AnswerStream } from './answer-stream.js';
 import type { Call } from './call.js';
 
-/** Called with each message of a streamed answer, and then once with how it ended, unless it is stopped before. */
+/** Called with each message of a streamed answer, and then once at its end, unless the answer is stopped before. */
 export interface StreamedAnswerListener {
   onStreamMessage(message: unknown): void;
   onStreamEnd(): void;
-  /** @param given whether the caller has got a part of it */
+  /** @param given whether the caller has got a message */
   onStreamError(details: string, given: boolean): void;
   onStreamDeadline(details: string): void;
-  /** Its reader is gone without a word. */
+  /** The caller has abandoned it. */
   onStreamLeft(details: string): void;
 }
 
-/** A fallback's streamed answer while it lasts: its messages, the caller's deadline, and a reader who may be gone. */
+/** A fallback's streamed answer: its messages, the caller's deadline, and the watch for a caller that stops reading. */
 export class StreamedAnswer {
   readonly #call: Call;
   readonly #listener: StreamedAnswerListener;
@@ -27,9 +27,9 @@ export class StreamedAnswer {
     this.#call = call;
     this.#listener = listener;
     this.#stream = new AnswerStream(isIterable(message) ? message : [message], call.reads, {
-      onMessage: (one) => {
+      onMessage: (each) => {
         this.#given = true;
-        listener.onStreamMessage(one);
+        listener.onStreamMessage(each);
         this.#awaitReader();
       },
       onEnd: () => listener.onStreamEnd(),
@@ -52,7 +52,7 @@ export class StreamedAnswer {
     this.#stream.read();
   }
 
-  /** Ends it, whether or not it has ended. */
+  /** Ends it. Does nothing if it has ended. */
   stop(): void {
     this.#over = true;
     this.#stopDeadline?.();
@@ -65,16 +65,17 @@ export class StreamedAnswer {
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
     const expired = () =>
       this.#listener.onStreamDeadline("failsoft: deadline exceeded in a fallback's stream");
-    // A deadline that is over leaves this turn: what answers at once still gets through.
+    // A deadline that has passed ends it in a later turn, so that messages that are there at once still get through.
     this.#stopDeadline = method.clock.setTimer(expired, Math.max(0, deadlineMs - Date.now()));
   }
 
-  /** A reader that is gone must not hold what the stream comes from for ever. */
+  /** Frees the source when the caller has stopped reading. */
   #awaitReader(): void {
     if (this.#over || !this.#stream.idle) return;
     const { clock, settings } = this.#call.method;
-    const left = () => this.#listener.onStreamLeft("failsoft: nobody read the fallback's stream");
-    this.#stopAwaiting = clock.setTimer(left, settings.abandonedAfterMs);
+    const abandoned = () =>
+      this.#listener.onStreamLeft("failsoft: the caller did not read the fallback's stream");
+    this.#stopAwaiting = clock.setTimer(abandoned, settings.abandonedAfterMs);
   }
 }
 

@@ -2,17 +2,20 @@ import { checkKeys, checkOneOf } from '../checks.js';
 import type { CircuitMode } from '../circuit/types.js';
 import { invalid } from '../errors.js';
 
-/** What a single call can say: `client.modelInfer(request, metadata, { failsoft: { fallback: false } }, callback)`. */
+/**
+ * Options of a single call.
+ * @example client.modelInfer(request, metadata, { failsoft: { fallback: false } }, callback)
+ */
 export interface FailsoftCallOptions {
-  /** Neither guarded nor counted. */
+  /** `true`: the call is not guarded, not counted, and has no fallback. @default false */
   readonly bypass?: boolean;
-  /** The part of the key behind the method's path, instead of what `keyBy` says. */
+  /** The key part of this call, in place of the result of `keyBy`. @default by `keyBy` */
   readonly key?: string;
-  /** `false`: this call would rather have the error. */
+  /** `false`: no fallback answers this call. @default true */
   readonly fallback?: boolean;
   /**
-   * Weakens the circuit for this call: `observe` counts it but does not reject it, `off` does not even count it.
-   * `enforce` leaves the circuit its own mode.
+   * Weakens the circuit for this call. `observe`: the call is counted, never rejected. `off`: it is not counted either.
+   * `enforce`: the circuit's own mode. @default 'enforce'
    */
   readonly mode?: CircuitMode;
 }
@@ -25,7 +28,7 @@ declare module '@grpc/grpc-js/build/src/client.js' {
   }
 }
 
-/** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, out of the client's method: a misspelt option is the caller's bug */
+/** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, thrown by the client's method: a misspelt option is a bug of the caller */
 export function checkCallOptions(options: FailsoftCallOptions): FailsoftCallOptions {
   const field = 'failsoft (call option)';
   checkKeys(field, options, ['bypass', 'key', 'fallback', 'mode']);

@@ -3,17 +3,17 @@ import type { Evictable } from './eviction-order.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 import { UsualLatency } from './usual-latency.js';
 
-/** A circuit in its place. */
+/** A circuit of a guard, with its key, its parent and its usual latency. */
 export interface Entry {
   readonly key: string;
   readonly circuit: Circuit;
-  /** The method's own circuit above a model's, where the method has one. */
+  /** The parent circuit, where `parentCircuit` is set. */
   readonly parent: Entry | undefined;
-  /** What its successful calls usually take. */
+  /** The usual duration of its successful calls. */
   readonly usualLatency: UsualLatency;
 }
 
-/** The circuits of one method on one target, as long as there are any. */
+/** The circuits of a method on a target. It is dropped with its last circuit. */
 export interface Shelf {
   readonly target: string;
   readonly method: string;
@@ -21,7 +21,7 @@ export interface Shelf {
   readonly slots: Map<string, Slot>;
 }
 
-/** An entry, and what the registry must know to let it go. */
+/** An entry with the data that the registry needs to evict it. */
 export class Slot implements Entry, Evictable<Slot> {
   readonly key: string;
   readonly part: string;
@@ -32,7 +32,7 @@ export class Slot implements Entry, Evictable<Slot> {
   parent: Slot | undefined;
   /** How many circuits it is the parent of. */
   children = 0;
-  /** The mode that it has unless one is set by hand. */
+  /** The mode by the settings; a circuit with another mode was set by hand. */
   usualMode: CircuitMode;
   older: Slot | undefined;
   newer: Slot | undefined;
@@ -61,7 +61,7 @@ export class Slot implements Entry, Evictable<Slot> {
       this.children > 0 ||
       circuit.inFlight > 0 ||
       circuit.isolated > 0 ||
-      // set by hand: a new circuit would not have it
+      // set by hand: a new circuit would not have that mode
       circuit.mode !== this.usualMode
     );
   }
@@ -71,22 +71,22 @@ export class Slot implements Entry, Evictable<Slot> {
   }
 }
 
-/** Where a line finds its circuits. */
+/** The registry, as a line uses it. */
 export interface Shelves {
-  /** The circuit of a key, made if there is none; used just now. */
+  /** The circuit of a key, marked as just used. It is made if it does not exist. */
   slot(target: string, method: string, part: string): Slot;
   touch(slot: Slot): void;
 }
 
 /**
- * The way to the circuits of one method on one target. It costs the registry nothing: what a line holds is gone when its
- * holder is, and a line whose circuits were evicted finds, or makes, the next ones.
+ * Gives the circuits of a method on a target. The registry holds no lines, so a line is garbage with its holder. After an
+ * eviction a line finds, or makes, the next circuit.
  */
 export class CircuitLine {
   readonly #shelves: Shelves;
   readonly #target: string;
   readonly #method: string;
-  /** The last one seen: without slots when the registry has let it go. */
+  /** The shelf that was used last. It has no slots after the registry has dropped it. */
   #shelf: Shelf | undefined;
 
   constructor(shelves: Shelves, target: string, method: string) {
@@ -95,7 +95,7 @@ export class CircuitLine {
     this.#method = method;
   }
 
-  /** The circuit for a part of the key; '' is the method's own. */
+  /** The circuit of a key part; '' is the method's own. */
   get(part: string): Entry {
     const known = this.#shelf?.slots.get(part);
     if (known !== undefined) {

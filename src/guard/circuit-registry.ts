@@ -8,17 +8,17 @@ import type { CircuitSetup, LineOptions } from './line-options.js';
 
 export type { CircuitLine, Entry } from './circuit-line.js';
 
-/** More than one: what calls in flight held over the bound goes again. And not all: a call waits for it. */
+/** Two, so that the number falls to the bound again when calls in flight had raised it; not all, because a call waits. */
 const MOST_EVICTED = 2;
 
 /**
- * Every circuit of a guard, bounded in number: see {@link EvictionOrder}. A circuit that was evicted starts anew. Only
- * circuits that are in use or set by hand can make them more than the bound.
+ * All circuits of a guard, bounded in number: see {@link EvictionOrder}. An evicted circuit starts anew. Only circuits that
+ * are in use or set by hand can exceed the bound.
  */
 export class CircuitRegistry implements Shelves {
   readonly #max: number;
   readonly #environment: CircuitEnvironment;
-  /** By target and method; none without circuits. */
+  /** By target and method. A shelf has at least one circuit. */
   readonly #shelves = new Map<string, Shelf>();
   readonly #order: EvictionOrder<Slot>;
   #optionsOf: (method: string) => LineOptions;
@@ -58,7 +58,7 @@ export class CircuitRegistry implements Shelves {
       slots: new Map(),
     };
     const slot = this.#slotOn(shelf, part);
-    this.#shelves.set(name, shelf); // its last circuit may just have made room for this one
+    this.#shelves.set(name, shelf); // it is dropped with its last circuit, which may just have been evicted
     return slot;
   }
 
@@ -74,7 +74,7 @@ export class CircuitRegistry implements Shelves {
     return Array.from(this.entries(), (entry) => entry.circuit.snapshot());
   }
 
-  /** Sets the mode of every circuit, also of those still to come. */
+  /** Sets the mode of every circuit, also of future circuits. */
   setMode(mode: CircuitMode): void {
     this.#mode = mode;
     for (const slot of this.#slots()) {
@@ -83,14 +83,14 @@ export class CircuitRegistry implements Shelves {
     }
   }
 
-  /** Lets go of what the engine's circuits hold. */
+  /** Closes every circuit: engines free their listeners and timers. */
   close(): void {
     for (const { circuit } of this.entries()) circuit.close?.();
   }
 
   /**
-   * Puts other settings in force, for the circuits that are there and those to come. A mode set by hand stays.
-   * @param optionsOf the new settings of a method; whatever it throws changes nothing
+   * Puts other settings in force, for present and future circuits. A mode that was set by hand stays.
+   * @param optionsOf gives the new settings of a method; an error that it throws changes nothing
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where a circuit would become a throttle, or a throttle a circuit
    */
   reconfigure(optionsOf: (method: string) => LineOptions): void {
@@ -103,7 +103,7 @@ export class CircuitRegistry implements Shelves {
       shelf.options = options;
       for (const slot of [...shelf.slots.values()]) this.#reconfigure(slot, setupOf(options, slot.part));
     }
-    // only now, as it may make a parent, and that may evict
+    // last, because it may make a parent, which may evict a circuit
     for (const { shelf } of changes) this.#linkParents(shelf);
   }
 
@@ -117,14 +117,14 @@ export class CircuitRegistry implements Shelves {
     else circuit.mode = before; // that of `setMode()`, or set by hand after it
   }
 
-  /** Each circuit of a key part has a parent exactly where the settings say so. */
+  /** Adds and removes parents, as the settings require. */
   #linkParents(shelf: Shelf): void {
     for (const slot of [...shelf.slots.values()]) {
       const isChild = slot.part !== '' && shelf.options.parent !== undefined;
       if (isChild === (slot.parent !== undefined) || shelf.slots.get(slot.part) !== slot) continue;
       if (slot.parent === undefined) {
         const parent = this.#parentOn(shelf);
-        // it may just have made room for its parent
+        // the circuit itself may have been evicted to make room for its parent
         if (shelf.slots.get(slot.part) === slot) slot.parent = parent;
         else parent.children -= 1;
       } else {
@@ -157,7 +157,7 @@ export class CircuitRegistry implements Shelves {
     return slot;
   }
 
-  /** The parent of one more circuit, held from now on. */
+  /** The parent for a new circuit. It is held as long as it has children. */
   #parentOn(shelf: Shelf): Slot {
     const parent = this.#slotOn(shelf, '');
     parent.children += 1;
@@ -200,7 +200,7 @@ function checkKind(old: CircuitSetup, setup: CircuitSetup): void {
     options.throttle !== undefined && options.throttle !== false;
   if (isThrottle(old) === isThrottle(setup)) return;
   const expected = isThrottle(old)
-    ? 'a throttle, as the circuits that are there are throttles'
-    : 'no throttle, as the circuits that are there are none';
+    ? 'a throttle, because the existing circuits are throttles'
+    : 'no throttle, because the existing circuits are not throttles';
   throw invalid(`${setup.field}.throttle`, expected, setup.options.throttle);
 }

@@ -1,8 +1,8 @@
 import { type Linked, RecencyList } from './recency-list.js';
 
-/** A circuit, as far as its place in the order goes. */
+/** A circuit, as the order of eviction uses it. */
 export interface Evictable<T> extends Linked<T> {
-  /** Whether it stands aside with the open ones. The order's own mark. */
+  /** Whether it is in the list of open circuits. Set by the order alone. */
   isAside: boolean;
   /** In use, or set by hand: it stays. */
   readonly isHeld: boolean;
@@ -10,18 +10,18 @@ export interface Evictable<T> extends Linked<T> {
   readonly isOpen: boolean;
 }
 
-/** So many are looked at for one that may go: what a new name costs has a bound. */
+/** At most so many circuits are checked to find one that can be evicted, which bounds the cost of a new name. */
 const MOST_LOOKED_AT = 64;
 
 /**
- * Which circuit goes when there are too many: the least recently used. Two kinds are passed over:
+ * The order in which circuits are evicted: the least recently used first. Two kinds are passed over:
  *
  * - a circuit that is in use or was set by hand stays, however many there are;
- * - a circuit that is open now stands aside, as what it knows is what protects its callers. At most half of all circuits
- *   may: were it all of them, a flood of names that fail would open so many that nothing else had room.
+ * - a circuit that is open now is put aside, because its state protects its callers. At most half of all circuits are put
+ *   aside. Otherwise a flood of failing names would open so many circuits that there was no room for any other.
  *
- * A half-open circuit is not passed over: the name of a dead model, which nobody calls any more, is half-open for ever.
- * All of it is O(1).
+ * A half-open circuit is not passed over: the circuit of a dead model that gets no calls any more stays half-open for ever.
+ * Every operation is O(1).
  */
 export class EvictionOrder<T extends Evictable<T>> {
   readonly #used = new RecencyList<T>();
@@ -38,7 +38,7 @@ export class EvictionOrder<T extends Evictable<T>> {
     this.#used.add(item);
   }
 
-  /** It has just been used. */
+  /** Marks a circuit as just used. */
   touch(item: T): void {
     if (item === this.#used.newest) return;
     this.remove(item);
@@ -49,7 +49,7 @@ export class EvictionOrder<T extends Evictable<T>> {
     (item.isAside ? this.#aside : this.#used).remove(item);
   }
 
-  /** The one to go next; undefined where each that was looked at is held. */
+  /** The next circuit to evict; undefined if every circuit that was checked is held. */
   next(): T | undefined {
     for (let looked = 0; looked < MOST_LOOKED_AT; looked++) {
       const aside = this.#aside.oldest;
@@ -63,7 +63,7 @@ export class EvictionOrder<T extends Evictable<T>> {
     return last?.isHeld === false ? last : undefined;
   }
 
-  /** Whether one that stands aside is no longer open, or one too many. */
+  /** Whether a circuit that was put aside is no longer open, or too many are aside. */
   #isOverdue(aside: T | undefined): aside is T {
     return aside !== undefined && (this.#aside.size > this.#mostAside || !aside.isOpen);
   }

@@ -24,7 +24,7 @@ import {
   SettingsResolver,
 } from './method-settings.js';
 
-/** Settings of methods. Those given here hold for every method; `methods` says what differs. */
+/** Settings of methods. They hold for every method; rules in `methods` override them for some methods. */
 export interface GuardSettings extends MethodOptions {
   /** The most specific settings win: method over service over pattern; among equals the first listed. */
   readonly methods?: readonly MethodRule[];
@@ -34,15 +34,15 @@ export interface GuardSettings extends MethodOptions {
 export interface GuardOptions extends GuardSettings {
   readonly fallbacks?: FallbackRegistry;
   /**
-   * `true`: fallbacks' answers are remembered (weakly), so that `provenanceOf(answer)` works behind a framework that hides
-   * the headers. @default false
+   * `true`: the sources of fallbacks' answers are remembered in a WeakMap, so that `provenanceOf(answer)` works behind a
+   * framework that hides the headers. @default false
    */
   readonly rememberProvenance?: boolean;
   /** @default nativeEngine */
   readonly engine?: Engine;
   /**
    * The most circuits kept at a time. The least recently used goes first, but for those with calls in flight or set by hand
-   * (`mode`, `isolate()`), which stay; open ones are kept longer, up to half of all. @default 1000
+   * (`mode`, `isolate()`), which stay; open circuits are kept longer, up to half of all. @default 1000
    */
   readonly maxCircuits?: number;
   /** @default systemClock */
@@ -62,59 +62,61 @@ const GUARD_OPTION_KEYS: readonly string[] = [
   'random',
 ];
 
-/** What {@link createGuard} gives: one for any number of clients. */
+/** Guards any number of clients. Made by {@link createGuard}. */
 export interface Guard {
   /** Attach it: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
   readonly interceptor: Interceptor;
   /**
-   * An interceptor whose circuits are apart from those of other targets: for one guard over clients of several servers that
-   * fail separately.
-   * @param target a name for the server, part of the circuits' keys
+   * An interceptor with circuits of its own, for a guard whose clients have different servers that fail separately.
+   * @param target a name for the server, which becomes a part of the circuits' keys
    */
   forTarget(target: string): Interceptor;
-  /** Listens until the function that it gives is called. A listener that throws harms no call. */
+  /**
+   * Subscribes a listener. A listener that throws harms no call.
+   * @returns a function that unsubscribes it
+   */
   on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void;
   /**
-   * The circuit of a method, made if there is none yet: nobody checks that a call will ever come for it.
-   * @param method its definition or path; behind the name of a target, for those of `forTarget()`; or a circuit's whole key,
-   * as events, snapshots and rejections name it
-   * @param part the part of the key behind the method, or the name that calls bring: a model's name, say.
-   * @default '' (the method's own)
+   * A circuit by its method and key part. It is made if it does not exist: a misspelt key is no error, and gives a circuit
+   * that no call uses.
+   * @param method the method's definition or path (with the target's name in front for `forTarget()`), or a whole circuit key,
+   * as in events, snapshots and rejections
+   * @param part the key part: a model's name, for example. @default '' (the method's own circuit)
    */
   circuit(method: { readonly path: string } | string, part?: string): Circuit;
-  /** What every circuit knows. */
+  /** The snapshots of all circuits, as plain JSON. */
   snapshots(): CircuitSnapshot[];
   /**
-   * Gives circuits back what they knew, from `snapshots()` of an earlier process; see {@link Circuit.restore}. All of the
-   * snapshots are checked first: a bad one changes nothing.
+   * Restores circuits from the `snapshots()` of an earlier process; see {@link Circuit.restore}. All snapshots are checked
+   * first: a bad snapshot changes nothing.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, or FAILSOFT_UNSUPPORTED by engines that cannot
    */
   restore(snapshots: unknown): void;
   /**
-   * Puts other settings in force, for the circuits that are there and those still to come: the whole of them, as for
-   * `createGuard()`. What is left out has its default again. Circuits keep their state and counts; a window whose shape
+   * Puts other settings in force, for present and future circuits. It takes all settings, as `createGuard()` does: an option
+   * that is left out has its default again. Circuits keep their state and counts; a window whose shape
    * changes starts empty; a mode set by hand stays. Calls in flight keep their classifier and their time limits. Everything is
    * checked first: bad settings change nothing.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option, or FAILSOFT_UNSUPPORTED by engines that cannot
    */
   reconfigure(settings: GuardSettings): void;
-  /** Sets the mode of every circuit, also of those still to come. */
+  /** Sets the mode of every circuit, also of future circuits. */
   setMode(mode: CircuitMode): void;
   /**
-   * Runs `fn` under the circuit `name`, for what is not gRPC. See {@link Circuit.execute}.
-   * @throws FailsoftError as there, and FAILSOFT_CLOSED after `close()`; all as a rejection
+   * Runs `fn` under the circuit `name`, for work that is not gRPC. See {@link Circuit.execute}.
+   * @throws FailsoftError as {@link Circuit.execute}, and FAILSOFT_CLOSED after `close()`; all as a rejection of the promise
    */
   execute<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
   /**
-   * Takes the guard off: calls pass as without it, and no event is emitted any more. The FallbackRegistry stays open: other
-   * guards may use it, and it is closed by its maker.
+   * Ends the guarding: calls pass as without a guard, and no events are emitted. The FallbackRegistry stays open, because other
+   * guards may use it; close it yourself.
    */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Makes a guard. Without options every method is guarded, with the defaults that the README lists.
+ * Makes a guard. Without options, every method has a circuit with the defaults of the README.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or FAILSOFT_UNSUPPORTED, naming the option
  */
 export function createGuard(options: GuardOptions = {}): Guard {
@@ -190,11 +192,11 @@ class InterceptorGuard implements Guard {
         guard = this.#guardMethod(target, path);
         methods.set(path, guard);
       }
-      const said = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
-      const passes = this.#closed || said?.bypass === true;
+      const callOptions = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
+      const passes = this.#closed || callOptions?.bypass === true;
       if (guard === undefined || passes || isGuardedBy(options, this))
         return new InterceptingCall(nextCall(options));
-      return new GuardedCall(guard, options, nextCall, said);
+      return new GuardedCall(guard, options, nextCall, callOptions);
     };
   }
 

@@ -1,18 +1,18 @@
 import type { CircuitOptions } from '../circuit/types.js';
 import type { CircuitFactory } from '../engines/engine.js';
 
-/** How a circuit is made, and made anew with other settings. */
+/** The settings of a circuit, and the function that makes it. */
 export interface CircuitSetup {
-  /** How errors name the options. */
+  /** The name of the options in errors. */
   readonly field: string;
   readonly options: CircuitOptions;
   /** Makes the circuit of a key. */
   readonly make: CircuitFactory;
 }
 
-/** How the circuits of a method are made. */
+/** The settings of the circuits of a method. */
 export interface LineOptions {
   readonly circuit: CircuitSetup;
-  /** The method's circuit above those of its models; undefined for none. */
+  /** The settings of the parent circuit; undefined without `parentCircuit`. */
   readonly parent: CircuitSetup | undefined;
 }

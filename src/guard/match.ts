@@ -7,20 +7,20 @@ interface HasPath {
 }
 
 /**
- * Which methods settings are for: a method's definition or path (`/package.Service/Method`), a service's definition or name
+ * The methods that a rule is for: a method's definition or path (`/package.Service/Method`), a service's definition or name
  * (`package.Service`), a pattern (a string with `*`, matched against the path, or a regular expression), or a list of these.
  */
 export type Match = OneMatch | readonly OneMatch[];
 type OneMatch = string | RegExp | HasPath | Readonly<Record<string, HasPath>>;
 
-/** How closely a match names a method; the most specific settings win. */
+/** How specific a match is. The most specific rule wins. */
 export const SPECIFICITY = { none: 0, pattern: 1, service: 2, method: 3 } as const;
 
 /** A compiled {@link Match}. */
 export interface Matcher {
   /** One of {@link SPECIFICITY}. */
   rate(path: string): number;
-  /** The paths that it names, to check their settings before the first call; of a service's name, one in its place. */
+  /** The named paths, to check their settings before the first call. A service's name has a placeholder path. */
   readonly paths: readonly string[];
 }
 

@@ -10,47 +10,47 @@ import type { CircuitSetup, LineOptions } from './line-options.js';
 import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js';
 import { isUnguarded } from './unguarded.js';
 
-/** What can be said of every method, and of single ones. */
+/** Settings of methods: for all methods of a guard, or in a rule for some of them. */
 export interface MethodOptions {
   /**
-   * `false` leaves the method alone. Health, reflection and load-report services are left alone in any case unless a rule
-   * names them, as methods or as services; so are the questions about health and metadata of services that predict (of the
-   * Open Inference Protocol, ServerLive, ServerReady, ServerMetadata, ModelReady and ModelMetadata) unless a rule names them as
-   * methods.
+   * `false`: calls of the method are not guarded. Health, reflection and load-report services are not guarded unless a rule
+   * names them, as methods or as services. Questions about health and metadata of services that predict (in the Open Inference
+   * Protocol: ServerLive, ServerReady, ServerMetadata, ModelReady and ModelMetadata) are not guarded unless a rule names the
+   * method.
    * @default true
    */
   readonly guard?: boolean;
   /** Merged field by field with the less specific settings. */
   readonly circuit?: CircuitOptions;
   /**
-   * A circuit for the method as a whole above those of its models, so that a dead server trips once and not once per
-   * model. It counts what UNAVAILABLE and DEADLINE_EXCEEDED say. `true`: trips on 10 consecutive failures (a failure
+   * A circuit for the method as a whole, above the circuits of its models: a dead server trips once, not once per
+   * model. It counts UNAVAILABLE and DEADLINE_EXCEEDED as failures. `true`: trips on 10 consecutive failures (a failure
    * rate of 0.9 over 20 calls where the engine cannot count in a row, its own rule where it takes no other), the rest
-   * as `circuit` says. Without key parts, as with `perMethod()`, there are no circuits below it, and no parent.
+   * as in `circuit`. Without key parts, as with `perMethod()`, there are no circuits below it, and no parent.
    * @default false
    */
   readonly parentCircuit?: boolean | CircuitOptions;
-  /** What statuses and messages say about the server. @default DEFAULT_TABLE */
+  /** Classifies statuses and messages. @default DEFAULT_TABLE */
   readonly classify?: ClassifyOptions;
-  /** @default perMethod() */
+  /** Chooses the circuit of a call. @default perMethod() */
   readonly keyBy?: KeyBy;
   /**
-   * The deadline of calls that bring none, in milliseconds; `Infinity` for none. A stream may be healthy for hours: it has
-   * this deadline only where the rule that says so names its method.
+   * The deadline of calls without a deadline, in milliseconds; `Infinity` for no deadline. A stream may be healthy for hours:
+   * it has this deadline only where the rule with this option names its method.
    * @default Infinity
    */
   readonly defaultDeadlineMs?: number;
   /**
    * A DEADLINE_EXCEEDED of a call whose server was given less than this, in milliseconds, is `ignored`: it is no evidence
-   * against the server. What is kept by `fallbackReserveMs` was not given.
-   * @default what the circuit's calls usually take (a moving median of its successes), and at least 10, or
+   * against the server. The time of `fallbackReserveMs` is not given to the server.
+   * @default the usual duration of the circuit's calls (a moving median of its successes), but at least 10, or
    * `defaultDeadlineMs` where that is less
    */
   readonly minimumDeadlineMs?: number;
   /**
-   * What is kept of the caller's deadline for the fallbacks, in milliseconds: the primary has that much less, but never
-   * less than half. A response stream has that much less for its first message, and its whole deadline from there on. Only
-   * where fallbacks are registered. @default 0
+   * The part of the caller's deadline that is reserved for fallbacks, in milliseconds, at most half of it. The primary has
+   * the rest. A response stream has the shorter time for its first message only, and its whole deadline from there on. Without
+   * effect where no fallback is registered. @default 0
    */
   readonly fallbackReserveMs?: number;
   /** Ends a response stream whose first message takes longer (DEADLINE_EXCEEDED). @default none */
@@ -58,20 +58,19 @@ export interface MethodOptions {
   /** Ends a response stream that pauses longer while the caller is reading (DEADLINE_EXCEEDED). @default none */
   readonly stallTimeoutMs?: number;
   /**
-   * A stream of either direction whose caller has left it to itself for this long, in milliseconds, no longer holds a
-   * permit: its outcome is `ignored`, the call itself goes on untouched. The caller has left it when it has neither read
-   * nor written and no message came, unless it has sent everything and waits for the server to speak. A fallback's
-   * stream that nobody reads is ended. A client stream that failed or was rejected has this long to end before its caller
-   * gets the error instead of a fallback's answer.
+   * Idle limit, in milliseconds. After this long without a read, a write or an incoming message, a stream's permit is released
+   * with outcome `ignored`; the call goes on. A caller that has sent everything and waits for the server's message is not idle.
+   * A fallback's stream that is not read for this long is ended. A client stream that failed or was rejected must end within
+   * this time; otherwise its caller gets the error in place of a fallback's answer.
    * @default 60000
    */
   readonly abandonedAfterMs?: number;
-  /** The most bytes of a client stream that are kept for its fallback. @default 1048576 */
+  /** Most bytes of a client stream that are kept for its fallback. @default 1048576 */
   readonly fallbackBufferBytes?: number;
   /**
-   * Whether the server's headers wait for the first message or the status where a fallback may still answer. `false`: they
-   * are passed on at once, for callers that wait for them before they send; a fallback's headers are then a second
-   * `'metadata'` event.
+   * Whether the server's headers are held back until the first message or the status, where a fallback may still answer.
+   * `false`: they are passed on at once, for callers that wait for headers before they send. A fallback's headers are then a
+   * second `'metadata'` event.
    * @default true
    */
   readonly holdHeaders?: boolean;
@@ -79,6 +78,7 @@ export interface MethodOptions {
 
 /** Settings for some methods. */
 export interface MethodRule extends MethodOptions {
+  /** The methods that the rule is for. */
   readonly match: Match;
 }
 
@@ -87,11 +87,14 @@ export interface MethodSettings extends LineOptions {
   readonly guarded: boolean;
   readonly classifier: Classifier;
   readonly keyPart: KeyPart;
-  /** Of calls with one message in each direction. */
+  /** For calls with one message in each direction. */
   readonly defaultDeadlineMs: number;
-  /** Of all other calls. */
+  /** For all other calls. */
   readonly streamDeadlineMs: number;
-  /** Below which budget a time-out is no evidence, given what the circuit's calls usually take. */
+  /**
+   * The least time that a server must have been given for a time-out to be evidence, in milliseconds.
+   * @param usualMs the usual duration of the circuit's calls
+   */
   minimumDeadlineOf(usualMs: number): number;
   readonly fallbackReserveMs: number;
   readonly firstMessageTimeoutMs: number;
@@ -119,7 +122,7 @@ const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
 
 export const METHOD_OPTION_KEYS: readonly string[] = METHOD_KEYS;
 
-/** More in a row than a model's circuit lets through, so that one bad model opens its own circuit and not its server's. */
+/** More failures in a row than a model's circuit admits, so that one bad model opens its own circuit and not the parent. */
 const PARENT_TRIP: readonly TripRule[] = [{ rule: 'consecutive-failures', failures: 10 }];
 /** For an engine that cannot count in a row. */
 const PARENT_TRIP_BY_RATE: readonly TripRule[] = [{ rule: 'failure-rate', threshold: 0.9, minimumCalls: 20 }];
@@ -129,7 +132,7 @@ const MOST_REMEMBERED = 1000;
 /** The key part of `perMethod()`. */
 const METHOD_ITSELF = perMethod().forMethod('');
 
-/** Finds the settings of a method. Whatever can be checked is checked when it is made. */
+/** Finds the settings of a method. The constructor checks all options that can be checked without a call. */
 export class SettingsResolver {
   readonly #engine: Engine;
   readonly #general: MethodOptions;
@@ -178,7 +181,7 @@ export class SettingsResolver {
     const rated = this.#rules
       .map((rule, index) => ({ ...rule, index, rating: rule.matcher.rate(path) }))
       .filter(({ rating }) => rating > SPECIFICITY.none)
-      .sort((a, b) => a.rating - b.rating || b.index - a.index); // the last one wins: most specific, then first listed
+      .sort((a, b) => a.rating - b.rating || b.index - a.index); // the last wins: the most specific, then the first listed
     const options = rated.reduce<MethodOptions>((sum, { rule }) => merge(sum, rule), this.#general);
     const best = rated.at(-1);
     const named = rated.filter(
@@ -272,9 +275,9 @@ function merge(general: MethodOptions, specific: MethodOptions): MethodOptions {
   return { ...merged, circuit: { ...general.circuit, ...defined(own.circuit) } };
 }
 
-/** What options say: an undefined one says nothing, and leaves the more general setting. */
+/** The options that are set. An undefined option leaves the more general setting. */
 function defined<T extends object>(options: T): Partial<T> {
-  const said: Partial<T> = { ...options };
-  for (const key in said) if (said[key] === undefined) delete said[key];
-  return said;
+  const set: Partial<T> = { ...options };
+  for (const key in set) if (set[key] === undefined) delete set[key];
+  return set;
 }

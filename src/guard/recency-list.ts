@@ -1,16 +1,16 @@
-/** What a {@link RecencyList} holds: the links are its own. */
+/** An item of a {@link RecencyList}, with the links that the list sets. */
 export interface Linked<T> {
   older: T | undefined;
   newer: T | undefined;
 }
 
-/** Things in the order in which they were last used: a doubly linked list whose links are in the things themselves. */
+/** Items in the order of their last use: a doubly linked list whose links are in the items. */
 export class RecencyList<T extends Linked<T>> {
   oldest: T | undefined;
   newest: T | undefined;
   size = 0;
 
-  /** Adds a thing that is in no list, as the newest. */
+  /** Adds an item that is in no list, as the newest. */
   add(item: T): void {
     item.older = this.newest;
     item.newer = undefined;
@@ -20,7 +20,7 @@ export class RecencyList<T extends Linked<T>> {
     this.size += 1;
   }
 
-  /** Removes a thing that is in this list. */
+  /** Removes an item of this list. */
   remove(item: T): void {
     const { older, newer } = item;
     if (older === undefined) this.oldest = newer;

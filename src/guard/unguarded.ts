@@ -1,10 +1,10 @@
 import { serviceOf } from '../key/circuit-key.js';
 import { SPECIFICITY } from './match.js';
 
-// Questions about health and about what is served are no evidence against a model, and an orchestrator that polls them must
-// get the server's own answer: neither a rejection nor a fallback's "ready".
+// Questions about health and metadata are no evidence against a model. An orchestrator that polls them must get the server's own
+// answer, neither a rejection nor a fallback's "ready".
 
-/** Services of nothing but such questions. Guarded where a rule names the service or the method. */
+/** Services that have only such questions. Guarded where a rule names the service or the method. */
 const SERVICES: ReadonlySet<string> = new Set([
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
@@ -14,7 +14,7 @@ const SERVICES: ReadonlySet<string> = new Set([
   'ray.serve.RayServeAPIService', // Healthz, ListApplications
 ]);
 
-/** Such questions of services that predict. Guarded where a rule names the method: its service's name means predictions. */
+/** Such questions of services that predict. Guarded where a rule names the method; a rule for the service means its predictions. */
 const METHODS: ReadonlySet<string> = new Set([
   ...['inference', 'org.pytorch.serve.grpc.openinference'].flatMap((name) =>
     ['ServerLive', 'ServerReady', 'ServerMetadata', 'ModelReady', 'ModelMetadata'].map(
@@ -30,8 +30,8 @@ const METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a method is left alone because of what it is.
- * @param rating how closely the best rule names the method, one of {@link SPECIFICITY}
+ * Whether a method is such a question, and no rule names it.
+ * @param rating how specific the best rule is, as in {@link SPECIFICITY}
  */
 export function isUnguarded(path: string, rating: number): boolean {
   if (METHODS.has(path)) return rating < SPECIFICITY.method;

@@ -1,15 +1,15 @@
-/** A median of fewer values says little: until then, nothing is usual. */
+/** Before so many calls the median is not reliable, and not used. */
 const WARM_UP_CALLS = 20;
-/** How far one value moves the median, while it is being found and afterwards: a share of itself. */
+/** The step by which a value moves the median, as a share of it: at the beginning, and later. */
 const FIRST_STEP = 0.2;
 const STEP = 0.01;
-/** Zero could not be raised by a share of itself. */
+/** Not zero, which a share of itself cannot raise. */
 const SMALLEST_MS = 0.001;
 
 /**
- * A moving median of what successful calls took, in constant space: a value above it raises it by a step, one below lowers it.
- * It moves slowly on purpose. A model that turns slow must not make its own time-outs look like the usual case before the
- * trip rules have seen them.
+ * A moving median of the durations of successful calls, in constant space: a value above it raises it by a step, a value below
+ * lowers it. It moves slowly on purpose. When a model turns slow, its time-outs must count as evidence before the slowness is
+ * usual.
  */
 export class UsualLatency {
   #medianMs = 0;
@@ -25,7 +25,7 @@ export class UsualLatency {
     this.#medianMs *= durationMs > this.#medianMs ? 1 + step : 1 / (1 + step);
   }
 
-  /** The median in milliseconds; 0 while too few calls are known. */
+  /** The median in milliseconds; 0 while there are too few calls. */
   get ms(): number {
     return this.#calls < WARM_UP_CALLS ? 0 : this.#medianMs;
   }

@@ -1,11 +1,11 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 
 /**
- * A status as the rest of the code may rely on it, whatever a server, another interceptor or another client gave: the code
- * is an integer from 0 to 16 (any other becomes UNKNOWN, as the gRPC specification treats unknown codes), the details are
- * well-formed text, the metadata is a Metadata. A status that is already so is given back as it is.
+ * Normalises a status of a server, another interceptor or another client. The code becomes an integer from 0 to 16 (UNKNOWN for
+ * any other, as the gRPC specification treats unknown codes), the details become well-formed text, the metadata become a
+ * Metadata. A status that is normal is returned unchanged.
  *
- * Every status passes here once, where it comes in; no code behind that place checks again. Never throws.
+ * Every status passes here once, where it comes in; the code behind it does not check again. Never throws.
  */
 export function normalStatus(received: unknown): StatusObject {
   if (typeof received !== 'object' || received === null) return unknownStatus();
@@ -16,13 +16,13 @@ export function normalStatus(received: unknown): StatusObject {
   }
 }
 
-/** Whether a value can be used as Metadata: also that of another copy of grpc-js, which is an instance of another class. */
+/** Whether a value can be used as Metadata. Those of another copy of grpc-js can, though their class differs. */
 export function isMetadata(value: unknown): value is Metadata {
   if (value instanceof Metadata) return true;
   return typeof value === 'object' && value !== null && USED.every((name) => isFunction(value, name));
 }
 
-/** The methods of Metadata that this package, grpc-js and callers use of a status's. */
+/** The methods of a status's Metadata that this package, grpc-js and callers use. */
 const USED = ['get', 'set', 'add', 'remove', 'clone', 'merge', 'getMap', 'toHttp2Headers'] as const;
 
 function isFunction(value: object, name: string): boolean {
@@ -41,7 +41,7 @@ function isNormal(received: object): received is StatusObject {
   );
 }
 
-/** What other interceptors put on a status beside its three fields stays on it. */
+/** Further fields, which other interceptors add to a status, are kept. */
 function normalized(received: object): StatusObject {
   const { code, details, metadata }: Partial<Record<keyof StatusObject, unknown>> = received;
   return {

@@ -5,8 +5,8 @@ const OWN = Symbol.for('failsoft.own-metadata');
 
 /**
  * Metadata that a guard of this process made: the trailers of its rejections, the headers of its fallbacks' answers. grpc-js
- * hands the same object on in its ServiceError and its `'metadata'` event, and a clone keeps the mark. What another process
- * sends, word for word the same, comes out of the wire as plain Metadata.
+ * passes the same object on in its ServiceError and its `'metadata'` event, and a clone keeps the mark. The same text from
+ * another process becomes plain Metadata.
  */
 export class OwnMetadata extends Metadata {
   get [OWN](): true {
@@ -20,7 +20,7 @@ export class OwnMetadata extends Metadata {
   }
 }
 
-/** Whether a guard of this process made the metadata, whichever copy of failsoft it came from. */
+/** Whether a guard of this process made the metadata, in any copy of failsoft. */
 export function isOwn(metadata: unknown): metadata is Metadata {
   return typeof metadata === 'object' && metadata !== null && Reflect.get(metadata, OWN) === true;
 }

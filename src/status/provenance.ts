@@ -12,34 +12,34 @@ const AGE = 'failsoft-age-ms';
 
 /** The label of a degraded answer. */
 export interface ProvenanceLabel {
-  /** `last-good`, `secondary:<name>`, `default`, ... */
+  /** Where the answer came from: `last-good`, `secondary:<name>`, `default`, ... */
   readonly source: Source;
   /** Why the primary did not answer: a rejection's reason, or a status code's name. */
   readonly cause: string | undefined;
-  /** How old the answer is in whole milliseconds, where it was kept. Finite, not negative. */
+  /** The age of a kept answer in whole milliseconds, finite and not negative; undefined for other answers. */
   readonly ageMs: number | undefined;
 }
 
-/** Where an answer came from, as its metadata has it. */
+/** Where an answer came from. */
 export interface Provenance extends ProvenanceLabel {
   /** `primary` when no fallback of this process answered. */
   readonly source: Source;
-  /** Whether the answer is anything but a model's own: a fallback gave it, here or behind the server. */
+  /** Whether a fallback gave the answer, in this process or behind the server. */
   readonly degraded: boolean;
   /**
-   * The label that the server sent with its answer, or undefined. A gateway that uses failsoft sends one when one of its own
-   * fallbacks answered; for this process its answer is still the primary's.
+   * The label that the server sent with its answer, or undefined. A gateway that uses failsoft can send the label of its own
+   * fallback. For this process that answer is still the primary's.
    */
   readonly upstream: ProvenanceLabel | undefined;
 }
 
 /**
- * Reads where an answer came from: from its initial metadata (the call's `'metadata'` event), or, behind a framework that
- * hides headers, from the answer itself. That needs a guard with `rememberProvenance: true`, and the object that the client
- * was given: not a copy, nor one message of a stream.
+ * Reads where an answer came from: from its initial metadata (the call's `'metadata'` event) or, behind a framework that hides
+ * headers, from the message itself. The latter needs a guard with `rememberProvenance: true`, and the very object that the
+ * client got: a copy, or a message of a stream, counts as the primary's.
  * @example call.on('metadata', (metadata) => { if (provenanceOf(metadata).degraded) weigh(); });
  * @example const answer = await service.modelInfer(request); if (provenanceOf(answer).degraded) weigh();
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an answer where no guard of this process remembers any
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a message, where no guard of this process has `rememberProvenance: true`
  */
 export function provenanceOf(metadataOrAnswer: object): Provenance {
   if (!isMetadata(metadataOrAnswer)) return rememberedProvenance(metadataOrAnswer);
@@ -58,10 +58,10 @@ const PRIMARY: Provenance = Object.freeze({
   upstream: undefined,
 });
 
-/** Where the remembered answers are: one place for all copies of the package in a process. */
+/** The key of the process's memory, which all copies of the package share. */
 const REMEMBERED = Symbol.for('failsoft.provenance');
 
-/** Where fallbacks' answers came from, by the answer. */
+/** The sources of fallbacks' answers, by message. */
 export type ProvenanceMemory = WeakMap<object, Provenance>;
 
 function existingMemory(): ProvenanceMemory | undefined {
@@ -69,7 +69,7 @@ function existingMemory(): ProvenanceMemory | undefined {
   return known instanceof WeakMap ? known : undefined;
 }
 
-/** The memory of this process, made at the first use: entries cost a call 0.3 us, so only guards that are told to have it. */
+/** The memory of this process, made at the first use. An entry costs a call 0.3 us, so only guards with `rememberProvenance` use it. */
 export function provenanceMemory(): ProvenanceMemory {
   const known = existingMemory();
   if (known !== undefined) return known;
@@ -85,7 +85,7 @@ function rememberedProvenance(answer: object): Provenance {
   return memory.get(answer) ?? PRIMARY;
 }
 
-/** Remembers where a fallback's answer came from. The primary's own answers need no entry. */
+/** Remembers the source of a fallback's answer. The primary's answers need no entry. */
 export function rememberProvenance(memory: ProvenanceMemory, answer: Answer<unknown>, cause: Cause): void {
   const { message, source } = answer;
   if (typeof message !== 'object' || message === null) return;
@@ -123,14 +123,14 @@ export function label(answer: Answer<unknown>, cause: Cause): Metadata {
   metadata.set(CAUSE, causeText(cause));
   const ageMs = ageOf(answer);
   if (ageMs === undefined)
-    metadata.remove(AGE); // the strategy's own metadata may have brought another label's
+    metadata.remove(AGE); // the strategy's own metadata may have the age of another label
   else metadata.set(AGE, String(ageMs));
   return metadata;
 }
 
 /**
- * How old an answer is, in whole milliseconds, as the label and the event have it. Never negative and never above
- * {@link LONGEST_MS}, whatever the clock says of the machine that kept it.
+ * The age of an answer in whole milliseconds, for the label and the event. Never negative and never above {@link LONGEST_MS},
+ * whatever the clock of the machine that kept it was.
  */
 export function ageOf({ ageMs }: Answer<unknown>): number | undefined {
   return ageMs !== undefined && Number.isFinite(ageMs) ? Math.round(boundedMs(ageMs)) : undefined;
@@ -141,7 +141,7 @@ function printable(text: string): string {
   return text.replace(/[^ -~]/gu, '?');
 }
 
-/** A cause in one word, as `failsoft-cause` has it. */
+/** A cause as a single word, for `failsoft-cause`. */
 export function causeText(cause: Cause): string {
   if (cause.kind === 'rejected') return cause.reason;
   return cause.status.code === status.OK ? 'INVALID_ANSWER' : (status[cause.status.code] ?? 'UNKNOWN');

@@ -5,9 +5,9 @@ export const PUSHBACK = 'grpc-retry-pushback-ms';
 export const LARGEST_INT32 = 2 ** 31 - 1;
 
 /**
- * How long a server wants to be left alone, in milliseconds: `grpc-retry-pushback-ms` (gRFC A6, an int32), or RetryInfo in
- * `grpc-status-details-bin` (google.rpc), the longer of the two. Finite, and 0 where the server sent neither, or a value
- * that does not parse or is negative.
+ * A server's push-back: how long clients should send nothing, in milliseconds. It is `grpc-retry-pushback-ms` (gRFC A6, an
+ * int32), or RetryInfo in `grpc-status-details-bin` (google.rpc), the longer of the two. Finite; 0 where the server sent
+ * neither, or a value that does not parse or is negative.
  */
 export function pushbackOf(trailers: Metadata): number {
   return Math.max(fromHeader(trailers.get(PUSHBACK)[0]), retryDelayMs(readDetails(trailers)));

@@ -16,7 +16,7 @@ import {
 
 const DOMAIN = 'failsoft';
 
-/** How each reason reads in a status's details. */
+/** The text of each reason in a status's details. */
 const TEXT: Readonly<Record<RejectionReason, string>> = {
   CIRCUIT_OPEN: 'circuit open',
   HALF_OPEN: 'circuit half-open, its probe is under way',
@@ -26,22 +26,23 @@ const TEXT: Readonly<Record<RejectionReason, string>> = {
   THROTTLED: 'throttled: too few calls succeed',
 };
 
-/** What a caller can read from the error of a call that a circuit of this process did not admit. */
+/** The rejection of a call by a circuit of this process, as {@link circuitRejectionOf} reads it from the error. */
 export interface CircuitRejection {
   /** The circuit's key. */
   readonly circuitKey: string;
+  /** Why the circuit rejected the call. */
   readonly reason: RejectionReason;
   /** After how many milliseconds a retry may succeed: finite, not negative, 0 where that is unknown. */
   readonly retryAfterMs: number;
-  /** How each fallback failed or declined, where there were any. */
+  /** How each fallback failed or declined; undefined without fallbacks. */
   readonly fallback: string | undefined;
 }
 
 /**
- * The status of a call that was not admitted and not answered otherwise: UNAVAILABLE, or RESOURCE_EXHAUSTED for a
- * concurrency limit, with RetryInfo and ErrorInfo in `grpc-status-details-bin`, and `grpc-retry-pushback-ms` (gRFC A6) for
- * interceptors that retry above the guard.
- * @param deadlineMs the call's, in milliseconds since the epoch; Infinity without one
+ * The status of a rejected call that no fallback answered: UNAVAILABLE, or RESOURCE_EXHAUSTED for a concurrency limit. It has
+ * RetryInfo and ErrorInfo in `grpc-status-details-bin`, and `grpc-retry-pushback-ms` (gRFC A6) for interceptors that retry
+ * above the guard.
+ * @param deadlineMs the call's deadline, in milliseconds since the epoch; Infinity without a deadline
  */
 export function rejectionStatus(
   circuitKey: string,
@@ -62,7 +63,7 @@ export function rejectionStatus(
   return { code, details, metadata };
 }
 
-/** Whether a retry may succeed within the call's deadline. Where the time is unknown, none is advised. */
+/** Whether a retry can succeed within the call's deadline. Where the time is unknown, no retry is advised. */
 function retryHelps(retryAfterMs: number, deadlineMs: number): boolean {
   if (retryAfterMs === 0 || retryAfterMs > LARGEST_INT32) return false;
   return deadlineMs === Number.POSITIVE_INFINITY || Date.now() + retryAfterMs < deadlineMs;
@@ -92,7 +93,7 @@ function encode(
   return { code, details, bytes };
 }
 
-/** Rejected callers come many at a time, from one circuit with one time to wait: the last encoding mostly fits. */
+/** Keeps the last encoding: many calls are rejected by the same circuit with the same time to wait. */
 class LastEncoded {
   #circuitKey: string | undefined;
   #reason: RejectionReason = 'CIRCUIT_OPEN';
@@ -113,13 +114,13 @@ class LastEncoded {
 const lastEncoded = new LastEncoded();
 
 /**
- * The status of a failed call with the story of the fallbacks that could not answer either: code and details are the
- * server's own, an ErrorInfo (`reason: FALLBACK_FAILED`) is added to its details.
+ * The status of a failed call, with the attempts of its fallbacks: code and details are the server's own, and an ErrorInfo
+ * (`reason: FALLBACK_FAILED`) is added to its details.
  */
 export function withFallbackStory(failed: StatusObject, fallback: string): StatusObject {
   const metadata: Metadata = failed.metadata.clone();
   const read = readDetails(metadata);
-  if (read === 'unreadable') return failed; // bytes that are no status are the server's own affair
+  if (read === 'unreadable') return failed; // the server's own bytes are passed on unchanged
   const theirs = read === 'none' ? { code: failed.code, message: failed.details, details: [] } : read;
   const story = errorInfo(DOMAIN, 'FALLBACK_FAILED', new Map([['fallback', fallback]]));
   writeDetails(metadata, encodeDetails({ ...theirs, details: [...theirs.details, story] }));
@@ -127,9 +128,9 @@ export function withFallbackStory(failed: StatusObject, fallback: string): Statu
 }
 
 /**
- * Reads a caller's error: which circuit rejected the call and why, or undefined when the call ended otherwise. Only
- * rejections by a guard of this process count. Where the server is itself a client that uses failsoft (a gateway) and
- * passes on a rejection of its own guard, this is undefined: that server was reached, and it failed.
+ * Reads from a caller's error which circuit rejected the call, and why. Returns undefined for all other errors, also for a
+ * rejection by another process: a gateway that uses failsoft passes on a rejection of its own guard. The gateway was reached,
+ * and failed.
  * @example const rejection = circuitRejectionOf(error); if (rejection) retryAfter(rejection.retryAfterMs);
  */
 export function circuitRejectionOf(error: unknown): CircuitRejection | undefined {

@@ -2,7 +2,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.js';
 import { Status } from '../gen/google/rpc/status.js';
 
-// The one codec of `grpc-status-details-bin`: a google.rpc.Status whose details are google.protobuf.Any messages.
+// The only codec of `grpc-status-details-bin`: a google.rpc.Status whose details are google.protobuf.Any messages.
 
 const KEY = 'grpc-status-details-bin';
 const RETRY_INFO = 'google.rpc.RetryInfo';
@@ -18,7 +18,7 @@ export function boundedMs(ms: number): number {
   return ms > 0 ? Math.min(ms, LONGEST_MS) : 0;
 }
 
-/** How trailers carry details: nothing, bytes that are no google.rpc.Status, or a decoded one. */
+/** The details in trailers: none, bytes that are no google.rpc.Status, or the decoded status. */
 export type StatusDetails = 'none' | 'unreadable' | Status;
 
 export function readDetails(trailers: Pick<Metadata, 'get'>): StatusDetails {
@@ -27,7 +27,7 @@ export function readDetails(trailers: Pick<Metadata, 'get'>): StatusDetails {
   try {
     return bytes instanceof Uint8Array ? Status.decode(bytes) : 'unreadable';
   } catch {
-    return 'unreadable'; // a server may put anything there
+    return 'unreadable'; // a server may send any bytes
   }
 }
 
@@ -52,7 +52,7 @@ export function errorInfo(domain: string, reason: string, metadata: Map<string, 
   return any(ERROR_INFO, ErrorInfo.encode({ domain, reason, metadata }).finish());
 }
 
-/** The first RetryInfo's delay in milliseconds, bounded by {@link boundedMs}; 0 where there is none that can be read. */
+/** The delay of the first readable RetryInfo in milliseconds, bounded by {@link boundedMs}; 0 without such a RetryInfo. */
 export function retryDelayMs(details: StatusDetails): number {
   if (typeof details === 'string') return 0;
   const [delay] = decoded(details, RETRY_INFO, (bytes) => RetryInfo.decode(bytes).retryDelay);
@@ -80,7 +80,7 @@ function decoded<T>(
       try {
         return decode(value);
       } catch {
-        return undefined; // a server may put anything there
+        return undefined; // a server may send any bytes
       }
     })
     .filter((message) => message !== undefined);

@@ -3,10 +3,10 @@ import { Warnings, warn } from './warnings.js';
 
 export { warn };
 
-/** A listener of one event. What it throws, or a promise of it rejects with, never reaches a call. */
+/** A listener of an event. Its errors, and the rejections of its promise, never reach a call. */
 export type Listener<E> = (event: E) => void;
 
-/** One `on()`: the same listener may be subscribed several times, and each time ends alone. */
+/** The result of an `on()`. A listener may be subscribed several times, and each subscription is ended on its own. */
 interface Subscription {
   readonly listener: Listener<never>;
 }
@@ -32,7 +32,7 @@ export class Emitter<Events extends object> {
     return () => subscriptions.delete(subscription);
   }
 
-  /** An event without listeners need not be made. */
+  /** Whether an event has listeners: otherwise it need not be made. */
   hasListeners(name: keyof Events): boolean {
     return (this.#subscriptions.get(name)?.size ?? 0) > 0;
   }
@@ -40,7 +40,7 @@ export class Emitter<Events extends object> {
   emit<K extends keyof Events>(name: K, event: Events[K] & object): void {
     const subscriptions = this.#subscriptions.get(name);
     if (subscriptions === undefined) return;
-    // of a copy: a listener may subscribe another one, which gets the next event
+    // a copy: a listener that is subscribed during an event gets the next event
     for (const subscription of [...subscriptions]) {
       if (!subscriptions.has(subscription)) continue;
       try {
@@ -54,7 +54,7 @@ export class Emitter<Events extends object> {
 
   #report(error: unknown, name: keyof Events, event: object): void {
     const source = `a listener of '${String(name)}'`;
-    // a listener of warnings would be called for what it has thrown itself
+    // otherwise a listener of warnings would be called for its own errors
     if (name === 'warning') warn(error, source);
     else this.warnings.report(error, source, aboutOf(event));
   }
@@ -64,7 +64,7 @@ export class Emitter<Events extends object> {
   }
 }
 
-/** The emitter of a guard: what is reported to its `warnings` is also a `warning` event. */
+/** The emitter of a guard. A report to its `warnings` is also a `warning` event. */
 export function guardEmitter(): Emitter<GuardEvents> {
   const events: Emitter<GuardEvents> = new Emitter(
     new Warnings((warning) => events.emit('warning', warning)),

@@ -6,7 +6,7 @@ export interface TransitionEvent {
   readonly circuitKey: string;
   readonly from: CircuitStateName;
   readonly to: CircuitStateName;
-  /** Why; of a trip the rule's name with its figures: "slow-rate 0.83 >= 0.80 over 120 calls". */
+  /** The reason; for a trip the rule's name with its figures: "slow-rate 0.83 >= 0.80 over 120 calls". */
   readonly reason: string;
   /** When the change was due, in milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
@@ -32,7 +32,7 @@ export interface CircuitListener {
   isolation(event: IsolationEvent): void;
 }
 
-/** A caller was given an answer that is not the primary's. */
+/** A fallback answered a call. */
 export interface DegradedEvent {
   /** `/package.Service/Method` */
   readonly method: string;
@@ -41,21 +41,21 @@ export interface DegradedEvent {
   readonly source: string;
   /** A rejection's reason, a status code's name, or INVALID_ANSWER. */
   readonly cause: string;
-  /** How old the answer is, in milliseconds, where it was kept. */
+  /** The age of a kept answer, in milliseconds; undefined for other answers. */
   readonly ageMs: number | undefined;
   readonly atMs: number;
 }
 
-/** A function of the user's threw, or its promise was rejected. No call was harmed. */
+/** A function of the user threw, or its promise was rejected. No call was harmed. */
 export interface WarningEvent {
-  /** Which function it was: "a listener of 'transition'", "keyBy of /package.Service/Method". */
+  /** The function: "a listener of 'transition'", "keyBy of /package.Service/Method". */
   readonly source: string;
   readonly error: unknown;
-  /** How often this source has failed so far, this time included. */
+  /** How often the function has failed so far, this time included. */
   readonly count: number;
 }
 
-/** What `guard.on()` can listen to. */
+/** The events of a guard, by their names. */
 export interface GuardEvents {
   transition: TransitionEvent;
   isolation: IsolationEvent;

@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 import type { WarningEvent } from './events.js';
 
-/** So many sources are counted; past that, the one that failed first is forgotten. */
+/** Most sources that are counted. Beyond that, the source that failed first is forgotten. */
 const MAX_SOURCES = 1000;
-/** So many different errors of a source are written out. */
+/** Most errors of a source that are written out. */
 const MAX_ERRORS = 8;
-/** So much of a message is compared. */
+/** The length of a message that is compared. */
 const MAX_COMPARED = 200;
 
 interface Source {
@@ -14,9 +14,9 @@ interface Source {
 }
 
 /**
- * Reports errors of users' functions that must not harm the call in which they were thrown. The first error of a source, and
- * each that differs from those before (numbers aside), is a process warning (`FailsoftWarning`); the others are counted. A
- * function that always fails writes one line, not one per call.
+ * Reports errors of users' functions, which must not harm the call in which they were thrown. The first error of a source, and
+ * each error that differs from the earlier errors (except in numbers), is a process warning (`FailsoftWarning`). All errors
+ * are counted. So a function that always fails writes a single warning, not a warning per call.
  */
 export class Warnings {
   readonly #sources = new Map<string, Source>();
@@ -28,8 +28,8 @@ export class Warnings {
   }
 
   /**
-   * @param source which function threw
-   * @param about what the function was called for, such as a circuit: part of the text, not of the source
+   * @param source the function that threw
+   * @param about the subject of the function's call, such as a circuit: a part of the text, not of the source
    */
   report(error: unknown, source: string, about?: string): void {
     const known = this.#sourceOf(source);
@@ -63,7 +63,7 @@ export function warn(error: unknown, source = 'a function given to failsoft', ab
   ofProcess.report(error, source, about);
 }
 
-/** Anything can be thrown, also what throws when it is looked at. */
+/** Any value can be thrown, even an object whose getters throw. */
 function textOf(thrown: unknown): string {
   try {
     if (thrown instanceof Error) return String(thrown.stack ?? thrown.message);
