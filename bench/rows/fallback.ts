@@ -7,6 +7,7 @@ import {
 } from 'failsoft/protos/oip';
 import { fakeClient } from '../lib/fake-channel.js';
 import type { Row, Sampler } from '../lib/row.js';
+import { nsPerCall } from '../lib/samplers.js';
 
 const { modelInfer, modelReady } = GRPCInferenceServiceService;
 
@@ -72,12 +73,21 @@ const hit: Row = {
 const store: Row = {
   name: 'fallback.lastGood.store',
   unit: 'us',
-  budget: 3,
+  budgetOfFloor: 1.5,
   open: () => {
-    const bytes = bytesOf(answerOf(1_000));
+    const answer = answerOf(1_000);
+    const bytes = bytesOf(answer);
     const fallbacks = new FallbackRegistry().register(modelInfer, [lastGood()]);
     const keeps = createGuard({ fallbacks });
-    return { ours: added(usPerCall(bytes, keeps), usPerCall(bytes, createGuard())) };
+    // Both must be bytes before the caller can change them: what the generated encoders take is the least.
+    const encoders = nsPerCall(() => {
+      ModelInferRequest.encode(request).finish();
+      ModelInferResponse.encode(answer).finish();
+    });
+    return {
+      ours: added(usPerCall(bytes, keeps), usPerCall(bytes, createGuard())),
+      floor: async () => (await encoders()) / 1_000,
+    };
   },
 };
 

@@ -17,9 +17,9 @@ export interface MatrixPlan {
   readonly parallel: number;
 }
 
-/** A cell whose servers the machine left waiting for longer than this is run again, so often at most; the least disturbed run counts. */
+/** A cell whose servers the machine left waiting for longer than this is run a second time; the less disturbed run counts. */
 const DISTURBED_MS = 120;
-const ATTEMPTS = 3;
+const ATTEMPTS = 2;
 
 interface CellFigures {
   readonly figures: Figures;
