@@ -8,23 +8,30 @@ import { runScenario } from './run/matrix.js';
 import { SCENARIOS } from './scenarios/index.js';
 import { assertSmoke, SMOKE } from './smoke.js';
 
-async function runMatrix({ only, contestants, seeds, quick, parallel }: DrillOptions): Promise<Report> {
+async function runMatrix({ only, json, seeds, quick, ...plan }: DrillOptions): Promise<Report> {
   const scenarios: ScenarioReport[] = [];
+  const soFar = (): Report => ({ ...surroundings(), seeds, quick, scenarios });
   for (const scenario of SCENARIOS.filter(({ name }) => only.includes(name))) {
-    const report = await runScenario(scenario, { contestants, seeds, quick, parallel });
+    const report = await runScenario(scenario, { ...plan, seeds, quick });
     console.log(terminalTable(report));
     scenarios.push(report);
+    // A full run takes more than an hour: what it has found is not lost when it is ended.
+    if (json !== undefined) writeJson(json, soFar());
   }
-  return { ...surroundings(), seeds, quick, scenarios };
+  return soFar();
 }
 
 async function run(given: DrillOptions): Promise<void> {
   const options: DrillOptions = given.smoke ? { ...given, ...SMOKE } : given;
   const report: Report =
     options.from === undefined ? await runMatrix(options) : JSON.parse(readFileSync(options.from, 'utf8'));
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report)}\n`);
+  if (options.json !== undefined) writeJson(options.json, report);
   if (options.report !== undefined) writeReport(report, options.report);
   if (options.smoke) assertSmoke(report);
+}
+
+function writeJson(file: string, report: Report): void {
+  writeFileSync(file, `${JSON.stringify(report)}\n`);
 }
 
 try {

@@ -13,6 +13,7 @@ clients in processes of their own.
   --quick             one seed and shorter phases
   --smoke             about a minute: two scenarios and three contestants, whose most robust figures are asserted
   --parallel N        cells that run side by side (default 4)
+  --attempts N        runs of a batch that a busy machine disturbs, of which the best counts (default 2, with --quick 1)
   --json FILE         also writes the figures as JSON
   --report DIR        also writes drills.md and its charts into DIR
   --from FILE         runs nothing: reads the figures of an earlier --json, for --report
@@ -27,6 +28,7 @@ export interface DrillOptions {
   readonly quick: boolean;
   readonly smoke: boolean;
   readonly parallel: number;
+  readonly attempts: number;
   readonly json: string | undefined;
   readonly report: string | undefined;
   readonly from: string | undefined;
@@ -46,6 +48,7 @@ export function readOptions(args: readonly string[]): DrillOptions | undefined {
       quick: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false },
       parallel: { type: 'string', default: '4' },
+      attempts: { type: 'string' },
       json: { type: 'string' },
       report: { type: 'string' },
       from: { type: 'string' },
@@ -64,6 +67,7 @@ export function readOptions(args: readonly string[]): DrillOptions | undefined {
     quick,
     smoke: values.smoke,
     parallel: integer('--parallel', values.parallel, 16),
+    attempts: integer('--attempts', values.attempts ?? (quick ? '1' : '2'), 10),
     json: values.json,
     report: values.report,
     from: values.from,

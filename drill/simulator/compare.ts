@@ -18,7 +18,7 @@ const TOLERANCES: Partial<Record<keyof Figures, number>> = {
 };
 
 /** Cells of the wire that the machine disturbed more say nothing. */
-const DISTURBED_MS = 150;
+const DISTURBED_MS = 200;
 
 /** One figure of one cell, on both sides. */
 export interface Comparison {
