@@ -18,15 +18,15 @@ const { modelInfer } = GRPCInferenceServiceService;
 const closers = [];
 
 /** A call; how it ended, and the metadata that came with its answer. */
-function infer(client, model = 'demand-small') {
+function infer(client, options = {}) {
   return new Promise((resolve) => {
     let metadata = new Metadata();
     const request = esmTesting.demandRequest(
-      model,
+      'demand-small',
       esmTesting.DEMAND_FEATURES.map(() => 0),
     );
     client
-      .modelInfer(request, new Metadata(), { deadline: Date.now() + 30_000 }, (error, response) =>
+      .modelInfer(request, new Metadata(), { deadline: Date.now() + 30_000, ...options }, (error, response) =>
         resolve({ error, response, metadata }),
       )
       .on('metadata', (received) => {
@@ -83,6 +83,31 @@ for (const [mine, other, otherOpossum, otherTesting] of [
   const { client } = await clientOf(otherTesting, guard);
   guard.circuit(modelInfer).isolate();
   assert.equal(other.circuitRejectionOf((await infer(client)).error).reason, 'ISOLATED');
+
+  // Where an answer came from is remembered for both, and so are the credentials of whom it was kept for.
+  const entries = new Map();
+  const store = {
+    get: async (key) => entries.get(key),
+    set: async (key, value) => void entries.set(key, value),
+  };
+  const mayKeep = (package_) =>
+    package_.createGuard({
+      rememberProvenance: true,
+      fallbacks: new package_.FallbackRegistry().register(modelInfer, [package_.lastGood({ store })]),
+    });
+  const callCredentials = credentials.createFromMetadataGenerator((_options, done) =>
+    done(null, new Metadata()),
+  );
+  const keeping = await clientOf(otherTesting, mayKeep(mine));
+  await infer(keeping.client, { credentials: callCredentials });
+  while (entries.size === 0) await new Promise((resolve) => setImmediate(resolve));
+  const failing = new GRPCInferenceServiceClient(keeping.server.address, credentials.createInsecure(), {
+    interceptors: [mayKeep(other).interceptor],
+  });
+  closers.push(() => failing.close());
+  keeping.server.faults.set('demand-small', { error: { code: 14 } });
+  const { response } = await infer(failing, { credentials: callCredentials });
+  assert.equal(mine.provenanceOf(response).source, 'last-good');
 
   // Two guards, of a build each, on one client: each counts a call once.
   const pair = [mine.createGuard(), other.createGuard()];

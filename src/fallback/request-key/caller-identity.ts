@@ -5,10 +5,8 @@ import { invalid } from '../../errors.js';
 /** The metadata keys that tell callers apart by default. */
 export const DEFAULT_VARY: readonly string[] = ['authorization'];
 
-/** Of this process: per-call credentials are objects, and their numbers mean nothing to another one. */
-const PROCESS = randomBytes(12).toString('base64');
-const credentialNumbers = new WeakMap<CallCredentials, number>();
-let credentialCount = 0;
+/** Where the names of per-call credentials are: one place for all copies of the package in a process. */
+const CREDENTIAL_NAMES = Symbol.for('failsoft.credential-names');
 
 /**
  * The identity of a caller as one string: all values of the `vary` metadata, and its call credentials. Two callers have the
@@ -28,7 +26,7 @@ export class CallerIdentity {
   }
 
   of(metadata: Metadata, credentials: CallCredentials | undefined): string {
-    let identity = credentials === undefined ? '' : `${PROCESS}#${numberOf(credentials)}`;
+    let identity = credentials === undefined ? '' : nameOf(credentials);
     for (const key of this.#vary) {
       const values = metadata.get(key);
       identity += `;${values.length}`;
@@ -42,11 +40,20 @@ export class CallerIdentity {
   }
 }
 
-function numberOf(credentials: CallCredentials): number {
-  let number = credentialNumbers.get(credentials);
-  if (number === undefined) {
-    number = ++credentialCount;
-    credentialNumbers.set(credentials, number);
-  }
-  return number;
+/** A random name for each object: credentials cannot be compared, and mean nothing to another process. */
+function nameOf(credentials: CallCredentials): string {
+  const names = credentialNames();
+  const known = names.get(credentials);
+  if (known !== undefined) return known;
+  const name = randomBytes(16).toString('base64');
+  names.set(credentials, name);
+  return name;
+}
+
+function credentialNames(): WeakMap<CallCredentials, string> {
+  const known: unknown = Reflect.get(globalThis, CREDENTIAL_NAMES);
+  if (known instanceof WeakMap) return known;
+  const made = new WeakMap<CallCredentials, string>();
+  Object.defineProperty(globalThis, CREDENTIAL_NAMES, { value: made });
+  return made;
 }
