@@ -19,7 +19,9 @@ const BRAND = Symbol.for('failsoft.error');
 
 /** The one class of errors thrown by failsoft. Calls on a client never see it: they get gRPC statuses. */
 export class FailsoftError extends Error {
+  /** Always 'FailsoftError'. */
   override readonly name = 'FailsoftError';
+  /** What went wrong; stable, unlike the message. */
   readonly code: FailsoftErrorCode;
   /** Survives two copies of the package in one process, where `instanceof` does not. */
   readonly [BRAND] = true;

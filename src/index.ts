@@ -80,6 +80,7 @@ export { type AnswerFunction, type AnswerWithOptions, answerWith } from './fallb
 export type { ProtectionOptions } from './fallback/secondary/protection.js';
 export {
   type ProtectedStrategy,
+  type SecondaryBaseOptions,
   type SecondaryOptions,
   secondaryModel,
 } from './fallback/secondary/secondary-model.js';
@@ -108,6 +109,7 @@ export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js
 export type { Listener } from './telemetry/emitter.js';
 // What a guard reports.
 export type {
+  CircuitListener,
   DegradedEvent,
   GuardEvents,
   IsolationEvent,

@@ -18,6 +18,7 @@ export interface UnaryCallOptions extends CallOptions {
 
 /** A response and its source. */
 export interface UnaryAnswer<Res> extends Provenance {
+  /** The answer: the primary's, or a fallback's. */
   readonly response: Res;
 }
 

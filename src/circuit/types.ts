@@ -45,6 +45,7 @@ export const REJECTION_REASONS: readonly RejectionReason[] = [
 
 /** What `acquire()` gives an admitted call. Settled or withdrawn exactly once: the second time does nothing. */
 export interface Permit {
+  /** Tells it from a {@link Rejection}. */
   readonly admitted: true;
   /** The circuit's generation when it was issued; it bumps with each transition. */
   readonly generation: number;
@@ -65,7 +66,9 @@ export interface Permit {
 
 /** What `acquire()` gives a call that is not admitted. A plain value, never thrown. */
 export interface Rejection {
+  /** Tells it from a {@link Permit}. */
   readonly admitted: false;
+  /** Why the call was not admitted. */
   readonly reason: RejectionReason;
   /** After how long a call may be worth trying again, in milliseconds; 0 where that is not known. */
   readonly retryAfterMs: number;
@@ -73,6 +76,7 @@ export interface Rejection {
 
 /** Holds a circuit isolated. Releasing twice does nothing. */
 export interface IsolationHandle extends Disposable {
+  /** Gives up this hold. The circuit admits calls again when no hold is left. */
   release(): void;
 }
 
@@ -92,6 +96,7 @@ export interface ExecuteOptions {
 
 /** One key's guard. Pure: no gRPC, no timers, no I/O; time comes from the clock it was made with. */
 export interface Circuit {
+  /** Names the circuit: target, method path, `#` and key part. */
   readonly key: string;
   /** The state at this moment: reading it may move an open circuit, whose time is over, to half-open. */
   readonly state: CircuitStateName;
@@ -137,11 +142,17 @@ export interface Circuit {
 
 /** Everything a circuit knows, as plain JSON. Times are milliseconds since the epoch, by the wall clock. */
 export interface CircuitSnapshot {
+  /** Of the format. */
   readonly version: 1;
+  /** The circuit's key. */
   readonly circuitKey: string;
+  /** The name of the engine that made the circuit. */
   readonly engine: string;
+  /** When the snapshot was taken. */
   readonly takenAtMs: number;
+  /** The state at that moment. */
   readonly state: CircuitStateName;
+  /** Whether the circuit rejects calls, only reports, or does nothing. */
   readonly mode: CircuitMode;
   /** Handles that hold it isolated. */
   readonly isolated: number;
@@ -151,30 +162,52 @@ export interface CircuitSnapshot {
   readonly openings: number;
   /** When an open circuit will admit a probe; null in other states. */
   readonly openUntilMs: number | null;
+  /** How many transitions there were. */
   readonly generation: number;
+  /** Calls admitted and not yet settled. */
   readonly inFlight: number;
   /** What the window holds. */
   readonly window: {
+    /** Outcomes in it. */
     readonly calls: number;
+    /** Those of them that are failures or overloads. */
     readonly unhealthy: number;
+    /** Their share, 0 to 1; 0 in an empty window. */
     readonly failureRate: number;
     /** Share over the slow threshold; null where no slow-rate rule is set. */
     readonly slowRate: number | null;
     /** Latency percentiles over the window; null when it is empty or keeps no latencies. */
-    readonly latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number } | null;
+    readonly latencyMs: {
+      /** The median. */
+      readonly p50: number;
+      /** One call in ten is slower. */
+      readonly p90: number;
+      /** One call in a hundred is slower. */
+      readonly p99: number;
+    } | null;
   };
+  /** Failures since the last outcome that was none. */
   readonly consecutiveFailures: number;
   /** Totals since the circuit was made (or `restore`d): they only grow. */
   readonly totals: {
+    /** Calls that got a permit. */
     readonly admitted: number;
+    /** Settled calls by their outcome. */
     readonly outcomes: Readonly<Record<Outcome, number>>;
+    /** Calls that were not admitted, by the reason. */
     readonly rejected: Readonly<Record<RejectionReason, number>>;
     /** Outcomes of permits from an earlier generation, which changed nothing. */
     readonly stale: number;
+    /** How often the circuit opened. */
     readonly opened: number;
   };
   /** The last time a trip rule (or a failed probe) opened it. */
-  readonly lastTrip: { readonly atMs: number; readonly reason: string } | null;
+  readonly lastTrip: {
+    /** When it opened. */
+    readonly atMs: number;
+    /** Why, as the transition's event had it. */
+    readonly reason: string;
+  } | null;
   /** How many calls are let out at a time just now; only where a concurrency limit is set. */
   readonly concurrencyLimit?: number;
   /** What the adaptive rule holds for normal; only where one is set. */

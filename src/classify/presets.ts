@@ -47,16 +47,24 @@ const mlserverCallerErrors = [
 export const presets = {
   /** NVIDIA Triton: a full queue and a time-out in the queue are UNAVAILABLE, as is a missing protocol header. */
   triton: {
+    /** Exceptions to the table, in order. */
     rules: rules(
       rule(status.UNAVAILABLE, /maximum queue size|timeout expired/i, 'overload'),
       rule(status.UNAVAILABLE, /protocol is restricted/i, 'caller-error'),
     ),
+    /** Finds the `error_message` of an item in a stream that ends with OK. */
     classifyMessage: tritonItem,
   },
   /** TensorFlow Serving: a full batching queue is UNAVAILABLE. */
-  tfServing: { rules: rules(rule(status.UNAVAILABLE, /queue.{0,120}full/is, 'overload')) },
+  tfServing: {
+    /** Exceptions to the table, in order. */
+    rules: rules(rule(status.UNAVAILABLE, /queue.{0,120}full/is, 'overload')),
+  },
   /** KServe (Python). */
-  kserve: { rules: rules(notReady) },
+  kserve: {
+    /** Exceptions to the table, in order. */
+    rules: rules(notReady),
+  },
   /**
    * MLServer answers INVALID_ARGUMENT for a model that is not ready, and UNKNOWN where the readiness of an unloaded model is
    * asked for. Mistakes of the caller are INTERNAL unless MLServer itself finds them; the texts of MLServer's own decoding and
@@ -68,6 +76,7 @@ export const presets = {
    * MLServer streams plain `ModelInferResponse` messages: use `MLServerInferenceServiceClient` of `failsoft/protos/oip`.
    */
   mlserver: {
+    /** Exceptions to the table, in order. */
     rules: rules(
       notReady,
       rule(status.UNKNOWN, /mlserver\.errors\.ModelNotFound/, 'caller-error'),
@@ -76,11 +85,15 @@ export const presets = {
   },
   /** TorchServe answers INTERNAL for nearly everything. */
   torchServe: {
+    /** Exceptions to the table, in order. */
     rules: rules(
       rule(status.INTERNAL, /has no worker|queue/i, 'overload'),
       rule(status.INTERNAL, /ModelNotFoundException|BadRequestException/, 'caller-error'),
     ),
   },
   /** Ray Serve: back-pressure is RESOURCE_EXHAUSTED. */
-  rayServe: { rules: rules() },
+  rayServe: {
+    /** Exceptions to the table, in order. */
+    rules: rules(),
+  },
 } as const satisfies Record<string, ClassifyOptions>;

@@ -3,21 +3,25 @@ import type { Outcome } from './outcome.js';
 
 /** What a rule sees of a finished call. */
 export interface FinishedCall {
+  /** The status code. */
   readonly code: status;
   /** The first 1,024 UTF-16 units of the status's details. */
   readonly details: string;
   /** The trailers; empty for a status that no server sent. */
   readonly metadata: Metadata;
+  /** How long the call took, in milliseconds. */
   readonly durationMs: number;
 }
 
 /** One exception to the table: applies when everything that it names matches. */
 export interface ClassifyRule {
+  /** The status code that it is for. */
   readonly code: status;
   /** Matched against the first 1,024 UTF-16 units of the status's details. */
   readonly details?: RegExp;
   /** A further condition, on the trailers or the duration, say. A condition that throws does not hold, and is reported. */
   readonly when?: (call: FinishedCall) => boolean;
+  /** What such a call says about the server. */
   readonly outcome: Outcome;
 }
 
@@ -25,6 +29,7 @@ export interface ClassifyRule {
 export interface ClassifyOptions {
   /** Overrides single codes of the default table. */
   readonly table?: Readonly<Partial<Record<status, Outcome>>>;
+  /** Exceptions to the table, of which the first that matches wins. @default none */
   readonly rules?: readonly ClassifyRule[];
   /**
    * Classifies each message of an answer, for an OK answer that is useless (NaN, an empty tensor, an in-band error).

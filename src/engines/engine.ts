@@ -5,7 +5,9 @@ export type { CircuitEnvironment };
 
 /** What an engine can do beyond tripping on consecutive failures or a failure rate and probing once. */
 export interface EngineCapabilities {
+  /** The trip rules that its circuits know, by their names. */
   readonly tripRules: ReadonlySet<TripRuleName>;
+  /** The types of window that its circuits know. */
   readonly windows: ReadonlySet<'count' | 'time'>;
   /** `halfOpen.permittedProbes` or `successThreshold` above 1. */
   readonly severalProbes: boolean;
@@ -31,7 +33,9 @@ export interface EngineCapabilities {
 
 /** Makes circuits. The whole of failsoft runs on any engine. */
 export interface Engine {
+  /** As snapshots and errors name it. */
   readonly name: string;
+  /** What its circuits can do. */
   readonly capabilities: EngineCapabilities;
   /**
    * Checks the options once and gives a maker of circuits that have them, so that making one is cheap.

@@ -11,12 +11,27 @@ export type ParentCall = NonNullable<InterceptorOptions['parent']>;
 /** Why the primary did not answer. */
 export type Cause =
   /** The circuit did not admit the call. */
-  | { readonly kind: 'rejected'; readonly reason: RejectionReason; readonly retryAfterMs: number }
+  | {
+      /** The circuit did not admit the call. */
+      readonly kind: 'rejected';
+      /** Why not. */
+      readonly reason: RejectionReason;
+      /** After how long a call may be admitted again, in milliseconds; 0 where that is not known. */
+      readonly retryAfterMs: number;
+    }
   /** The call was made and ended as a failure or an overload. */
-  | { readonly kind: 'failed'; readonly outcome: Outcome; readonly status: StatusObject };
+  | {
+      /** The call was made and ended badly. */
+      readonly kind: 'failed';
+      /** As the circuit counted it: a failure or an overload. */
+      readonly outcome: Outcome;
+      /** The status with which it ended. */
+      readonly status: StatusObject;
+    };
 
 /** An earlier strategy of the chain that did not answer. */
 export interface Attempt {
+  /** The name of the strategy: the source that its answer would have had. */
   readonly strategy: string;
   /**
    * `declined`: had no answer. `failed`: threw, or answered with what is no message of the method. `timed-out`: its
@@ -24,6 +39,7 @@ export interface Attempt {
    * `stopped`: it ended the chain.
    */
   readonly result: 'declined' | 'failed' | 'timed-out' | 'disabled' | 'capped' | 'stopped';
+  /** What it threw, where it threw. */
   readonly error?: unknown;
 }
 
@@ -39,6 +55,7 @@ export interface CallFacts<Req> {
   readonly requests: readonly Req[];
   /** A copy of the caller's metadata, as the call began. Not to be changed. */
   readonly metadata: Metadata;
+  /** Why the primary did not answer. */
   readonly cause: Cause;
   /** Names the call's circuit: target, method and key part, as events, snapshots and rejections have it. */
   readonly circuitKey: string;
@@ -79,6 +96,7 @@ export interface FallbackContext<Req> extends CallFacts<Req>, AttemptScope {}
 export interface Answer<Res> {
   /** The message; for server-streaming and bidi methods it may be an iterable of messages. */
   readonly message: Res | Iterable<Res> | AsyncIterable<Res>;
+  /** Where it comes from, as `failsoft-source` names it. */
   readonly source: Source;
   /** How old it is, where it was kept. */
   readonly ageMs?: number;
@@ -88,13 +106,19 @@ export interface Answer<Res> {
 
 /** A good answer of the primary, offered to strategies that keep answers. */
 export interface PrimaryAnswer<Req, Res> {
+  /** The method's path, `/package.Service/Method`. */
   readonly method: string;
+  /** Names the call's circuit, as in {@link FallbackContext}. */
   readonly circuitKey: string;
-  /** These as in {@link FallbackContext}. */
+  /** As in {@link FallbackContext}. */
   readonly request: Req;
+  /** As in {@link FallbackContext}. */
   readonly requestBytes?: Buffer | undefined;
+  /** As in {@link FallbackContext}. */
   readonly metadata: Metadata;
+  /** As in {@link FallbackContext}. */
   readonly credentials?: CallCredentials | undefined;
+  /** As in {@link FallbackContext}. */
   readonly host: string | undefined;
   /**
    * The metadata as they went out, after the interceptors behind the guard. Undefined where nothing but `metadata` can
@@ -103,6 +127,7 @@ export interface PrimaryAnswer<Req, Res> {
   readonly sentMetadata?: Metadata | undefined;
   /** The answer's initial metadata; undefined where it came without. */
   readonly responseMetadata?: Metadata | undefined;
+  /** The primary's message. Not to be changed. */
   readonly response: Res;
 }
 
@@ -114,12 +139,19 @@ export type When = 'rejected' | 'failed' | 'always';
  * declared as methods, so that methods of all types fit in one list.
  */
 export interface Method<Req, Res> {
+  /** `/package.Service/Method` */
   readonly path: string;
+  /** Whether the caller sends a stream of messages. */
   readonly requestStream: boolean;
+  /** Whether the server answers with a stream of messages. */
   readonly responseStream: boolean;
+  /** Encodes a request. */
   requestSerialize(value: Req): Buffer;
+  /** Decodes a request. */
   requestDeserialize(bytes: Buffer): Req;
+  /** Encodes an answer. */
   responseSerialize(value: Res): Buffer;
+  /** Decodes an answer. */
   responseDeserialize(bytes: Buffer): Res;
 }
 
@@ -161,10 +193,12 @@ export interface FallbackStrategy<Req, Res> {
    * remembering what it sent: both may have changed since, and of a stream there is only the first message. @default true
    */
   readonly readsCall?: boolean;
+  /** Answers the call, or gives undefined to decline. May throw or reject: the next strategy is asked then. */
   answer(context: FallbackContext<Req>): Answering<Res>;
   /** Called once for each method it is registered for; throws when it cannot serve the method. */
   bind?(method: Method<Req, Res>): void;
   /** Sees each good answer of the primary. Must be quick: it is on the call's way. */
   keep?(answer: PrimaryAnswer<Req, Res>): void;
+  /** Frees what the strategy holds. Called by `close()` of the registry that it was registered in. */
   close?(): void | Promise<void>;
 }

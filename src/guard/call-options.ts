@@ -24,6 +24,7 @@ export const NO_CALL_OPTIONS: FailsoftCallOptions = Object.freeze({});
 
 declare module '@grpc/grpc-js/build/src/client.js' {
   interface CallOptions {
+    /** What this call wants of a failsoft guard; clients without a guard ignore it. */
     failsoft?: FailsoftCallOptions;
   }
 }

@@ -32,6 +32,7 @@ export interface GuardSettings extends MethodOptions {
 
 /** Options of {@link createGuard}. */
 export interface GuardOptions extends GuardSettings {
+  /** What answers in place of the primary, by method. @default nothing */
   readonly fallbacks?: FallbackRegistry;
   /**
    * `true`: the sources of fallbacks' answers are remembered in a WeakMap, so that `provenanceOf(answer)` works behind a
@@ -112,6 +113,7 @@ export interface Guard {
    * guards may use it; close it yourself.
    */
   close(): Promise<void>;
+  /** As {@link close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

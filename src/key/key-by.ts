@@ -11,11 +11,13 @@ export interface KeyContext {
   readonly method: string;
   /** The first message; undefined when the call did not send one within a tick. */
   readonly request: unknown;
+  /** The caller's metadata. Not to be changed. */
   readonly metadata: Metadata;
 }
 
 /** Chooses the circuit of a call. Called once per method, so that what depends on the method alone is decided once. */
 export interface KeyBy {
+  /** Chooses among a method's circuits; `method` is its path. */
   forMethod(method: string): KeyPart;
 }
 

@@ -4,7 +4,9 @@ import type { CircuitMode, CircuitStateName } from '../circuit/types.js';
 export interface TransitionEvent {
   /** The circuit's key. */
   readonly circuitKey: string;
+  /** The state that it was in. */
   readonly from: CircuitStateName;
+  /** The state that it is in now. */
   readonly to: CircuitStateName;
   /** The reason; for a trip the rule's name with its figures: "slow-rate 0.83 >= 0.80 over 120 calls". */
   readonly reason: string;
@@ -14,6 +16,7 @@ export interface TransitionEvent {
   readonly openings: number;
   /** For how long it will be open, in milliseconds; only when `to` is `open`. */
   readonly openForMs?: number;
+  /** Whether the circuit rejects calls, or only reports. */
   readonly mode: CircuitMode;
 }
 
@@ -21,6 +24,7 @@ export interface TransitionEvent {
 export interface IsolationEvent {
   /** The circuit's key. */
   readonly circuitKey: string;
+  /** Whether it rejects every call now. */
   readonly isolated: boolean;
   /** Milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
@@ -28,7 +32,9 @@ export interface IsolationEvent {
 
 /** What a circuit reports. An engine calls it after the change; the receiver must not throw. */
 export interface CircuitListener {
+  /** The circuit changed its state. */
   transition(event: TransitionEvent): void;
+  /** The circuit was isolated or released by hand. */
   isolation(event: IsolationEvent): void;
 }
 
@@ -36,6 +42,7 @@ export interface CircuitListener {
 export interface DegradedEvent {
   /** `/package.Service/Method` */
   readonly method: string;
+  /** The circuit's key. */
   readonly circuitKey: string;
   /** As `failsoft-source` in the answer's metadata. */
   readonly source: string;
@@ -43,6 +50,7 @@ export interface DegradedEvent {
   readonly cause: string;
   /** The age of a kept answer, in milliseconds; undefined for other answers. */
   readonly ageMs: number | undefined;
+  /** Milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
 }
 
@@ -50,6 +58,7 @@ export interface DegradedEvent {
 export interface WarningEvent {
   /** The function: "a listener of 'transition'", "keyBy of /package.Service/Method". */
   readonly source: string;
+  /** What was thrown. */
   readonly error: unknown;
   /** How often the function has failed so far, this time included. */
   readonly count: number;
@@ -57,8 +66,12 @@ export interface WarningEvent {
 
 /** The events of a guard, by their names. */
 export interface GuardEvents {
+  /** A circuit changed its state. */
   transition: TransitionEvent;
+  /** A circuit was isolated or released by hand. */
   isolation: IsolationEvent;
+  /** A caller got an answer that is not the primary's. */
   degraded: DegradedEvent;
+  /** A function of the user's threw. */
   warning: WarningEvent;
 }

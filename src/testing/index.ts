@@ -7,6 +7,7 @@ export {
 } from './demand/inputs.js';
 export { demandLevel, demandRequest, majorityAnswer } from './demand/messages.js';
 export { DEMAND_MODELS, type DemandModelName, NETWORKS } from './demand/models.js';
+export type { Layer, NetworkWeights } from './demand/network.js';
 export type { FaultBoard } from './faults/fault-board.js';
 export type {
   ErrorFault,

@@ -8,10 +8,20 @@ export type CircuitMode = 'enforce' | 'observe' | 'off';
 
 /** Which calls a circuit remembers. */
 export type WindowOptions =
-  /** The last `size` outcomes. */
-  | { readonly type: 'count'; readonly size: number }
-  /** The outcomes of the last `durationMs`, in `buckets` equal parts. @default buckets 10 */
-  | { readonly type: 'time'; readonly durationMs: number; readonly buckets?: number };
+  | {
+      /** The last so many outcomes, however old. */
+      readonly type: 'count';
+      /** How many. */
+      readonly size: number;
+    }
+  | {
+      /** The outcomes of the last so many milliseconds, however many. */
+      readonly type: 'time';
+      /** How far back it goes, in milliseconds. */
+      readonly durationMs: number;
+      /** In how many equal parts outcomes leave it. @default 10 */
+      readonly buckets?: number;
+    };
 
 /** How much of an open time is chance: none of it, all, or half. */
 export type Jitter = 'none' | 'full' | 'equal';
@@ -50,9 +60,14 @@ export interface RampOptions {
 
 /** How many calls a circuit lets out at a time. */
 export type ConcurrencyOptions =
-  | { readonly type: 'fixed'; readonly limit: number }
-  /** Additive increase, multiplicative decrease (Chiu and Jain, 1989). */
   | {
+      /** Always the same number. */
+      readonly type: 'fixed';
+      /** The most calls at a time. */
+      readonly limit: number;
+    }
+  | {
+      /** Additive increase, multiplicative decrease (Chiu and Jain, 1989). */
       readonly type: 'aimd';
       /** @default 20, within the two bounds */
       readonly initialLimit?: number;

@@ -6,6 +6,7 @@ import { checkRule, ms, type RuleKind, rate } from './rule.js';
 
 /** See {@link adaptive}. */
 export interface AdaptiveRule {
+  /** The name of the rule. */
   readonly rule: 'adaptive';
   /** With fewer calls in the window the rule never fires; the averages need five times as many. @default 20 */
   readonly minimumCalls: number;

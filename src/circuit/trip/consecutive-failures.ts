@@ -3,6 +3,7 @@ import { checkRule, type RuleKind } from './rule.js';
 
 /** See {@link consecutiveFailures}. */
 export interface ConsecutiveFailuresRule {
+  /** The name of the rule. */
   readonly rule: 'consecutive-failures';
   /** How many failures with no healthy outcome between them open the circuit. */
   readonly failures: number;

@@ -3,6 +3,7 @@ import { checkRule, type RuleKind, rate } from './rule.js';
 
 /** See {@link failureRate}. */
 export interface FailureRateRule {
+  /** The name of the rule. */
   readonly rule: 'failure-rate';
   /** The share of failures and overloads that opens the circuit: above 0, up to 1. */
   readonly threshold: number;

@@ -5,6 +5,7 @@ import { checkRule, ms, type RuleKind } from './rule.js';
 
 /** See {@link latencyPercentile}. */
 export interface LatencyPercentileRule {
+  /** The name of the rule. */
   readonly rule: 'latency-percentile';
   /** From 1 to below 100: 99, not 0.99. */
   readonly percentile: number;

@@ -3,6 +3,7 @@ import { checkRule, type RuleKind, rate } from './rule.js';
 
 /** See {@link slowRate}. */
 export interface SlowRateRule {
+  /** The name of the rule. */
   readonly rule: 'slow-rate';
   /** The share of slow calls that opens the circuit: above 0, up to 1. */
   readonly threshold: number;

@@ -26,7 +26,9 @@ const NO_ATTEMPTS: readonly Attempt[] = Object.freeze([]);
 
 /** The strategies of one method, asked in order until one answers. Made by `FallbackRegistry.register`. */
 export class FallbackChain {
+  /** In the order in which they are asked. */
   readonly strategies: readonly Strategy[];
+  /** The most calls whose strategies may wait at a time. */
   readonly maxConcurrent: number;
   /** Whether a strategy looks at the request: a copy of what was sent must be there. */
   readonly readsCall: boolean;

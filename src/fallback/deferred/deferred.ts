@@ -12,6 +12,7 @@ export const JOB_ID_KEY = 'failsoft-job-id';
 
 /** Options of {@link deferred}. */
 export interface DeferredOptions<Req, Res> {
+  /** Where accepted requests wait. */
   readonly queue: DeferredQueue;
   /** What the caller gets now. */
   readonly acknowledge: (request: Req, job: DeferredJob) => Res;

@@ -9,6 +9,7 @@ import type { DeferredResult } from './replay.js';
 
 /** Where jobs of a method are replayed. */
 export interface DrainedMethod {
+  /** The method, as it was registered with `deferred()`. */
   readonly method: Method<unknown, unknown>;
   /** The client that the caller used: its guard counts the replays, and holds them back when it must. */
   readonly client: Client;
@@ -16,6 +17,7 @@ export interface DrainedMethod {
 
 /** Options of {@link DeferredDrainer}. */
 export interface DrainerOptions {
+  /** Where the jobs wait. */
   readonly queue: DeferredQueue;
   /** A job of another method is put back, and looked at again a minute later: another process may know its method. */
   readonly methods: readonly DrainedMethod[];
@@ -25,7 +27,10 @@ export interface DrainerOptions {
    * A guard, whose `transition` events make the drainer look at `ready` again, until it is closed.
    * @default only `pollMs`
    */
-  readonly guard?: { on(name: 'transition', listener: () => void): unknown };
+  readonly guard?: {
+    /** Subscribes to the event. */
+    on(name: 'transition', listener: () => void): unknown;
+  };
   /** Called with each result. When it throws (or rejects), the replay has failed, and the job is replayed again. */
   readonly onResult: (result: DeferredResult) => void | PromiseLike<void>;
   /** Called with each job that is given up: expired, hopeless, failed `maxFailures` times, or replayed `maxReplays` times. */

@@ -27,7 +27,9 @@ export function unfinished(job: DeferredJob): number {
 
 /** A job that was given up, and why. */
 export interface DeadJob {
+  /** The job, as it was last tried. */
   readonly job: DeferredJob;
+  /** Why it was given up, in words. */
   readonly reason: string;
   /** Milliseconds since the epoch. */
   readonly diedAtMs: number;
@@ -39,6 +41,7 @@ export interface QueueCounts {
   readonly waiting: number;
   /** Jobs that were taken and are not finished. */
   readonly active: number;
+  /** Given up. */
   readonly dead: number;
   /** The size of the waiting and active jobs, in bytes of their JSON. */
   readonly bytes: number;
@@ -74,6 +77,8 @@ export interface DeferredQueue {
   bury(job: DeferredJob, reason: string): Promise<void>;
   /** The dead, the job first that has been dead for longest. */
   dead(limit: number): Promise<DeadJob[]>;
+  /** How many jobs it holds now. */
   counts(): Promise<QueueCounts>;
+  /** Lets go of files and connections. Jobs that were taken and not finished wait again. */
   close(): Promise<void>;
 }

@@ -11,8 +11,11 @@ export const IDEMPOTENCY_KEY = 'failsoft-idempotency-key';
 
 /** A job, and what the model said to it. */
 export interface DeferredResult {
+  /** The job that was replayed. */
   readonly job: DeferredJob;
+  /** Its request, decoded. */
   readonly request: unknown;
+  /** The model's answer, decoded. */
   readonly response: unknown;
 }
 

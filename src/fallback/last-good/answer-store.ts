@@ -4,8 +4,12 @@ import { fromEnvelope, type StoredAnswer, toEnvelope } from './envelope.js';
 
 /** What is needed of a store: any Keyv instance has it. */
 export interface AnswerStore {
+  /** Gives what was put under the key; undefined or null where nothing is. */
   get(key: string): PromiseLike<unknown>;
-  /** @param ttlMs after which the value may be dropped */
+  /**
+   * Puts a value under the key.
+   * @param ttlMs after which the value may be dropped
+   */
   set(key: string, value: string, ttlMs?: number): PromiseLike<unknown>;
   /** Keyv gives the errors of its adapter as events. */
   on?(event: 'error', listener: (error: unknown) => void): unknown;
@@ -16,6 +20,7 @@ export type StoreState = 'ok' | 'down' | 'garbage';
 
 /** The store changed its state. */
 export interface StoreStateEvent {
+  /** The state that it has now. */
   readonly state: StoreState;
   /** The error that was met; undefined when it is well again. */
   readonly error: unknown;
@@ -32,12 +37,19 @@ export interface StoreLinkOptions {
 
 /** Counts since it was made. */
 export interface StoreStats {
+  /** The state that it has now. */
   readonly state: StoreState;
+  /** Answers that were found. */
   readonly hits: number;
+  /** Reads that found nothing. */
   readonly misses: number;
+  /** Answers that were put there. */
   readonly writes: number;
+  /** Reads and writes that failed. */
   readonly errors: number;
+  /** Reads and writes that took longer than `storeTimeoutMs`. */
   readonly timeouts: number;
+  /** Values that were found and are no answers. */
   readonly garbage: number;
   /** Reads and writes that were not tried: the store was down, or too many of them were under way. */
   readonly skipped: number;

@@ -54,22 +54,29 @@ export interface SkippedAnswers {
 export interface LastGoodStats {
   /** Good answers of the primary that were kept. */
   readonly kept: number;
+  /** Calls that got a kept answer. */
   readonly hits: number;
+  /** Calls for which none was kept. */
   readonly misses: number;
   /** Answers that were found, in memory or in the store, but were too old, or of unknown age. */
   readonly stale: number;
   /** Answers that could not be kept: larger than the memory, a message that does not encode, a `keyOf` that throws. */
   readonly failures: number;
+  /** Good answers that were not to be kept. */
   readonly skipped: SkippedAnswers;
   /** Answers that wait to be put in memory. */
   readonly pending: number;
+  /** Answers in memory. */
   readonly entries: number;
+  /** The memory that they take, in bytes. */
   readonly bytes: number;
+  /** Counts of the store; undefined without one. */
   readonly store: StoreStats | undefined;
 }
 
 /** The strategy that {@link lastGood} makes. */
 export interface LastGood<Req, Res> extends FallbackStrategy<Req, Res> {
+  /** Counts so far, and the size of the memory now. */
   stats(): LastGoodStats;
   /** Drops all answers in memory, and those that wait to be put there; the store is left as it is. */
   clear(): void;

@@ -5,6 +5,7 @@ import type { NetworkWeights } from './network.js';
 
 /** The models of the mock server: one task, predicting a demand level, done well and done cheaply. */
 export const DEMAND_MODELS = ['demand-large', 'demand-small'] as const;
+/** The name of one of the {@link DEMAND_MODELS}. */
 export type DemandModelName = (typeof DEMAND_MODELS)[number];
 
 /** The one version that each model has. */

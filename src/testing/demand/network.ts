@@ -1,6 +1,8 @@
 /** One fully connected layer: `outputs[j] = biases[j] + Σ weights[j][i] · inputs[i]`. */
 export interface Layer {
+  /** One row per output, with one number per input. */
   readonly weights: readonly (readonly number[])[];
+  /** One number per output. */
   readonly biases: readonly number[];
 }
 

@@ -25,14 +25,44 @@ export interface FaultPlan {
 
 /** How long a model takes, in milliseconds. */
 export type Latency =
-  | { readonly kind: 'fixed'; readonly ms: number }
-  | { readonly kind: 'uniform'; readonly minMs: number; readonly maxMs: number }
-  /** Values below 0 count as 0. */
-  | { readonly kind: 'normal'; readonly meanMs: number; readonly standardDeviationMs: number }
-  /** `sigma` is the standard deviation of the logarithm: 0.5 is a mild tail, 1 a long one. */
-  | { readonly kind: 'lognormal'; readonly medianMs: number; readonly sigma: number }
-  | { readonly kind: 'exponential'; readonly meanMs: number };
+  | {
+      /** Every call takes the same. */
+      readonly kind: 'fixed';
+      /** In milliseconds. */
+      readonly ms: number;
+    }
+  | {
+      /** Each time between the two bounds is as likely as any other. */
+      readonly kind: 'uniform';
+      /** The lower bound, in milliseconds. */
+      readonly minMs: number;
+      /** The upper bound, in milliseconds. */
+      readonly maxMs: number;
+    }
+  | {
+      /** A bell curve. Values below 0 count as 0. */
+      readonly kind: 'normal';
+      /** In milliseconds. */
+      readonly meanMs: number;
+      /** In milliseconds. */
+      readonly standardDeviationMs: number;
+    }
+  | {
+      /** A bell curve of the logarithm: with a tail, as real models have it. */
+      readonly kind: 'lognormal';
+      /** Half of the calls take longer, in milliseconds. */
+      readonly medianMs: number;
+      /** The standard deviation of the logarithm: 0.5 is a mild tail, 1 a long one. */
+      readonly sigma: number;
+    }
+  | {
+      /** Many short times and a long tail. */
+      readonly kind: 'exponential';
+      /** In milliseconds. */
+      readonly meanMs: number;
+    };
 
+/** A latency that is high at first and falls. */
 export interface WarmUp {
   /** The latency's factor at first, at least 1. */
   readonly multiplier: number;
@@ -56,6 +86,7 @@ export interface ErrorFault {
   readonly trailers?: Readonly<Record<string, string>>;
 }
 
+/** How many calls of a model run and wait. */
 export interface QueueLimit {
   /** How many calls run at once, at least 1. */
   readonly concurrency: number;
@@ -65,6 +96,7 @@ export interface QueueLimit {
   readonly timeoutMs?: number;
 }
 
+/** What is wrong with the streams of a model. */
 export interface StreamFault {
   /** Waits this long between two answers. @default 0 */
   readonly gapMs?: number;
@@ -73,18 +105,36 @@ export interface StreamFault {
 }
 
 /** What goes wrong after `afterMessages` answers of a stream: at the next request, or in place of the stream's end. */
-export type StreamBreak = { readonly afterMessages: number } & (
-  | { readonly kind: 'error'; readonly code: number; readonly details?: string }
-  /**
-   * One item gets this `error_message` in a stream that goes on. With the header `triton_grpc_error: true` the stream
-   * ends with INTERNAL and this text.
-   */
-  | { readonly kind: 'error-message'; readonly message: string }
-  /** Nothing more comes, and the stream does not end. */
-  | { readonly kind: 'stall' }
-  /**
-   * The connection is destroyed; also when a client of grpc-js cancels the stream then, as it ends its stream first, and
-   * tells of the cancellation in a frame that comes later.
-   */
-  | { readonly kind: 'drop' }
+export type StreamBreak = {
+  /** How many answers come before, 0 or more. */
+  readonly afterMessages: number;
+} & (
+  | {
+      /** The stream ends with a status. */
+      readonly kind: 'error';
+      /** A gRPC status code, 1 to 16. */
+      readonly code: number;
+      /** @default "injected fault" */
+      readonly details?: string;
+    }
+  | {
+      /**
+       * One item gets this `error_message` in a stream that goes on. With the header `triton_grpc_error: true` the stream
+       * ends with INTERNAL and this text.
+       */
+      readonly kind: 'error-message';
+      /** The text. */
+      readonly message: string;
+    }
+  | {
+      /** Nothing more comes, and the stream does not end. */
+      readonly kind: 'stall';
+    }
+  | {
+      /**
+       * The connection is destroyed; also when a client of grpc-js cancels the stream then, as it ends its stream first, and
+       * tells of the cancellation in a frame that comes later.
+       */
+      readonly kind: 'drop';
+    }
 );

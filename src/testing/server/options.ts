@@ -6,6 +6,7 @@ import { checkFaultPlan } from '../faults/check-plan.js';
 import type { FaultPlan } from '../faults/plan.js';
 import { SERVER_PRESETS, type ServerPreset } from './presets.js';
 
+/** Options of {@link startMockServer}. */
 export interface MockServerOptions {
   /** @default "127.0.0.1" */
   readonly host?: string;

@@ -9,6 +9,7 @@ export const SERVER_PRESETS = [
   'torchServe',
   'rayServe',
 ] as const;
+/** One of the {@link SERVER_PRESETS}. */
 export type ServerPreset = (typeof SERVER_PRESETS)[number];
 
 /** What a server has to answer without asking a model. */

@@ -16,6 +16,7 @@ import { findHost, type ServerContext } from './server-context.js';
 export interface MockServer {
   /** `host:port`, for a client. */
   readonly address: string;
+  /** The port that it listens on. */
   readonly port: number;
   /** The models it has. */
   readonly models: readonly DemandModelName[];
@@ -25,7 +26,12 @@ export interface MockServer {
    * How many calls of a model run and wait now.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a model that it does not have
    */
-  load(model: DemandModelName): { readonly running: number; readonly queued: number };
+  load(model: DemandModelName): {
+    /** Calls that the model works on. */
+    readonly running: number;
+    /** Calls that wait for a place. */
+    readonly queued: number;
+  };
   /** Ends all calls and closes connections, without waiting. The port is free when it resolves. Closing twice does nothing. */
   close(): Promise<void>;
   /** As {@link close}, but connections are reset, as when the process dies. */

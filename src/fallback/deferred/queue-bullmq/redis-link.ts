@@ -2,7 +2,13 @@ import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { FailsoftError, invalid } from '../../../errors.js';
 
 /** Where Redis is: options of ioredis, with a `url` if you like, or a client of ioredis, which is duplicated. */
-export type BullConnection = (RedisOptions & { readonly url?: string }) | Redis | Cluster;
+export type BullConnection =
+  | (RedisOptions & {
+      /** `redis://` or `rediss://`, with host, port and credentials. */
+      readonly url?: string;
+    })
+  | Redis
+  | Cluster;
 
 /**
  * A connection that never lets work pile up: nothing is queued while Redis is down, each piece of work ends within a time, and a
