@@ -26,14 +26,22 @@ const FOR_EVER_MS = 10_000;
 const GUARDED_FOR_EVER_MS = 2_000;
 const NEVER: Seen = { events: ['never ends'], code: -1 };
 
-/** Makes one call of a kind, sends two messages where it can, reads everything, and writes down all that comes. */
-export function observe(client: EchoClient, kind: Kind, options: CallOptions = {}): Promise<Seen> {
+/**
+ * Makes one call of a kind, sends two messages where it can, reads everything, and writes down all that comes.
+ * @param foreverMs a call that has not ended then never ends
+ */
+export function observe(
+  client: EchoClient,
+  kind: Kind,
+  options: CallOptions = {},
+  foreverMs = FOR_EVER_MS,
+): Promise<Seen> {
   const events: string[] = [];
   const answered = (error: ServiceError | null, value?: Message) => {
     events.push(error ? `error ${codeOf(error)} ${detailsOf(error)}` : `value ${value?.text}`);
   };
   return new Promise((resolve) => {
-    const waiting = startTimer(() => resolve(NEVER), FOR_EVER_MS);
+    const waiting = startTimer(() => resolve(NEVER), foreverMs);
     const watched = watch(client, kind, options, answered);
     watched.on('metadata', () => events.push('metadata'));
     watched.on('data', ({ text }: Message) => events.push(`data ${text}`));
@@ -88,12 +96,12 @@ function detailsOf({ code, details }: { readonly code: number; readonly details:
   const lost = code === status.UNAVAILABLE && /ECONN|EPIPE|Connection dropped|socket/i.test(String(details));
   if (code === status.DEADLINE_EXCEEDED && String(details).startsWith('Deadline exceeded'))
     return '(deadline)';
-  return lost ? '(connection lost)' : JSON.stringify(details);
+  return lost ? '(connection lost)' : JSON.stringify(details ?? '');
 }
 
 /** The names of trailers, without the one that tells the story of the fallbacks. */
 function keysOf(metadata: unknown): string {
-  if (!(metadata instanceof Metadata)) return String(metadata);
+  if (!(metadata instanceof Metadata)) return ''; // grpc-js gives its caller what there is; no more is promised
   const keys = Object.keys(metadata.toJSON());
   return keys.filter((key) => key !== 'grpc-status-details-bin' && key !== 'date').join();
 }
