@@ -1,0 +1,148 @@
+import { credentials, InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
+import { FallbackRegistry, type FallbackStrategy, lastGood, perKey, secondaryModel } from 'failsoft';
+import {
+  GRPCInferenceServiceClient,
+  type ModelInferRequest,
+  type ModelInferResponse,
+} from 'failsoft/protos/oip';
+import { describe, expect, it } from 'vitest';
+import { startInferServer } from '../../fallback/infer-server.js';
+import { METHOD, request, response } from '../../fallback/support.js';
+import { closedAfterEach } from '../../support/closers.js';
+import { createGuard, neverTrip } from '../../support/guard.js';
+
+const closers = closedAfterEach();
+
+type Strategy = FallbackStrategy<ModelInferRequest, ModelInferResponse>;
+
+/** Changes the metadata that it is given, and not a copy. */
+const adding = (entries: Record<string, string>): Interceptor => {
+  return (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, listener, next) => {
+        for (const [key, value] of Object.entries(entries)) metadata.set(key, value);
+        next(metadata, listener);
+      },
+    });
+};
+const signing = adding({ authorization: 'of the primary' });
+
+/** A guarded client whose interceptors behind the guard are these, of a server that can be switched off. */
+async function guarded(strategies: readonly Strategy[], behind: readonly Interceptor[], keyed = false) {
+  const received: unknown[] = [];
+  const server = { down: false, received };
+  const { port, stop } = await startInferServer((call, done) => {
+    received.push(call.metadata.get('authorization'));
+    if (server.down) done({ code: status.UNAVAILABLE, details: 'down' });
+    else done(null, response({ id: 'of the primary' }));
+  });
+  const fallbacks = new FallbackRegistry();
+  if (strategies.length > 0) fallbacks.register(METHOD, strategies);
+  const byName = perKey((call) => (call.request as ModelInferRequest | undefined)?.modelName);
+  const guard = createGuard({ circuit: neverTrip(), fallbacks, ...(keyed && { keyBy: byName }) });
+  const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    interceptors: [guard.interceptor, ...behind],
+  });
+  closers.push(
+    stop,
+    () => client.close(),
+    () => guard.close(),
+  );
+  const call = (metadata = new Metadata()) =>
+    new Promise<{ id?: string | undefined; code: status }>((resolve) => {
+      client.modelInfer(request(), metadata, (error, value) =>
+        resolve({ id: value?.id, code: error?.code ?? status.OK }),
+      );
+    });
+  return { guard, server, call };
+}
+
+async function startSecondary() {
+  const received: unknown[] = [];
+  const { client, stop } = await startInferServer((call, done) => {
+    received.push(call.metadata.get('authorization'));
+    done(null, response({ id: 'of the secondary' }));
+  });
+  closers.push(stop);
+  return { received, strategy: secondaryModel(client, 'modelInfer', { name: 'small' }) };
+}
+
+function metadataWith(entries: Record<string, string>): Metadata {
+  const metadata = new Metadata();
+  for (const [key, value] of Object.entries(entries)) metadata.set(key, value);
+  return metadata;
+}
+
+describe('a token that an interceptor behind the guard puts into the metadata', () => {
+  describe.each([
+    ['of its own', { authorization: 'of the caller' }, ['of the caller']],
+    ['without one', {}, []],
+  ] as const)('of a caller %s', (_whose, own, wanted) => {
+    it.each(['failed', 'rejected'])('does not come to the secondary of a call that %s', async (how) => {
+      const { received, strategy } = await startSecondary();
+      const { guard, server, call } = await guarded([strategy], [signing]);
+      server.down = true;
+      using _held = how === 'rejected' ? guard.circuit(METHOD).isolate() : undefined;
+      expect((await call(metadataWith(own))).id).toBe('of the secondary');
+      expect(received).toEqual([wanted]);
+      expect(server.received).toEqual(how === 'rejected' ? [] : [['of the primary']]);
+    });
+  });
+
+  it.each<[string, readonly Strategy[], boolean]>([
+    ['no chain', [], false],
+    ['no chain, and a key from the request', [], true],
+    ['a chain', [{ name: 'default', answer: () => undefined }], false],
+    [
+      'a chain that does not read the call',
+      [{ name: 'default', readsCall: false, answer: () => undefined }],
+      false,
+    ],
+  ])("does not come into the caller's own object, with %s", async (_chain, strategies, keyed) => {
+    const { server, call } = await guarded(strategies, [signing], keyed);
+    const metadata = metadataWith({ 'x-own': 'entry' });
+    await call(metadata);
+    expect(metadata.toJSON()).toEqual({ 'x-own': ['entry'] });
+    expect(server.received).toEqual([['of the primary']]);
+  });
+});
+
+describe('lastGood', () => {
+  /** Has a good answer, and then a call that is rejected. */
+  async function keptFor(entries: Record<string, string>, behind: Interceptor[], vary?: string[]) {
+    const strategy = lastGood<ModelInferRequest, ModelInferResponse>(vary === undefined ? {} : { vary });
+    const { guard, call } = await guarded([strategy], behind);
+    await call(metadataWith(entries));
+    using _held = guard.circuit(METHOD).isolate();
+    const { id } = await call(metadataWith(entries));
+    return { kept: strategy.stats().kept, id };
+  }
+
+  it.each<[string, Record<string, string>, Interceptor[], string[] | undefined]>([
+    ['a token is added', {}, [signing], undefined],
+    ['a token is replaced', { authorization: 'of the caller' }, [signing], undefined],
+    ["a tenant's name is added", {}, [adding({ 'x-tenant': 'a' })], ['x-tenant']],
+    ['a second interceptor adds it', {}, [adding({ 'x-other': 'b' }), signing], undefined],
+  ])('keeps nothing where another caller went out than came: %s', async (_what, entries, behind, vary) => {
+    expect(await keptFor(entries, behind, vary)).toEqual({ kept: 0, id: undefined });
+  });
+
+  it.each<[string, Record<string, string>, Interceptor[], string[] | undefined]>([
+    ['nothing is added', { authorization: 'of the caller' }, [], undefined],
+    ['the same token is set again', { authorization: 'of the primary' }, [signing], undefined],
+    ['it is no part of the caller', { 'x-tenant': 'a' }, [signing], ['x-tenant']],
+    ['another entry is added', {}, [adding({ 'x-trace': '1' })], undefined],
+    ['callers share their answers', {}, [signing], []],
+  ])('keeps an answer where the caller is the same: %s', async (_what, entries, behind, vary) => {
+    expect(await keptFor(entries, behind, vary)).toEqual({ kept: 1, id: 'of the primary' });
+  });
+
+  it("does not give one caller's answer to another whose token was replaced by the same", async () => {
+    const strategy = lastGood<ModelInferRequest, ModelInferResponse>();
+    const { guard, call } = await guarded([strategy], [signing]);
+    await call(metadataWith({ authorization: 'alice' }));
+    using _held = guard.circuit(METHOD).isolate();
+    for (const authorization of ['bob', 'of the primary'])
+      expect((await call(metadataWith({ authorization }))).id).toBeUndefined();
+  });
+});
