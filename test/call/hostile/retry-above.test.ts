@@ -1,0 +1,150 @@
+import {
+  InterceptingCall,
+  type InterceptingListener,
+  type Interceptor,
+  Metadata,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import { circuitRejectionOf } from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
+import { describe, expect, it } from 'vitest';
+import { closedAfterEach } from '../../support/closers.js';
+import {
+  callUnary,
+  echoClient,
+  echoService,
+  type Message,
+  startEchoServer,
+} from '../../support/echo-service.js';
+import { createGuard, openFor, tripAfter } from '../../support/guard.js';
+import { decliningFallbacks } from '../../support/guard-variants.js';
+
+const closers = closedAfterEach();
+const PUSHBACK = 'grpc-retry-pushback-ms';
+const OPEN_MS = 30_000;
+
+/**
+ * Makes a unary call up to five times where it is UNAVAILABLE, unless the trailers say how long to wait (gRFC A6): a wait
+ * is noted in place of being waited for, and a negative one ends it.
+ */
+function retrying(attempts: { count: number; waits: string[] }): Interceptor {
+  return (options, nextCall) => {
+    let message: unknown;
+    let listener: Partial<InterceptingListener> = {};
+    let headers = new Metadata();
+    const attempt = () => {
+      attempts.count++;
+      const call = nextCall(options);
+      let answer: unknown = null;
+      call.start(headers, {
+        onReceiveMetadata: () => undefined,
+        onReceiveMessage: (received: unknown) => {
+          answer = received;
+        },
+        onReceiveStatus: (ended: StatusObject) => {
+          const wait = ended.metadata.get(PUSHBACK)[0];
+          if (wait !== undefined) attempts.waits.push(String(wait));
+          if (ended.code === status.UNAVAILABLE && wait === undefined && attempts.count < 5) return attempt();
+          listener.onReceiveMessage?.(answer);
+          listener.onReceiveStatus?.(ended);
+        },
+      });
+      call.sendMessage(message);
+      call.halfClose();
+    };
+    return new InterceptingCall(nextCall(options), {
+      start: (metadata, given) => {
+        headers = metadata;
+        listener = given;
+      },
+      sendMessage: (sent: Message) => {
+        message = sent;
+      },
+      halfClose: attempt,
+    });
+  };
+}
+
+async function withOpenCircuit(above: Interceptor[] = [], fallbacks = false) {
+  const clock = new ManualClock();
+  const server = await startEchoServer({
+    unary: (_call, callback) => callback({ code: status.UNAVAILABLE, details: 'down' }),
+  });
+  const guard = createGuard({
+    clock,
+    circuit: { ...tripAfter(1), ...openFor(OPEN_MS) },
+    ...(fallbacks && { fallbacks: decliningFallbacks() }),
+  });
+  const opener = echoClient(server.address, { interceptors: [guard.interceptor] });
+  const client = echoClient(server.address, { interceptors: [...above, guard.interceptor] });
+  closers.push(
+    () => server.close(),
+    () => opener.close(),
+    () => client.close(),
+    () => guard.close(),
+  );
+  const failed = await callUnary(opener, 'a');
+  expect(guard.circuit(echoService.unary).state).toBe('open');
+  return { clock, client, guard, failed };
+}
+
+describe("a rejection's trailers", () => {
+  it.each([false, true])(
+    'say how long to wait, where the caller has that long (fallbacks: %s)',
+    async (fallbacks) => {
+      const { client, clock } = await withOpenCircuit([], fallbacks);
+      for (const deadline of [undefined, Date.now() + 10 * OPEN_MS, new Date(Date.now() + 10 * OPEN_MS)]) {
+        const { error } = await callUnary(client, 'a', deadline === undefined ? {} : { deadline });
+        const told = error?.metadata.get(PUSHBACK);
+        expect(told).toEqual([expect.stringMatching(/^\d+$/)]);
+        expect(Number(told?.[0])).toBe(circuitRejectionOf(error)?.retryAfterMs);
+      }
+      clock.advance(OPEN_MS / 2);
+      const { error } = await callUnary(client, 'a');
+      expect(Number(error?.metadata.get(PUSHBACK)[0])).toBe(OPEN_MS / 2);
+    },
+  );
+
+  it.each([false, true])(
+    'say that no retry can help, where the deadline comes first (fallbacks: %s)',
+    async (fallbacks) => {
+      const { client } = await withOpenCircuit([], fallbacks);
+      for (const deadline of [Date.now() + OPEN_MS / 2, new Date(Date.now() + OPEN_MS / 2)]) {
+        const { error } = await callUnary(client, 'a', { deadline });
+        expect(circuitRejectionOf(error)?.reason).toBe('CIRCUIT_OPEN');
+        expect(error?.metadata.get(PUSHBACK)).toEqual(['-1']);
+      }
+    },
+  );
+
+  it('never ask for a retry at once where nobody knows when it helps', async () => {
+    const { client, guard } = await withOpenCircuit();
+    using _held = guard.circuit(echoService.unary).isolate();
+    const { error } = await callUnary(client, 'a');
+    expect(circuitRejectionOf(error)?.reason).toBe('ISOLATED');
+    expect(error?.metadata.get(PUSHBACK)).toEqual(['-1']);
+  });
+
+  it("are the rejection's alone: a server's own failure keeps its own", async () => {
+    const { failed } = await withOpenCircuit();
+    expect(failed.error?.metadata.get(PUSHBACK)).toEqual([]);
+  });
+});
+
+describe('an interceptor above the guard that tries again', () => {
+  it('makes no further attempt of a rejected call that no attempt can help', async () => {
+    const attempts = { count: 0, waits: [] };
+    const { client } = await withOpenCircuit([retrying(attempts)]);
+    const { error } = await callUnary(client, 'a', { deadline: Date.now() + OPEN_MS / 2 });
+    expect(circuitRejectionOf(error)?.reason).toBe('CIRCUIT_OPEN');
+    expect(attempts).toEqual({ count: 1, waits: ['-1'] });
+  });
+
+  it('knows when to make the next', async () => {
+    const attempts = { count: 0, waits: [] };
+    const { client } = await withOpenCircuit([retrying(attempts)]);
+    await callUnary(client, 'a');
+    expect(attempts).toEqual({ count: 1, waits: [String(OPEN_MS)] });
+  });
+});
