@@ -89,20 +89,23 @@ describe('defaultDeadlineMs', () => {
     [8.64e15, 'refused'],
     [Number.MAX_SAFE_INTEGER, 'refused'],
     [Number.MAX_VALUE, 'refused'],
-  ])('of %d ms is refused where grpc-js could not send it, and never throws in a call', async (ms, wanted) => {
-    let got: 'accepted' | 'refused' = 'accepted';
-    try {
-      createGuard({ defaultDeadlineMs: ms });
-    } catch (error) {
-      got = 'refused';
-      expect(isFailsoftError(error)).toBe(true);
-      expect(String(error)).toMatch(/defaultDeadlineMs/);
-    }
-    if (wanted !== 'either') expect(got).toBe(wanted);
-    if (got === 'refused') return;
-    const { client } = await setUp({ defaultDeadlineMs: ms });
-    expect((await callUnary(client, 'a')).value?.text).toBe('echo a');
-  });
+  ])(
+    'of %d ms is refused where grpc-js could not send it, and never throws in a call',
+    async (ms, wanted) => {
+      let got: 'accepted' | 'refused' = 'accepted';
+      try {
+        createGuard({ defaultDeadlineMs: ms });
+      } catch (error) {
+        got = 'refused';
+        expect(isFailsoftError(error)).toBe(true);
+        expect(String(error)).toMatch(/defaultDeadlineMs/);
+      }
+      if (wanted !== 'either') expect(got).toBe(wanted);
+      if (got === 'refused') return;
+      const { client } = await setUp({ defaultDeadlineMs: ms });
+      expect((await callUnary(client, 'a')).value?.text).toBe('echo a');
+    },
+  );
 });
 
 describe('a deadline that the caller gives as a Date', () => {
