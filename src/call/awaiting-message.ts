@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { admit } from './admission.js';
 import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, Stage } from './call.js';
-import { endLater } from './over.js';
+import { endLater, OVER } from './over.js';
 
 /**
  * Waits for a call's first message, from which the circuit's key is read. At most one tick: a call whose server sends first
@@ -43,8 +43,13 @@ class AwaitingMessage implements Stage {
   }
 
   private decideInTurn(call: Call): void {
-    if (call.options.method_definition.requestStream) admitLate(call);
-    else admit(call);
+    if (call.options.method_definition.requestStream) return admitLate(call);
+    try {
+      admit(call);
+    } catch (error) {
+      call.stage = OVER; // the caller's own method throws it: a status as well would be a second end
+      throw error;
+    }
   }
 }
 

@@ -56,8 +56,8 @@ export class Primary implements Stage, StreamWatchListener {
 
   /** Starts the real call, and passes on the reads that the caller has made before. */
   start(call: Call): void {
-    // Interceptors behind the guard may change the metadata, so they get a copy: the guard's own is kept with the answer.
-    const metadata = call.chain?.readsCall === true ? call.metadata.clone() : call.metadata;
+    // Interceptors behind the guard may change it: neither the caller's own nor what is kept of it is theirs to change.
+    const metadata = call.metadata.clone();
     this.good?.sends(metadata);
     this.startedAtMs = call.method.clock.now();
     // The reserve shortens only the wait for a stream's first message, not the stream.

@@ -43,7 +43,10 @@ describe('defaultDeadlineMs', () => {
     const { client, server, guard } = await setUp({ defaultDeadlineMs: 50 });
     server.handlers.serverStream = (call) => {
       call.write({ text: 'first' });
-      setTimeout(() => call.end({ text: 'last' }), 150);
+      setTimeout(() => {
+        call.write({ text: 'last' });
+        call.end();
+      }, 150);
     };
     expect((await observe(client, 'serverStream')).events).toEqual(
       expect.arrayContaining(['data first', 'data last']),

@@ -70,7 +70,10 @@ describe('a rejection of a gateway behind us', () => {
     const { guard, call } = guarded();
     using _held = guard.circuit(echoService.unary).isolate();
     const { error } = await call('rejection');
-    expect(circuitRejectionOf(error)).toMatchObject({ reason: 'ISOLATED', circuit: echoService.unary.path });
+    expect(circuitRejectionOf(error)).toMatchObject({
+      reason: 'ISOLATED',
+      circuitKey: echoService.unary.path,
+    });
   });
 });
 
@@ -80,7 +83,11 @@ describe('a degraded answer of a gateway behind us', () => {
     const { guard, call } = guarded({ fallbacks });
     const degraded = await call('default');
     expect(degraded.value?.text).toBe('their default');
-    expect(provenanceOf(degraded.metadata)).toMatchObject({ source: 'default', degraded: true });
+    expect(provenanceOf(degraded.metadata)).toMatchObject({
+      source: 'primary',
+      degraded: true,
+      upstream: { source: 'default' },
+    });
     expect(strategy.stats().kept).toBe(0);
     using _held = guard.circuit(echoService.unary).isolate();
     expect((await call('answer')).value).toBeUndefined();

@@ -1,9 +1,8 @@
 import { InterceptingCall, type Interceptor, type NextCall } from '@grpc/grpc-js';
 import type { GuardOptions } from 'failsoft';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
 import { callUnary, echoClient, echoService, startEchoServer } from '../../support/echo-service.js';
-import { createGuard } from '../../support/guard.js';
 import { decliningFallbacks } from '../../support/guard-variants.js';
 
 const closers = closedAfterEach();
@@ -36,6 +35,7 @@ async function guardedCall(options: GuardOptions, drive: (call: Call) => void) {
     drive(call);
     return new InterceptingCall(call);
   };
+  const { createGuard } = await import('../../support/guard.js');
   const guard = createGuard(options);
   const client = echoClient(server.address, { interceptors: [driving, guard.interceptor, recording] });
   closers.push(
@@ -83,10 +83,12 @@ describe.each<[string, GuardOptions]>([
 describe('a method that a later grpc-js adds to InterceptingCall', () => {
   afterEach(() => {
     Reflect.deleteProperty(InterceptingCall.prototype, 'later');
+    vi.resetModules();
   });
 
   /** As grpc-js writes all of them: the next call has it, too. Behind the guard, the recorded call stands for the last. */
   function addLater() {
+    vi.resetModules(); // a later grpc-js has it when failsoft is loaded
     Object.defineProperty(InterceptingCall.prototype, 'later', {
       configurable: true,
       writable: true,
