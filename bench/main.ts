@@ -60,14 +60,14 @@ async function loadRows(): Promise<Row[]> {
   return rows;
 }
 
-/** Of a package that is installed beside the benchmark. */
+/** The version of an installed package. */
 function versionOf(name: string): string {
   const manifest = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
   const { version }: { version: string } = JSON.parse(readFileSync(manifest, 'utf8'));
   return version;
 }
 
-/** What a child is given to do. */
+/** The task of a child process. */
 const ROW_OF_CHILD = 'FAILSOFT_BENCH_ROW';
 
 async function run({ only, rounds, json }: Options): Promise<void> {
@@ -89,8 +89,8 @@ async function run({ only, rounds, json }: Options): Promise<void> {
 }
 
 /**
- * Each row in a process of its own: what the rows before have taught the compiler, and left to the collector, is in none of
- * its figures. Memory is measured after a collection, which a script may only ask for under a flag.
+ * Runs each row in a process of its own, so that earlier rows influence neither the compiler nor the garbage collector. Memory
+ * is measured after a collection, which a script can start only under a flag.
  */
 function measureApart(row: Row, rounds: number): Promise<Result> {
   return new Promise((resolve, reject) => {
@@ -118,7 +118,7 @@ try {
   const name = process.env[ROW_OF_CHILD];
   if (name !== undefined && process.send !== undefined) await runAsChild(name, options);
   else await run(options);
-  // opossum's timers of a row that is over must not hold the process
+  // opossum's timers of a finished row must not keep the process alive
   process.exit(0);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -9,7 +9,7 @@ import type { TrainingPlan } from './trainer.js';
 const TRAINING_SEED = 1;
 const HELD_OUT_SEED = 2;
 
-/** How the two committed models are made. */
+/** The training plans of the two committed models. */
 export const PLANS: Readonly<Record<'demand-large' | 'demand-small', TrainingPlan>> = {
   'demand-large': {
     features: DEMAND_FEATURES.map((_, index) => index),
@@ -19,7 +19,7 @@ export const PLANS: Readonly<Record<'demand-large' | 'demand-small', TrainingPla
     learningRate: 0.005,
     seed: 11,
   },
-  // Linear, and it knows no more of the world than what demand was and whether something is on.
+  // Linear, with two features only: past demand, and whether there is an event.
   'demand-small': {
     features: [0, 1, 2, 10, 12],
     hidden: [],

@@ -1,4 +1,4 @@
-// Writes the descriptors of all that the mock server serves to src/gen/descriptors.ts (or the file named by the first
+// Writes the descriptors of all services of the mock server to src/gen/descriptors.ts (or the file named by the first
 // argument), for gRPC reflection. Part of: npm run generate
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,7 @@ function build(source: string, path: string): Uint8Array {
   return readFileSync(path);
 }
 
-/** A FileDescriptorSet is nothing but `repeated FileDescriptorProto file = 1`. */
+/** A FileDescriptorSet is `repeated FileDescriptorProto file = 1`. */
 function splitSet(set: Uint8Array): Uint8Array[] {
   const reader = new BinaryReader(set);
   const files: Uint8Array[] = [];

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-/** One of the paths that a user imports. */
+/** A path that users import. */
 export interface EntryPoint {
-  /** As a user writes it: `failsoft/opossum`. */
+  /** The import specifier: `failsoft/opossum`. */
   readonly specifier: string;
-  /** As its files in dist/ are named: `opossum`; `index` is `failsoft` itself. */
+  /** The name of its files in dist/: `opossum`; `index` for `failsoft` itself. */
   readonly name: string;
   /** `./src/engines/opossum/index.ts` */
   readonly source: string;
@@ -12,7 +12,7 @@ export interface EntryPoint {
 
 const { compilerOptions } = readJson('../tsconfig.json');
 
-/** The entry points as tsconfig.json's `paths` list them, so that the compiler, the tests and the build agree. */
+/** The entry points from tsconfig.json's `paths`, so that the compiler, the tests and the build agree. */
 export const ENTRY_POINTS: readonly EntryPoint[] = Object.entries(compilerOptions.paths).map(
   ([specifier, [source]]) => ({ specifier, name: specifier.replace(/^failsoft\/?/, '') || 'index', source }),
 );

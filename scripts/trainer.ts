@@ -4,7 +4,7 @@ import { seededRandom } from '../src/testing/random.js';
 
 export interface TrainingPlan {
   readonly features: readonly number[];
-  /** Widths of the hidden layers; none makes a linear model. */
+  /** Widths of the hidden layers; an empty list makes a linear model. */
   readonly hidden: readonly number[];
   readonly classes: number;
   readonly epochs: number;
@@ -12,7 +12,7 @@ export interface TrainingPlan {
   readonly seed: number;
 }
 
-/** A layer while it learns: rows of weights with the bias last, and Adam's two moments beside each value. */
+/** A layer in training: rows of weights with the bias last, and Adam's two moments beside each value. */
 interface LearningLayer {
   readonly inputs: number;
   readonly outputs: number;
@@ -62,7 +62,7 @@ export function train(
   return { ...weights, heldOutAccuracy };
 }
 
-/** The share of inputs whose level the network predicts. */
+/** The share of inputs whose level the network predicts correctly. */
 export function accuracy(network: NetworkWeights, inputs: readonly LabelledInput[]): number {
   return (
     inputs.filter(({ features, level }) => argmax(predict(network, features)) === level).length /
@@ -122,7 +122,7 @@ function forward(layer: LearningLayer, input: Float64Array, relu: boolean): Floa
   return output;
 }
 
-/** Adds to the layer's gradient and gives the gradient at its input, through the ReLU before it. */
+/** Adds to the layer's gradient. Returns the gradient at its input, through the ReLU before it. */
 function backward(layer: LearningLayer, input: Float64Array, delta: Float64Array): Float64Array {
   const before = new Float64Array(layer.inputs);
   const { gradient, values, inputs } = layer;
@@ -158,7 +158,7 @@ function rounded(layer: LearningLayer) {
   const biases: number[] = [];
   for (let out = 0; out < layer.outputs; out++) {
     const start = out * (layer.inputs + 1);
-    // Adding 0 turns -0, which JSON cannot say, into 0.
+    // Adding 0 turns -0, which JSON does not have, into 0.
     const row = Array.from(layer.values.subarray(start, start + layer.inputs + 1), (value) => {
       return Math.round(value * scale) / scale + 0;
     });

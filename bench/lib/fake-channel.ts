@@ -11,7 +11,7 @@ type Channel = NonNullable<ClientOptions['channelOverride']>;
 type Call = ReturnType<Channel['createCall']>;
 type CallListener = Parameters<Call['start']>[1];
 
-/** What a fake server answers every unary call with: bytes, or a status. */
+/** The answer of a fake server to every unary call: bytes, or a status. */
 export type FakeAnswer = Buffer | Pick<StatusObject, 'code' | 'details'>;
 
 /** A call without a network: answers in the turn of the half-close. */
@@ -52,7 +52,7 @@ class FakeCall implements Call {
   }
 }
 
-/** A channel without a network, so that what is measured is what the client and its interceptors cost. */
+/** A channel without a network, so that only the client and its interceptors are measured. */
 export class FakeChannel implements Channel {
   readonly #answer: FakeAnswer;
 

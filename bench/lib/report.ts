@@ -7,7 +7,7 @@ export function header(): string {
   return line(COLUMNS);
 }
 
-/** One row of the table; peers with how many times ours they are. */
+/** A row of the table. Each peer has its multiple of our figure. */
 export function reportLine(row: Row, result: Result): string {
   const peer = (name: 'opossum' | 'cockatiel') => {
     const value = result.peers[name];
@@ -32,14 +32,14 @@ function budgetText({ budget, budgetOfFloor }: Row): string {
   return texts.join(', ') || '-';
 }
 
-/** Whether a figure misses its budget, or one of two. */
+/** Whether a figure misses a budget. */
 function isOver({ budget, budgetOfFloor, moreIsBetter = false }: Row, { ours, ofFloor }: Result): boolean {
   const misses = (value: number, limit: number) => (moreIsBetter ? value < limit : value > limit);
   if (budget !== undefined && misses(ours, budget)) return true;
   return budgetOfFloor !== undefined && ofFloor !== undefined && misses(ofFloor, budgetOfFloor);
 }
 
-/** Whether a peer is less far behind than it has to be. */
+/** Whether a peer is closer than the row's claim. */
 function isTooNear({ peersAtLeast }: Row, { ours, peers }: Result, name: 'opossum' | 'cockatiel'): boolean {
   const times = peersAtLeast?.[name];
   const value = peers[name];

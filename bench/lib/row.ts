@@ -1,18 +1,18 @@
-/** Gives one figure; called once a round. */
+/** Returns a figure. Called once per round. */
 export type Sampler = () => number | Promise<number>;
 
-/** Who is measured in a row; rounds go through all of them in turn. */
+/** The candidates of a row. Each round measures all of them. */
 export interface Subjects {
   readonly ours: Sampler;
-  /** What the same costs with nothing in between: no circuit breaker at all. */
+  /** The same work without a circuit breaker. */
   readonly floor?: Sampler;
   readonly opossum?: Sampler;
   readonly cockatiel?: Sampler;
-  /** Frees what the row opened. */
+  /** Frees the row's resources. */
   readonly close?: () => void | Promise<void>;
 }
 
-/** One line of the benchmark. Every file in `bench/rows` exports its own as `rows`. */
+/** A line of the benchmark. Every file in `bench/rows` exports its lines as `rows`. */
 export interface Row {
   readonly name: string;
   readonly unit: 'ns' | 'us' | 'ms' | 'bytes' | '1/s';
@@ -20,22 +20,22 @@ export interface Row {
   readonly budget?: number;
   /** The figure to reach, as a multiple of the floor's. */
   readonly budgetOfFloor?: number;
-  /** How many times ours a peer's figure has to be. */
+  /** The least multiple of our figure that a peer's figure must be. */
   readonly peersAtLeast?: { readonly opossum?: number; readonly cockatiel?: number };
-  /** A rate: the more the better. @default false */
+  /** For a rate: more is better. @default false */
   readonly moreIsBetter?: boolean;
-  /** So many times the usual rounds, for a row that scatters. @default 1 */
+  /** Factor on the number of rounds, for a row that varies. @default 1 */
   readonly times?: number;
   readonly open: () => Subjects | Promise<Subjects>;
 }
 
-/** One line of `--json`. */
+/** A line of `--json`. */
 export interface Result {
   readonly name: string;
   readonly unit: Row['unit'];
   readonly ours: number;
   readonly floor?: number;
-  /** How many times the floor ours is: the median of the rounds' own ratios. There where the floor is. */
+  /** Our multiple of the floor: the median of the ratios of single rounds. Only with a floor. */
   readonly ofFloor?: number;
   readonly peers: { readonly opossum?: number; readonly cockatiel?: number };
 }

@@ -1,6 +1,6 @@
 import type { Sampler } from './row.js';
 
-/** How long one sample of a loop takes at least. */
+/** The least duration of a sample of a loop. */
 const SAMPLE_NS = 20_000_000;
 
 /** Nanoseconds per call of a synchronous function, in a loop long enough for the clock. */
@@ -17,7 +17,7 @@ export function nsPerCall(fn: () => void): Sampler {
   };
 }
 
-/** Nanoseconds per call of an asynchronous function, one after the other. */
+/** Nanoseconds per call of an asynchronous function, in sequence. */
 export function nsPerAsyncCall(fn: () => Promise<unknown>): Sampler {
   let times = 0;
   const run = async (count: number) => {
@@ -35,7 +35,7 @@ function calibrate(run: (count: number) => number): number {
   for (let count = 1024; ; count *= 2) if (run(count) >= SAMPLE_NS) return count;
 }
 
-/** Bytes that stay, on the heap and beside it, per thing made; `dispose` is called on each afterwards. */
+/** Bytes that an object keeps, on the heap and outside; `dispose` is called for each afterwards. */
 export function bytesPerThing<T>(
   count: number,
   make: (index: number) => T,
@@ -62,7 +62,7 @@ export function bytesPerCall(count: number, fn: () => void): Sampler {
   };
 }
 
-/** Milliseconds to make so many things. */
+/** Milliseconds to make so many objects. */
 export function msToMake<T>(
   count: number,
   make: (index: number) => T,

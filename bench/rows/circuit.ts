@@ -37,7 +37,7 @@ const fail = async () => {
 };
 const ignore = () => {};
 
-/** Opossum never opens below so many calls: for rows that must stay closed. */
+/** opossum never opens below so many calls: for rows that must stay closed. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 const closedOpossum = (action: () => Promise<unknown>) =>
   new CircuitBreaker(action, { timeout: false, volumeThreshold: NEVER });
@@ -142,7 +142,7 @@ const reject: Row = {
       ours: nsPerCall(() => {
         ours.acquire();
       }),
-      // a rejection must know the time: this is what one reading of it costs
+      // a rejection must read the clock: the cost of that alone
       floor: nsPerCall(() => {
         systemClock.now();
       }),
@@ -158,7 +158,7 @@ const recordFailure: Row = {
   unit: 'ns',
   budget: 150,
   open: async () => {
-    // a threshold of 1 with one healthy call in the window that is put back as it leaves: full, and never open
+    // a threshold of 1, and always one healthy call in the window: full, and never open
     const ours = native({
       window: { type: 'count', size: 1000 },
       trip: [failureRate({ threshold: 1, minimumCalls: 1000 })],
@@ -186,7 +186,7 @@ const recordFailure: Row = {
   },
 };
 
-/** A circuit that has seen a call: whatever is made at first use is there. */
+/** A circuit that has had a call, so that it has everything that is made at first use. */
 const usedNative = (index: number) => {
   const circuit = factory(`/pkg.Service/Method${index}`, environment);
   once(circuit, 'success');
@@ -219,7 +219,7 @@ const create: Row = {
   unit: 'ms',
   budget: 1000,
   open: () => {
-    // opossum sets timers for each: a thousand, and the figure scaled
+    // opossum sets timers for each circuit: only a thousand are made, and the figure is scaled
     const opossum = msToMake(
       1000,
       () => closedOpossum(answer),

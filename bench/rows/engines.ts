@@ -39,7 +39,7 @@ function make(engine: Engine, more: CircuitOptions = {}): { circuit: Circuit; ti
 
 const CALLS = 100;
 
-/** In turns of a hundred, so that what an engine leaves for the next microtask is counted too. */
+/** In turns of a hundred calls, so that an engine's microtasks are counted too. */
 function nsPerTurn(call: (index: number) => void): Sampler {
   let index = 0;
   const turn = nsPerAsyncCall(async () => {
@@ -75,7 +75,7 @@ function rejections(engine: Engine): Sampler {
   });
 }
 
-/** A circuit with the defaults of its engine that has seen a call. */
+/** A circuit with the defaults of its engine that has had a call. */
 function idle(engine: Engine): Sampler {
   const factory = engine.configure(undefined, 'circuit');
   return bytesPerThing(

@@ -22,7 +22,7 @@ const bytesOf = (answer: ModelInferResponse) => Buffer.from(ModelInferResponse.e
 const BATCH = 100;
 const BATCHES = 40;
 
-/** Microseconds per call of a batch that is made in one turn, with what it leaves to the loop's next. */
+/** Microseconds per call of a batch that is made in one turn, with the work that it leaves for the next turn. */
 function usPerCall(answerBytes: Buffer, guard: Guard): () => Promise<number> {
   const client = fakeClient(GRPCInferenceServiceClient, answerBytes, { interceptors: [guard.interceptor] });
   return async () => {
@@ -46,7 +46,7 @@ function middleOf(sample: () => Promise<number>): Sampler {
   };
 }
 
-/** What one costs more than the other, the two in turn, so that both see the same machine. */
+/** The additional cost of the first, measured in turn with the second, on a machine in the same state. */
 function added(more: () => Promise<number>, bare: () => Promise<number>): Sampler {
   return middleOf(async () => {
     const without = await bare();

@@ -2,12 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Row, Sampler } from '../lib/row.js';
 
-// What a program waits for a package at its start: each sample in a fresh process, which has loaded grpc-js already, as
-// every user of failsoft has. The files are those that are published: `npm run bench` builds them first.
+// The time that a program waits for a package at its start. Each sample runs in a fresh process that has loaded grpc-js, as every
+// user of failsoft does. The published files are measured: `npm run bench` builds them first.
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Milliseconds that a statement takes in a new process. */
+/** Milliseconds of a statement in a new process. */
 function msAtStart(statement: string): Sampler {
   const code = `
     const { createRequire } = await import('node:module');

@@ -28,7 +28,7 @@ function client(...interceptors: Interceptor[]): GRPCInferenceServiceClient {
 
 const noOp: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
 
-/** What an interceptor that answers by itself cannot do without. */
+/** The least work of an interceptor that answers by itself. */
 function minimal(reply: (listener: Partial<InterceptingListener>) => void): Interceptor {
   class MinimalCall extends InterceptingCall {
     override start(_metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
@@ -64,7 +64,7 @@ const BATCHES = 100;
 
 type Batch = () => Promise<void>;
 
-/** A batch of calls in one turn, as a busy service makes them; over when the last one is answered. */
+/** Makes a batch of calls in one turn, as a busy service does; resolves when the last call is answered. */
 function calls(on: GRPCInferenceServiceClient): Batch {
   return () =>
     new Promise((resolve) => {
@@ -106,7 +106,7 @@ async function usOf(batch: Batch): Promise<number> {
   return Number(process.hrtime.bigint() - start) / 1_000 / BATCH;
 }
 
-/** Microseconds per call: the mean, so that what the garbage of a call costs is in it. */
+/** Microseconds per call. The mean, so that it includes the cost of garbage. */
 function perCall(batch: Batch): Sampler {
   return async () => {
     let sum = 0;
@@ -115,7 +115,7 @@ function perCall(batch: Batch): Sampler {
   };
 }
 
-/** Microseconds that a call costs more than one without anything: the two in turn, so that both see the same machine. */
+/** Additional microseconds per call over an unguarded client, measured in turn, on a machine in the same state. */
 function added(batch: Batch): Sampler {
   const bare = calls(client());
   return async () => {

@@ -4,7 +4,7 @@ import CircuitBreaker from 'opossum';
 import type { Row } from '../lib/row.js';
 import { type Ask, Clients, startServer, throughput } from '../lib/wire.js';
 
-/** Few, so that a round's figures are near to each other in time: the machine's speed moves more than the row's budget. */
+/** Few calls, so that the figures of a round are close in time: the machine's speed varies by more than the row's budget. */
 const CALLS = 1_000;
 const AT_A_TIME = 32;
 

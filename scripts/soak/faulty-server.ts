@@ -8,7 +8,7 @@ const broken = () =>
     metadata: new Metadata(),
   });
 
-/** An echo server of which every kind of call is, now and then, slow, hung, failing, or failing in the middle. */
+/** An echo server. Now and then a call of any kind is slow, hangs, fails, or fails in the middle. */
 export function startFaultyServer(
   random: () => number,
   at: { readonly host?: string; readonly port?: number } = {},
@@ -18,7 +18,7 @@ export function startFaultyServer(
     if (draw < 0.7) serve();
     else if (draw < 0.85) fail();
     else if (draw < 0.95) setTimeout(serve, 20 * random()).unref();
-    // else: never answered
+    // otherwise the call hangs
   };
   const handlers: Handlers = {
     unary: (call, callback) =>

@@ -7,18 +7,18 @@ import { OWN_HOST } from '../../test/support/own-host.js';
 import { startFaultyServer } from './faulty-server.js';
 
 const SEGMENTS = 6;
-/** Segments after which everything has been compiled and every cache is full. */
+/** Segments after which all code is compiled and every cache is full. */
 const WARM = 2;
 const LANES = 24;
-/** A segment goes on until it has made so many calls, however slow the machine: what is warm is a matter of calls. */
+/** Least number of calls of a segment, however slow the machine is, because warm-up depends on the number of calls. */
 const LEAST_CALLS = 400;
-/** The last one also goes on until a circuit has opened and closed and a fallback answered, but no longer than this. */
+/** The last segment also runs until a circuit has opened and closed and a fallback has answered, but at most this long. */
 const LONGEST_MS = 120_000;
-/** What a call may leave in the heap for good, in bytes: nothing, within the noise of a short run. */
+/** Most bytes of heap that a call may leave behind: none, within the noise of a short run. */
 const BYTES_PER_CALL = 64;
 const NOISE_BYTES = 3_000_000;
 
-/** @returns whether nothing was left behind */
+/** @returns whether nothing leaked */
 export async function runSoak(seconds: number, seed: number): Promise<boolean> {
   const collect = globalThis.gc;
   if (collect === undefined) throw new Error('start it with node --expose-gc, as npm run soak does');
@@ -133,7 +133,7 @@ function soakGuard(): Guard {
   });
 }
 
-/** Makes one random call and gives how it ended. */
+/** Makes a random call. @returns how it ended */
 async function oneCall(client: EchoClient, random: () => number): Promise<string> {
   const text = `m${Math.floor(random() * 4)}`;
   const kind =
@@ -146,7 +146,7 @@ async function oneCall(client: EchoClient, random: () => number): Promise<string
   return status[code];
 }
 
-/** A caller that reads one message and walks away without a word. */
+/** A caller that reads one message and abandons the stream. */
 async function abandon(client: EchoClient, text: string, deadline: number): Promise<string> {
   const call = client.serverStream({ text }, new Metadata(), { deadline });
   call.on('error', () => undefined);
@@ -158,7 +158,7 @@ async function abandon(client: EchoClient, text: string, deadline: number): Prom
   return 'abandoned';
 }
 
-/** A caller that begins to send and never says that it is done. */
+/** A caller that begins to send, and never ends its stream. */
 async function neverEnd(client: EchoClient, kind: string, text: string, deadline: number): Promise<string> {
   const options = { deadline };
   const call =
@@ -175,13 +175,13 @@ function later(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Waits until no call is in flight; what is still there after five seconds is a finding. */
+/** Waits until no call is in flight. A call that is in flight after five seconds is a finding. */
 async function drained(guard: Guard): Promise<void> {
   const until = performance.now() + 5_000;
   while (guard.snapshots().some(({ inFlight }) => inFlight > 0) && performance.now() < until) await later(5);
 }
 
-/** How many timers are left when everything was closed; connections have a moment to end theirs. */
+/** Number of timers after everything is closed. Connections have a moment to end theirs. */
 async function leftTimers(): Promise<number> {
   const count = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   for (let turn = 0; turn < 2_000 && count() > 0; turn++)

@@ -17,20 +17,20 @@ import type {
   When,
 } from './strategy.js';
 
-/** Options of {@link coalesce}. Calls are told apart as by `lastGood`. */
+/** Options of {@link coalesce}. Calls are identical as for `lastGood`. */
 export interface CoalesceOptions<Req> extends RequestKeyOptions<Req> {
   /** @default systemClock */
   readonly clock?: Clock;
 }
 
 /**
- * Asks a strategy once for all identical calls of one caller that fall back at the same time: a thousand callers of a
- * popular item put one question to the secondary, or to the store.
+ * Asks a strategy once for all identical calls of a caller that fall back at the same time: a thousand calls for a popular item
+ * become a single question to the secondary, or to the store.
  *
- * A caller that cancels, or runs out of time, leaves alone; the question is aborted when the last one has left. Each gets
- * a copy of its own. The question goes with the metadata of the first, without its `parent`, and with twice the time that
- * the first has left; a caller with more time than is left of that asks anew. An answer that the strategy gives at once is
- * not shared. Unary methods.
+ * A caller that cancels, or whose deadline passes, leaves the others alone; the question is aborted when the last caller has
+ * left. Each caller gets a copy of the answer. The question has the metadata of the first caller, without its `parent`, and
+ * twice the time that the first caller has left. A caller with more time than the question has left asks anew. An answer that
+ * the strategy gives at once is not shared. For unary methods.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function coalesce<Req, Res>(
@@ -69,13 +69,13 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
     this.budgetShare = strategy.budgetShare ?? 1;
     if (strategy.waits !== undefined) this.waits = strategy.waits;
     if (strategy.stops !== undefined) this.stops = strategy.stops;
-    // An answer that is not shared comes as the strategy gave it; a shared one is decoded for each caller.
+    // A shared answer is decoded for each caller; another answer is passed on as the strategy gave it.
     if (strategy.decoded !== undefined) this.decoded = strategy.decoded;
     this.readsCall = this.#shares || strategy.readsCall !== false;
     if (strategy.keep !== undefined) this.keep = (answer) => strategy.keep?.(answer);
   }
 
-  /** A strategy that never makes its caller wait has nothing to share, and needs no key. */
+  /** A strategy that always answers at once shares nothing, and needs no key. */
   get #shares(): boolean {
     return this.#strategy.waits !== false && this.#strategy.stops !== true;
   }
@@ -118,7 +118,7 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
   }
 }
 
-/** One question for many callers: the scope in which the strategy is asked, and the callers that wait for its answer. */
+/** A question that callers share: the scope in which the strategy is asked, and the callers that wait for its answer. */
 class Question<Req, Res> implements AttemptScope {
   readonly attempts: readonly Attempt[];
   readonly parent: CallOptions['parent'] | undefined = undefined;
@@ -158,7 +158,7 @@ class Question<Req, Res> implements AttemptScope {
     return Math.max(0, longestMs - (this.#clock.now() - this.#startMs));
   }
 
-  /** Whether the question lives as long as this caller would wait. */
+  /** Whether the question has at least as much time as this caller. */
   reaches(context: FallbackContext<Req>): boolean {
     return !this.#controller.signal.aborted && context.budgetMs <= this.budgetMs;
   }
@@ -188,7 +188,7 @@ class Question<Req, Res> implements AttemptScope {
       return { ...shared.label, message: decodeKept(this.#method, shared.bytes) };
     } finally {
       signal.removeEventListener('abort', leave);
-      // The strategy learns why its last caller left: out of time is evidence against it, cancelled is not.
+      // The reason of the last caller is passed on: a deadline is evidence against the secondary, a cancellation is not.
       if (--this.#waiting === 0 && !this.#settled) {
         this.#forget();
         this.#controller.abort(signal.reason);

@@ -6,25 +6,24 @@ import type { Answer, FallbackContext, FallbackStrategy, Method, When } from './
 
 /** Options of {@link defaultPrediction}. */
 export interface DefaultPredictionOptions<Req> {
-  /** @default 'always' */
+  /** The causes that it serves. @default 'always' */
   readonly when?: When;
-  /** A request with which a function is tried out at registration, as a value is. @default none */
+  /** A request with which a function is tried out at registration. @default none */
   readonly sample?: Req;
 }
 
-/** A message, or what makes it from the request. */
+/** A message, or a function that makes it from the request. */
 export type DefaultValue<Req, Res> =
   | Res
   | ((request: Req, context: FallbackContext<Req>) => Res | PromiseLike<Res>);
 
 /**
- * A prediction that is always at hand, with source `default`.
+ * A prediction that is always available, with source `default`.
  *
- * A value is encoded once, at registration, and each answer is decoded from those bytes: a default that is no message of
- * the method is an error at start-up, and a caller that changes its answer changes no other's. A function without
- * parameters, or one given a `sample`, is tried out at registration; its answers are encoded and decoded each time. What
- * it promises comes too late for an error, so that a promise that rejects, or gives no message of the method, is reported
- * as a process warning (`FailsoftWarning`).
+ * A value is encoded once, at registration, and decoded for each answer. So a default that is no message of the method is an
+ * error at start-up, and a caller that changes its answer changes no other answer. A function without parameters, or with a
+ * `sample`, is tried out at registration; its answers are encoded and decoded each time. If the tried function returns a
+ * promise, its failure comes too late for an error, and is a process warning (`FailsoftWarning`).
  * @throws from `register`: FailsoftError FAILSOFT_INVALID_ARGUMENT naming the method
  */
 export function defaultPrediction<Req, Res extends object>(
@@ -77,7 +76,7 @@ class MadeDefault<Req, Res> implements FallbackStrategy<Req, Res> {
   bind(method: Method<Req, Res>): void {
     const { sample } = this.#options;
     const parameters = this.#make.length;
-    if (parameters > (sample === undefined ? 0 : 1)) return; // it needs what only a call has
+    if (parameters > (sample === undefined ? 0 : 1)) return; // it can only be called with a call's request
     tryOut(method, () => Reflect.apply(this.#make, undefined, [sample]));
   }
 
@@ -126,7 +125,7 @@ function tryOut<Req, Res>(method: Method<Req, Res>, make: () => unknown): void {
 
 function unusable<Req, Res>(method: Method<Req, Res>, cause: unknown): FailsoftError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  // generated encoders read every field of the message, and fail like this at one that is not there
+  // generated encoders read every field of the message, and throw a TypeError for a missing field
   const hint = cause instanceof TypeError ? ' (is a field of the message missing?)' : '';
   return new FailsoftError(
     'FAILSOFT_INVALID_ARGUMENT',

@@ -2,10 +2,10 @@ import { invalid } from '../errors.js';
 import type { Method } from './strategy.js';
 
 /**
- * Puts an answer that user code made through the method's serializer and back: what cannot be encoded fails here and not
- * in the caller, what was left out gets the defaults that a server's answer has, and nobody else holds the copy.
- * A stream's messages are put through as they are read, an array's at once.
- * @throws when the message is none of the method's
+ * Serializes an answer of user code and deserializes it again. An answer that cannot be encoded fails here and not in the
+ * caller, missing fields get the defaults of a server's answer, and the caller gets a copy of its own. Messages of an
+ * iterable are converted as they are read, messages of an array at once.
+ * @throws an error of the serializer, or FailsoftError for a value that is no message object
  */
 export function recode(method: Method<unknown, unknown>, message: unknown): unknown {
   if (method.responseStream) {
@@ -17,26 +17,26 @@ export function recode(method: Method<unknown, unknown>, message: unknown): unkn
 }
 
 /**
- * Decodes a message from bytes that are kept. Decoders give `bytes` fields as views of their input: without a copy of it,
- * a caller that writes into such a field would change what is kept.
+ * Decodes a message from kept bytes. It decodes a copy of them, because decoders return `bytes` fields as views of their input:
+ * a caller that writes into such a field would change the kept bytes.
  */
 export function decodeKept<Req, Res>(method: Method<Req, Res>, bytes: Uint8Array): Res {
   return method.responseDeserialize(Buffer.from(bytes));
 }
 
-/** Whether an answer is a stream of messages; only methods that stream their response have such. */
+/** Whether an answer is a stream of messages. Only methods that stream their response have such answers. */
 export function isStream(method: Method<unknown, unknown>, message: unknown): boolean {
   return method.responseStream && (isAsyncIterable(message) || isIterable(message));
 }
 
 function recodeOne(method: Method<unknown, unknown>, message: unknown): unknown {
-  // Lenient encoders take a string or an array for an empty message.
+  // Lenient encoders accept a string or an array as an empty message.
   return method.responseDeserialize(encodeAnswer(method, message));
 }
 
-/** @throws when the message is none of the method's, as far as its encoder and a look at it can tell */
+/** @throws an error of the serializer, or FailsoftError for a value that is no message object */
 export function encodeAnswer(method: Method<unknown, unknown>, message: unknown): Buffer {
-  // Lenient encoders take a string, an array or a promise for an empty message.
+  // Lenient encoders accept a string, an array or a promise as an empty message.
   if (typeof message !== 'object' || message === null || Array.isArray(message) || message instanceof Promise)
     throw invalid(`the answer for ${method.path}`, 'a message object', message);
   return method.responseSerialize(message);

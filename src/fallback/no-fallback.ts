@@ -3,14 +3,14 @@ import type { FallbackStrategy, When } from './strategy.js';
 
 /** Options of {@link noFallback}. */
 export interface NoFallbackOptions {
-  /** @default 'always' */
+  /** The causes for which the chain ends. @default 'always' */
   readonly when?: When;
 }
 
 /**
- * Explicitly no fallback: ends the chain, and the caller gets the primary's status or the rejection at once. For callers
- * for whom a stale or crude answer is worse than an error (orders, dosages, anything that acts on the answer by itself).
- * Strategies after it are never asked.
+ * Explicitly no fallback: it ends the chain, and the caller gets the primary's status or the rejection at once. Use it where a
+ * stale or crude answer is worse than an error: orders, doses, everything that acts on the answer by itself. Strategies after
+ * it are never asked.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function noFallback(options: NoFallbackOptions = {}): FallbackStrategy<unknown, never> {

@@ -3,13 +3,13 @@ import { FailsoftError, invalid } from '../errors.js';
 import { type ChainOptions, FallbackChain } from './chain/chain.js';
 import type { FallbackStrategy, Method } from './strategy.js';
 
-/** Which method is answered by which strategies. One registry serves any number of guards and clients. */
+/** The chains of fallbacks, by method. A registry serves any number of guards and clients. */
 export class FallbackRegistry {
   readonly #chains = new Map<string, FallbackChain>();
   #closed = false;
 
   /**
-   * Gives a method its chain.
+   * Registers the chain of a method.
    * @param method a `MethodDefinition`: ts-proto's (`Service.method`) or proto-loader's (`Client.service.Method`). The
    * strategies must answer with its response type; the compiler checks it.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT when the method has a chain already, or a strategy cannot serve it (a
@@ -40,16 +40,16 @@ export class FallbackRegistry {
   }
 
   /**
-   * All chains, by their methods' paths; each, and each of its `strategies`, can be switched while running.
-   * @example for (const chain of fallbacks.chains().values()) chain.enabled = false; // no fallbacks any more
+   * All chains, by their methods' paths. Each chain, and each of its `strategies`, can be disabled while running.
+   * @example for (const chain of fallbacks.chains().values()) chain.enabled = false; // no more fallbacks
    */
   chains(): ReadonlyMap<string, FallbackChain> {
     return new Map(this.#chains);
   }
 
   /**
-   * Closes every strategy once, also those after one that fails to close. Closing twice does nothing.
-   * @throws AggregateError of what the strategies threw
+   * Closes every strategy once, also after a strategy has failed to close. Closing twice does nothing.
+   * @throws AggregateError of the strategies' errors, as a rejection of the promise
    */
   async close(): Promise<void> {
     if (this.#closed) return;

@@ -34,8 +34,8 @@ export interface Attempt {
   /** The name of the strategy: the source that its answer would have had. */
   readonly strategy: string;
   /**
-   * `declined`: had no answer. `failed`: threw, or answered with what is no message of the method. `timed-out`: its
-   * time, or the caller's, was over. `disabled`: switched off. `capped`: too many calls of the chain were waiting.
+   * `declined`: it had no answer. `failed`: it threw, or its answer was no message of the method. `timed-out`: its time limit or
+   * the caller's deadline passed. `disabled`: it was switched off. `capped`: too many calls of the chain were waiting.
    * `stopped`: it ended the chain.
    */
   readonly result: 'declined' | 'failed' | 'timed-out' | 'disabled' | 'capped' | 'stopped';
@@ -43,13 +43,13 @@ export interface Attempt {
   readonly error?: unknown;
 }
 
-/** The facts of a call: the same for every strategy that is asked. */
+/** The facts of a call, which are the same for every strategy. */
 export interface CallFacts<Req> {
   /** The method's path, `/package.Service/Method`. */
   readonly method: string;
-  /** The first (for most methods: the only) message of the caller, as it was sent: a copy. */
+  /** A copy of the caller's first message (for most methods the only one). */
   readonly request: Req;
-  /** The first message in the protobuf bytes in which it was sent, where the caller's encoder took it. */
+  /** The protobuf bytes of the first message as it was sent; undefined if the caller's encoder refused it. */
   readonly requestBytes?: Buffer | undefined;
   /** Every message sent so far, up to the byte limit; for client streams. */
   readonly requests: readonly Req[];
@@ -57,25 +57,25 @@ export interface CallFacts<Req> {
   readonly metadata: Metadata;
   /** Why the primary did not answer. */
   readonly cause: Cause;
-  /** Names the call's circuit: target, method and key part, as events, snapshots and rejections have it. */
+  /** The key of the call's circuit: target, method and key part, as in events, snapshots and rejections. */
   readonly circuitKey: string;
-  /** The circuit as it is now; taken when read. */
+  /** A snapshot of the circuit, taken when it is read. */
   readonly circuit: CircuitSnapshot;
-  /** The call's own credentials, where the caller passed some: they are not in the metadata. */
+  /** The call option `credentials`. Call credentials are not in the metadata. */
   readonly credentials?: CallCredentials | undefined;
-  /** The call option `host`, where the caller passed it: the `:authority` that the server sees. */
+  /** The call option `host`: the `:authority` that the server sees. */
   readonly host: string | undefined;
 }
 
-/** The part of a context that is the asked strategy's own: its time, its signal, the attempts before it. */
+/** The part of a context that is a strategy's own: its time, its signal, the attempts before it. */
 export interface AttemptScope {
-  /** What is left of the caller's deadline, in milliseconds; Infinity without one, 0 when it is over. */
+  /** Time until the caller's deadline, in milliseconds; Infinity without a deadline, 0 after it. */
   readonly remainingMs: number;
-  /** The deadline itself in milliseconds since the epoch (Date.now()'s scale); Infinity without one. */
+  /** The deadline in milliseconds since the epoch (Date.now()'s scale); Infinity without a deadline. */
   readonly deadlineMs: number;
   /**
-   * How long this strategy may take from when it is asked, in milliseconds: its `timeoutMs` and its `budgetShare` of what
-   * is left of the deadline then, whichever is less. Infinity without either.
+   * The time that this strategy may take, in milliseconds from the moment when it is asked: its `timeoutMs` or its
+   * `budgetShare` of the remaining deadline, whichever is less. Infinity without either.
    */
   readonly budgetMs: number;
   /**
@@ -85,22 +85,22 @@ export interface AttemptScope {
   readonly signal: AbortSignal;
   /** The server call that this call is made for, where the caller passed `parent`. */
   readonly parent: ParentCall | undefined;
-  /** The earlier strategies of the chain that were asked, or would have been, and did not answer. Frozen. */
+  /** The attempts of the chain's earlier strategies that did not answer. Frozen. */
   readonly attempts: readonly Attempt[];
 }
 
-/** The call as one strategy sees it. */
+/** A call as a strategy sees it. */
 export interface FallbackContext<Req> extends CallFacts<Req>, AttemptScope {}
 
-/** One answer of a strategy. */
+/** An answer of a strategy. */
 export interface Answer<Res> {
-  /** The message; for server-streaming and bidi methods it may be an iterable of messages. */
+  /** The message; for methods that stream their response it may be an iterable of messages. */
   readonly message: Res | Iterable<Res> | AsyncIterable<Res>;
-  /** Where it comes from, as `failsoft-source` names it. */
+  /** Its source, as in `failsoft-source`. */
   readonly source: Source;
-  /** How old it is, where it was kept. */
+  /** The age of a kept answer, in milliseconds. */
   readonly ageMs?: number;
-  /** Further metadata of the answer (a job's id, say). */
+  /** Further metadata of the answer, for example the id of a job. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -121,11 +121,10 @@ export interface PrimaryAnswer<Req, Res> {
   /** As in {@link FallbackContext}. */
   readonly host: string | undefined;
   /**
-   * The metadata as they went out, after the interceptors behind the guard. Undefined where nothing but `metadata` can
-   * have gone out.
+   * The metadata as they were sent, after the interceptors behind the guard. Undefined if these could not change them.
    */
   readonly sentMetadata?: Metadata | undefined;
-  /** The answer's initial metadata; undefined where it came without. */
+  /** The answer's initial metadata, where the server sent them. */
   readonly responseMetadata?: Metadata | undefined;
   /** The primary's message. Not to be changed. */
   readonly response: Res;
@@ -136,7 +135,7 @@ export type When = 'rejected' | 'failed' | 'always';
 
 /**
  * The part of a `MethodDefinition` (ts-proto's or proto-loader's) that types and serializes a method. Its functions are
- * declared as methods, so that methods of all types fit in one list.
+ * declared as methods, so that a list can have methods of different types.
  */
 export interface Method<Req, Res> {
   /** `/package.Service/Method` */
@@ -155,50 +154,49 @@ export interface Method<Req, Res> {
   responseDeserialize(bytes: Buffer): Res;
 }
 
-/** An answer, or undefined for none; at once or later. */
+/** An answer, or undefined to decline; at once or as a promise. */
 export type Answering<Res> = Answer<Res> | undefined | PromiseLike<Answer<Res> | undefined>;
 
 /**
  * One way to answer a call that the primary did not answer.
  *
- * `answer` gives an answer, or undefined to decline; it may throw or reject, and then the next strategy is asked.
- * A synchronous answer costs no timer, no promise and no abort signal, and is given even when the deadline is over.
+ * `answer` returns an answer, or undefined to decline. If it throws or rejects, the next strategy is asked. A synchronous answer
+ * costs no timer, no promise and no abort signal, and is given even after the deadline.
  */
 export interface FallbackStrategy<Req, Res> {
-  /** As in `failsoft-source`. */
+  /** Its name, and the usual `failsoft-source` of its answers. */
   readonly name: Source;
-  /** @default 'always' */
+  /** The causes that it serves. @default 'always' */
   readonly when?: When;
-  /** The most time one answer may take, in milliseconds; never more than what is left of the deadline. @default Infinity */
+  /** Time limit of an answer, in milliseconds; the deadline limits it too. @default Infinity */
   readonly timeoutMs?: number;
-  /** The most of what is left of the deadline that one answer may take, 0 to 1. @default 1 */
+  /** Share of the remaining deadline that an answer may take, above 0, up to 1. @default 1 */
   readonly budgetShare?: number;
-  /** Can be switched while running. @default true */
+  /** Can be changed while running. @default true */
   enabled?: boolean;
   /**
-   * Whether it may make the caller wait (for a network, a store). Where it does, it is not asked at all when no time is
-   * left or too many calls of the chain wait already. @default found out by asking: a promise is aborted and dropped then
+   * Whether it may make the caller wait, for a network or a store. `true`: it is not asked when no time is left, or too many
+   * calls of the chain wait. @default unknown: it is asked, and a promise is aborted and dropped then
    */
   readonly waits?: boolean;
   /** Ends the chain without an answer: neither it nor a later strategy is asked. See `noFallback()`. @default false */
   readonly stops?: boolean;
   /**
-   * Whether its messages come from the method's own deserializer and belong to nobody else. Others are put through the
-   * method's serializer and back, so that the caller gets exactly what a server could have sent, and a copy of its own.
-   * @default false
+   * Set to true if every message is a fresh object from this method's `responseDeserialize`: it then skips the encode/decode
+   * copy. @default false
    */
   readonly decoded?: boolean;
   /**
-   * Whether it, or its `keep`, looks at the request or the metadata. Where no strategy of a method does, no call pays for
-   * remembering what it sent: both may have changed since, and of a stream there is only the first message. @default true
+   * Whether it, or its `keep`, reads the request or the metadata. If no strategy of a method does, its calls keep no copies of
+   * them: the caller may then have changed both, and of a stream only the first message is there. @default true
    */
   readonly readsCall?: boolean;
-  /** Answers the call, or gives undefined to decline. May throw or reject: the next strategy is asked then. */
+  /** Answers the call, or returns undefined to decline. If it throws or rejects, the next strategy is asked. */
   answer(context: FallbackContext<Req>): Answering<Res>;
-  /** Called once for each method it is registered for; throws when it cannot serve the method. */
+  /** Called once for each method that it is registered for. It throws if it cannot serve the method. */
   bind?(method: Method<Req, Res>): void;
-  /** Sees each good answer of the primary. Must be quick: it is on the call's way. */
+  /** Gets each good answer of the primary. It must be quick: every call waits for it. */
   keep?(answer: PrimaryAnswer<Req, Res>): void;
-  /** Frees what the strategy holds. Called by `close()` of the registry that it was registered in. */
+  /** Frees its resources. Called by `FallbackRegistry.close()`. */
   close?(): void | Promise<void>;
 }

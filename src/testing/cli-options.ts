@@ -11,14 +11,14 @@ export const HELP = `failsoft-mock-server: an inference server of the Open Infer
   --port N         port to listen on; 0 takes any free one (default 8001)
   --host HOST      host name or address to listen on (default 127.0.0.1)
   --models A,B     models to load (default ${DEMAND_MODELS.join(',')})
-  --preset NAME    server whose answers to give when a model is unknown, not ready or overloaded:
+  --preset NAME    model server to imitate when a model is unknown, not ready or overloaded:
                    ${SERVER_PRESETS.join(', ')} (default triton)
-  --latency-ms N   how long a healthy model takes, in milliseconds
+  --latency-ms N   latency of a healthy model, in milliseconds
                    (default ${DEMAND_MODELS.map((model) => `${DEFAULT_LATENCY_MS[model]} for ${model}`).join(', ')})
-  --seed N         seed of the draws that decide which calls fail and how long they take (default 1)
+  --seed N         seed of the random choices: the calls that fail, and the latencies (default 1)
   --json           when ready, print one line of JSON: {"address": "host:port", "models": [...]}
   --until-stdin-ends
-                   stop when standard input ends: whoever holds its other end cannot leave the server behind
+                   stop when standard input ends, so that the server ends with the program that started it
   --help           print this
 
 Faults are set while it runs, by failsoft.mock.v1.FaultService. For example, one call in three fails:
@@ -33,16 +33,16 @@ The server also has grpc.health.v1 and gRPC reflection. SIGINT and SIGTERM stop 
 export interface CliOptions {
   readonly server: MockServerOptions;
   readonly json: boolean;
-  /** Ends with whoever started it, even when that was killed: its pipe closes then. */
+  /** Whether it ends with its parent process, even when that is killed: the pipe to it closes then. */
   readonly untilStdinEnds: boolean;
 }
 
-/** An argument that cannot be understood; the message is for the user. */
+/** A bad argument. The message is written for the user. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** @returns `help` or what to start. @throws UsageError */
+/** @returns `help`, or the options of the server. @throws UsageError */
 export function parseCli(args: readonly string[]): 'help' | CliOptions {
   try {
     const { values } = parseArgs({

@@ -19,7 +19,7 @@ async function main(): Promise<void> {
   process.once('SIGINT', stop);
   process.once('SIGTERM', stop);
   if (options.untilStdinEnds) process.stdin.once('close', stop).resume();
-  // Only now: whoever reads this line may stop the process at once.
+  // Last, because a reader of this line may stop the process at once.
   const { address, models } = server;
   console.log(
     options.json

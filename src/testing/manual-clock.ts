@@ -3,7 +3,7 @@ import type { Clock } from '../clock.js';
 
 interface Timer {
   readonly dueAt: number;
-  /** Breaks ties: timers of one instant run in the order they were set. */
+  /** Breaks ties: timers of the same time run in the order in which they were set. */
   readonly order: number;
   readonly callback: () => void;
 }
@@ -11,12 +11,12 @@ interface Timer {
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {
   #now: number;
-  /** How far the wall clock is ahead of `now()`. */
+  /** Milliseconds by which the wall clock is ahead of `now()`. */
   #epochAheadMs = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
 
-  /** @param startMs what `now()` first says. @default 0 */
+  /** @param startMs the first value of `now()`, in milliseconds. @default 0 */
   constructor(startMs = 0) {
     this.#now = startMs;
   }
@@ -25,7 +25,7 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
-  /** Runs along with `now()`, from the same start, until {@link stepEpoch} moves it. */
+  /** The same as `now()`, until {@link stepEpoch} moves it. */
   epochMs(): number {
     return this.#now + this.#epochAheadMs;
   }
@@ -39,7 +39,7 @@ export class ManualClock implements Clock {
   }
 
   setTimer(callback: () => void, delayMs: number): () => void {
-    // As Node's timers: a negative delay is none, and no timer runs within the call that sets it.
+    // Like Node's timers: a negative delay counts as 0, and no timer runs within the call that sets it.
     const timer: Timer = { dueAt: this.#now + Math.max(0, delayMs), order: this.#order++, callback };
     this.#timers.add(timer);
     return () => {
@@ -47,15 +47,15 @@ export class ManualClock implements Clock {
     };
   }
 
-  /** How many timers are set and have neither run nor been cancelled. */
+  /** Number of timers that have neither run nor been cancelled. */
   get pendingTimers(): number {
     return this.#timers.size;
   }
 
   /**
-   * Moves time forward and runs, in order, every timer that comes due on the way, also those set by one of them; each
-   * sees its own due time as `now()`. A timer that throws stops the move there.
-   * @param ms at least 0; 0 runs what is due now.
+   * Moves time forward and runs, in order, every timer that becomes due, also timers that are set by these timers. For each
+   * timer `now()` is its due time. A timer that throws stops the move at its due time.
+   * @param ms at least 0; 0 runs the timers that are due now
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   advance(ms: number): void {

@@ -6,7 +6,7 @@ const LONGEST_ERROR = 120;
 const LONGEST_STORY = 480;
 
 /**
- * What a chain that could not answer did, in one line for people, of at most 480 characters:
+ * Describes the attempts of a chain that did not answer, in a line of at most 480 characters:
  * `last-good declined; secondary:small failed (UNAVAILABLE: connection refused)`.
  */
 export function describeAttempts(attempts: readonly Attempt[]): string {
@@ -26,6 +26,6 @@ function textOf(error: unknown): string {
     if (code === undefined) return String(error.message === '' ? error.name : error.message);
     return `${code}: ${'details' in error ? String(error.details) : error.message}`;
   } catch {
-    return 'an error that cannot be shown'; // whatever a strategy threw may have a throwing toString
+    return 'an error that cannot be shown'; // the thrown value may have a toString that throws
   }
 }

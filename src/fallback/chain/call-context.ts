@@ -2,12 +2,12 @@ import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import type { CircuitSnapshot } from '../../circuit/types.js';
 import type { Attempt, AttemptScope, CallFacts, Cause, FallbackContext, ParentCall } from '../strategy.js';
 
-/** The one context object of the package: the facts of a call, seen within the scope of one attempt. */
+/** The only context class of the package: the facts of a call, with the scope of an attempt. */
 export class CallContext<Req> implements FallbackContext<Req> {
   readonly #facts: CallFacts<Req>;
   readonly #scope: AttemptScope;
 
-  /** @param facts may be another context: its facts are taken, and not its scope */
+  /** @param facts may be another context: its facts are used, not its scope */
   constructor(facts: CallFacts<Req>, scope: AttemptScope) {
     this.#facts = facts instanceof CallContext ? facts.#facts : facts;
     this.#scope = scope;

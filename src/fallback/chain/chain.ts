@@ -12,11 +12,11 @@ export type { ChainResult } from './strategy-result.js';
 /** Settings of a method's chain. */
 export interface ChainOptions {
   /**
-   * The most calls that may wait for a fallback at a time. Over it, strategies that make the caller wait are skipped,
-   * those that answer at once are not: a storm of fallbacks must not take the caller down. @default 1024
+   * Most calls that wait for a fallback at a time, so that a storm of fallbacks does not take the caller down. Above it,
+   * only strategies that answer at once are asked. @default 1024
    */
   readonly maxConcurrent?: number;
-  /** Whether it answers at all; can be switched while running. @default true */
+  /** Whether the chain answers; can be changed while running. @default true */
   readonly enabled?: boolean;
 }
 
@@ -24,15 +24,15 @@ type Strategy = FallbackStrategy<unknown, unknown>;
 
 const NO_ATTEMPTS: readonly Attempt[] = Object.freeze([]);
 
-/** The strategies of one method, asked in order until one answers. Made by `FallbackRegistry.register`. */
+/** The strategies of a method, asked in order until one of them answers. Made by `FallbackRegistry.register`. */
 export class FallbackChain {
   /** In the order in which they are asked. */
   readonly strategies: readonly Strategy[];
   /** The most calls whose strategies may wait at a time. */
   readonly maxConcurrent: number;
-  /** Whether a strategy looks at the request: a copy of what was sent must be there. */
+  /** Whether a strategy reads the request, so that the call must keep a copy of its messages. */
   readonly readsCall: boolean;
-  /** Can be switched while running: a chain that is off asks no strategy (any more), and keeps nothing. */
+  /** Can be changed while running. A disabled chain asks no strategy and keeps no answers. */
   enabled: boolean;
   readonly #method: Method<unknown, unknown>;
   readonly #keepers: readonly Strategy[];
@@ -52,17 +52,17 @@ export class FallbackChain {
     this.#keepers = strategies.filter((strategy) => strategy.keep !== undefined);
   }
 
-  /** A request of the method from its bytes. */
+  /** Decodes a request of the method. */
   decodeRequest(bytes: Buffer): unknown {
     return this.#method.requestDeserialize(bytes);
   }
 
-  /** How many calls wait for a strategy of this chain now. */
+  /** Number of calls that wait for a strategy of this chain now. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** How often a strategy's `keep` threw. */
+  /** Number of times that a strategy's `keep` threw. */
   get keepFailures(): number {
     return this.#keepFailures;
   }
@@ -76,19 +76,19 @@ export class FallbackChain {
     return false;
   }
 
-  /** Whether good answers of the primary are to be given to {@link keep} now. */
+  /** Whether a strategy keeps good answers of the primary, so that {@link keep} must be called. */
   get keeps(): boolean {
     return this.enabled && this.#keepers.length > 0;
   }
 
-  /** Shows a good answer to the strategies that keep answers. Never throws. */
+  /** Offers a good answer to the strategies that keep answers. Never throws. */
   keep(answer: PrimaryAnswer<unknown, unknown>): void {
     for (const strategy of this.#keepers) {
       if (strategy.enabled === false) continue;
       try {
         strategy.keep?.(answer);
       } catch {
-        this.#keepFailures++; // a good answer must not fail because it could not be kept
+        this.#keepFailures++; // a call must not fail because its answer could not be kept
       }
     }
   }
@@ -135,14 +135,14 @@ export class FallbackChain {
     let given: Answer<unknown> | undefined | Promise<Answer<unknown> | undefined>;
     try {
       const answered = strategy.answer(new CallContext(call, scope));
-      // A promise of its own, where it is not one already: `then` of something else may do anything.
+      // Wraps a foreign thenable in a real promise: its `then` may do anything.
       given = isThenable(answered) ? Promise.resolve(answered) : answered;
     } catch (error) {
       return noAnswer('failed', strategy, attempts, error);
     }
     if (!(given instanceof Promise)) {
       const result = judge(this.#method, strategy, given, attempts);
-      // A stream is read later: its strategy still has to learn that nobody reads it any more.
+      // A stream is read later: its signal must still abort when the caller has gone.
       if (result.answer !== undefined && isStream(this.#method, result.answer.message))
         call.onAbort((cause) => scope.abort(cause));
       return result;
@@ -161,7 +161,7 @@ export class FallbackChain {
     return call.remainingMs > 0 ? undefined : 'timed-out';
   }
 
-  /** The only place that costs a promise and a timer. Its place is given back when its time is over, even if it hangs on. */
+  /** The only path that costs a promise and a timer. Its place is freed at its time limit, even if the strategy hangs. */
   #wait(
     strategy: Strategy,
     given: Promise<Answer<unknown> | undefined>,
@@ -187,7 +187,7 @@ export class FallbackChain {
         else end({ ...noAnswer('failed', strategy, attempts), ended: true });
       };
       const budgetMs = scope.budgetMs;
-      // The deadline itself is the interceptor's to watch: it comes by onAbort.
+      // The call watches the deadline itself, and reports it through onAbort.
       if (budgetMs < call.remainingMs) {
         stopTimer = call.clock.setTimer(() => {
           stopListening();
@@ -220,5 +220,5 @@ function isThenable(value: unknown): value is PromiseLike<Answer<unknown> | unde
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** A strategy that was dropped may still reject; its attempt is recorded already. */
+/** A dropped strategy may still reject; its attempt is recorded already. */
 function ignoreLate(): void {}

@@ -8,11 +8,11 @@ type Strategy = FallbackStrategy<unknown, unknown>;
 export interface ChainResult {
   /** Undefined when no strategy answered. */
   readonly answer: Answer<unknown> | undefined;
-  /** Frozen, and so is each of them: what a strategy does to its context changes nothing here. */
+  /** The array and each attempt are frozen, so that no strategy can change them. */
   readonly attempts: readonly Attempt[];
 }
 
-/** The result of asking one strategy. */
+/** The result of a strategy. */
 export interface StrategyResult extends ChainResult {
   /** Whether the chain ends here, and no further strategy is asked. */
   readonly ended: boolean;
@@ -34,7 +34,7 @@ export function noAnswer(
   };
 }
 
-/** Judges what a strategy gave: an answer of the method, or a failed attempt. Never throws. */
+/** Checks the result of a strategy: a valid answer of the method, or a failed attempt. Never throws. */
 export function judge(
   method: Method<unknown, unknown>,
   strategy: Strategy,
@@ -49,7 +49,7 @@ export function judge(
   }
 }
 
-/** A strategy may be anybody's code, whatever its types promise. */
+/** A strategy is user code, which may not do what its types promise. */
 function checked(
   method: Method<unknown, unknown>,
   strategy: Strategy,

@@ -2,8 +2,8 @@ import type { Attempt, AttemptScope, ParentCall } from '../strategy.js';
 import type { AbortCause, ChainCall } from './chain-call.js';
 
 /**
- * The time and the signal of one strategy of a chain. A strategy that answers at once reads neither, and costs no signal
- * and no timer.
+ * The time and the signal of a strategy. They are made when they are first read: a strategy that answers at once costs no
+ * signal and no timer.
  */
 export class StrategyScope implements AttemptScope {
   readonly attempts: readonly Attempt[];
@@ -33,7 +33,7 @@ export class StrategyScope implements AttemptScope {
 
   /** Computed on first read (when the strategy is asked, or has just promised an answer), then fixed. */
   get budgetMs(): number {
-    // Infinity * share is Infinity, for a share of 0 is not allowed.
+    // Infinity * share is Infinity, because a share of 0 is not allowed.
     this.#budgetMs ??= Math.min(this.#timeoutMs, this.#call.remainingMs * this.#share);
     return this.#budgetMs;
   }
@@ -53,7 +53,7 @@ export class StrategyScope implements AttemptScope {
   }
 }
 
-/** As the web's own signals have it: `AbortSignal.timeout()` and `controller.abort()`. */
+/** The same reasons as of `AbortSignal.timeout()` and `controller.abort()`. */
 function reasonOf(cause: AbortCause): DOMException {
   return cause === 'deadline'
     ? new DOMException('the time of this fallback is over', 'TimeoutError')

@@ -2,27 +2,27 @@ import type { Clock } from '../../clock.js';
 import { warn } from '../../telemetry/emitter.js';
 import { fromEnvelope, type StoredAnswer, toEnvelope } from './envelope.js';
 
-/** What is needed of a store: any Keyv instance has it. */
+/** The methods of a store that are used. Any Keyv instance has them. */
 export interface AnswerStore {
-  /** Gives what was put under the key; undefined or null where nothing is. */
+  /** Gets the value of a key; undefined or null without a value. */
   get(key: string): PromiseLike<unknown>;
   /**
-   * Puts a value under the key.
-   * @param ttlMs after which the value may be dropped
+   * Sets the value of a key.
+   * @param ttlMs the time after which the store may drop the value
    */
   set(key: string, value: string, ttlMs?: number): PromiseLike<unknown>;
-  /** Keyv gives the errors of its adapter as events. */
+  /** Keyv emits the errors of its adapter as events. */
   on?(event: 'error', listener: (error: unknown) => void): unknown;
 }
 
-/** `ok`; `down`: it fails or is too slow; `garbage`: it answers with what was never put there. */
+/** `ok`; `down`: the store fails or is too slow; `garbage`: it returns values that were never put there. */
 export type StoreState = 'ok' | 'down' | 'garbage';
 
 /** The store changed its state. */
 export interface StoreStateEvent {
-  /** The state that it has now. */
+  /** The present state. */
   readonly state: StoreState;
-  /** The error that was met; undefined when it is well again. */
+  /** The error; undefined when the store is ok again. */
   readonly error: unknown;
   /** Milliseconds since the epoch. */
   readonly atMs: number;
@@ -35,9 +35,9 @@ export interface StoreLinkOptions {
   readonly onState: ((event: StoreStateEvent) => void) | undefined;
 }
 
-/** Counts since it was made. */
+/** Counts since the strategy was made. */
 export interface StoreStats {
-  /** The state that it has now. */
+  /** The present state. */
   readonly state: StoreState;
   /** Answers that were found. */
   readonly hits: number;
@@ -49,19 +49,19 @@ export interface StoreStats {
   readonly errors: number;
   /** Reads and writes that took longer than `storeTimeoutMs`. */
   readonly timeouts: number;
-  /** Values that were found and are no answers. */
+  /** Values that were found and are not answers. */
   readonly garbage: number;
-  /** Reads and writes that were not tried: the store was down, or too many of them were under way. */
+  /** Reads and writes that were not tried, because the store was down or too many of them were under way. */
   readonly skipped: number;
 }
 
-/** How long a store that failed is left alone; then one call tries it. And how long garbage is remembered. */
+/** After a failure the store is not used for this long; then one call tries it. Garbage is remembered as long. */
 const RETRY_MS = 1_000;
 const MOST_READS = 1_024;
 const MOST_WRITES = 128;
 const PREFIX = 'failsoft:last-good:';
 
-/** The way to a store that may be down, slow, or full of garbage: nothing of that passes through here. */
+/** Uses a store that may be down, slow, or full of garbage. All of these become misses. */
 export class StoreLink {
   readonly #options: StoreLinkOptions;
   #state: StoreState = 'ok';
@@ -80,7 +80,7 @@ export class StoreLink {
     return { state: this.#state, ...this.#counts };
   }
 
-  /** Undefined for a miss, whatever the reason; within the timeout. Never rejects. */
+  /** Reads an answer; undefined for a miss. Settles within the timeout and never rejects. */
   async read(key: string): Promise<StoredAnswer | undefined> {
     if (!this.#mayTry(this.#reading, MOST_READS)) return undefined;
     this.#reading++;
@@ -99,17 +99,17 @@ export class StoreLink {
       return undefined;
     }
     this.#counts.hits++;
-    // Not with the first good one: where the two are mixed, each read would be a change.
+    // Not with the first good value: with mixed values, each read would change the state.
     if (this.#options.clock.now() - this.#garbageAtMs >= RETRY_MS) this.#become('ok', undefined);
     return kept;
   }
 
-  /** Sends an answer off, and waits for nothing. */
+  /** Sends an answer to the store without waiting. */
   write(key: string, kept: StoredAnswer, ttlMs: number): void {
     if (!this.#mayTry(this.#writing, MOST_WRITES)) return;
     this.#writing++;
     this.#counts.writes++;
-    // Redis takes whole milliseconds only, and Keyv 0 for ever.
+    // Redis takes whole milliseconds only, and for Keyv 0 means no limit.
     const storeTtlMs = Math.max(1, Math.ceil(ttlMs));
     const written = this.#bounded(() =>
       this.#options.store.set(PREFIX + key, toEnvelope(kept, key), storeTtlMs),
@@ -153,13 +153,13 @@ export class StoreLink {
       };
       const succeed = (value: unknown) => {
         if (over) return;
-        // Keyv emits an error as an event, and then gives a miss.
+        // Keyv emits an error as an event, and then returns a miss.
         if (this.#counts.errors > errorsBefore) return end(FAILED);
         if (this.#state === 'down') this.#become('ok', undefined);
         end(value);
       };
       try {
-        Promise.resolve(work()).then(succeed, fail); // whatever it gives: types do not bind a store
+        Promise.resolve(work()).then(succeed, fail); // a store may return anything, whatever its types promise
       } catch (error) {
         fail(error);
       }

@@ -2,21 +2,21 @@ import { LRUCache } from 'lru-cache';
 import type { AnswerTime } from './age.js';
 
 /**
- * An answer as it is kept: protobuf bytes that nobody can change. They are the characters of a string (latin1): a small
- * Buffer is a slice of a shared slab that it holds whole, and a Buffer with memory of its own costs microseconds to make.
+ * A kept answer: protobuf bytes that no code can change. They are the characters of a latin1 string, because a small Buffer
+ * holds the whole slab that it is a slice of, and a Buffer with memory of its own costs microseconds.
  */
 export interface KeptAnswer extends AnswerTime {
   readonly encoded: string;
 }
 
-/** The cost of a kept answer beside its bytes: key, entry and map slots, as a heap snapshot of Node 20 shows. */
+/** Memory of a kept answer beside its bytes: key, entry and map slots, by a heap snapshot of Node 20. */
 const OVERHEAD_BYTES = 300;
 
 /** Answers in memory; the least recently used goes first. */
 export class KeptAnswers {
   readonly #entries: LRUCache<string, KeptAnswer> | undefined;
 
-  /** @param maxEntries 0: nothing is kept */
+  /** @param maxEntries with 0, no answer is kept */
   constructor(maxEntries: number, maxBytes: number) {
     if (maxEntries === 0) return;
     this.#entries = new LRUCache({
@@ -43,8 +43,8 @@ export class KeptAnswers {
   }
 
   /**
-   * Keeps an answer in the place of an earlier one.
-   * @returns whether there is an answer now: one that is larger than the whole memory is not kept
+   * Keeps an answer in place of an earlier answer.
+   * @returns whether it is kept: an answer that is larger than the whole memory is not
    */
   put(key: string, kept: KeptAnswer): boolean {
     this.#entries?.set(key, kept);

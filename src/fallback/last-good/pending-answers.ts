@@ -2,31 +2,31 @@ import type { Clock } from '../../clock.js';
 import { isSameMaterial, type KeyMaterial } from '../request-key/key-material.js';
 import type { KeptAnswer } from './kept-answers.js';
 
-/** A good answer that is encoded, so that no change of it matters any more, and not yet put in its place. */
+/** A good answer that is encoded, and waits to be kept. The caller may change its objects meanwhile. */
 export interface PendingAnswer {
   readonly material: KeyMaterial;
   readonly kept: KeptAnswer;
 }
 
-/** The most time that putting answers in their places may take of one turn of the event loop, unless one takes longer. */
+/** Most time of a turn of the event loop for keeping answers. A single answer may take longer. */
 const LONGEST_SLICE_MS = 5;
 const MOST_PENDING = 256;
 const MOST_PENDING_BYTES = 16 * 2 ** 20;
 
 /**
- * The queue between a call that went well and the memory: hashing and storing wait until the loop has run the calls of this
- * turn, and then take at most {@link LONGEST_SLICE_MS} of each turn. The queue is bounded in answers and in bytes.
+ * The queue of good answers that wait to be kept. Hashing and storing wait until the loop has run the calls of this turn, and
+ * then take at most {@link LONGEST_SLICE_MS} of each turn. The queue is bounded in answers and in bytes.
  */
 export class PendingAnswers {
   readonly #put: (pending: PendingAnswer) => void;
   readonly #clock: Clock;
   readonly #queue: PendingAnswer[] = [];
   #bytes = 0;
-  /** How much of this turn is used up. */
+  /** The time of this turn that is used. */
   #spentMs = 0;
   #scheduled: NodeJS.Immediate | undefined;
 
-  /** @param put puts one answer in its place; must not throw */
+  /** @param put keeps an answer; must not throw */
   constructor(put: (pending: PendingAnswer) => void, clock: Clock) {
     this.#put = put;
     this.#clock = clock;
@@ -36,7 +36,7 @@ export class PendingAnswers {
     return this.#queue.length;
   }
 
-  /** Makes room where there is none, as far as this turn's time goes. */
+  /** Makes room in a full queue, as far as the time of this turn allows. */
   hasRoom(): boolean {
     if (this.#isFull) this.flush();
     return !this.#isFull;
@@ -59,7 +59,7 @@ export class PendingAnswers {
     return this.#queue.findLast((pending) => isSameMaterial(pending.material, material))?.kept;
   }
 
-  /** Puts answers in their places, in order, while this turn has time for it; the others follow in the turns after it. */
+  /** Keeps answers in order, while this turn has time; the others follow in the next turns. */
   flush(): void {
     if (this.#queue.length === 0) return;
     let nowMs = this.#clock.now();

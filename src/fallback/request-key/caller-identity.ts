@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import { invalid } from '../../errors.js';
 
-/** The metadata keys that tell callers apart by default. */
+/** The default of `vary`: the metadata keys by which callers differ. */
 export const DEFAULT_VARY: readonly string[] = ['authorization'];
 
 /** Where the names of per-call credentials are: one place for all copies of the package in a process. */
 const CREDENTIAL_NAMES = Symbol.for('failsoft.credential-names');
 
 /**
- * The identity of a caller as one string: all values of the `vary` metadata, and its call credentials. Two callers have the
- * same identity only when all of these are the same; a key that is absent differs from one that is empty.
+ * The identity of a caller as a string: all values of the `vary` metadata, and the call credentials. Two callers have the same
+ * identity only if all of these are the same. A missing key differs from an empty value.
  */
 export class CallerIdentity {
   readonly #vary: readonly string[];
@@ -30,7 +30,7 @@ export class CallerIdentity {
     for (const key of this.#vary) {
       const values = metadata.get(key);
       identity += `;${values.length}`;
-      // Lengths go first, so that no value can look like two.
+      // Lengths go first, so that one value never equals two values.
       for (const value of values) {
         const text = typeof value === 'string' ? value : value.toString('base64');
         identity += `,${typeof value === 'string' ? 's' : 'b'}${text.length}:${text}`;

@@ -9,17 +9,17 @@ import type { ProtectedStrategy } from './secondary-model.js';
 
 /** Options of {@link answerWith}. */
 export interface AnswerWithOptions extends ProtectionOptions {
-  /** @default 'always' */
+  /** The causes that it serves. @default 'always' */
   readonly when?: When;
-  /** @default Infinity */
+  /** Time limit of an answer, in milliseconds. @default Infinity */
   readonly timeoutMs?: number;
-  /** Its share of what is left of the deadline, above 0, up to 1. @default 1 */
+  /** Its share of the remaining deadline, above 0, up to 1. @default 1 */
   readonly budgetShare?: number;
-  /** Judges an error that the function threw. @default every error is a `failure` */
+  /** Gives the outcome of an error of the function. @default every error is a `failure` */
   readonly classify?: (error: unknown) => Outcome;
 }
 
-/** Gives the answer, or undefined to decline. Should stop when `context.signal` aborts. */
+/** Returns the answer, or undefined to decline. It should stop when `context.signal` aborts. */
 export type AnswerFunction<Req, Res> = (
   context: FallbackContext<Req>,
 ) => Res | undefined | PromiseLike<Res | undefined>;
@@ -75,11 +75,11 @@ class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
     return this.#protection.inFlight;
   }
 
-  /** Refused by its circuit or its limit, it throws at once and the next strategy is asked in the same turn. */
+  /** Throws at once if its circuit or its limit rejects the call: the next strategy is asked in the same turn. */
   answer(context: FallbackContext<Req>): Promise<Answer<Res> | undefined> {
     const admission = this.#protection.begin();
     const { signal, budgetMs } = context;
-    // A function that does not listen to its signal still frees its place when nobody waits for it any more.
+    // A function that ignores its signal still frees its place when its caller has gone.
     const abort = () => admission.end(outcomeOfAbort(signal, budgetMs));
     signal.addEventListener('abort', abort, { once: true });
     const asked = (async () => this.#fn(context))();

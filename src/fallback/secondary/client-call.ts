@@ -2,27 +2,27 @@ import { type CallOptions, type Client, type Metadata, type StatusObject, status
 import { normalStatus } from '../../status/normal-status.js';
 import type { Method } from '../strategy.js';
 
-/** One call of another client, as a fallback makes it. */
+/** A fallback's call of another client. */
 export interface FallbackCall {
   readonly client: Client;
   readonly method: Method<unknown, unknown>;
   readonly metadata: Metadata;
   readonly options: CallOptions;
   readonly signal: AbortSignal;
-  /** Called, before the end, when a request cannot be encoded: the server will have had no part in the failure. */
+  /** Called before the end when a request cannot be encoded, so that the failure does not count against the server. */
   readonly onUnsendable: () => void;
-  /** Called once, with the status of a call that failed, or null for OK. */
+  /** Called once, with the status of a failed call, or null for OK. */
   readonly onEnd: (failed: StatusObject | null) => void;
 }
 
-/** An answer of another client, with the headers that came before it. */
+/** A response of another client, with its headers. */
 export interface ClientAnswer<T> {
   readonly response: T;
-  /** Undefined where an interceptor of the client gave a message without any. */
+  /** Undefined where an interceptor of the client gave no headers. */
   readonly headers: Metadata | undefined;
 }
 
-/** The one response of a unary or client-streaming call. */
+/** The response of a unary or client-streaming call. */
 export function callForOne(call: FallbackCall, requests: readonly unknown[]): Promise<ClientAnswer<unknown>> {
   const { client, method, metadata, options, signal } = call;
   return new Promise((resolve, reject) => {
@@ -40,7 +40,7 @@ export function callForOne(call: FallbackCall, requests: readonly unknown[]): Pr
     const { path } = method;
     const encode = encoderOf(call);
     const decode = (bytes: Buffer) => method.responseDeserialize(bytes);
-    let running: { cancel(): void } | undefined; // an interceptor may answer before it is there
+    let running: { cancel(): void } | undefined; // an interceptor may answer before it is set
     const cancel = () => running?.cancel();
     if (method.requestStream) {
       const stream = client.makeClientStreamRequest(path, encode, decode, metadata, options, done);
@@ -59,8 +59,8 @@ export function callForOne(call: FallbackCall, requests: readonly unknown[]): Pr
 }
 
 /**
- * The responses of a server-streaming call. Settles with the first one, so that a call that fails before it leaves the
- * next strategy a chance; the others follow as they are read.
+ * The responses of a server-streaming call. Settles with the first response: if the call fails before it, the next strategy can
+ * be asked. The others follow as they are read.
  */
 export async function callForMany(
   call: FallbackCall,
@@ -97,7 +97,7 @@ export async function callForMany(
   }
 }
 
-/** The error of a client as a strategy's attempt has it: its status may be whatever an interceptor of that client gave. */
+/** Normalises the error of a client for a strategy's attempt: interceptors of that client may have made its status. */
 function madeGood(error: Error): Error & StatusObject {
   return Object.assign(error, normalStatus(error));
 }

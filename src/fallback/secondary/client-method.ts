@@ -10,10 +10,10 @@ import type {
 import { invalid } from '../../errors.js';
 import type { Method } from '../strategy.js';
 
-/** The names of a client's rpcs: those that are generated, or any text for a dynamic client. */
+/** The names of a client's generated methods; any text for a dynamic client. */
 export type MethodName<C> = Exclude<keyof C, keyof Client> & string;
 
-/** What an rpc of a client takes: ts-proto's last overload names it. `object` for a dynamic client. */
+/** The request type of a client's method, by ts-proto's last overload. `object` for a dynamic client. */
 export type RequestOf<F> = F extends (
   request: infer Req,
   metadata: Metadata,
@@ -27,7 +27,7 @@ export type RequestOf<F> = F extends (
       ? Req
       : object;
 
-/** What an rpc of a client answers. */
+/** The response type of a client's method. `object` for a dynamic client. */
 export type ResponseOf<F> = F extends (
   request: infer _Req,
   metadata: Metadata,
@@ -46,7 +46,7 @@ export type ResponseOf<F> = F extends (
       : object;
 
 /**
- * The definition behind a method of a grpc-js client, under its generated or its original name: grpc-js puts it on the
+ * The definition of a method of a grpc-js client, by its generated or its original name. grpc-js puts the definition on the
  * function.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
@@ -62,7 +62,7 @@ export function methodOf<Req = unknown, Res = unknown>(
   return found;
 }
 
-/** Which types its messages have cannot be seen from here: the client's own types vouch for them. */
+/** The types of its messages cannot be checked at run time: the client's own types are trusted. */
 function isMethod<Req, Res>(value: unknown): value is Method<Req, Res> {
   return (
     typeof value === 'function' &&

@@ -8,15 +8,15 @@ import { FailsoftError } from '../../errors.js';
 import { warn } from '../../telemetry/emitter.js';
 import type { IsolationEvent, TransitionEvent } from '../../telemetry/events.js';
 
-/** The circuit and the limit of a fallback, which may be down too and must not be hammered then. */
+/** The circuit and the limit of a fallback. It may be down too, and must not be hammered then. */
 export interface ProtectionOptions {
   /** Its own circuit; `false` for none. @default a guard's defaults */
   readonly circuit?: CircuitOptions | false;
-  /** The most of its calls at a time; one more is refused, and the next strategy asked. @default 64 */
+  /** Most of its calls at a time. Above it the strategy fails at once, and the next strategy is asked. @default 64 */
   readonly maxConcurrent?: number;
   /** Makes the circuit. @default nativeEngine */
   readonly engine?: Engine;
-  /** @default systemClock */
+  /** For the circuit. @default systemClock */
   readonly clock?: Clock;
   /** Uniform in [0, 1), for the circuit's jitter. @default Math.random */
   readonly random?: () => number;
@@ -38,12 +38,12 @@ export const PROTECTION_KEYS = [
 
 /** An admitted call of a fallback. Ending it twice does nothing. */
 export interface Admission {
-  /** How long it has run, in milliseconds. */
+  /** Its duration so far, in milliseconds. */
   readonly elapsedMs: number;
   end(outcome: Outcome, pushbackMs?: number): void;
 }
 
-/** A circuit and a limit around the calls of one fallback. */
+/** A circuit and a limit around the calls of a fallback. */
 export class Protection {
   readonly circuit: Circuit | undefined;
   readonly #name: string;
@@ -70,7 +70,7 @@ export class Protection {
     });
   }
 
-  /** How many of its calls run now. */
+  /** Number of its calls that run now. */
   get inFlight(): number {
     return this.#inFlight;
   }
@@ -107,10 +107,10 @@ export class Protection {
   }
 }
 
-/** A call with a smaller budget that runs out of time is no evidence: as with a method's `minimumDeadlineMs`. */
+/** A time-out with a smaller budget is no evidence, as with a method's `minimumDeadlineMs`. */
 export const SMALLEST_BUDGET_MS = 10;
 
-/** The outcome of a call that was aborted: no evidence, unless its time was over. */
+/** The outcome of an aborted call: no evidence, unless its time limit passed. */
 export function outcomeOfAbort(signal: AbortSignal, budgetMs: number): Outcome {
   return signal.reason?.name === 'TimeoutError' && budgetMs >= SMALLEST_BUDGET_MS ? 'failure' : 'ignored';
 }

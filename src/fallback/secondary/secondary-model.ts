@@ -24,23 +24,23 @@ import {
 
 /** Options of {@link secondaryModel} that do not depend on the messages. */
 export interface SecondaryBaseOptions<Req> extends ProtectionOptions {
-  /** The model's, as in `secondary:<name>`. */
+  /** The name of the model, as in `secondary:<name>`. */
   readonly name: string;
-  /** @default 'always' */
+  /** The causes that it serves. @default 'always' */
   readonly when?: When;
-  /** @default Infinity */
+  /** Time limit of an answer, in milliseconds. @default Infinity */
   readonly timeoutMs?: number;
-  /** Its share of what is left of the deadline, above 0, up to 1. @default 1 */
+  /** Its share of the remaining deadline, above 0, up to 1. @default 1 */
   readonly budgetShare?: number;
-  /** Judges its statuses. @default the default table */
+  /** Classifies its statuses. @default the default table */
   readonly classify?: ClassifyOptions;
-  /** Makes its metadata from the caller's (a copy without `failsoft-*`). @default all of them */
+  /** Makes its metadata from a copy of the caller's, without `failsoft-*`. @default all of them */
   readonly metadata?: (metadata: Metadata, context: FallbackContext<Req>) => Metadata;
-  /** Further call options (credentials are not the primary's). `deadline` and `parent` are the fallback's to set. */
+  /** Further call options, such as `credentials`: the primary's are not passed on. `deadline` and `parent` are set already. */
   readonly callOptions?: Omit<CallOptions, 'deadline' | 'parent'>;
 }
 
-/** Mapping functions; one that the types do not make superfluous has to be given. */
+/** Mapping functions, which are required where the types differ. */
 export type Mapping<Req, Res, SReq, SRes> = ([Req] extends [SReq]
   ? { readonly request?: (request: Req, context: FallbackContext<Req>) => SReq }
   : { readonly request: (request: Req, context: FallbackContext<Req>) => SReq }) &
@@ -54,23 +54,23 @@ export type SecondaryOptions<Req, Res, SReq, SRes> = SecondaryBaseOptions<Req> &
 
 /** A strategy with a circuit of its own around its calls. */
 export interface ProtectedStrategy<Req, Res> extends FallbackStrategy<Req, Res> {
-  /** Undefined when switched off by `circuit: false`. */
+  /** Undefined with `circuit: false`. */
   readonly circuit: Circuit | undefined;
-  /** How many of its calls run now. */
+  /** Number of its calls that run now. */
   readonly inFlight: number;
 }
 
 /**
- * Another model answers: a method of any grpc-js client, generated or dynamic, with source `secondary:<name>`.
+ * Another model answers, by a method of any grpc-js client, with source `secondary:<name>`.
  *
- * Its call carries what is left of the deadline (its `budgetShare` of it), the `parent` and the cancellation; it has its
- * own circuit and its own concurrency limit, so that a secondary that is down too is not hammered. Unary, client-streaming
- * (what was sent so far is sent again) and server-streaming; the kind must be the method's own.
+ * Its call has the rest of the deadline (its `budgetShare` of it), the `parent` and the cancellation. It has its own circuit and
+ * its own concurrency limit, so that a secondary that is down too is not hammered. The method may be unary, client-streaming
+ * (the messages so far are sent again) or server-streaming, but must be of the same kind as the primary's method.
  *
- * Where the client is guarded, too, its fallbacks are not asked. An answer that is labelled as degraded all the same, because
- * a gateway behind the client uses failsoft, has the source `secondary:<name>/<its label>`, and its age.
+ * Fallbacks of the secondary's own guard are disabled, so that its answers are never mislabelled. If a gateway behind the client
+ * answers with a fallback of its own, the source is `secondary:<name>/<the gateway's label>`, with the gateway's age.
  *
- * **The caller's metadata goes along**, `authorization` included: see `metadata` where the secondary must not see it.
+ * **The caller's metadata are passed on**, `authorization` included: use `metadata` where the secondary must not see them.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for options, and for a name that is no method of the client
  */
 export function secondaryModel<
@@ -122,7 +122,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
   enabled = true;
   readonly #client: Client;
   readonly #method: Method<unknown, unknown>;
-  /** The methods that it answers for whose requests its own encoder wrote. */
+  /** The methods whose requests were encoded by its own encoder. */
   readonly #sameRequests = new Set<string>();
   readonly #options: LooseOptions;
   readonly #protection: Protection;
@@ -164,7 +164,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     if (own.requestSerialize === method.requestSerialize) this.#sameRequests.add(method.path);
   }
 
-  /** Refused by its circuit or its limit, it throws at once and the next strategy is asked in the same turn. */
+  /** Throws at once if its circuit or its limit rejects the call: the next strategy is asked in the same turn. */
   answer(context: FallbackContext<unknown>): Promise<Answer<unknown>> | undefined {
     if (context.requests.length === 0) return undefined; // a client stream that was too long to keep
     const map = this.#options.request;
@@ -172,7 +172,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     const metadata = this.#metadataFor(context);
     const admission = this.#protection.begin();
     return this.#call(context, requests, metadata, admission).catch((error: unknown) => {
-      admission.end('ignored'); // where it was not even made (its client is closed): no evidence against the server
+      admission.end('ignored'); // an error before the call was made, as of a closed client, is no evidence against the server
       throw error;
     });
   }
@@ -207,7 +207,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     return { message, ...labelOf(this.name, headers) };
   }
 
-  /** A request that a decoder rounded goes out as it came: the secondary is asked what the primary was. */
+  /** A request that the decoder rounded is sent as its original bytes, so that the secondary gets the primary's request. */
   #methodFor({ method, request, requestBytes: bytes }: FallbackContext<unknown>): Method<unknown, unknown> {
     const own = this.#method;
     if (bytes === undefined || own.requestStream || this.#options.request !== undefined) return own;
@@ -223,7 +223,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
 
   #callOptionsFor(context: FallbackContext<unknown>, budgetMs: number): CallOptions {
     const own = this.#options.callOptions;
-    // Behind a guard of its own, a fallback's answer would be passed off as the secondary's, and kept as a good one.
+    // An answer of its own guard's fallback would be mislabelled as the secondary's.
     const options: CallOptions = { ...own, failsoft: { fallback: false, ...own?.failsoft } };
     if (context.parent !== undefined) options.parent = context.parent;
     if (budgetMs !== Number.POSITIVE_INFINITY)
@@ -240,8 +240,8 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
 }
 
 /**
- * The label of a secondary's answer. A gateway that uses failsoft may have had it from a fallback of its own: then the
- * label has both, and the age, so that nobody takes a kept answer or a default for the smaller model's own.
+ * The label of a secondary's answer. If a gateway that uses failsoft answered with a fallback of its own, the label has both
+ * sources, and the age: a kept answer or a default must not look like the smaller model's own.
  */
 function labelOf(name: Source, headers: Metadata | undefined): Pick<Answer<unknown>, 'source' | 'ageMs'> {
   const provenance = headers && provenanceOf(headers);
@@ -251,7 +251,7 @@ function labelOf(name: Source, headers: Metadata | undefined): Pick<Answer<unkno
   return ageMs === undefined ? { source: label } : { source: label, ageMs };
 }
 
-/** Of the text that comes from another process. */
+/** Longest part of a label that comes from another process. */
 const LONGEST_LABEL = 64;
 
 async function* mapEach(messages: AsyncIterable<unknown>, map: (message: unknown) => unknown) {

@@ -4,7 +4,7 @@ import { seededRandom } from '../random.js';
 /** The demand levels that the models predict, from the lowest. A level is its index in this list. */
 export const DEMAND_LEVELS = ['none', 'low', 'normal', 'high', 'peak'] as const;
 
-/** What a model sees, in the order of the input tensor. Every value lies in [-1, 1] or near it. */
+/** The features of an input, in the order of the input tensor. Every value is in [-1, 1] or near it. */
 export const DEMAND_FEATURES = [
   'demand an hour ago',
   'demand a day ago',
@@ -24,10 +24,10 @@ export const DEMAND_FEATURES = [
   'season',
 ] as const;
 
-/** The level that most inputs have: the best answer of one who knows nothing. */
+/** The most common level, which is the best constant prediction. */
 export const MAJORITY_LEVEL = 2;
 
-/** One input and its true level. */
+/** An input and its true level. */
 export interface LabelledInput {
   /** As long as {@link DEMAND_FEATURES}. */
   readonly features: readonly number[];
@@ -72,7 +72,7 @@ function drawFeatures(random: () => number): number[] {
   ];
 }
 
-/** How demand really comes about: mostly by what it was, and by conditions that act on one another. */
+/** The true demand: it depends mostly on the past demand, and on conditions that influence each other. */
 function trueDemand(features: readonly number[]): number {
   const [
     hourAgo = 0,

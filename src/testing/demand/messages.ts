@@ -7,7 +7,7 @@ import {
 import { DEMAND_LEVELS, MAJORITY_LEVEL } from './inputs.js';
 import { FEATURES_TENSOR, LEVEL_TENSOR } from './models.js';
 
-/** The request that asks a model for the demand level of one input. */
+/** A request for the demand level of an input. */
 export function demandRequest(model: string, features: readonly number[], id = ''): ModelInferRequest {
   const { name, datatype } = FEATURES_TENSOR;
   const contents = InferTensorContents.fromPartial({ fp32Contents: [...features] });
@@ -20,8 +20,8 @@ export function demandRequest(model: string, features: readonly number[], id = '
 }
 
 /**
- * The level in a response to one input, typed or raw: an index into `DEMAND_LEVELS`.
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a response without one
+ * Reads the level from a response to one input, with typed or raw contents: an index into `DEMAND_LEVELS`.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a response without a level
  */
 export function demandLevel(response: ModelInferResponse): number {
   const index = response.outputs.findIndex((output) => output.name === LEVEL_TENSOR.name);
@@ -34,7 +34,7 @@ export function demandLevel(response: ModelInferResponse): number {
   return Number(level);
 }
 
-/** The answer of one who knows nothing: the most common level. For a request with one input. */
+/** A default answer for a request with one input: the most common level. */
 export function majorityAnswer(request: ModelInferRequest): ModelInferResponse {
   const { name, datatype } = LEVEL_TENSOR;
   const contents = InferTensorContents.fromPartial({ int64Contents: [BigInt(MAJORITY_LEVEL)] });

@@ -3,12 +3,12 @@ import smallWeights from '../models/demand-small.weights.json' with { type: 'jso
 import { DEMAND_FEATURES, DEMAND_LEVELS } from './inputs.js';
 import type { NetworkWeights } from './network.js';
 
-/** The models of the mock server: one task, predicting a demand level, done well and done cheaply. */
+/** The models of the mock server. Both predict a demand level: the large model well, the small model cheaply. */
 export const DEMAND_MODELS = ['demand-large', 'demand-small'] as const;
 /** The name of one of the {@link DEMAND_MODELS}. */
 export type DemandModelName = (typeof DEMAND_MODELS)[number];
 
-/** The one version that each model has. */
+/** The version of each model. */
 export const MODEL_VERSION = '1';
 
 /** The input tensor: FP32, [batch, features]. */
@@ -27,11 +27,11 @@ export const NETWORKS: Readonly<Record<DemandModelName, NetworkWeights>> = {
   'demand-small': smallWeights,
 };
 
-/** How long each model takes, if nothing else is said: about what such a pair takes on one core. */
+/** Default latency of each model, in milliseconds: about that of such a pair on one core. */
 export const DEFAULT_LATENCY_MS: Readonly<Record<DemandModelName, number>> = {
   'demand-large': 8,
   'demand-small': 2,
 };
 
-/** How many inputs one request may carry. */
+/** Most inputs of a request. */
 export const MAX_BATCH = 1024;

@@ -1,4 +1,4 @@
-/** One fully connected layer: `outputs[j] = biases[j] + Σ weights[j][i] · inputs[i]`. */
+/** A fully connected layer: `outputs[j] = biases[j] + Σ weights[j][i] · inputs[i]`. */
 export interface Layer {
   /** One row per output, with one number per input. */
   readonly weights: readonly (readonly number[])[];
@@ -6,17 +6,17 @@ export interface Layer {
   readonly biases: readonly number[];
 }
 
-/** What training leaves behind. */
+/** A trained network. */
 export interface NetworkWeights {
-  /** Indices of the features that the model looks at. */
+  /** Indices of the features that the model uses. */
   readonly features: readonly number[];
   /** Between two layers negative values become 0 (ReLU); after the last comes a softmax. */
   readonly layers: readonly Layer[];
-  /** Share of right answers on inputs that training never saw. */
+  /** Share of right answers on inputs that were not used in training. */
   readonly heldOutAccuracy: number;
 }
 
-/** The probability of each class for one input. */
+/** The probability of each class for an input. */
 export function predict(network: NetworkWeights, input: readonly number[]): number[] {
   let values = network.features.map((index) => input[index] ?? 0);
   network.layers.forEach((layer, index) => {
@@ -26,7 +26,7 @@ export function predict(network: NetworkWeights, input: readonly number[]): numb
   return softmax(values);
 }
 
-/** The index of the largest value; the first of equals. */
+/** The index of the largest value; of equal values the first. */
 export function argmax(values: readonly number[]): number {
   return values.reduce((best, value, index) => (value > (values[best] ?? -Infinity) ? index : best), 0);
 }
@@ -45,8 +45,8 @@ function dot(row: readonly number[], values: readonly number[]): number {
 }
 
 /**
- * e^x for x <= 0. `Math.exp` may differ in the last bit between engines, and training would grow that into other
- * weights; this one is additions and multiplications only.
+ * e^x for x <= 0, by additions and multiplications only. `Math.exp` may differ in the last bit between engines, and training
+ * would turn that into different weights.
  */
 function exponential(x: number): number {
   if (x < -60) return 0;

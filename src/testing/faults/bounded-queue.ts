@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { QueueLimit } from './plan.js';
 
-/** What entering the queue came to. An admitted call gives its place back with `release`, once. */
+/** The result of entering the queue. An admitted call gives its place back with `release`, once. */
 export type Admission =
   | { readonly kind: 'admitted'; readonly release: () => void }
   | { readonly kind: 'full' }
@@ -27,7 +27,7 @@ export class BoundedQueue {
     return this.#waiting.size;
   }
 
-  /** Changes the limit; without one every call runs at once. Calls that wait keep the timeout they came with. */
+  /** Changes the limit; without a limit every call runs at once. Waiting calls keep their time limit. */
   set limit(limit: QueueLimit | undefined) {
     this.#limit = limit;
     this.#admitWaiting();

@@ -6,9 +6,9 @@ const HOUR_MS = 3_600_000;
 const MAX_INT32 = 2 ** 31 - 1;
 /** The range of google.protobuf.Duration: about 10,000 years. */
 const LONGEST_DURATION_MS = 315_576_000_000_000;
-/** Of a status's text and trailers on the wire: what gRPC peers take by default. A larger one would stall the connection. */
+/** Longest text and trailers of a status on the wire, by the default of gRPC peers. Longer ones would stall the connection. */
 const MAX_STATUS_BYTES = 8_192;
-/** What HTTP/2 counts for a header beside its name and value (RFC 9113, section 6.5.2). */
+/** Overhead of a header beside its name and value in HTTP/2 (RFC 9113, section 6.5.2). */
 const HEADER_OVERHEAD = 32;
 /** HTTP/2 forbids the first six in a message; gRPC itself sets the others. */
 const RESERVED_TRAILERS = [
@@ -42,8 +42,8 @@ const BREAK_FIELDS: Readonly<Record<StreamBreak['kind'], readonly string[]>> = {
 const BREAK_KINDS = ['error', 'error-message', 'stall', 'drop'] as const;
 
 /**
- * Checks a fault plan, every field of it, and gives a copy of its own.
- * @param field what messages call the plan.
+ * Checks every field of a fault plan, and copies it.
+ * @param field the plan's name in error messages
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function checkFaultPlan(field: string, plan: FaultPlan): FaultPlan {
@@ -106,7 +106,7 @@ function checkTrailers(field: string, trailers: Readonly<Record<string, string>>
     throw invalid(field, 'an object', trailers);
   let bytes = 0;
   for (const [name, value] of Object.entries(trailers)) {
-    // gRPC's own names are not a fault's to set; the two that matter have options.
+    // gRPC's own names cannot be set; the two that matter have options.
     if (!/^[0-9a-z_.-]+$/.test(name) || name.endsWith('-bin') || name.startsWith('grpc-'))
       throw invalid(field, 'lower-case ASCII names without grpc- before and -bin after', name);
     if (RESERVED_TRAILERS.includes(name))
@@ -131,7 +131,7 @@ function checkText(field: string, text: unknown): void {
     throw invalid(field, `at most ${MAX_STATUS_BYTES} bytes, percent-encoded`, bytes);
 }
 
-/** As grpc-js puts a text into a status; undefined for one that cannot be encoded. */
+/** Encodes a text as grpc-js does for a status; undefined if it cannot be encoded. */
 function encodedLength(text: string): number | undefined {
   try {
     return encodeURI(text).length;
@@ -160,6 +160,6 @@ function checkStream(field: string, stream: StreamFault): void {
   if (fault.kind !== 'error-message') return;
   // An empty error_message is no error on the wire.
   if (fault.message === '') throw invalid(`${field}.fault.message`, 'a text', fault.message);
-  // It is the status's text where the client asked for a status.
+  // With `triton_grpc_error` it is the status's text.
   checkText(`${field}.fault.message`, fault.message);
 }

@@ -1,13 +1,13 @@
 import type { ErrorFault, FaultPlan } from './plan.js';
 
-/** What becomes of one call. */
+/** The fate of a call. */
 export type FaultDecision =
   | { readonly kind: 'answer' }
   | { readonly kind: 'drop' }
   | { readonly kind: 'hang' }
   | { readonly kind: 'error'; readonly error: ErrorFault };
 
-/** Decides one call. Draws three numbers whatever the plan, so that one fault's share does not shift another's. */
+/** Decides the fate of a call. It always draws three numbers, so that the share of a fault does not shift the others. */
 export function decide(plan: FaultPlan, random: () => number): FaultDecision {
   const drop = random() < (plan.dropShare ?? 0);
   const hang = random() < (plan.hangShare ?? 0);

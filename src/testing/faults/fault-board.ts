@@ -24,8 +24,8 @@ export class FaultBoard {
   }
 
   /**
-   * Replaces the faults of a model, for calls from now on; `warmUp` starts now. A call that waits in the queue keeps the
-   * fate it was drawn (error, hang) and takes the new latency; one that runs or hangs stays as it is.
+   * Replaces the faults of a model, for calls from now on; `warmUp` starts now. A call that waits in the queue keeps its fate
+   * (error, hang) and takes the new latency. A call that runs or hangs does not change.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model or a bad plan, which changes nothing.
    */
   set(model: string, plan: FaultPlan): void {
@@ -41,14 +41,14 @@ export class FaultBoard {
   }
 
   /**
-   * Makes one model healthy, or all.
+   * Makes a model healthy, or all models.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model.
    */
   clear(model?: string): void {
     for (const name of model === undefined ? this.models : [model]) this.set(name, {});
   }
 
-  /** How long ago the plan of a model was set, in milliseconds. */
+  /** Milliseconds since the plan of a model was set. */
   ageMs(model: string): number {
     return this.#clock.now() - this.#known(model).setAt;
   }

@@ -1,7 +1,7 @@
 import { standardNormal } from '../random.js';
 import type { FaultPlan, Latency } from './plan.js';
 
-/** Draws one latency, in milliseconds. */
+/** Draws a latency, in milliseconds. */
 export function drawLatency(latency: Latency, random: () => number): number {
   switch (latency.kind) {
     case 'fixed':

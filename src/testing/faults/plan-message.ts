@@ -4,7 +4,7 @@ import type { ErrorFault, FaultPlan, Latency, StreamBreak, StreamFault } from '.
 
 /**
  * A plan from its message in failsoft.mock.v1. Ranges are checked later, by `checkFaultPlan`.
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a message without the alternative it must name
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a message without a required alternative
  */
 export function planFromMessage(message: messages.FaultPlan): FaultPlan {
   const { latency, latencyMultiplier, warmUp, error, hangShare, dropShare, queue, stream } = message;

@@ -1,38 +1,38 @@
 /**
- * What is wrong with one model of the mock server. Whatever is left out is healthy, and `{}` is a healthy model.
+ * The faults of a model of the mock server. `{}` is a healthy model.
  * Shares are drawn per call from the server's seed, in the order drop, hang, error.
  */
 export interface FaultPlan {
-  /** In place of the model's own latency. */
+  /** Replaces the model's own latency. */
   readonly latency?: Latency;
-  /** Times the latency: 20 is a brownout. @default 1 */
+  /** Factor on the latency: 20 is a brownout. @default 1 */
   readonly latencyMultiplier?: number;
-  /** Latency that falls to the usual, from when the plan was set: for a start's plan, from the start. */
+  /** A higher latency that falls to the usual latency. It begins when the plan is set, or when the server starts with it. */
   readonly warmUp?: WarmUp;
   /** Answers calls with a status, after the latency. */
   readonly error?: ErrorFault;
-  /** The share of calls, 0 to 1, that are never answered. They hold a place of the queue until cancelled. @default 0 */
+  /** Share of calls, 0 to 1, that hang: they hold a place of the queue until they are cancelled. @default 0 */
   readonly hangShare?: number;
-  /** The share of calls, 0 to 1, whose connection is destroyed, with all other calls on it. @default 0 */
+  /** Share of calls, 0 to 1, whose connection is destroyed, with all other calls on it. @default 0 */
   readonly dropShare?: number;
-  /** Bounds how many calls run and wait; a call beyond that is answered as the server's preset does. */
+  /** Limits the calls that run and wait. Further calls get the overload answer of the server's preset. */
   readonly queue?: QueueLimit;
-  /** ModelReady says no, and inference is answered as the server's preset does. @default false */
+  /** ModelReady answers false, and inference gets the not-ready answer of the server's preset. @default false */
   readonly notReady?: boolean;
   /** Faults between the answers of a ModelStreamInfer stream. */
   readonly stream?: StreamFault;
 }
 
-/** How long a model takes, in milliseconds. */
+/** The latency of a model, in milliseconds. */
 export type Latency =
   | {
-      /** Every call takes the same. */
+      /** The same latency for every call. */
       readonly kind: 'fixed';
       /** In milliseconds. */
       readonly ms: number;
     }
   | {
-      /** Each time between the two bounds is as likely as any other. */
+      /** Evenly distributed between two bounds. */
       readonly kind: 'uniform';
       /** The lower bound, in milliseconds. */
       readonly minMs: number;
@@ -48,11 +48,11 @@ export type Latency =
       readonly standardDeviationMs: number;
     }
   | {
-      /** A bell curve of the logarithm: with a tail, as real models have it. */
+      /** A bell curve of the logarithm: it has a tail, like the latencies of real models. */
       readonly kind: 'lognormal';
       /** Half of the calls take longer, in milliseconds. */
       readonly medianMs: number;
-      /** The standard deviation of the logarithm: 0.5 is a mild tail, 1 a long one. */
+      /** The standard deviation of the logarithm: 0.5 gives a mild tail, 1 a long tail. */
       readonly sigma: number;
     }
   | {
@@ -62,17 +62,17 @@ export type Latency =
       readonly meanMs: number;
     };
 
-/** A latency that is high at first and falls. */
+/** A higher latency that falls to the usual latency. */
 export interface WarmUp {
-  /** The latency's factor at first, at least 1. */
+  /** Factor on the latency at the beginning, at least 1. */
   readonly multiplier: number;
-  /** How long it takes to fall, in a straight line, to 1. */
+  /** Time in which the factor falls linearly to 1, in milliseconds. */
   readonly durationMs: number;
 }
 
-/** A gRPC status and what goes with it. */
+/** Calls end with a gRPC status. */
 export interface ErrorFault {
-  /** The share of calls, 0 to 1. @default 1 */
+  /** Share of calls, 0 to 1. @default 1 */
   readonly share?: number;
   /** A gRPC status code, 1 (CANCELLED) to 16 (UNAUTHENTICATED): one of grpc-js's `status`. */
   readonly code: number;
@@ -86,27 +86,27 @@ export interface ErrorFault {
   readonly trailers?: Readonly<Record<string, string>>;
 }
 
-/** How many calls of a model run and wait. */
+/** Limits of the calls of a model that run and wait. */
 export interface QueueLimit {
-  /** How many calls run at once, at least 1. */
+  /** Most calls that run at once, at least 1. */
   readonly concurrency: number;
-  /** How many may wait. 0: none. */
+  /** Most calls that wait; 0 for none. */
   readonly maxQueued: number;
-  /** How long a call waits at most. Left out: for ever. */
+  /** Longest wait of a call, in milliseconds. @default no limit */
   readonly timeoutMs?: number;
 }
 
-/** What is wrong with the streams of a model. */
+/** Faults in the streams of a model. */
 export interface StreamFault {
-  /** Waits this long between two answers. @default 0 */
+  /** Pause between two answers, in milliseconds. @default 0 */
   readonly gapMs?: number;
-  /** What goes wrong, once. */
+  /** A fault in the stream, once. */
   readonly fault?: StreamBreak;
 }
 
-/** What goes wrong after `afterMessages` answers of a stream: at the next request, or in place of the stream's end. */
+/** A fault after `afterMessages` answers of a stream: at the next request, or in place of the stream's end. */
 export type StreamBreak = {
-  /** How many answers come before, 0 or more. */
+  /** Number of answers before the fault, 0 or more. */
   readonly afterMessages: number;
 } & (
   | {
@@ -119,21 +119,21 @@ export type StreamBreak = {
     }
   | {
       /**
-       * One item gets this `error_message` in a stream that goes on. With the header `triton_grpc_error: true` the stream
-       * ends with INTERNAL and this text.
+       * An item gets this `error_message`, and the stream goes on. With the header `triton_grpc_error: true` the stream ends
+       * with INTERNAL and this text.
        */
       readonly kind: 'error-message';
       /** The text. */
       readonly message: string;
     }
   | {
-      /** Nothing more comes, and the stream does not end. */
+      /** The stream hangs: no more answers, and no end. */
       readonly kind: 'stall';
     }
   | {
       /**
-       * The connection is destroyed; also when a client of grpc-js cancels the stream then, as it ends its stream first, and
-       * tells of the cancellation in a frame that comes later.
+       * The connection is destroyed; also when a grpc-js client cancels the stream at that moment, because it ends its stream
+       * first and sends the cancellation in a later frame.
        */
       readonly kind: 'drop';
     }

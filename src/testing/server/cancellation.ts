@@ -1,4 +1,4 @@
-/** Aborts when the client left: it cancelled, its deadline passed, or its connection is gone. */
+/** A signal that aborts when the client has gone: it cancelled, its deadline passed, or its connection was lost. */
 export function cancellation(call: {
   readonly cancelled: boolean;
   once(event: 'cancelled', listener: () => void): unknown;

@@ -1,7 +1,7 @@
 import { createServer, type Socket } from 'node:net';
 import { type ConnectionInjector, type Server, ServerCredentials } from '@grpc/grpc-js';
 
-/** The listening socket of a server and its connections, held here so that a fault can destroy one of them. */
+/** The listening socket of a server and its connections, so that a fault can destroy a connection. */
 export class Connections {
   readonly #sockets = new Map<string, Socket>();
   readonly #injector: ConnectionInjector;
@@ -23,12 +23,12 @@ export class Connections {
     });
   }
 
-  /** Destroys one connection, with a reset: what a client sees of a process that died. */
+  /** Destroys a connection with a reset, as the death of a process does. */
   drop(peer: string): void {
     this.#sockets.get(peer)?.resetAndDestroy();
   }
 
-  /** Stops listening and ends what is left; the port is free when it resolves. */
+  /** Stops listening and ends all connections; the port is free when it resolves. */
   close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#listener.close(() => resolve()));
     this.#injector.destroy();
@@ -36,14 +36,14 @@ export class Connections {
     return closed;
   }
 
-  /** As {@link close}, but with a reset for every connection. */
+  /** Like {@link close}, but resets every connection. */
   kill(): Promise<void> {
     for (const socket of this.#sockets.values()) socket.resetAndDestroy();
     return this.close();
   }
 
   #accept(socket: Socket): void {
-    // As grpc-js writes a peer.
+    // In grpc-js's form of a peer.
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
     this.#sockets.set(peer, socket);
     socket.once('close', () => this.#sockets.delete(peer));

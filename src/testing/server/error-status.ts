@@ -11,7 +11,7 @@ export interface ErrorStatus extends StatusAnswer {
   readonly metadata: Metadata;
 }
 
-/** The status that an error fault stands for. */
+/** The status of an error fault. */
 export function errorStatus(error: ErrorFault): ErrorStatus {
   const details = error.details ?? 'injected fault';
   const metadata = new Metadata();

@@ -14,7 +14,7 @@ import { wait } from './wait.js';
 
 type InferStream = ServerDuplexStream<ModelInferRequest, ModelStreamInferResponse>;
 
-/** ModelStreamInfer: one answer per request, in order. */
+/** ModelStreamInfer: an answer per request, in order. */
 export function streamHandler(
   server: ServerContext,
 ): handleBidiStreamingCall<ModelInferRequest, ModelStreamInferResponse> {
@@ -28,9 +28,9 @@ class InferStreamSession {
   /** Triton's switch: an error ends the stream with its code instead of going into a message. */
   readonly #errorsEndStream: boolean;
   #answered = 0;
-  /** Of the model asked last; an ended stream has its faults. */
+  /** The model of the last request; its faults apply to the end of the stream. */
   #host: ModelHost | undefined;
-  /** The stream ended, or stalls: nothing more is to be sent. */
+  /** The stream has ended, or hangs: no more answers are sent. */
   #over = false;
 
   constructor(server: ServerContext, call: InferStream) {
@@ -43,7 +43,7 @@ class InferStreamSession {
   run(): void {
     let work = Promise.resolve();
     this.#call.on('data', (request: ModelInferRequest) => {
-      // One item at a time: a client that sends faster than the model works is held back by flow control.
+      // One item at a time: flow control slows a client that sends faster than the model works.
       this.#call.pause();
       work = work
         .then(() => (this.#over ? undefined : this.#item(request)))
@@ -64,7 +64,7 @@ class InferStreamSession {
     this.#settle(request, await host.infer(request, this.#signal));
   }
 
-  /** The client has sent everything and has its answers: the fault that comes after them takes the place of the end. */
+  /** The client has sent everything and has its answers: a fault after them replaces the end. */
   #finish(): void {
     if (this.#over) return;
     const fault = this.#host?.faults.stream?.fault;
@@ -104,7 +104,7 @@ class InferStreamSession {
 
   #failItem(request: ModelInferRequest, error: ErrorStatus): void {
     if (this.#errorsEndStream) this.#end(error);
-    // The id tells the client which of its requests failed.
+    // The client finds the failed request by its id.
     else
       this.#send({
         errorMessage: error.details,

@@ -13,7 +13,7 @@ import { RequestError } from './request-error.js';
 import { readRows, writeResponse } from './tensors.js';
 import { wait } from './wait.js';
 
-/** What a call to a model came to. `silence`: nothing is answered, because the caller left or should wait for ever. */
+/** The result of a call to a model. `silence`: no answer, because the caller has gone or is to wait for ever. */
 export type InferResult =
   | { readonly kind: 'response'; readonly response: ModelInferResponse }
   | { readonly kind: 'status'; readonly status: ErrorStatus }
@@ -26,17 +26,17 @@ export interface ModelHostOptions {
   readonly preset: ServerPreset;
   readonly seed: number;
   readonly clock: Clock;
-  /** The faults now, and how long ago they were set. */
+  /** The present faults, and the milliseconds since they were set. */
   readonly faults: () => { readonly plan: FaultPlan; readonly ageMs: number };
 }
 
-/** One model of the server, with its queue and its faults. */
+/** A model of the server, with its queue and its faults. */
 export class ModelHost {
   readonly name: DemandModelName;
   readonly queue: BoundedQueue;
   readonly #options: ModelHostOptions;
   readonly #fate: () => number;
-  /** Apart from the fate, so that another latency does not change which calls fail. */
+  /** A generator of its own, so that another latency does not change which calls fail. */
   readonly #noise: () => number;
 
   constructor(options: ModelHostOptions) {
@@ -51,7 +51,7 @@ export class ModelHost {
     return this.#options.faults().plan;
   }
 
-  /** One call, from the door to the answer. Aborting the signal ends it, wherever it is. */
+  /** Runs a call, from the queue to the answer. Aborting the signal ends it at any point. */
   async infer(request: ModelInferRequest, signal: AbortSignal): Promise<InferResult> {
     const { plan } = this.#options.faults();
     if (plan.notReady) return this.#preset('not-ready');

@@ -2,7 +2,7 @@ import type { Server } from '@grpc/grpc-js';
 import { FailsoftError } from '../../errors.js';
 import { FILE_DESCRIPTORS } from '../../gen/descriptors.js';
 
-/** Sets what grpc.health.v1 answers for a service or model. */
+/** Sets the state that grpc.health.v1 gives for a service or model. */
 export type SetHealth = (service: string, serving: boolean) => void;
 
 /**
@@ -14,7 +14,7 @@ export async function addHealthAndReflection(server: Server): Promise<SetHealth>
   const { ReflectionService } = await optional('@grpc/reflection', () => import('@grpc/reflection'));
   const health = new HealthImplementation();
   health.addToServer(server);
-  // Reflection reads nothing but the descriptors, wherever they hang.
+  // Reflection reads only the descriptors.
   const files = {
     format: 'Protocol Buffer 3 DescriptorProto' as const,
     type: {},
@@ -24,7 +24,7 @@ export async function addHealthAndReflection(server: Server): Promise<SetHealth>
   return (name, serving) => health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
 }
 
-/** Imports an optional peer, or says which one is missing. */
+/** Imports an optional peer. @throws FailsoftError naming the peer that is missing */
 export async function optional<T>(name: string, load: () => Promise<T>): Promise<T> {
   try {
     return await load();

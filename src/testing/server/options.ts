@@ -8,21 +8,21 @@ import { SERVER_PRESETS, type ServerPreset } from './presets.js';
 
 /** Options of {@link startMockServer}. */
 export interface MockServerOptions {
-  /** @default "127.0.0.1" */
+  /** Host name or address to listen on. @default "127.0.0.1" */
   readonly host?: string;
-  /** 0: any free port. @default 0 */
+  /** Port to listen on; 0 takes any free port. @default 0 */
   readonly port?: number;
   /** The models to load. @default both */
   readonly models?: readonly DemandModelName[];
-  /** The model server whose answers to give when a model is unknown, not ready or overloaded. @default "triton" */
+  /** The model server to imitate when a model is unknown, not ready or overloaded. @default "triton" */
   readonly preset?: ServerPreset;
-  /** Of the draws that decide which calls fail and how long each takes. @default 1 */
+  /** Seed of the random choices: the calls that fail, and the latencies. @default 1 */
   readonly seed?: number;
-  /** How long a healthy model takes, in milliseconds: one for all, or by model. @default 8 large, 2 small */
+  /** Latency of a healthy model, in milliseconds: for all models, or by model. @default 8 large, 2 small */
   readonly latencyMs?: number | Partial<Readonly<Record<DemandModelName, number>>>;
   /** Faults from the start. @default none */
   readonly faults?: Partial<Readonly<Record<DemandModelName, FaultPlan>>>;
-  /** Of latencies and queues. @default systemClock */
+  /** For latencies and queues. @default systemClock */
   readonly clock?: Clock;
 }
 

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 
-/** The model servers whose answers the mock server can give. */
+/** The model servers that the mock server can imitate. */
 export const SERVER_PRESETS = [
   'triton',
   'tfServing',
@@ -12,7 +12,7 @@ export const SERVER_PRESETS = [
 /** One of the {@link SERVER_PRESETS}. */
 export type ServerPreset = (typeof SERVER_PRESETS)[number];
 
-/** What a server has to answer without asking a model. */
+/** The conditions that a server answers without running a model. */
 export type Condition = 'unknown-model' | 'bad-input' | 'not-ready' | 'queue-full' | 'queue-timeout';
 
 export interface StatusAnswer {
@@ -20,11 +20,11 @@ export interface StatusAnswer {
   readonly details: string;
 }
 
-/** `undefined`: the server says nothing, and the caller's deadline ends the call. */
+/** `undefined`: the server does not answer, and the caller's deadline ends the call. */
 type Row = readonly [code: status, details: (model: string) => string] | undefined;
 type Table = Readonly<Record<Condition, Row>>;
 
-/** What most servers do; presets name what they do otherwise. */
+/** The answers of most servers. Presets override them. */
 const usual: Table = {
   'unknown-model': [status.NOT_FOUND, () => 'unknown model'],
   'bad-input': [status.INVALID_ARGUMENT, () => 'bad input'],
@@ -33,7 +33,7 @@ const usual: Table = {
   'queue-timeout': [status.RESOURCE_EXHAUSTED, (model) => `Waited too long for model ${model}`],
 };
 
-/** Codes, and the texts that clients match on, as each server's sources have them. */
+/** The codes, and the texts that clients match, from each server's source code. */
 const TABLES: Readonly<Record<ServerPreset, Table>> = {
   triton: {
     ...usual,
@@ -45,7 +45,7 @@ const TABLES: Readonly<Record<ServerPreset, Table>> = {
     'not-ready': [status.NOT_FOUND, (model) => `Servable not found for request: ${model}`],
     'queue-full': [status.UNAVAILABLE, (model) => `The batch scheduling queue of ${model} is full`],
   },
-  // Neither has a bounded queue of its own: what stands before them answers as `usual` does.
+  // Neither has a bounded queue of its own: the proxy in front of them answers like `usual`.
   kserve: usual,
   mlserver: {
     ...usual,
@@ -65,8 +65,8 @@ const TABLES: Readonly<Record<ServerPreset, Table>> = {
 };
 
 /**
- * How a server answers a condition.
- * @param detail what else there is to say, put behind the server's text.
+ * A server's answer to a condition.
+ * @param detail a text that is put behind the server's text
  */
 export function presetAnswer(
   preset: ServerPreset,

@@ -1,4 +1,4 @@
-/** A request that the model cannot take; the preset gives it a status. */
+/** The model cannot process the request. The preset gives the status. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
 }

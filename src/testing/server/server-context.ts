@@ -6,17 +6,17 @@ import type { ModelHost } from './model-host.js';
 import { presetAnswer, type ServerPreset } from './presets.js';
 import { StatusError } from './unary.js';
 
-/** What the handlers of a server share. */
+/** The state that the handlers of a server share. */
 export interface ServerContext {
   readonly clock: Clock;
   readonly hosts: readonly ModelHost[];
-  /** The host of a model. @throws StatusError as the preset answers for an unknown one */
+  /** The host of a model. @throws StatusError the preset's answer for an unknown model */
   host(name: string, version: string): ModelHost;
-  /** Destroys the connection that a call came on. */
+  /** Destroys the connection of a call. */
   dropConnection(peer: string): void;
 }
 
-/** Finds a model by name and version; an empty version is the server's choice. */
+/** Finds a model by name and version; an empty version means any. */
 export function findHost(
   hosts: readonly ModelHost[],
   preset: ServerPreset,

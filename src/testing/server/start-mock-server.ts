@@ -18,13 +18,13 @@ export interface MockServer {
   readonly address: string;
   /** The port that it listens on. */
   readonly port: number;
-  /** The models it has. */
+  /** The loaded models. */
   readonly models: readonly DemandModelName[];
-  /** Its faults, to set and read while it runs. */
+  /** The faults of its models, to set and read while it runs. */
   readonly faults: FaultBoard;
   /**
-   * How many calls of a model run and wait now.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a model that it does not have
+   * Numbers of calls of a model that run and wait now.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a model that is not loaded
    */
   load(model: DemandModelName): {
     /** Calls that the model works on. */
@@ -34,7 +34,7 @@ export interface MockServer {
   };
   /** Ends all calls and closes connections, without waiting. The port is free when it resolves. Closing twice does nothing. */
   close(): Promise<void>;
-  /** As {@link close}, but connections are reset, as when the process dies. */
+  /** Like {@link close}, but resets the connections, as the death of a process does. */
   kill(): Promise<void>;
 }
 
@@ -105,7 +105,7 @@ export async function startMockServer(options: MockServerOptions = {}): Promise<
   };
 }
 
-/** As ServerReady and ModelReady: the server is well when every model is. */
+/** Like ServerReady: the server is healthy when every model is. */
 function reportHealth(board: FaultBoard, setHealth: SetHealth): void {
   const ready = board.models.filter((model) => !board.get(model).notReady);
   for (const model of board.models) setHealth(model, ready.includes(model));

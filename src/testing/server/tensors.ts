@@ -15,7 +15,7 @@ import { RequestError } from './request-error.js';
 
 type InputTensor = ModelInferRequest['inputs'][number];
 
-/** The rows of features of a request, from typed or raw contents. @throws RequestError saying what was expected */
+/** The rows of features of a request, from typed or raw contents. @throws RequestError with the expected shape */
 export function readRows(request: ModelInferRequest): number[][] {
   const input = onlyInput(request);
   const rows = batchSize(input);

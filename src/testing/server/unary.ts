@@ -1,7 +1,7 @@
 import { type handleUnaryCall, status } from '@grpc/grpc-js';
 import { type ErrorStatus, withoutTrailers } from './error-status.js';
 
-/** A handler that answers at once, or throws a {@link StatusError}. */
+/** A handler that returns its answer, or throws a {@link StatusError}. */
 export function unary<Request, Response>(
   answer: (request: Request) => Response,
 ): handleUnaryCall<Request, Response> {
@@ -25,7 +25,7 @@ export class StatusError extends Error {
   }
 }
 
-/** Anything else that was thrown is a bug of the server's, and the client sees it as such. */
+/** Any other error is a bug of the server, and becomes INTERNAL. */
 export function toStatus(error: unknown): ErrorStatus {
   if (error instanceof StatusError) return error.status;
   return withoutTrailers({ code: status.INTERNAL, details: `mock server: ${String(error)}` });
