@@ -14,6 +14,13 @@ async function runMatrix({ only, json, seeds, quick, ...plan }: DrillOptions): P
   for (const scenario of SCENARIOS.filter(({ name }) => only.includes(name))) {
     const report = await runScenario(scenario, { ...plan, seeds, quick });
     console.log(terminalTable(report));
+    if (report.capacity?.holds === false) {
+      const { stated, measured } = report.capacity;
+      console.error(
+        `${scenario.name}: the server's capacity: expected ${stated} calls/s, measured ${measured}`,
+      );
+      process.exitCode = 1;
+    }
     scenarios.push(report);
     // A full run takes more than an hour: what it has found is not lost when it is ended.
     if (json !== undefined) writeJson(json, soFar());

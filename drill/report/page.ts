@@ -7,6 +7,9 @@ import { verdictOn } from './verdict.js';
 /** Where the page finds its charts. */
 export const CHARTS = 'drills';
 
+/** A machine that lets a healthy server wait for longer than this is part of the figures. */
+const DISTURBED_MS = 150;
+
 /** docs/drills.md. */
 export function pageOf(report: Report): string {
   return [
@@ -17,6 +20,7 @@ export function pageOf(report: Report): string {
     'and each client is a process. Callers do not wait for each other (a Poisson process), and every contestant gets the same calls.',
     '',
     surroundingsOf(report),
+    ...disturbanceOf(report),
     '',
     `![Heat map of all cells](${CHARTS}/all.svg)`,
     '',
@@ -45,6 +49,22 @@ function surroundingsOf({ node, machine, versions, seeds, quick }: Report): stri
     `${lengths} Node ${node}, ${packages.join(', ')}; ${cores} cores, ${memoryGiB} GiB, ${platform}.`,
     'What the terminal prints, and how to run one cell: `npm run drill -- --help`.',
   ].join('\n');
+}
+
+/** A busy machine is said at the top, not in a footnote. */
+function disturbanceOf({ scenarios }: Report): string[] {
+  const cells = scenarios.flatMap(({ contestants }) => contestants);
+  const disturbed = cells.filter(wasDisturbed).length;
+  if (disturbed === 0) return [];
+  return [
+    '',
+    `**The machine was busy with other things: in ${disturbed} of ${cells.length} cells it let a healthy server wait for more than ${DISTURBED_MS} ms (the`,
+    'column "disturbed"). Where that is so, times and late answers are the machine’s as much as the contestant’s.**',
+  ];
+}
+
+function wasDisturbed({ disturbedMs }: { readonly disturbedMs: number }): boolean {
+  return disturbedMs > DISTURBED_MS;
 }
 
 function legend(): string[] {
@@ -82,13 +102,15 @@ function sectionOf(report: ScenarioReport): string[] {
     `${perSecond} calls/s with deadlines of ${deadlineMs} ms; ${seconds(calmMs)} before, ${seconds(faultMs)} of it, ${seconds(afterMs)} after.`,
     ...(capacity === undefined
       ? []
-      : [`Asserted: one server answers ${capacity.measured} calls/s (specified: ${capacity.stated}).`]),
+      : [
+          `${capacity.holds ? 'Asserted' : '**Not as specified**'}: one server answers ${capacity.measured} calls/s (specified: ${capacity.stated}).`,
+        ]),
     '',
     `![${name}](${CHARTS}/${name}.svg)`,
     '',
     markdownTable(report),
     '',
-    `${verdictOn(report)}`,
+    `${report.contestants.some(wasDisturbed) ? '(Disturbed.) ' : ''}${verdictOn(report)}`,
     '',
     `*${scenario.lesson}*`,
     '',

@@ -1,6 +1,7 @@
 import type { Figures } from '../figures/figures.js';
 import type { Spread } from '../figures/over-seeds.js';
 import type { Timeline } from '../figures/timeline.js';
+import type { Capacity } from '../run/capacity.js';
 import type { Phases } from '../scenario/phases.js';
 
 /** What `npm run drill -- --json FILE` writes. */
@@ -20,7 +21,7 @@ export interface ScenarioReport {
   readonly name: string;
   readonly phases: Phases;
   /** Calls per second that one server answers, as specified and as measured, where the harness asserted it. */
-  readonly capacity?: { readonly stated: number; readonly measured: number };
+  readonly capacity?: Capacity;
   readonly contestants: readonly ContestantReport[];
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Figures } from '../../drill/figures/figures.js';
 import { overSeeds } from '../../drill/figures/over-seeds.js';
+import { pageOf } from '../../drill/report/page.js';
 import type { ContestantReport, Report } from '../../drill/report/report.js';
 import { terminalTable } from '../../drill/report/table.js';
 import { verdictOn } from '../../drill/report/verdict.js';
@@ -86,6 +87,15 @@ describe('the report', () => {
     expect(page).toContain('| none | 40.0 % |');
     for (const { name, text } of files)
       if (name.endsWith('.svg')) expect(text).toMatch(/^<svg .*failsoft.*<\/svg>\n$/s);
+  });
+
+  it('says at its top that the machine was busy', () => {
+    const busy = contestant('none', { disturbedMs: 400 });
+    const page = pageOf(report([busy, lost]));
+    expect(page).toContain('in 2 of 4 cells');
+    expect(page.indexOf('in 2 of 4 cells')).toBeLessThan(page.indexOf('all.svg'));
+    expect(page).toContain('(Disturbed.) Answered');
+    expect(pageOf(report([down, lost]))).not.toContain('isturbed.');
   });
 
   it('has a table that a terminal shows in columns', () => {
