@@ -11,11 +11,6 @@ export interface AnswerTime {
 /** A time further in the future than this gives no age: the two wall clocks differ too much. */
 const LARGEST_SKEW_MS = 60_000;
 
-/** The time of an answer that the primary gives now. */
-export function timeNow(clock: Clock): AnswerTime {
-  return { epochMs: clock.epochMs(), clockMs: clock.now() };
-}
-
 /**
  * The time of an answer from a store, by its writer's wall clock; undefined where the two clocks differ so much that its age
  * is unknown.

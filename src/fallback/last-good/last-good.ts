@@ -4,7 +4,7 @@ import { invalid } from '../../errors.js';
 import { provenanceOf } from '../../status/provenance.js';
 import { REQUEST_KEY_OPTIONS, RequestKey } from '../request-key/request-key.js';
 import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../strategy.js';
-import { ageOf, timeNow, timeOfStored } from './age.js';
+import { ageOf, timeOfStored } from './age.js';
 import { StoreLink } from './answer-store.js';
 import { type KeptAnswer, KeptAnswers } from './kept-answers.js';
 import { isCertainlyLonger } from './message-size.js';
@@ -51,6 +51,8 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #pending: PendingAnswers;
   readonly #store: StoreLink | undefined;
   readonly #clock: Clock;
+  /** Only then are answers measured before they are encoded: most methods never have a long one. */
+  #sawLongAnswer = false;
   readonly #counts = { kept: 0, hits: 0, misses: 0, stale: 0, failures: 0 };
   readonly #skipped = { degraded: 0, otherCaller: 0, tooLong: 0, busy: 0 };
 
@@ -106,16 +108,23 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     if (responseMetadata !== undefined && provenanceOf(responseMetadata).degraded) return 'degraded';
     if (sentMetadata !== undefined && !this.#key.isSameCaller(metadata, sentMetadata)) return 'otherCaller';
     if (this.#key.isLonger(answer, this.#maxMessageBytes)) return 'tooLong';
-    if (isCertainlyLonger(answer.response, this.#maxMessageBytes)) return 'tooLong';
+    if (this.#sawLongAnswer && isCertainlyLonger(answer.response, this.#maxMessageBytes)) return 'tooLong';
     return this.#pending.hasRoom() ? undefined : 'busy';
   }
 
   /** Here and now: from here on the request and the answer are the caller's, to change as they like. */
   #encode(answer: PrimaryAnswer<Req, Res>, method: Method<Req, Res>): 'tooLong' | undefined {
     const bytes = method.responseSerialize(answer.response);
-    if (bytes.length > this.#maxMessageBytes) return 'tooLong';
+    if (bytes.length > this.#maxMessageBytes) {
+      this.#sawLongAnswer = true;
+      return 'tooLong';
+    }
     const material = this.#key.materialOf(answer);
-    this.#pending.add({ material, kept: { encoded: bytes.toString('latin1'), ...timeNow(this.#clock) } });
+    this.#pending.add({
+      material,
+      kept: { encoded: bytes.toString('latin1'), epochMs: this.#clock.epochMs(), clockMs: this.#clock.now() },
+      bytes: material.subject.length + bytes.length,
+    });
     return undefined;
   }
 

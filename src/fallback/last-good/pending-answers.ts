@@ -6,12 +6,18 @@ import type { KeptAnswer } from './kept-answers.js';
 export interface PendingAnswer {
   readonly material: KeyMaterial;
   readonly kept: KeptAnswer;
+  /** Of request and answer together. */
+  readonly bytes: number;
 }
 
 /** Most time of a turn of the event loop for keeping answers. A single answer may take longer. */
 const LONGEST_SLICE_MS = 5;
 const MOST_PENDING = 256;
 const MOST_PENDING_BYTES = 16 * 2 ** 20;
+/** So many bytes take well below a millisecond: the clock is read after them, and not after each small answer. */
+const BYTES_BETWEEN_LOOKS = 8_192;
+/** The work on an answer without a byte, in bytes. */
+const OVERHEAD_BYTES = 1_024;
 
 /**
  * The queue of good answers that wait to be kept. Hashing and storing wait until the loop has run the calls of this turn, and
@@ -20,7 +26,9 @@ const MOST_PENDING_BYTES = 16 * 2 ** 20;
 export class PendingAnswers {
   readonly #put: (pending: PendingAnswer) => void;
   readonly #clock: Clock;
-  readonly #queue: PendingAnswer[] = [];
+  #queue: PendingAnswer[] = [];
+  /** Where the queue begins in the array. */
+  #head = 0;
   #bytes = 0;
   /** The time of this turn that is used. */
   #spentMs = 0;
@@ -33,7 +41,7 @@ export class PendingAnswers {
   }
 
   get size(): number {
-    return this.#queue.length;
+    return this.#queue.length - this.#head;
   }
 
   /** Makes room in a full queue, as far as the time of this turn allows. */
@@ -43,12 +51,12 @@ export class PendingAnswers {
   }
 
   get #isFull(): boolean {
-    return this.#queue.length >= MOST_PENDING || this.#bytes >= MOST_PENDING_BYTES;
+    return this.size >= MOST_PENDING || this.#bytes >= MOST_PENDING_BYTES;
   }
 
   add(pending: PendingAnswer): void {
     this.#queue.push(pending);
-    this.#bytes += bytesOf(pending);
+    this.#bytes += pending.bytes;
     if (this.#scheduled !== undefined) return;
     this.#spentMs = 0;
     this.#schedule();
@@ -56,32 +64,53 @@ export class PendingAnswers {
 
   /** The newest answer to the same request that is still in the queue. */
   find(material: KeyMaterial): KeptAnswer | undefined {
-    return this.#queue.findLast((pending) => isSameMaterial(pending.material, material))?.kept;
+    for (let index = this.#queue.length - 1; index >= this.#head; index--) {
+      const pending = this.#queue[index];
+      if (pending !== undefined && isSameMaterial(pending.material, material)) return pending.kept;
+    }
+    return undefined;
   }
 
   /** Keeps answers in order, while this turn has time; the others follow in the next turns. */
   flush(): void {
-    if (this.#queue.length === 0) return;
-    let nowMs = this.#clock.now();
+    if (this.size === 0) return;
+    let startMs = this.#clock.now();
+    let work = 0;
     while (this.#spentMs < LONGEST_SLICE_MS) {
-      const pending = this.#queue.shift();
-      if (pending === undefined) return;
-      this.#bytes -= bytesOf(pending);
+      const pending = this.#take();
+      if (pending === undefined) break;
       this.#put(pending);
-      const startMs = nowMs;
-      nowMs = this.#clock.now();
+      work += pending.bytes + OVERHEAD_BYTES;
+      if (work < BYTES_BETWEEN_LOOKS && this.size > 0) continue;
+      const nowMs = this.#clock.now();
       this.#spentMs += nowMs - startMs;
+      startMs = nowMs;
+      work = 0;
     }
+  }
+
+  #take(): PendingAnswer | undefined {
+    const pending = this.#queue[this.#head];
+    if (pending === undefined) return undefined;
+    this.#head++;
+    this.#bytes -= pending.bytes;
+    if (this.size === 0) this.clear();
+    else if (this.#head === MOST_PENDING) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return pending;
   }
 
   /** Flushes turn by turn until the queue is empty. */
   async drain(): Promise<void> {
     this.flush();
-    while (this.#queue.length > 0) await new Promise((resolve) => setImmediate(resolve));
+    while (this.size > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
   clear(): void {
-    this.#queue.length = 0;
+    this.#queue = [];
+    this.#head = 0;
     this.#bytes = 0;
   }
 
@@ -90,11 +119,7 @@ export class PendingAnswers {
       this.#scheduled = undefined;
       this.#spentMs = 0;
       this.flush();
-      if (this.#queue.length > 0) this.#schedule();
+      if (this.size > 0) this.#schedule();
     });
   }
-}
-
-function bytesOf({ material, kept }: PendingAnswer): number {
-  return material.subject.length + kept.encoded.length;
 }

@@ -11,22 +11,26 @@ export interface KeyMaterial {
   readonly subject: string | Buffer;
 }
 
-/** The facts, beside the request, that decide which answers may be given: an answer of one scope is none of another. */
-export interface KeyScope {
+/** The facts, beside caller and request, that decide which answers may be given. */
+export interface KeyPlace {
   /** Of a store that several users share. */
   readonly namespace: string;
   /** Target, method and key part. */
   readonly circuitKey: string;
   readonly method: string;
   readonly host: string | undefined;
-  /** The caller's. */
-  readonly identity: string;
 }
 
-/** A scope as one text. No two scopes have the same text, and no scope's text begins with that of another. */
-export function scopeOf({ namespace, circuitKey, method, host, identity }: KeyScope): string {
+/** A place as one text. No two places have the same text, and no place's text begins with that of another. */
+export function placeOf({ namespace, circuitKey, method, host }: KeyPlace): string {
   const authority = host === undefined ? '-' : measured(host);
-  return measured(namespace) + measured(circuitKey) + measured(method) + authority + measured(identity);
+  // Joined, and not added up: the text is used again and again, and a sum stays a tree that each hashing walks through.
+  return [measured(namespace), measured(circuitKey), measured(method), authority].join('');
+}
+
+/** A place and a caller as one text, with the same two properties: an answer of one scope is no answer of another. */
+export function scopeOf(place: string, identity: string): string {
+  return place + measured(identity);
 }
 
 /**

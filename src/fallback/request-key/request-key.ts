@@ -4,7 +4,7 @@ import { invalid } from '../../errors.js';
 import type { CallFacts, Method } from '../strategy.js';
 import { CallerIdentity, DEFAULT_VARY } from './caller-identity.js';
 import { isRounded } from './canonical.js';
-import { canonical, digest, type KeyMaterial, scopeOf } from './key-material.js';
+import { canonical, digest, type KeyMaterial, type KeyPlace, placeOf, scopeOf } from './key-material.js';
 
 /**
  * How calls are told apart. Two calls are the same only when their target, method and key part (the whole circuit key), their
@@ -52,6 +52,7 @@ export class RequestKey {
   readonly #namespace: string;
   readonly #maxCanonicalBytes: number;
   readonly #methods = new Map<string, Method<unknown, unknown>>();
+  #lastPlace: (Omit<KeyPlace, 'namespace'> & { readonly text: string }) | undefined;
 
   /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
   constructor(options: LooseOptions, field: string) {
@@ -73,9 +74,7 @@ export class RequestKey {
   materialOf(call: KeyedCall): KeyMaterial {
     const method = this.#methods.get(call.method);
     if (method === undefined) throw invalid('method', 'a method it is registered for', call.method);
-    const { circuitKey, host } = call;
-    const identity = this.#identity.of(call.metadata, call.credentials);
-    const scope = scopeOf({ namespace: this.#namespace, circuitKey, method: method.path, host, identity });
+    const scope = scopeOf(this.#placeOf(call), this.#identity.of(call.metadata, call.credentials));
     if (this.#keyOf === undefined) return { method, scope, subject: this.#bytesOf(call, method) };
     const key: unknown = this.#keyOf(call.request, call.metadata);
     if (typeof key !== 'string') throw invalid('keyOf', 'a string', key);
@@ -101,6 +100,15 @@ export class RequestKey {
     if (isKnown(asSent)) return asSent;
     const sorted = canonical(material, this.#maxCanonicalBytes);
     return sorted === material ? asSent : digest(sorted);
+  }
+
+  /** Calls of one model come many in a row. */
+  #placeOf({ circuitKey, method, host }: KeyedCall): string {
+    const last = this.#lastPlace;
+    if (last?.circuitKey === circuitKey && last.method === method && last.host === host) return last.text;
+    const text = placeOf({ namespace: this.#namespace, circuitKey, method, host });
+    this.#lastPlace = { circuitKey, method, host, text };
+    return text;
   }
 
   #bytesOf(call: KeyedCall, method: Method<unknown, unknown>): Buffer {

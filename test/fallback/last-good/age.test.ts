@@ -1,13 +1,13 @@
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
-import { ageOf, timeNow, timeOfStored } from '../../../src/fallback/last-good/age.js';
+import { ageOf, timeOfStored } from '../../../src/fallback/last-good/age.js';
 
 const HOUR = 3_600_000;
 
 /** The monotonic clock runs for `awakeMs`; the wall clock runs for that and is moved by `stepMs`. */
 function after(awakeMs: number, stepMs: number): number {
   const clock = new ManualClock(1_000_000);
-  const time = timeNow(clock);
+  const time = { epochMs: clock.epochMs(), clockMs: clock.now() };
   clock.advance(awakeMs);
   clock.stepEpoch(stepMs);
   return ageOf(time, clock);

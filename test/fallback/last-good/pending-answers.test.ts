@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { type PendingAnswer, PendingAnswers } from '../../../src/fallback/last-good/pending-answers.js';
 import { METHOD } from '../support.js';
 
-const answer = (id: string, bytes = 0): PendingAnswer => ({
+/** By default so large that the clock is read after each. */
+const answer = (id: string, bytes = 8_192): PendingAnswer => ({
   material: { method: METHOD, scope: 'scope', subject: id },
-  kept: { encoded: `${id}${' '.repeat(bytes)}`, epochMs: 0, clockMs: 0 },
+  kept: { encoded: id, epochMs: 0, clockMs: 0 },
+  bytes,
 });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -48,6 +50,15 @@ describe('answers that wait to be put in their places', () => {
     }
   });
 
+  it('are small: the clock is read after eight of them', async () => {
+    const { pending, put } = setUp(5);
+    for (let n = 0; n < 20; n++) pending.add(answer(`${n}`, 0));
+    for (const done of [8, 16, 20]) {
+      await turn();
+      expect(put).toHaveLength(done);
+    }
+  });
+
   it('share the time of a turn with the calls that look for an answer', async () => {
     const { pending, put } = setUp(3);
     for (const id of ['1', '2', '3', '4', '5']) pending.add(answer(id));
@@ -80,7 +91,7 @@ describe('answers that wait to be put in their places', () => {
   });
 
   it.each([
-    ['256 of them', 0, 257],
+    ['256 of them', 8_192, 257],
     ['16 MiB of them', 2 ** 20, 17],
   ])('are no more than %s', (_, bytes, most) => {
     const { pending, put } = setUp(6);
@@ -105,6 +116,24 @@ describe('answers that wait to be put in their places', () => {
     for (let n = 0; n < 15; n++) pending.add(answer(`${n}`, 2 ** 20));
     expect(pending.hasRoom()).toBe(true);
     expect(pending.size).toBe(15); // it had to make none
+  });
+
+  it('are let go once they are in their places, also where the queue is never empty', async () => {
+    const { pending, put } = setUp(0);
+    for (let n = 0; n < 1_000; n++) {
+      pending.add(answer(`${n}`));
+      pending.add(answer(`${n}, again`));
+      pending.flush();
+    }
+    expect(put).toHaveLength(2_000);
+    const slow = setUp(6);
+    for (let n = 0; n < 10; n++) slow.pending.add(answer(`${n}`));
+    for (let n = 10; n < 600; n++) {
+      slow.pending.add(answer(`${n}`));
+      await turn();
+    }
+    expect(slow.put).toEqual(Array.from({ length: 590 }, (_, n) => `${n}`));
+    expect(slow.pending.size).toBe(10);
   });
 
   it('can be waited for', async () => {

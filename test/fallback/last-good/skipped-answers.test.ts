@@ -111,11 +111,11 @@ describe('an answer that was given to another caller than the one that called', 
 describe('long messages', () => {
   const long = (bytes: number) => ({ rawInputContents: [Buffer.alloc(bytes)] });
 
-  it('an answer that is certainly too long is not even encoded', () => {
+  it('answers that are certainly too long are not even encoded, after the first', () => {
     const { keep, strategy, calls } = setUp({ maxMessageBytes: 1_000 });
-    keep({ response: response({ rawOutputContents: [Buffer.alloc(1_001)] }) });
-    expect(calls).toEqual({ requestSerialize: 0, requestDeserialize: 0, responseSerialize: 0 });
-    expect(strategy.stats()).toMatchObject({ kept: 0, skipped: { tooLong: 1 } });
+    for (let n = 0; n < 5; n++) keep({ response: response({ rawOutputContents: [Buffer.alloc(1_001)] }) });
+    expect(calls).toEqual({ requestSerialize: 0, requestDeserialize: 0, responseSerialize: 1 });
+    expect(strategy.stats()).toMatchObject({ kept: 0, skipped: { tooLong: 5 } });
   });
 
   it('an answer is kept up to the limit, to the byte', () => {
@@ -168,7 +168,7 @@ describe('long messages', () => {
 
 it('an answer that comes while too many wait is not kept, and not encoded', () => {
   const clock = new ManualClock(1_000_000);
-  // Each look at the clock takes so long that a turn has time for one answer.
+  // Each look at the clock takes so long that a turn has time for the few small answers between two looks.
   const slow = Object.assign(new ManualClock(1_000_000), {
     now: () => {
       clock.advance(6);
@@ -177,8 +177,10 @@ it('an answer that comes while too many wait is not kept, and not encoded', () =
   });
   const { keep, calls, strategy } = setUp({ clock: slow });
   for (let n = 0; n < 300; n++) keep({ request: request({ id: `${n}` }) });
-  expect(calls.responseSerialize).toBe(257);
-  expect(strategy.stats()).toMatchObject({ skipped: { busy: 43 }, pending: 256, kept: 1 });
+  const kept = strategy.stats().kept;
+  expect(kept).toBeLessThanOrEqual(8);
+  expect(calls.responseSerialize).toBe(256 + kept);
+  expect(strategy.stats()).toMatchObject({ skipped: { busy: 44 - kept }, pending: 256 });
 });
 
 it.each([

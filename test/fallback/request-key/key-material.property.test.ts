@@ -5,7 +5,8 @@ import {
   digest,
   isSameMaterial,
   type KeyMaterial,
-  type KeyScope,
+  type KeyPlace,
+  placeOf,
   scopeOf,
 } from '../../../src/fallback/request-key/key-material.js';
 import { expectProperty } from '../../support/properties.js';
@@ -19,7 +20,7 @@ const text = fc.oneof(
   }),
   fc.string({ unit: 'binary', maxLength: 5 }),
 );
-const scope: fc.Arbitrary<KeyScope> = fc.record({
+const scope: fc.Arbitrary<KeyPlace & { identity: string }> = fc.record({
   namespace: text,
   circuitKey: text,
   method: text,
@@ -45,7 +46,7 @@ const pairs = fc.oneof(
 
 const materialOf = (from: Drawn): KeyMaterial => ({
   method: METHOD,
-  scope: scopeOf(from.scope),
+  scope: scopeOf(placeOf(from.scope), from.scope.identity),
   subject: from.subject,
 });
 const partsOf = ({ scope: { namespace, circuitKey, method, host, identity }, subject: last }: Drawn) => [
@@ -72,7 +73,7 @@ describe('the material of a key', () => {
   it('has no scope that begins with another, so that a request cannot complete it', () => {
     expectProperty(
       fc.property(scope, scope, (a, b) => {
-        const [first, second] = [scopeOf(a), scopeOf(b)];
+        const [first, second] = [scopeOf(placeOf(a), a.identity), scopeOf(placeOf(b), b.identity)];
         expect(first.startsWith(second)).toBe(first === second);
       }),
       5_000,
