@@ -38,6 +38,21 @@ export class CallerIdentity {
     }
     return identity;
   }
+
+  /** Whether two sets of metadata have the same values of all `vary` keys. */
+  isSame(a: Metadata, b: Metadata): boolean {
+    return this.#vary.every((key) => areSame(a.get(key), b.get(key)));
+  }
+}
+
+type Values = ReturnType<Metadata['get']>;
+
+function areSame(a: Values, b: Values): boolean {
+  return a.length === b.length && a.every((value, index) => isSameValue(value, b[index]));
+}
+
+function isSameValue(a: Values[number], b: Values[number] | undefined): boolean {
+  return typeof a === 'string' || !Buffer.isBuffer(b) ? a === b : a.equals(b);
 }
 
 /** A random name for each object: credentials cannot be compared, and mean nothing to another process. */

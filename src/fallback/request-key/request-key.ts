@@ -83,7 +83,7 @@ export class RequestKey {
 
   /** Whether two sets of metadata are those of one caller, by the `vary` keys. */
   isSameCaller(a: Metadata, b: Metadata): boolean {
-    return this.#identity.of(a, undefined) === this.#identity.of(b, undefined);
+    return this.#identity.isSame(a, b);
   }
 
   /** Whether the request is a part of the key and longer than `bytes`: then the key would take long to make. */

@@ -133,6 +133,8 @@ describe('the key of a request', () => {
           JSON.stringify([b.authorization, b.tenant.map((each) => [...each])]);
         const asked = request();
         expect(keyOf(asked, metadataOf(a)) === keyOf(asked, metadataOf(b))).toBe(same);
+        expect(key.isSameCaller(metadataOf(a), metadataOf(b))).toBe(same);
+        expect(key.isSameCaller(metadataOf(a), metadataOf(a))).toBe(true);
       }),
       1000,
     );
