@@ -28,7 +28,7 @@ const NEVER: Seen = { events: ['never ends'], code: -1 };
 
 /**
  * Makes one call of a kind, sends two messages where it can, reads everything, and writes down all that comes.
- * @param foreverMs a call that has not ended then never ends
+ * @param foreverMs a call that has not ended then never ends, and is cancelled
  */
 export function observe(
   client: EchoClient,
@@ -41,8 +41,11 @@ export function observe(
     events.push(error ? `error ${codeOf(error)} ${detailsOf(error)}` : `value ${value?.text}`);
   };
   return new Promise((resolve) => {
-    const waiting = startTimer(() => resolve(NEVER), foreverMs);
     const watched = watch(client, kind, options, answered);
+    const waiting = startTimer(() => {
+      resolve({ ...NEVER, events: [...events, ...NEVER.events] });
+      watched.cancel();
+    }, foreverMs);
     watched.on('metadata', () => events.push('metadata'));
     watched.on('data', ({ text }: Message) => events.push(`data ${text}`));
     watched.on('end', () => events.push('end'));
@@ -64,7 +67,7 @@ function watch(
   kind: Kind,
   options: CallOptions,
   answered: (error: ServiceError | null, value?: Message) => void,
-): NodeJS.EventEmitter {
+): NodeJS.EventEmitter & { cancel(): void } {
   const metadata = new Metadata();
   switch (kind) {
     case 'unary':
