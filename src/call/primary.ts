@@ -98,6 +98,8 @@ export class Primary implements Stage, StreamWatchListener {
   cancel(_call: Call, code: status, details: string): void {
     this.isCancelled = true;
     this.real.cancelWithStatus(code, details);
+    // An interceptor behind the guard may keep the status for ever: the permit does not wait for it.
+    this.settle('ignored', status.CANCELLED, 0, 0);
   }
 
   /** The time in which a streaming caller sends does not count against the server. */

@@ -89,7 +89,7 @@ describe('a caller whose own listener throws', () => {
     const note = (name: string) => {
       events.push(name);
       if (name !== event) return;
-      setTimeout(() => giveUp(), 50); // it may be the last that is called: a stream is not read on
+      setTimeout(() => giveUp(), 250); // it may be the last that is called: a stream is not read on
       throw new Error(`a bug in ${name}`);
     };
     const metadata = new Metadata();

@@ -155,7 +155,7 @@ describe.each(Object.entries(STATUSES))("a secondary's client that ends with %s"
     const errors = uncaughtErrors(closers);
     using _held = how === 'rejected' ? guard.circuit(METHOD).isolate() : undefined;
     const ended = await new Promise((resolve) => {
-      setTimeout(resolve, 2_000, 'never ends');
+      setTimeout(resolve, 20_000, 'never ends');
       client.modelInfer(request(), (error) => resolve(error?.code ?? status.OK));
     });
     // An OK without trailers is an answer like any other.

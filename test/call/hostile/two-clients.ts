@@ -23,7 +23,7 @@ export interface Seen {
 /** A caller that is still waiting then waits for ever. */
 const FOR_EVER_MS = 10_000;
 /** A guarded one, behind the end of the unguarded call of the same process. */
-const GUARDED_FOR_EVER_MS = 2_000;
+const GUARDED_FOR_EVER_MS = 10_000;
 const NEVER: Seen = { events: ['never ends'], code: -1 };
 
 /**
