@@ -74,7 +74,7 @@ describe('callUnary', () => {
     await expect(call).rejects.toMatchObject({ code: status.CANCELLED });
   });
 
-  it('names what is no unary method', async () => {
+  it('rejects a name that is not a unary method', async () => {
     const { client } = await setUp(false);
     // @ts-expect-error a stream
     await expect(callUnary(client, 'modelStreamInfer', request)).rejects.toThrow(

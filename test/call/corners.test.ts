@@ -217,7 +217,7 @@ describe('a conversation whose first message a fallback could replace', () => {
     return { log, decide, written, received, cancelled };
   }
 
-  it('loses nothing of what the caller says while no fallback answers', async () => {
+  it('loses no message of the caller while no fallback answers', async () => {
     const { log, decide, written } = await converse(undefined);
     await written;
     decide();
@@ -238,7 +238,7 @@ describe('a conversation whose first message a fallback could replace', () => {
   });
 });
 
-describe('an answer of a strategy that says too much beside it', () => {
+describe('an answer of a strategy with metadata that grpc-js refuses', () => {
   it.each<[string, Partial<Answer<Message>>, string]>([
     ['a source in letters that metadata cannot carry', { source: 'secondary:größe' }, 'secondary:gr??e'],
     ['a key that is none', { metadata: { 'a b': 'x', fine: 'y' } }, 'default'],
@@ -271,7 +271,7 @@ describe('an answer of a strategy that says too much beside it', () => {
     expect(provenanceOf(metadata).ageMs).toBeUndefined();
   });
 
-  it.each(['the deadline', 'the caller'])('ends at the word of %s though it never would', async (who) => {
+  it.each(['the deadline', 'the caller'])('is ended by %s though it never ends itself', async (who) => {
     const endless: Iterable<Message> = {
       *[Symbol.iterator]() {
         for (let n = 0; n < 300_000; n++) yield { text: 'more' }; // or a starved loop would never end this test
@@ -334,7 +334,7 @@ describe('the headers of the server', () => {
     return { call, sources, log: logOf(call) };
   }
 
-  it('come at once to a caller who waits for them, where its method says so', async () => {
+  it('come at once where holdHeaders is false', async () => {
     const { call, sources, log } = await conversation(false);
     call.once('metadata', () => call.end({ text: 'a' })); // would stand still otherwise
     expect((await log).events).toEqual(['metadata', 'metadata', 'data fallback']);
@@ -349,7 +349,7 @@ describe('the headers of the server', () => {
   });
 });
 
-describe('what a client stream sent', () => {
+describe('the messages of a client stream', () => {
   it('is nothing to its fallback when a part of it cannot be serialized', async () => {
     const { client, guard } = await setUp({ fallbacks: registry('clientStream', answerOfRequests) });
     using _held = guard.circuit(echoService.clientStream).isolate();
@@ -362,7 +362,7 @@ describe('what a client stream sent', () => {
     expect(answer?.text).toBe('got ');
   });
 
-  it('costs a strategy that looks at it, and nobody else, where it cannot be decoded', async () => {
+  it('fails only the strategies that read it, where it cannot be decoded', async () => {
     const undecodable = {
       ...echoService.clientStream,
       requestDeserialize: (): Message => {
@@ -435,7 +435,7 @@ describe('a stream whose only fallback looks at nothing that was sent', () => {
 });
 
 describe('the time of the server', () => {
-  it('is not what a caller took to send, also when the answer comes before the end of it', async () => {
+  it("does not contain the caller's time to send, also when the answer comes before the end of it", async () => {
     const clock = new ManualClock();
     const durations: number[] = [];
     const when = ({ durationMs }: FinishedCall) => durations.push(durationMs) < 0;
@@ -642,7 +642,7 @@ describe("a caller's own listener that throws", () => {
     await expect.poll(() => errors).toEqual(['a bug of the caller']);
   });
 
-  it('still hears the end of a stream that ended before a fallback declined its first message', async () => {
+  it('still gets the end of a stream that ended before a fallback declined its first message', async () => {
     let decide = () => {};
     const deciding: Strategy = {
       name: 'default',
@@ -679,7 +679,7 @@ describe("a caller's own listener that throws", () => {
 });
 
 describe('a call', () => {
-  it('may say null where it has no parent and no deadline, as it may without a guard', async () => {
+  it('may have null as its parent and deadline, as without a guard', async () => {
     const { client } = await setUp({ fallbacks: registry('unary', giving({})) });
     const none = { parent: null, deadline: null } as unknown as CallOptions;
     expect((await callUnary(client, 'a', none)).value?.text).toBe('echo a');

@@ -93,10 +93,10 @@ describe('a call that is not made yet', () => {
   );
 });
 
-describe('an OK answer that is none, and no fallback that has a better one', () => {
+describe('an OK answer without a valid message, where no fallback answers', () => {
   const bad = (message: unknown) => ((message as Message).text.includes('NaN') ? 'failure' : 'success');
 
-  it('is given to the caller as it is (unary)', async () => {
+  it('is passed on unchanged (unary)', async () => {
     const { client, server, guard } = await setUp({
       classify: { classifyMessage: bad },
       fallbacks: decliningFallbacks(),
@@ -107,7 +107,7 @@ describe('an OK answer that is none, and no fallback that has a better one', () 
     expect(guard.circuit(echoService.unary).snapshot().totals.outcomes.failure).toBe(1);
   });
 
-  it('is given to the caller as it is, and what follows (stream)', async () => {
+  it('is passed on unchanged, and so are the messages after it (stream)', async () => {
     const { client, server, guard } = await setUp({
       classify: { classifyMessage: bad },
       fallbacks: decliningFallbacks(),

@@ -13,7 +13,7 @@ const closers = closedAfterEach();
 const run = promisify(execFile);
 
 describe('a server that is killed and restarted', () => {
-  it('20 times, costs none of 10,000 calls its one answer and its one outcome', async () => {
+  it('20 times, leaves each of 10,000 calls one answer and one outcome', async () => {
     const ROUNDS = 20;
     const CALLS_PER_ROUND = 500;
     let server = await startEchoServer({}, { host: OWN_HOST });

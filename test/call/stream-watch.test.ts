@@ -106,7 +106,7 @@ describe('the watch of a stream', () => {
     expect(watch(SERVER, steps).longestWaitMs).toBe(expected);
   });
 
-  it('tells of a caller who left, and still ends what is stuck', () => {
+  it('reports an abandoned stream, and still ends a stuck stream', () => {
     const clock = new ManualClock();
     const heard: string[] = [];
     const limits = { firstMessageTimeoutMs: 500, stallTimeoutMs: 500, abandonedAfterMs: 100 };

@@ -143,7 +143,7 @@ describe('a server stream', () => {
     expect(pulled).toBeLessThan(5 + 40); // what the reader's buffer asked for, and no more
   });
 
-  it('of a fallback that nobody reads to its end lets go of its source', async () => {
+  it('of a fallback that is not read to its end frees its source', async () => {
     let returned = 0;
     const source: Iterable<Message> = {
       *[Symbol.iterator]() {
@@ -322,7 +322,7 @@ describe('a server stream', () => {
     expect(guard.circuit(echoService.serverStream).snapshot().totals.outcomes.failure).toBe(1);
   });
 
-  it('that nobody reads to its end does not hold its permit for ever', async () => {
+  it('that is not read to its end does not hold its permit for ever', async () => {
     const { client, server, guard } = await setUp({ abandonedAfterMs: 30 });
     server.handlers.serverStream = (call) => {
       for (let n = 0; n < 100; n++) call.write({ text: String(n) });
@@ -481,7 +481,7 @@ describe('a bidirectional stream', () => {
     expect((await ended).status.code).toBe(status.OK);
   });
 
-  it('in which nothing was asked for is not stuck', async () => {
+  it('in which the caller waits for nothing is not stuck', async () => {
     const clock = new ManualClock();
     const { client, server, guard } = await setUp({ clock, firstMessageTimeoutMs: 500, stallTimeoutMs: 500 });
     const call = client.bidi(new Metadata(), {});

@@ -381,7 +381,7 @@ const SCENARIOS: readonly Scenario[] = [
 
 describe.each(Object.entries(INVISIBLE))('with %s', (variant, makeGuard) => {
   describe.each(Object.entries(KEYS))('keyed %s', (_key, keyBy) => {
-    describe.each(KINDS)('%s: the caller sees what it sees without', (kind) => {
+    describe.each(KINDS)('%s: the caller sees the same as without a guard', (kind) => {
       const held = variant.includes('fallback');
       const scenarios = SCENARIOS.filter(
         ({ kinds = KINDS, needsHeadersAtOnce = false }) =>

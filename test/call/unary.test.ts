@@ -213,7 +213,7 @@ describe('a unary call', () => {
     ]);
   });
 
-  it('is answered by the fallback when rejected, and says so', async () => {
+  it('is answered by the fallback when rejected, with a label', async () => {
     const { client, guard, server } = await setUp({ fallbacks: registry(answering('fallback')) });
     using _held = guard.circuit(echoService.unary).isolate();
     const ended = await callUnary(client, 'a');
@@ -222,7 +222,7 @@ describe('a unary call', () => {
     expect(server.calls.count).toBe(0);
   });
 
-  it("takes the caller's word: no fallback, another key, bypass, observe", async () => {
+  it("obeys the call's options: no fallback, another key, bypass, observe", async () => {
     const { client, server, guard } = await setUp({ fallbacks: registry(answering('fallback')) });
     using _held = guard.circuit(echoService.unary).isolate();
     expect(
@@ -254,7 +254,7 @@ describe('a unary call', () => {
     });
   });
 
-  it("gives the primary's own status, unchanged, with the story of a chain that could not answer", async () => {
+  it("gives the primary's own status, with the attempts of a chain that did not answer", async () => {
     const broken: FallbackStrategy<Message, Message> = {
       name: 'secondary:broken',
       answer: () => {
@@ -307,7 +307,7 @@ describe('a unary call', () => {
       expect(circuitRejectionOf(ended.error)?.reason).toBe('ISOLATED');
     });
 
-    it('that the primary used up still leaves what answers at once', async () => {
+    it('that the primary used up still allows strategies that answer at once', async () => {
       const { client, server } = await setUp({ fallbacks: registry(hanging, answering('fallback')) });
       await callUnary(client, 'warm'); // a connection that is still being made has failures of its own
       server.handlers.unary = () => undefined;
@@ -354,7 +354,7 @@ describe('a unary call', () => {
       expect(deadline - Number(deadlines[0])).toBeLessThanOrEqual(earlierMs);
     });
 
-    it('by default where the caller has none', async () => {
+    it('is the default where the caller gives none', async () => {
       const { client, server, guard } = await setUp({ defaultDeadlineMs: 500 });
       await ready(client); // else it might pass before the connection is there
       server.handlers.unary = () => undefined;

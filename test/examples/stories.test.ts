@@ -11,7 +11,7 @@ async function printed(name: string): Promise<string[]> {
 }
 
 describe('the stories', { timeout: 120_000 }, () => {
-  it('pricing: the last price for half an hour, then none', async () => {
+  it('pricing: the last price for half an hour, then no price', async () => {
     expect(await printed('pricing')).toEqual([
       'minute 0: all is well',
       '  mug: 12.50 EUR (primary)',

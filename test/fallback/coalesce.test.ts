@@ -170,7 +170,7 @@ describe('coalesce', () => {
     });
   });
 
-  it('passes on what is answered at once, what is kept, and the switch', async () => {
+  it('passes on answers at once, kept answers, and the switch', async () => {
     const inner = lastGood<ModelInferRequest, ModelInferResponse>();
     const wrapped = coalesce(inner);
     const chain = chainOf([wrapped]);

@@ -78,8 +78,8 @@ describe('an answer that was kept for one model', () => {
   });
 });
 
-describe('a question that is asked for several callers', () => {
-  it('is none of another model or host', async () => {
+describe('a question that several callers share', () => {
+  it('is not shared with another model or host', async () => {
     const asked: string[] = [];
     const secondary = answerWith<ModelInferRequest, ModelInferResponse>(
       'small',

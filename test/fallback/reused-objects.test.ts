@@ -78,7 +78,7 @@ function reused() {
 }
 
 describe('a caller that uses its request and metadata again at once', () => {
-  it('has its answer kept for what it sent, as whom it sent it', async () => {
+  it('has its answer kept under its own request and metadata', async () => {
     const { primary, infer } = await setUp(() => [lastGood()]);
     const { asked, who, next } = reused();
     expect(await infer(asked, who, next)).toBe('large: 1/1 for alice');
@@ -114,7 +114,7 @@ describe('a caller that uses its request and metadata again at once', () => {
     },
   );
 
-  it('has the default made for what it sent', async () => {
+  it('has the default made for its own request', async () => {
     const { guard, infer } = await setUp(() => [
       defaultPrediction((asked: ModelInferRequest) => response({ id: `default for ${asked.id}` })),
     ]);
@@ -124,7 +124,7 @@ describe('a caller that uses its request and metadata again at once', () => {
   });
 });
 
-it('a strategy that changes its request changes neither the caller’s nor what the next strategy sees', async () => {
+it('a strategy that changes its request changes neither the caller’s nor the next strategy’s', async () => {
   const { guard, infer } = await setUp((small) => [
     lastGood({ normalize: (asked: ModelInferRequest) => Object.assign(asked, { id: '' }) }),
     secondaryModel(small, 'modelInfer', { name: 'small' }),

@@ -184,7 +184,7 @@ describe('the registry', () => {
     expect(Array.from(registry.entries(), ({ key }) => key)).toEqual(['/t/N', '/t/N#a', '/t/N#b']);
   });
 
-  it('sets the mode of those that are there and those to come, and holds none of them for it', () => {
+  it('sets the mode of present and future circuits, without holding them', () => {
     const { registry, line } = make(10);
     line.get('a');
     registry.setMode('observe');
@@ -217,7 +217,7 @@ describe('the registry', () => {
 });
 
 describe('a guard', () => {
-  it('gives a later process what an earlier one knew', () => {
+  it('restores the state of an earlier process', () => {
     const trip = [consecutiveFailures({ failures: 1 })];
     const before = createGuard({ circuit: { trip } });
     const permit = before.circuit('/s/M', 'model').acquire();
@@ -246,7 +246,7 @@ describe('a guard', () => {
     expect(after.snapshots()).toEqual([]);
   });
 
-  it('runs what is not gRPC under a circuit', async () => {
+  it('runs other work than gRPC under a circuit', async () => {
     const guard = createGuard({ circuit: { trip: [consecutiveFailures({ failures: 1 })] } });
     await expect(guard.execute('features', () => Promise.reject(new Error('down')))).rejects.toThrow('down');
     await expect(guard.execute('features', () => 1)).rejects.toMatchObject({ code: 'FAILSOFT_REJECTED' });

@@ -48,7 +48,7 @@ const openForSecond = { open: { baseMs: 1_000, jitter: 'none' } } as const;
 const perText = perKey(({ request }) => (request as Message | undefined)?.text);
 
 describe('circuits behind the interceptor', () => {
-  it('open, probe and close again, and tell why', async () => {
+  it('open, probe and close again, with a reason each time', async () => {
     const { client, server, clock, transitions } = await setUp();
     server.handlers.unary = failing(status.UNAVAILABLE);
     for (let n = 0; n < 3; n++) await callUnary(client, 'a');
@@ -126,7 +126,7 @@ describe('circuits behind the interceptor', () => {
     },
   );
 
-  it('are held open longer by a push-back of the server, where the engine hears it', async () => {
+  it('stay open longer after a push-back of the server, where the engine supports it', async () => {
     const trailers = new Metadata();
     trailers.set('grpc-retry-pushback-ms', '7000');
     const { client, server, transitions } = await setUp();
@@ -174,7 +174,7 @@ describe('circuits behind the interceptor', () => {
     });
   });
 
-  it('of models do not open their parent by what one model does', async () => {
+  it('of models do not open their parent when one model fails', async () => {
     const { client, server, guard } = await setUp({
       keyBy: perText,
       parentCircuit: tripAfter(3),
@@ -186,7 +186,7 @@ describe('circuits behind the interceptor', () => {
   });
 
   if (capabilities.ramp) {
-    it('of models that recover below a recovering parent do not pay for what the parent refuses', async () => {
+    it('of models that recover below a recovering parent do not pay for calls that the parent rejects', async () => {
       const recovering = { recovering: { durationMs: 1e9, initialShare: 0.2 }, ...openForSecond };
       const { client, server, guard, clock } = await setUp({
         keyBy: perText,
@@ -207,7 +207,7 @@ describe('circuits behind the interceptor', () => {
     });
   }
 
-  it('in observe reject nothing, and report what they would have done', async () => {
+  it('in observe mode reject nothing, and report what enforce would do', async () => {
     const { client, server, guard, transitions } = await setUp();
     guard.setMode('observe');
     server.handlers.unary = failing(status.UNAVAILABLE);
@@ -218,7 +218,7 @@ describe('circuits behind the interceptor', () => {
     expect(guard.circuit(echoService.unary).snapshot().totals.rejected.CIRCUIT_OPEN).toBe(3);
   });
 
-  it('take an answer that is none for a failure, and the fallback answers', async () => {
+  it('count an invalid answer as a failure, and the fallback answers', async () => {
     const fallbacks = new FallbackRegistry().register(echoService.unary, [
       { name: 'default', answer: () => ({ message: { text: 'none' }, source: 'default' }) },
     ]);

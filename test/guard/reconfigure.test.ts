@@ -44,7 +44,7 @@ function failuresToOpen(guard: Guard, key: string): number {
 }
 
 describe('guard.reconfigure', () => {
-  it('holds for the circuits that are there and for those to come, in this method and that', () => {
+  it('holds for present and future circuits, in every method', () => {
     const guard = createGuard({ circuit: trip(2), methods: [{ match: '/a.B/C', circuit: trip(4) }] });
     for (const key of [METHOD, '/a.B/C']) guard.circuit(`${key}#old`);
     guard.reconfigure({ circuit: trip(7), methods: [{ match: '/a.B/C', circuit: trip(9) }] });
@@ -52,7 +52,7 @@ describe('guard.reconfigure', () => {
     expect(keys.map((key) => failuresToOpen(guard, key))).toEqual([7, 7, 9, 9]);
   });
 
-  it('gives what is left out its default again', () => {
+  it('gives an option that is left out its default again', () => {
     const guard = createGuard({ circuit: { ...trip(2), mode: 'observe' } });
     const old = guard.circuit(METHOD);
     guard.reconfigure({});
@@ -106,7 +106,7 @@ describe('guard.reconfigure', () => {
     expect(['/a.B/C', METHOD, '/a.B/D'].map((key) => failuresToOpen(guard, key))).toEqual([2, 2, 2]);
   });
 
-  it('makes a throttle of what has no circuit yet', () => {
+  it('makes throttles for keys without a circuit', () => {
     const guard = createGuard();
     guard.circuit('/a.B/C');
     guard.reconfigure({ methods: [{ match: METHOD, circuit: { throttle: {} } }] });
@@ -134,7 +134,7 @@ describe('guard.reconfigure', () => {
       expect([circuit.mode, guard.circuit('/a.B/C').mode]).toEqual(['off', 'off']);
     });
 
-    it('and what is not set by hand is not held for it', () => {
+    it('and a circuit that is not set by hand is not held', () => {
       const guard = createGuard({ maxCircuits: 10, circuit: { mode: 'observe' } });
       guard.circuit(METHOD);
       guard.reconfigure({});
@@ -182,7 +182,7 @@ describe('guard.reconfigure', () => {
     });
   });
 
-  it('holds for the next call, also in what is not the circuit', async () => {
+  it("holds for the next call, also for settings beside the circuit's", async () => {
     const { guard, client, server } = await setUp({ keyBy: perMethod() });
     await callUnary(client, 'a');
     guard.reconfigure({ keyBy: perText, methods: [{ match: '/other.Service/*', guard: false }] });
@@ -224,7 +224,7 @@ describe('guard.reconfigure', () => {
     });
   });
 
-  it('says so where the engine cannot', () => {
+  it('is an error where the engine cannot do it', () => {
     const guard = createGuard({ engine: opossumEngine() });
     expect(() => guard.reconfigure({})).toThrow(expect.objectContaining({ code: 'FAILSOFT_UNSUPPORTED' }));
   });

@@ -36,7 +36,7 @@ describe('a match', () => {
     expect([matcher.rate(path), matcher.rate(path)]).toEqual([rating, rating]);
   });
 
-  it.each([[''], ['/only-one-part'], [{}], [[]], [7], [null], [{ a: 1 }]])('that is none: %j', (match) => {
+  it.each([[''], ['/only-one-part'], [{}], [[]], [7], [null], [{ a: 1 }]])('that is invalid: %j', (match) => {
     expect(() => compileMatch(match as unknown as Match, 'methods[0].match')).toThrow(
       /^methods\[0\]\.match: expected/,
     );

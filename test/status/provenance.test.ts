@@ -88,7 +88,10 @@ describe("a server's own label", () => {
     expect(provenanceOf(metadata).upstream?.ageMs).toBe(expected);
   });
 
-  it.each([{}, { 'failsoft-source': 'primary' }, { 'failsoft-age-ms': '7' }])('is none: %j', (entries) => {
-    expect(provenanceOf(fromServer(entries))).toMatchObject({ source: 'primary', degraded: false });
-  });
+  it.each([{}, { 'failsoft-source': 'primary' }, { 'failsoft-age-ms': '7' }])(
+    'is no label: %j',
+    (entries) => {
+      expect(provenanceOf(fromServer(entries))).toMatchObject({ source: 'primary', degraded: false });
+    },
+  );
 });

@@ -37,7 +37,7 @@ describe('a rejection of this process', () => {
     expect(metadata.get('x-trace')).toEqual([]);
   });
 
-  it('is still read when an outer guard added what its fallbacks did', () => {
+  it("is still read when an outer guard added its fallbacks' attempts", () => {
     const told = withFallbackStory(rejectionStatus('/s/M', OPEN, Infinity), 'default failed');
     expect(circuitRejectionOf(told)).toMatchObject({ circuitKey: '/s/M', reason: 'CIRCUIT_OPEN' });
   });

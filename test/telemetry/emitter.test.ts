@@ -197,7 +197,7 @@ describe('warnings', () => {
     expect(lines).toHaveLength(3000);
   });
 
-  it('survive what throws when it is looked at', async () => {
+  it('survive a thrown value whose getters throw', async () => {
     const hostile = Object.defineProperty(new Error('x'), 'stack', {
       get: () => {
         throw new Error('stack');

@@ -122,7 +122,7 @@ describe('parseCli', () => {
     expect(parseCli(['--help'])).toBe('help');
   });
 
-  it('tells of every option in its help', () => {
+  it('lists every option in its help', () => {
     for (const option of [
       'port',
       'host',

@@ -257,7 +257,7 @@ describe('decide', () => {
 });
 
 describe('FaultBoard', () => {
-  it('sets, reads and clears by model, tells its listener, and dates each plan', () => {
+  it('sets, reads and clears by model, calls its listener, and dates each plan', () => {
     const clock = new ManualClock();
     const heard: [string, FaultPlan][] = [];
     const board = new FaultBoard(['a', 'b'], clock, (...change) => heard.push(change));

@@ -53,7 +53,7 @@ describe('buf curl', () => {
     });
   });
 
-  it('sets a fault by reflection, and is told what is wrong with one', async () => {
+  it('sets a fault by reflection, and gets the error of a bad fault', async () => {
     const { server } = await start();
     const method = 'failsoft.mock.v1.FaultService/SetFaults';
     const faults = { latency: { lognormal: { medianMs: 5, sigma: 1 } }, error: { share: 0.5, code: 14 } };

@@ -59,7 +59,7 @@ describe('ManualClock', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('treats a negative delay as none, and never runs a timer while it is set', () => {
+  it('treats a negative delay as 0, and never runs a timer within the call that sets it', () => {
     const clock = new ManualClock(7);
     const ran: number[] = [];
     clock.setTimer(() => ran.push(clock.now()), -5);

@@ -38,7 +38,7 @@ describe('labelledInputs', () => {
 });
 
 describe('the committed models', () => {
-  it.each(DEMAND_MODELS)('%s is as accurate on held-out inputs as its file says', (name) => {
+  it.each(DEMAND_MODELS)('%s has the accuracy of its file on held-out inputs', (name) => {
     expect(accuracy(NETWORKS[name], heldOut)).toBe(NETWORKS[name].heldOutAccuracy);
   });
 

@@ -157,7 +157,7 @@ describe('hang', () => {
 });
 
 describe('drop', () => {
-  it('resets the connection of the call and of all others on it, but of nobody else', async () => {
+  it('resets the connection of the call, and no other connection', async () => {
     const { server, client } = await start();
     const { client: bystander } = connect(server.address);
     server.faults.set('demand-small', { hangShare: 1 });
@@ -268,7 +268,7 @@ describe('queue', () => {
 });
 
 describe('faults that change while calls are in flight', () => {
-  it('leave what runs, admit what waits with the fate it had, and hold for what comes', async () => {
+  it('leave running calls, admit waiting calls with their fate, and hold for later calls', async () => {
     const clock = new ManualClock();
     const { server, client } = await start({
       clock,

@@ -16,7 +16,7 @@ import { OWN_HOST } from '../support/own-host.js';
 import { badRequest, connect, goodRequest, infer, rpc, start } from './fixture.js';
 
 describe('the unary rpcs', () => {
-  it('tell that the server and its models live and are ready', async () => {
+  it('report that the server and its models are live and ready', async () => {
     const { client } = await start();
     expect(await rpc(client, oip.serverLive, {})).toEqual({ live: true });
     expect(await rpc(client, oip.serverReady, {})).toEqual({ ready: true });
@@ -45,7 +45,7 @@ describe('the unary rpcs', () => {
     });
   });
 
-  it.each(DEMAND_MODELS)('%s predicts over the wire what its network says', async (model) => {
+  it.each(DEMAND_MODELS)('%s predicts the same over the wire as its network', async (model) => {
     const { client } = await start();
     const source = labelledInputs(3);
     for (let count = 0; count < 20; count++) {
@@ -93,14 +93,14 @@ describe('the unary rpcs', () => {
     expect(wantShares).toHaveLength(15);
   });
 
-  it('gives only the outputs that were asked for', async () => {
+  it('gives only the requested outputs', async () => {
     const { client } = await start();
     const outputs = [{ name: 'probabilities', parameters: new Map() }];
     const { response } = await infer(client, { ...goodRequest(), outputs });
     expect(response?.outputs.map(({ name }) => name)).toEqual(['probabilities']);
   });
 
-  it('has only the models it was told to load', async () => {
+  it('has only the models that it loads by its options', async () => {
     const { server, client } = await start({ models: ['demand-small'] });
     expect(server.models).toEqual(['demand-small']);
     expect((await infer(client, goodRequest('demand-small'))).code).toBe(status.OK);
@@ -110,7 +110,7 @@ describe('the unary rpcs', () => {
   });
 });
 
-describe('a request that is wrong is answered with what was expected and what came', () => {
+describe('a bad request is answered with the expected and the given value', () => {
   const input = goodRequest().inputs[0];
   if (!input) throw new Error('no input');
   const contents = input.contents;
@@ -247,7 +247,7 @@ describe('startMockServer', () => {
     await expect(untyped).rejects.toThrow(message);
   });
 
-  it('names the models it has when asked for the load of another', async () => {
+  it('names its models in the error for the load of another', async () => {
     const { server } = await start({ models: ['demand-large'] });
     expect(() => server.load('demand-small')).toThrow(
       expect.objectContaining({

@@ -52,7 +52,7 @@ async function setUp(strategies: FallbackStrategy<Message, Message>[], flags?: n
 }
 
 describe('a guarded call with a parent', () => {
-  it('ends with its parent, and says nothing about the server', async () => {
+  it('ends with its parent, which is no evidence against the server', async () => {
     const { behind, outer, guard, nested } = await setUp([]);
     const asked = new Promise<void>((resolve) => {
       behind.handlers.unary = () => resolve();
@@ -167,7 +167,7 @@ describe('a guarded call with a parent', () => {
     expect(seen[1]).toBe(1);
   });
 
-  it('minds propagate_flags', async () => {
+  it('obeys propagate_flags', async () => {
     const seen: number[] = [];
     const { outer, guard } = await setUp(
       [

@@ -123,7 +123,7 @@ describe('hedgingPolicy', () => {
 });
 
 describe('wait-for-ready', () => {
-  it('waits under one permit until the server is there', async () => {
+  it('holds one permit while it waits for the server', async () => {
     const first = await startEchoServer({}, { host: OWN_HOST });
     first.close();
     const guard = createGuard();
@@ -153,7 +153,7 @@ describe('wait-for-ready without a server', () => {
 });
 
 describe('timeout', () => {
-  it('ends a call before its deadline, and counts against the server; its fallback has what is left', async () => {
+  it('ends a call before its deadline, and counts against the server; its fallback has the remaining time', async () => {
     const [server] = await servers(1);
     if (server === undefined) throw new Error('no server');
     const left: number[] = [];
@@ -242,7 +242,7 @@ describe('round_robin and outlier_detection', () => {
     });
   });
 
-  it('outlier_detection with a duration as text is dropped by grpc-js, and round_robin with it', async () => {
+  it('outlier_detection with a duration as text is dropped by grpc-js, together with round_robin', async () => {
     const started = await servers(2);
     const child_policy = [{ round_robin: {} }];
     const config = { loadBalancingConfig: [{ outlier_detection: { interval: '10s', child_policy } }] };

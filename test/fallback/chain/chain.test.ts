@@ -103,7 +103,7 @@ describe('order', () => {
     expect(made.waiting).toBe(0);
   });
 
-  it('shows each strategy what the earlier ones said', async () => {
+  it('gives each strategy the attempts before it', async () => {
     const seen: string[] = [];
     const looks = strategy('c', (context) => {
       seen.push(describeAttempts(context.attempts));
@@ -120,7 +120,7 @@ describe('order', () => {
   });
 });
 
-describe('what a synchronous answer costs', () => {
+describe('the cost of a synchronous answer', () => {
   it('no promise, no timer, no listener', () => {
     const call = new FakeCall({ leftMs: 100 });
     const outcome = chain([throws('a'), declines('b'), gives('c', { timeoutMs: 10, budgetShare: 0.5 })]).run(
@@ -168,7 +168,7 @@ describe('time', () => {
     expect(call.listeners.size).toBe(0);
   });
 
-  it('tells a strategy the same budget whenever it asks', async () => {
+  it('gives a strategy the same budget at each read', async () => {
     const call = new FakeCall({ leftMs: 200 });
     const budgets: number[] = [];
     const later = deferredPromise<undefined>();
@@ -189,7 +189,7 @@ describe('time', () => {
     expect(budgets).toEqual([100, 100]);
   });
 
-  it('lets what answers at once save a call whose deadline passed while another was waited for', async () => {
+  it('lets a strategy that answers at once save a call whose deadline passed during another strategy', async () => {
     const call = new FakeCall({ leftMs: 200 });
     const told = story(chain([hangs('a'), hangs('b'), gives('c')]), call);
     call.clock.advance(200);
@@ -218,7 +218,7 @@ describe('time', () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  it('asks nobody else once the caller cancelled', async () => {
+  it('asks no further strategy once the caller cancelled', async () => {
     const call = new FakeCall();
     let signal: AbortSignal | undefined;
     const first = strategy('a', (context) => {
@@ -255,7 +255,7 @@ describe('time', () => {
 });
 
 describe('the cap', () => {
-  it('skips what waits and asks what does not, and gives places back', async () => {
+  it('skips strategies that wait, asks the others, and gives places back', async () => {
     const clock = new ManualClock(0);
     const slow = deferredPromise<undefined>();
     let asked = 0;
@@ -309,7 +309,7 @@ describe('switches', () => {
     expect(await story(made)).toEqual(['a']);
   });
 
-  it('a chain that is switched off asks nobody else, also for a call that waits in it', async () => {
+  it('a disabled chain asks no further strategy, also for a waiting call', async () => {
     const slow = deferredPromise<undefined>();
     const made = chain([strategy('a', () => slow.promise), gives('b')]);
     const told = story(made);
@@ -374,7 +374,7 @@ describe('a strategy that changes its context', () => {
     return undefined;
   });
 
-  it('adds no attempt and changes none: the story of the chain can be told', async () => {
+  it('can add and change no attempt', async () => {
     const { answer, attempts } = await chain([declines('a'), push, rename, push]).run(new FakeCall());
     expect(answer).toBeUndefined();
     expect(attempts.map((attempt) => `${attempt.strategy} ${attempt.result}`)).toEqual([
@@ -386,7 +386,7 @@ describe('a strategy that changes its context', () => {
     expect(describeAttempts(attempts)).toMatch(/^a declined; pushes failed \(Cannot add property 1, .*/);
   });
 
-  it('adds none to a chain that has just begun, which all calls share', async () => {
+  it('cannot add an attempt to the empty list that all calls share', async () => {
     for (let call = 0; call < 2; call++)
       expect(await chain([push]).run(new FakeCall())).toMatchObject({ attempts: [{ strategy: 'pushes' }] });
   });

@@ -106,7 +106,7 @@ describe('lastGood with a store', () => {
     ['nothing but the version', () => 'fs1:'],
     ['a changed byte', (whole) => whole.slice(0, -6) + (whole.at(-6) === 'A' ? 'B' : 'A') + whole.slice(-5)],
   ];
-  it.each(garbage)('takes %s for a miss, counted, and told once', async (_, spoil) => {
+  it.each(garbage)('takes %s for a miss, counts it, and reports it once', async (_, spoil) => {
     const { values, store } = mapStore();
     const clock = new ManualClock(1_000_000);
     const { keep, ask, states, strategy } = setUp({ store, clock });
@@ -185,7 +185,7 @@ describe('lastGood with a store', () => {
     expect(strategy.stats().store).toMatchObject({ errors: 1, skipped: 1 });
   });
 
-  it('takes an error that Keyv tells as an event for what it is', async () => {
+  it('counts an error that Keyv emits as an event', async () => {
     let tell: (error: unknown) => void = () => undefined;
     const store: AnswerStore = {
       get: async () => {
@@ -224,7 +224,7 @@ describe('lastGood with a store', () => {
     await again;
   });
 
-  it('takes what a store gives or throws in any way: at once, from a thenable, from a `then` that throws', async () => {
+  it('survives a store that answers or throws at once, by a thenable, or by a `then` that throws', async () => {
     const values = new Map<string, string>();
     const atOnce: AnswerStore = Object.create({
       get: (key: string) => values.get(key),
@@ -244,7 +244,7 @@ describe('lastGood with a store', () => {
     expect(broken.states).toEqual(['down']);
   });
 
-  it('gives the store a time to live that every store takes: whole milliseconds, and not none', async () => {
+  it('gives the store a time to live that every store takes: whole milliseconds above 0', async () => {
     const ttls: unknown[] = [];
     const get = async () => undefined;
     const set = async (_key: string, _value: string, ttlMs?: number) => void ttls.push(ttlMs);
@@ -258,7 +258,7 @@ describe('lastGood with a store', () => {
     expect(ttls).toEqual([334, 1, 12]);
   });
 
-  it('tells of garbage among good answers once, not with each that it reads', async () => {
+  it('reports garbage among good answers once, not at each read', async () => {
     const clock = new ManualClock(1_000_000);
     const { values, store } = mapStore();
     const { keep, ask, states } = setUp({ store, clock });
@@ -302,7 +302,7 @@ describe('lastGood with a store', () => {
     expect(strategy.stats()).toMatchObject({ stale: 1, misses: 1, hits: 0 });
   });
 
-  it('keeps apart those who share a store under names of their own', async () => {
+  it('keeps namespaces of a shared store apart', async () => {
     const { store } = mapStore();
     const [production, staging, nameless] = ['production', 'staging', undefined].map((namespace) =>
       setUp({ store, ...(namespace !== undefined && { namespace }) }),
@@ -314,7 +314,7 @@ describe('lastGood with a store', () => {
     expect(await nameless?.ask('1')).toBeUndefined();
   });
 
-  it('gives the younger of the answer in the store and of one that came while the store was asked', async () => {
+  it('gives the younger of two answers: from the store, and kept while the store was asked', async () => {
     const { store } = mapStore();
     const clock = new ManualClock(1_000_000);
     setUp({ store, clock }).keep('1');

@@ -42,7 +42,7 @@ describe('lastGood in memory', () => {
     expect(strategy.stats()).toMatchObject({ kept: 2, hits: 1, misses: 2, entries: 1 });
   });
 
-  it('tells callers apart by which of the keys in `vary` has a value', () => {
+  it('distinguishes callers by the `vary` keys that have a value', () => {
     const { keep, ask } = setUp({ vary: ['x-tenant', 'x-user'] });
     keep(request(), response(), metadata({ 'x-tenant': 'a' }));
     expect(ask(request(), metadata({ 'x-user': 'a' }))).toBeUndefined();
@@ -140,7 +140,7 @@ describe('lastGood in memory', () => {
     expect(ask(second) !== undefined).toBe(same);
   });
 
-  it('adapts what it gives, through the method’s serializer', () => {
+  it('adapts its answer, through the method’s serializer', () => {
     const strategy = lastGood<ModelInferRequest, ModelInferResponse>({
       response: (kept, asked) => ({ ...kept, id: asked.id }),
     });
@@ -170,7 +170,7 @@ describe('lastGood in memory', () => {
     expect(callers.map((by) => ask(request(), by)?.id)).toEqual(callers.map((_, index) => `${index}`));
   });
 
-  it('tells apart callers by their call credentials, which are not in the metadata', () => {
+  it('distinguishes callers by their call credentials, which are not in the metadata', () => {
     const { strategy, clock } = setUp();
     const [mine, yours] = [1, 2].map(() =>
       credentials.createFromMetadataGenerator((_options, done) => done(null, new Metadata())),
@@ -209,7 +209,7 @@ describe('lastGood in memory', () => {
     expect(strategy.stats()).toMatchObject({ kept: 1, failures: 1, entries: 0, bytes: 0 });
   });
 
-  it('counts what cannot be kept, and lets the call be', () => {
+  it('counts an answer that cannot be kept, and does not touch the call', () => {
     const { keep, strategy } = setUp({
       keyOf: () => {
         throw new Error('broken');

@@ -36,7 +36,7 @@ const messages = fc
   .map((fields) => ModelInferResponse.fromPartial(fields));
 
 describe('whether a message is certainly longer', () => {
-  it('is never said of a message that is not', () => {
+  it('is never true for a message that is not', () => {
     expectProperty(
       fc.property(messages, (message) => {
         expect(isCertainlyLonger(message, encodedLength(message))).toBe(false);
@@ -75,7 +75,7 @@ describe('whether a message is certainly longer', () => {
     expect(looks).toBeLessThan(100);
   });
 
-  it('ends for a message that contains itself, and for what is no message', () => {
+  it('ends for a message that contains itself, and for a value that is no message', () => {
     const loop: Record<string, unknown> = { a: 'x' };
     loop.self = loop;
     expect(isCertainlyLonger(loop, 10)).toBe(false);

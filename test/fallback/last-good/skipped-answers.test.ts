@@ -43,7 +43,7 @@ function setUp(options: LastGoodOptions<ModelInferRequest, ModelInferResponse> =
 }
 
 describe('a degraded answer is never kept as good', () => {
-  it.each(['default', 'last-good', 'secondary:small'])('from a server that says: %s', (source) => {
+  it.each(['default', 'last-good', 'secondary:small'])('from a server with the label %s', (source) => {
     const { keep, ask, strategy } = setUp();
     keep({ responseMetadata: metadata({ 'failsoft-source': source, 'failsoft-age-ms': '7' }) });
     expect(ask()).toBeUndefined();
@@ -101,7 +101,7 @@ describe('an answer that was given to another caller than the one that called', 
     expect(ask({ metadata: caller })).toBeDefined();
   });
 
-  it('is kept where callers are not told apart', () => {
+  it('is kept where callers share answers', () => {
     const { keep, ask } = setUp({ vary: [] });
     keep({ metadata: caller, sentMetadata: metadata({ authorization: 'service' }) });
     expect(ask({ metadata: new Metadata() })).toBeDefined();

@@ -109,7 +109,7 @@ describe('an answer of a secondary that is degraded itself', () => {
     return (await chain.run(new FakeCall())).answer;
   };
 
-  it('says so, with its age', async () => {
+  it('is labelled so, with its age', async () => {
     const headers = {
       'failsoft-source': 'last-good',
       'failsoft-cause': 'CIRCUIT_OPEN',

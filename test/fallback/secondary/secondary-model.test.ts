@@ -106,7 +106,7 @@ describe('secondaryModel', () => {
     expect(gives.circuit?.snapshot().totals.outcomes).toMatchObject({ success: 1, failure: 0 });
   });
 
-  it('a mapping to what cannot be sent is a failed attempt, and counts nothing against the secondary', async () => {
+  it('a mapping to a message that cannot be sent is a failed attempt, and no evidence against the secondary', async () => {
     const { client } = await start(echoes);
     const strategy = secondaryModel(client, 'modelInfer', {
       name: 'small',
@@ -144,7 +144,7 @@ describe('secondaryModel', () => {
     expect(strategy.inFlight).toBe(0);
   });
 
-  it('gives what a server of the method could have sent, also where the secondary is another method', async () => {
+  it('gives an answer of the method, also where the secondary is another method', async () => {
     const { client } = await start(echoes);
     // The same messages, with a decoder of their own that knows a field more.
     const richer = {
@@ -242,7 +242,7 @@ describe('secondaryModel', () => {
     expect(transitions).toEqual(['secondary:small: closed to open']);
   });
 
-  it('counts what is a caller’s error as the secondary being well', async () => {
+  it('counts a caller’s error as a healthy answer of the secondary', async () => {
     const { client } = await start((_, done) => done({ code: status.INVALID_ARGUMENT, details: 'shape' }));
     const strategy = secondaryModel(client, 'modelInfer', { name: 'small' });
     await chainOf([strategy]).run(new FakeCall());

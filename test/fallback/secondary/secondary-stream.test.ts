@@ -150,7 +150,7 @@ describe('a server-streaming secondary', () => {
 });
 
 describe('a client-streaming secondary', () => {
-  it('is sent what was sent so far', async () => {
+  it('gets the messages that were sent so far', async () => {
     const client = await start({
       join: (call, done) => {
         const parts: string[] = [];
