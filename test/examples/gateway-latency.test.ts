@@ -39,7 +39,7 @@ async function hanging(guarded: boolean, query: string) {
     // What the circuit needs to see is not measured, and has not to wait for the deadline.
     models.faults.set(MODEL, { error: { code: status.UNAVAILABLE } });
     await measure(ask, 10);
-    expect(guard.snapshots()).toMatchObject([{ key: CIRCUIT, state: 'open' }]);
+    expect(guard.snapshots()).toMatchObject([{ circuitKey: CIRCUIT, state: 'open' }]);
   }
   models.faults.set(MODEL, { hangShare: 1 });
   return measure(ask, REQUESTS);
