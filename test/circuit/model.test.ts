@@ -4,12 +4,13 @@ import { consecutiveFailures, failureRate, latencyPercentile, slowRate } from '.
 import type { CircuitMode, CircuitOptions, IsolationHandle, Permit } from '../../src/circuit/types.js';
 import { OUTCOMES, type Outcome } from '../../src/classify/outcome.js';
 import { seededRandom } from '../../src/testing/random.js';
+import { inFull } from '../support/long.js';
 import { expectProperty, integerFromEnvironment, runs, SEED } from '../support/properties.js';
 import { type Bench, bench } from './harness.js';
 import { Model, type ModelConfig, type ModelPermit } from './model.js';
 
 /** Sequences, of 100 to 300 commands each; mutation testing runs them once per mutant, and asks for less. */
-const SEQUENCES = integerFromEnvironment('FAILSOFT_MODEL_RUNS', 3000, 1, 10_000_000);
+const SEQUENCES = integerFromEnvironment('FAILSOFT_MODEL_RUNS', inFull(3000, 1000), 1, 10_000_000);
 const RUNS = runs(SEQUENCES);
 
 type Command =

@@ -9,7 +9,7 @@ import { inFull } from '../support/long.js';
 import { expectServersGone, readResult, runDemo } from './demo-run.js';
 
 /** In slow motion, so that a busy machine can follow: what is late by the clock of the story is very late. */
-const SLOW = inFull(4, 2);
+const SLOW = inFull(4, 3);
 const SECONDS = 8 * SLOW;
 /** Of a call of the demo, in milliseconds. */
 const DEADLINE_MS = 300 * SLOW;
