@@ -1,7 +1,8 @@
 import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
-import type { Call } from './call.js';
+import type { Call, RealCall } from './call.js';
+import { watchSentMetadata } from './sent-metadata.js';
 
 /** A successful call as strategies that keep answers see it. The request is decoded when a strategy first reads it. */
 export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
@@ -38,9 +39,12 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return requestBytes === undefined ? undefined : this.#chain.decodeRequest(requestBytes);
   }
 
-  /** Takes the metadata of the real call. Interceptors behind the guard may still change it. */
-  sends(metadata: Metadata): void {
+  /** Takes the metadata of the real call. Interceptors behind the guard may still change it, or send a copy. */
+  sends(real: RealCall, metadata: Metadata): void {
     this.sentMetadata = metadata;
+    watchSentMetadata(real, (sent) => {
+      this.sentMetadata = sent;
+    });
   }
 
   hasMetadata(metadata: Metadata): void {

@@ -58,7 +58,7 @@ export class Primary implements Stage, StreamWatchListener {
   start(call: Call): void {
     // Interceptors behind the guard may change it: neither the caller's own nor what is kept of it is theirs to change.
     const metadata = call.metadata.clone();
-    this.good?.sends(metadata);
+    this.good?.sends(this.real, metadata);
     this.startedAtMs = call.method.clock.now();
     // The reserve shortens only the wait for a stream's first message, not the stream.
     if (this.responseStream && this.reserveMs > 0 && this.givenMs < Number.POSITIVE_INFINITY)
