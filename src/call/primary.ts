@@ -56,7 +56,7 @@ export class Primary implements Stage, StreamWatchListener {
 
   /** Starts the real call, and passes on the reads that the caller has made before. */
   start(call: Call): void {
-    // Interceptors behind the guard may change it: neither the caller's own nor what is kept of it is theirs to change.
+    // A copy, because interceptors behind the guard may change it: neither the caller's metadata nor the kept copy may change.
     const metadata = call.metadata.clone();
     this.good?.sends(this.real, metadata);
     this.startedAtMs = call.method.clock.now();

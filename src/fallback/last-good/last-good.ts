@@ -18,16 +18,15 @@ import {
 import { type PendingAnswer, PendingAnswers } from './pending-answers.js';
 
 /**
- * The last good answer to the same request, of the same caller, with source `last-good` and its age: `stale-if-error` of
- * RFC 5861. An answer stands in for an error until it is `ttlMs + maxStaleMs` old.
+ * The last good answer to the same request of the same caller, with source `last-good` and its age: `stale-if-error` of RFC
+ * 5861. An answer stands in for an error until it is `ttlMs + maxStaleMs` old.
  *
- * The same request is one with the same circuit key (target, method, key part), the same `host` and the same protobuf bytes,
- * whatever the order of its maps; the same caller one with the same `vary` metadata and the same call credentials. **Callers
- * that differ in another way** (a tenant in another header, a channel of its own) must be told apart by `vary` or `keyOf`, or
- * have a registry of their own.
+ * Two requests are the same if they have the same circuit key (target, method, key part), the same `host` and the same
+ * protobuf bytes, in any order of their maps. Two callers are the same if they have the same `vary` metadata and the same call
+ * credentials. **Callers that differ in another way** (a tenant in another header, a channel of its own) must be distinguished
+ * by `vary` or `keyOf`, or have a registry of their own.
  *
- * Nothing is kept of an answer that is labelled as degraded, nor of one that was given to other `vary` values than the
- * caller's own.
+ * Degraded answers, and answers to other `vary` values than the caller's own, are not kept.
  *
  * For unary methods.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
@@ -99,7 +98,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
       const reason = this.#reasonToSkip(answer) ?? this.#encode(answer, method);
       if (reason !== undefined) this.#skipped[reason]++;
     } catch {
-      this.#counts.failures++; // the call was good; that its answer cannot be kept is no reason to fail it
+      this.#counts.failures++; // the call succeeds, though its answer cannot be kept
     }
   }
 
@@ -112,7 +111,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     return this.#pending.hasRoom() ? undefined : 'busy';
   }
 
-  /** Here and now: from here on the request and the answer are the caller's, to change as they like. */
+  /** Encodes at once, because the caller may change its request and its answer from here on. */
   #encode(answer: PrimaryAnswer<Req, Res>, method: Method<Req, Res>): 'tooLong' | undefined {
     const bytes = method.responseSerialize(answer.response);
     if (bytes.length > this.#maxMessageBytes) {
@@ -154,7 +153,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     return undefined;
   }
 
-  /** Waits until every answer of the queue is in its place, and on its way to the store. */
+  /** Waits until every answer of the queue is kept, and on its way to the store. */
   close(): Promise<void> {
     return this.#pending.drain();
   }
@@ -192,7 +191,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
       return this.#miss();
     }
     this.#pending.flush();
-    const present = this.#answers.get(key); // one that came while the store was asked
+    const present = this.#answers.get(key); // an answer may have come while the store was asked
     if (present !== undefined && ageOf(present, this.#clock) < ageOf(kept, this.#clock))
       return this.#give(method, present, request);
     this.#answers.put(key, kept);
@@ -221,7 +220,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
       if (inMemory || this.#store !== undefined) this.#counts.kept++;
       else this.#counts.failures++;
     } catch {
-      this.#counts.failures++; // a method whose decoder cannot read what its encoder wrote
+      this.#counts.failures++; // the method's decoder cannot read the output of its encoder
     }
   }
 }

@@ -1,4 +1,4 @@
-/** Deeper than any message that a decoder made. */
+/** Deeper than any decoded message. */
 const DEEPEST = 32;
 
 /**
@@ -9,7 +9,7 @@ export function isCertainlyLonger(message: unknown, limit: number): boolean {
   return leastBytes(message, limit, 0) > limit;
 }
 
-/** A lower bound of the encoded length; counting ends above `limit`. A scalar may have its default value, and take none. */
+/** A lower bound of the encoded length; counting ends above `limit`. A scalar may take no byte, as a default value. */
 function leastBytes(value: unknown, limit: number, depth: number): number {
   if (typeof value === 'string') return bytesOfText(value);
   if (typeof value !== 'object' || value === null || depth === DEEPEST) return 0;
@@ -39,7 +39,7 @@ function bytesOfText({ length }: string): number {
   return length > 256 ? Math.floor(length * 0.75) - 2 : 0;
 }
 
-/** Each element of a list takes a byte, whatever its value. All are of one type; a fraction takes four or eight bytes. */
+/** Each element of a list takes at least a byte. All elements have the same type; a fraction takes four or eight bytes. */
 function bytesOfList(list: readonly unknown[], limit: number, depth: number): number {
   const first = list[0];
   if (first === undefined) return 0;

@@ -2,7 +2,7 @@ import { createHash, hash } from 'node:crypto';
 import type { Method } from '../strategy.js';
 import { isRounded, sortMaps } from './canonical.js';
 
-/** Everything that a key is made from, taken from a call at once: what the caller changes later does not change it. */
+/** Everything that a key is made from. It is taken from a call at once, so that later changes by the caller have no effect. */
 export interface KeyMaterial {
   readonly method: Method<unknown, unknown>;
   /** Everything but the request: see {@link scopeOf}. */

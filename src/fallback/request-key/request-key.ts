@@ -7,30 +7,30 @@ import { isRounded } from './canonical.js';
 import { canonical, digest, type KeyMaterial, type KeyPlace, placeOf, scopeOf } from './key-material.js';
 
 /**
- * How calls are told apart. Two calls are the same only when their target, method and key part (the whole circuit key), their
- * `host`, their caller and their request are the same.
+ * The options that decide whether two calls are the same. They are the same only if their target, method and key part (the
+ * whole circuit key), their `host`, their caller and their request are the same.
  */
 export interface RequestKeyOptions<Req> {
-  /** The same text, the same answer. @default the whole request, in canonical protobuf bytes */
+  /** Requests with the same text have the same answer. @default the whole request, in canonical protobuf bytes */
   readonly keyOf?: (request: Req, metadata: Metadata) => string;
   /**
-   * Makes requests equal that should have the same answer: blanks an id, rounds a feature. Each call is decoded and encoded
-   * once more for it. @default none
+   * Makes requests equal that should have the same answer: removes an id, or rounds a feature. It costs each call a decoding
+   * and an encoding. @default no change
    */
   readonly normalize?: (request: Req) => Req;
   /**
-   * Metadata keys that tell callers apart: their values are part of the key, hashed, so that no caller can be given
-   * another's answer. An empty list shares answers among all callers. @default ['authorization']
+   * Metadata keys by which callers differ. Their values are hashed into the key, so that no caller gets another caller's
+   * answer. An empty list shares answers among all callers. @default ['authorization']
    */
   readonly vary?: readonly string[];
   /**
-   * Keeps apart users of one store that ask for the same thing and mean another: production and staging, two versions of a
-   * schema. @default ''
+   * Separates users of a shared store for whom the same request means different things: production and staging, two versions
+   * of a schema. @default ''
    */
   readonly namespace?: string;
   /**
-   * The longest request, in encoded bytes, whose map fields are put in one order before it is compared. A longer one is
-   * compared as it was sent: where its client fills maps in changing order, equal requests then count as different ones.
+   * The longest request, in encoded bytes, whose map entries are sorted before it is compared. A longer request is compared as
+   * it was sent: requests with equal maps that were filled in another order then count as different.
    * @default 65536
    */
   readonly maxCanonicalBytes?: number;
@@ -65,12 +65,12 @@ export class RequestKey {
     this.#maxCanonicalBytes = checkInteger(`${field}.maxCanonicalBytes`, maxCanonicalBytes, 0);
   }
 
-  /** Adds a method to those whose calls it makes keys for. */
+  /** Adds a method, for whose calls it then makes keys. */
   bind(method: Method<unknown, unknown>): void {
     this.#methods.set(method.path, method);
   }
 
-  /** @throws what `keyOf`, `normalize` and the method's encoder throw */
+  /** @throws the errors of `keyOf`, `normalize` and the method's encoder */
   materialOf(call: KeyedCall): KeyMaterial {
     const method = this.#methods.get(call.method);
     if (method === undefined) throw invalid('method', 'a method it is registered for', call.method);
@@ -81,7 +81,7 @@ export class RequestKey {
     return { method, scope, subject: key };
   }
 
-  /** Whether two sets of metadata are those of one caller, by the `vary` keys. */
+  /** Whether two metadata belong to the same caller, by the `vary` keys. */
   isSameCaller(a: Metadata, b: Metadata): boolean {
     return this.#identity.isSame(a, b);
   }
@@ -114,7 +114,7 @@ export class RequestKey {
   #bytesOf(call: KeyedCall, method: Method<unknown, unknown>): Buffer {
     const { requestBytes: bytes } = call;
     if (this.#normalize === undefined) return bytes ?? method.requestSerialize(call.request);
-    // On a copy of its own: a function that changes its argument must not change the request of other strategies.
+    // With a copy: a function that changes its argument must not change the request of other strategies.
     if (bytes === undefined) return method.requestSerialize(this.#normalize(call.request));
     const request = method.requestDeserialize(bytes);
     const rounded = isRounded(method, request, bytes);
