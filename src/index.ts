@@ -100,9 +100,10 @@ export type {
   When,
 } from './fallback/strategy.js';
 export type { FailsoftCallOptions } from './guard/call-options.js';
-export { createGuard, type Guard, type GuardOptions, type GuardSettings } from './guard/guard.js';
+export { createGuard } from './guard/guard.js';
+export type { Guard, GuardOptions, GuardSettings } from './guard/guard-options.js';
 export type { Match } from './guard/match.js';
-export type { MethodOptions, MethodRule } from './guard/method-settings.js';
+export type { MethodOptions, MethodRule } from './guard/method-options.js';
 export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';
 export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/provenance.js';
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';

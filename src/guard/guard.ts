@@ -18,104 +18,13 @@ import type { GuardEvents, IsolationEvent, TransitionEvent } from '../telemetry/
 import { checkCallOptions } from './call-options.js';
 import { CircuitRegistry } from './circuit-registry.js';
 import {
-  METHOD_OPTION_KEYS,
-  type MethodOptions,
-  type MethodRule,
-  SettingsResolver,
-} from './method-settings.js';
-
-/** Settings of methods. They hold for every method; rules in `methods` override them for some methods. */
-export interface GuardSettings extends MethodOptions {
-  /** The most specific settings win: method over service over pattern; among equals the first listed. */
-  readonly methods?: readonly MethodRule[];
-}
-
-/** Options of {@link createGuard}. */
-export interface GuardOptions extends GuardSettings {
-  /** What answers in place of the primary, by method. @default nothing */
-  readonly fallbacks?: FallbackRegistry;
-  /**
-   * `true`: the sources of fallbacks' answers are remembered in a WeakMap, so that `provenanceOf(answer)` works behind a
-   * framework that hides the headers. @default false
-   */
-  readonly rememberProvenance?: boolean;
-  /** @default nativeEngine */
-  readonly engine?: Engine;
-  /**
-   * The most circuits kept at a time. The least recently used goes first, but for those with calls in flight or set by hand
-   * (`mode`, `isolate()`), which stay; open circuits are kept longer, up to half of all. @default 1000
-   */
-  readonly maxCircuits?: number;
-  /** @default systemClock */
-  readonly clock?: Clock;
-  /** Uniform in [0, 1), for jitter. @default Math.random */
-  readonly random?: () => number;
-}
-
-const SETTING_KEYS: readonly string[] = [...METHOD_OPTION_KEYS, 'methods'];
-const GUARD_OPTION_KEYS: readonly string[] = [
-  ...SETTING_KEYS,
-  'fallbacks',
-  'rememberProvenance',
-  'engine',
-  'maxCircuits',
-  'clock',
-  'random',
-];
-
-/** Guards any number of clients. Made by {@link createGuard}. */
-export interface Guard {
-  /** Attach it: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
-  readonly interceptor: Interceptor;
-  /**
-   * An interceptor with circuits of its own, for a guard whose clients have different servers that fail separately.
-   * @param target a name for the server, which becomes a part of the circuits' keys
-   */
-  forTarget(target: string): Interceptor;
-  /**
-   * Subscribes a listener. A listener that throws harms no call.
-   * @returns a function that unsubscribes it
-   */
-  on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void;
-  /**
-   * A circuit by its method and key part. It is made if it does not exist: a misspelt key is no error, and gives a circuit
-   * that no call uses.
-   * @param method the method's definition or path (with the target's name in front for `forTarget()`), or a whole circuit key,
-   * as in events, snapshots and rejections
-   * @param part the key part: a model's name, for example. @default '' (the method's own circuit)
-   */
-  circuit(method: { readonly path: string } | string, part?: string): Circuit;
-  /** The snapshots of all circuits, as plain JSON. */
-  snapshots(): CircuitSnapshot[];
-  /**
-   * Restores circuits from the `snapshots()` of an earlier process; see {@link Circuit.restore}. All snapshots are checked
-   * first: a bad snapshot changes nothing.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, or FAILSOFT_UNSUPPORTED by engines that cannot
-   */
-  restore(snapshots: unknown): void;
-  /**
-   * Puts other settings in force, for present and future circuits. It takes all settings, as `createGuard()` does: an option
-   * that is left out has its default again. Circuits keep their state and counts; a window whose shape
-   * changes starts empty; a mode set by hand stays. Calls in flight keep their classifier and their time limits. Everything is
-   * checked first: bad settings change nothing.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option, or FAILSOFT_UNSUPPORTED by engines that cannot
-   */
-  reconfigure(settings: GuardSettings): void;
-  /** Sets the mode of every circuit, also of future circuits. */
-  setMode(mode: CircuitMode): void;
-  /**
-   * Runs `fn` under the circuit `name`, for work that is not gRPC. See {@link Circuit.execute}.
-   * @throws FailsoftError as {@link Circuit.execute}, and FAILSOFT_CLOSED after `close()`; all as a rejection of the promise
-   */
-  execute<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
-  /**
-   * Ends the guarding: calls pass as without a guard, and no events are emitted. The FallbackRegistry stays open, because other
-   * guards may use it; close it yourself.
-   */
-  close(): Promise<void>;
-  /** As {@link close}, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
-}
+  GUARD_OPTION_KEYS,
+  type Guard,
+  type GuardOptions,
+  type GuardSettings,
+  SETTING_KEYS,
+} from './guard-options.js';
+import { SettingsResolver } from './method-settings.js';
 
 /**
  * Makes a guard. Without options, every method has a circuit with the defaults of the README.

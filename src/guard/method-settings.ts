@@ -1,86 +1,14 @@
 import { checkInteger, checkKeys, checkNumber } from '../checks.js';
 import type { CircuitOptions, TripRule } from '../circuit/types.js';
 import { Classifier } from '../classify/classifier.js';
-import type { ClassifyOptions } from '../classify/rule.js';
 import type { Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
-import { type KeyBy, type KeyPart, perMethod } from '../key/key-by.js';
+import { type KeyPart, perMethod } from '../key/key-by.js';
 import { Warnings } from '../telemetry/warnings.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
-import { compileMatch, type Match, type Matcher, SPECIFICITY } from './match.js';
+import { compileMatch, type Matcher, SPECIFICITY } from './match.js';
+import { METHOD_KEYS, type MethodOptions, type MethodRule } from './method-options.js';
 import { isUnguarded } from './unguarded.js';
-
-/** Settings of methods: for all methods of a guard, or in a rule for some of them. */
-export interface MethodOptions {
-  /**
-   * `false`: calls of the method are not guarded. Health, reflection and load-report services are not guarded unless a rule
-   * names them, as methods or as services. Questions about health and metadata of services that predict (in the Open Inference
-   * Protocol: ServerLive, ServerReady, ServerMetadata, ModelReady and ModelMetadata) are not guarded unless a rule names the
-   * method.
-   * @default true
-   */
-  readonly guard?: boolean;
-  /** Merged field by field with the less specific settings. */
-  readonly circuit?: CircuitOptions;
-  /**
-   * A circuit for the method as a whole, above the circuits of its models: a dead server trips once, not once per
-   * model. It counts UNAVAILABLE and DEADLINE_EXCEEDED as failures. `true`: trips on 10 consecutive failures (a failure
-   * rate of 0.9 over 20 calls where the engine cannot count in a row, its own rule where it takes no other), the rest
-   * as in `circuit`. Without key parts, as with `perMethod()`, there are no circuits below it, and no parent.
-   * @default false
-   */
-  readonly parentCircuit?: boolean | CircuitOptions;
-  /** Classifies statuses and messages. @default DEFAULT_TABLE */
-  readonly classify?: ClassifyOptions;
-  /** Chooses the circuit of a call. @default perMethod() */
-  readonly keyBy?: KeyBy;
-  /**
-   * The deadline of calls without a deadline, in milliseconds; `Infinity` for no deadline. A stream may be healthy for hours:
-   * it has this deadline only where the rule with this option names its method.
-   * @default Infinity
-   */
-  readonly defaultDeadlineMs?: number;
-  /**
-   * A DEADLINE_EXCEEDED of a call whose server was given less than this, in milliseconds, is `ignored`: it is no evidence
-   * against the server. The time of `fallbackReserveMs` is not given to the server.
-   * @default the usual duration of the circuit's calls (a moving median of its successes), but at least 10, or
-   * `defaultDeadlineMs` where that is less
-   */
-  readonly minimumDeadlineMs?: number;
-  /**
-   * The part of the caller's deadline that is reserved for fallbacks, in milliseconds, at most half of it. The primary has
-   * the rest. A response stream has the shorter time for its first message only, and its whole deadline from there on. Without
-   * effect where no fallback is registered. @default 0
-   */
-  readonly fallbackReserveMs?: number;
-  /** Ends a response stream whose first message takes longer (DEADLINE_EXCEEDED). @default none */
-  readonly firstMessageTimeoutMs?: number;
-  /** Ends a response stream that pauses longer while the caller is reading (DEADLINE_EXCEEDED). @default none */
-  readonly stallTimeoutMs?: number;
-  /**
-   * Idle limit, in milliseconds. After this long without a read, a write or an incoming message, a stream's permit is released
-   * with outcome `ignored`; the call goes on. A caller that has sent everything and waits for the server's message is not idle.
-   * A fallback's stream that is not read for this long is ended. A client stream that failed or was rejected must end within
-   * this time; otherwise its caller gets the error in place of a fallback's answer.
-   * @default 60000
-   */
-  readonly abandonedAfterMs?: number;
-  /** Most bytes of a client stream that are kept for its fallback. @default 1048576 */
-  readonly fallbackBufferBytes?: number;
-  /**
-   * Whether the server's headers are held back until the first message or the status, where a fallback may still answer.
-   * `false`: they are passed on at once, for callers that wait for headers before they send. A fallback's headers are then a
-   * second `'metadata'` event.
-   * @default true
-   */
-  readonly holdHeaders?: boolean;
-}
-
-/** Settings for some methods. */
-export interface MethodRule extends MethodOptions {
-  /** The methods that the rule is for. */
-  readonly match: Match;
-}
 
 /** The settings of one method, checked and filled in. */
 export interface MethodSettings extends LineOptions {
@@ -103,24 +31,6 @@ export interface MethodSettings extends LineOptions {
   readonly fallbackBufferBytes: number;
   readonly holdHeaders: boolean;
 }
-
-const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
-  'guard',
-  'circuit',
-  'parentCircuit',
-  'classify',
-  'keyBy',
-  'defaultDeadlineMs',
-  'minimumDeadlineMs',
-  'fallbackReserveMs',
-  'firstMessageTimeoutMs',
-  'stallTimeoutMs',
-  'abandonedAfterMs',
-  'fallbackBufferBytes',
-  'holdHeaders',
-];
-
-export const METHOD_OPTION_KEYS: readonly string[] = METHOD_KEYS;
 
 /** More failures in a row than a model's circuit admits, so that one bad model opens its own circuit and not the parent. */
 const PARENT_TRIP: readonly TripRule[] = [{ rule: 'consecutive-failures', failures: 10 }];

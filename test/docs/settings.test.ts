@@ -2,7 +2,8 @@ import { createGuard } from 'failsoft';
 import { describe, expect, it } from 'vitest';
 import { resolveOptions } from '../../src/circuit/options/resolve.js';
 import { nativeEngine } from '../../src/engines/native.js';
-import { METHOD_OPTION_KEYS, SettingsResolver } from '../../src/guard/method-settings.js';
+import { METHOD_OPTION_KEYS } from '../../src/guard/method-options.js';
+import { SettingsResolver } from '../../src/guard/method-settings.js';
 import { read, tablesBelow } from './pages.js';
 
 const page = read('docs/settings.md');
