@@ -8,7 +8,9 @@ type State =
   | { readonly tag: 'sound' }
   /** A batch failed: LevelDB would write behind a torn log, and lose it all at the next start. */
   | { readonly tag: 'torn'; readonly error: unknown; readonly sinceMs: number }
-  | { readonly tag: 'reopening'; readonly done: Promise<void> };
+  | { readonly tag: 'reopening'; readonly done: Promise<void> }
+  /** For good: another queue may have the directory by now. */
+  | { readonly tag: 'closed' };
 
 /** After an attempt to reopen that failed, all is refused for this long: a full disk has better to do. */
 const PAUSE_MS = 200;
@@ -34,8 +36,12 @@ export class ReopeningLevel {
     return this.#totals;
   }
 
-  /** The database, sound. @throws FailsoftError FAILSOFT_UNAVAILABLE while it cannot be opened again */
+  /**
+   * The database, sound. @throws FailsoftError FAILSOFT_UNAVAILABLE while it cannot be opened again; FAILSOFT_CLOSED
+   */
   async ready(): Promise<ClassicLevel<string, string>> {
+    if (this.#state.tag === 'closed')
+      throw new FailsoftError('FAILSOFT_CLOSED', 'the deferred queue is closed');
     if (this.#state.tag === 'torn') {
       const { error, sinceMs } = this.#state;
       if (this.#clock.now() < sinceMs + PAUSE_MS) throw refusal(error);
@@ -61,7 +67,8 @@ export class ReopeningLevel {
   }
 
   async close(): Promise<void> {
-    if (this.#state.tag === 'reopening') await this.#state.done.catch(() => undefined); // its error went to those who waited
+    while (this.#state.tag === 'reopening') await this.#state.done.catch(() => undefined); // its error went to those who waited
+    this.#state = { tag: 'closed' };
     await this.#db.close();
   }
 
