@@ -14,7 +14,7 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  return (await runSoak(options.seconds, options.seed)) ? 0 : 1;
+  return (await runSoak(options)) ? 0 : 1;
 }
 
 process.exitCode = await main();

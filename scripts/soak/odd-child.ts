@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { World } from './world.js';
+
+const script = fileURLToPath(new URL('odd-server.ts', import.meta.url));
+
+export interface OddServer {
+  readonly address: string;
+  /** What it wrote before it died, or undefined while it runs. */
+  died(): string | undefined;
+  close(): Promise<void>;
+}
+
+/** Starts the server that answers oddly. */
+export async function startOddServer({ seed }: World): Promise<OddServer> {
+  const child = spawn(process.execPath, ['--import', 'tsx', script, String(seed)], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let errors = '';
+  child.stderr.on('data', (bytes: Buffer) => {
+    errors = `${errors}${bytes.toString()}`.slice(-500);
+  });
+  const [port] = await Promise.race([
+    once(child.stdout, 'data'),
+    once(child, 'exit').then(() => Promise.reject(new Error(`the odd server did not start: ${errors}`))),
+  ]);
+  return {
+    address: `127.0.0.1:${Number(String(port))}`,
+    died: () => (isOver(child) ? `${child.exitCode ?? child.signalCode}: ${errors}` : undefined),
+    async close() {
+      if (isOver(child)) return;
+      child.kill();
+      await once(child, 'exit');
+    },
+  };
+}
+
+function isOver({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
