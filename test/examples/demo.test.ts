@@ -61,7 +61,7 @@ async function expectStory(engine: EngineName): Promise<void> {
 
   const { transitions } = result;
   for (const transition of transitions) {
-    expect(Object.keys(transition)).toEqual(['atMs', 'circuit', 'from', 'to', 'reason']);
+    expect(Object.keys(transition)).toEqual(['atMs', 'circuitKey', 'from', 'to', 'reason']);
     expect(transition.circuitKey).toBe('/inference.GRPCInferenceService/ModelInfer#demand-large');
     expect(transition.reason).not.toBe('');
   }
