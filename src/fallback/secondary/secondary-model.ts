@@ -5,12 +5,11 @@ import { Classifier } from '../../classify/classifier.js';
 import type { Outcome } from '../../classify/outcome.js';
 import type { ClassifyOptions } from '../../classify/rule.js';
 import { invalid } from '../../errors.js';
-import { provenanceOf } from '../../status/provenance.js';
 import { pushbackOf } from '../../status/push-back.js';
 import { warn } from '../../telemetry/emitter.js';
-import { cut } from '../../text.js';
 import { isRounded } from '../request-key/canonical.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from '../strategy.js';
+import { labelOf } from './answer-label.js';
 import { callForMany, callForOne, type FallbackCall } from './client-call.js';
 import { type MethodName, methodOf, type RequestOf, type ResponseOf } from './client-method.js';
 import {
@@ -238,21 +237,6 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     return this.#classifier.classify(failed.code, failed.details, failed.metadata, tookMs);
   }
 }
-
-/**
- * The label of a secondary's answer. If a gateway that uses failsoft answered with a fallback of its own, the label has both
- * sources, and the age: a kept answer or a default must not look like the smaller model's own.
- */
-function labelOf(name: Source, headers: Metadata | undefined): Pick<Answer<unknown>, 'source' | 'ageMs'> {
-  const provenance = headers && provenanceOf(headers);
-  if (provenance?.degraded !== true) return { source: name };
-  const { source, ageMs } = provenance.upstream ?? provenance;
-  const label = `${name}/${cut(source.replace(/[^\w:./-]/g, '?'), LONGEST_LABEL)}`;
-  return ageMs === undefined ? { source: label } : { source: label, ageMs };
-}
-
-/** Longest part of a label that comes from another process. */
-const LONGEST_LABEL = 64;
 
 async function* mapEach(messages: AsyncIterable<unknown>, map: (message: unknown) => unknown) {
   for await (const message of messages) yield map(message);
