@@ -1,6 +1,6 @@
 import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { DEFAULT_TABLE } from '../../classify/classifier.js';
-import { FailsoftError } from '../../errors.js';
+import { FailsoftError, isFailsoftError } from '../../errors.js';
 import { circuitRejectionOf } from '../../status/rejection.js';
 import { isRounded } from '../request-key/canonical.js';
 import type { Method } from '../strategy.js';
@@ -59,7 +59,7 @@ function readJob(method: Method<unknown, unknown>, job: DeferredJob) {
 
 /** Whether a replay failed because of the request itself, so that another would too. */
 export function isHopeless(error: unknown): boolean {
-  if (error instanceof FailsoftError) return true; // it cannot even be read
+  if (isFailsoftError(error)) return true; // it cannot even be read
   return (
     isServiceError(error) && DEFAULT_TABLE[error.code] === 'caller-error' && error.code !== status.ABORTED
   );

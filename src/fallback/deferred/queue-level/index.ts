@@ -1,6 +1,6 @@
 import { checkInteger, checkKeys } from '../../../checks.js';
 import { type Clock, systemClock } from '../../../clock.js';
-import { FailsoftError, invalid } from '../../../errors.js';
+import { invalid, isFailsoftError } from '../../../errors.js';
 import type { DeferredQueue } from '../queue.js';
 import { checkLock, claim, damaged, notReadable, openLevel } from './directory.js';
 import { checkFiles } from './files.js';
@@ -57,7 +57,7 @@ export async function openLevelQueue(
       return queue;
     } catch (error) {
       await db.close();
-      throw error instanceof FailsoftError ? error : notReadable(path, error);
+      throw isFailsoftError(error) ? error : notReadable(path, error);
     }
   } catch (error) {
     release();
