@@ -101,7 +101,7 @@ export type {
 } from './fallback/strategy.js';
 export type { FailsoftCallOptions } from './guard/call-options.js';
 export { createGuard } from './guard/guard.js';
-export type { Guard, GuardOptions, GuardSettings } from './guard/guard-options.js';
+export type { CircuitSettings, Guard, GuardOptions, GuardSettings } from './guard/guard-options.js';
 export type { Match } from './guard/match.js';
 export type { MethodOptions, MethodRule } from './guard/method-options.js';
 export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';

@@ -42,6 +42,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
   readonly totals = new Totals();
   /** Of the permits given out now; each transition and each reset begins another. */
   generation = 0;
+  options: ResolvedOptions;
   private readonly machine: Machine;
   private limit: ConcurrencyLimit | undefined;
   private currentMode: CircuitMode;
@@ -53,14 +54,15 @@ export class MachineCircuit implements Circuit, PermitOwner {
   /** @param machine makes the machine of this circuit */
   constructor(
     key: string,
-    { concurrency, mode }: ResolvedOptions,
+    options: ResolvedOptions,
     environment: CircuitEnvironment,
     machine: (circuit: MachineCircuit) => Machine,
   ) {
     this.key = key;
     this.environment = environment;
-    this.limit = createLimit(concurrency);
-    this.currentMode = mode;
+    this.options = options;
+    this.limit = createLimit(options.concurrency);
+    this.currentMode = options.mode;
     this.machine = machine(this);
   }
 
@@ -156,6 +158,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
 
   /** The options of the machine have changed. */
   adopt(old: ResolvedOptions, options: ResolvedOptions): void {
+    this.options = options;
     this.limit = replaceLimit(this.limit, old.concurrency, options.concurrency);
     if (options.mode !== old.mode) this.currentMode = options.mode;
   }

@@ -110,6 +110,8 @@ export interface Circuit {
   readonly isolated: number;
   /** Rejects everything until every handle is released. */
   isolate(): IsolationHandle;
+  /** Its options in force, with every default filled in. Absent where the engine does not give them. */
+  readonly options?: CircuitOptions;
   /** Back to closed with an empty window and no openings; permits in flight become stale. */
   reset(): void;
   /** Everything that it knows, as plain JSON. */

@@ -62,6 +62,11 @@ export class CircuitRegistry implements Shelves {
     return slot;
   }
 
+  /** The circuit of a key, or undefined. It does not count as used. */
+  find(target: string, method: string, part: string): Slot | undefined {
+    return this.#shelves.get(keyOf(target, method, ''))?.slots.get(part);
+  }
+
   touch(slot: Slot): void {
     this.#order.touch(slot);
   }

@@ -1,5 +1,11 @@
 import type { Interceptor } from '@grpc/grpc-js';
-import type { Circuit, CircuitMode, CircuitSnapshot, ExecuteOptions } from '../circuit/types.js';
+import type {
+  Circuit,
+  CircuitMode,
+  CircuitOptions,
+  CircuitSnapshot,
+  ExecuteOptions,
+} from '../circuit/types.js';
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engines/engine.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
@@ -46,6 +52,22 @@ export const GUARD_OPTION_KEYS: readonly string[] = [
   'random',
 ];
 
+/** The settings in force for the calls of a circuit, for a page or a report. Infinity stands for no limit. */
+export interface CircuitSettings {
+  /** The circuit's own, with every default filled in; undefined where the engine does not give them. */
+  readonly circuit: CircuitOptions | undefined;
+  /** The deadline of a call that has none of its own, in milliseconds. */
+  readonly defaultDeadlineMs: number;
+  /** The part of a deadline that is kept for fallbacks, in milliseconds. */
+  readonly fallbackReserveMs: number;
+  /** How long a stream may take to its first message, in milliseconds. */
+  readonly firstMessageTimeoutMs: number;
+  /** How long a stream may send nothing, in milliseconds. */
+  readonly stallTimeoutMs: number;
+  /** The names of the strategies that answer now, in their order. */
+  readonly fallbacks: readonly string[];
+}
+
 /** Guards any number of clients. Made by `createGuard`. */
 export interface Guard {
   /** Attach it: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
@@ -68,6 +90,11 @@ export interface Guard {
    * @param part the key part: a model's name, for example. @default '' (the method's own circuit)
    */
   circuit(method: { readonly path: string } | string, part?: string): Circuit;
+  /**
+   * The settings in force for a circuit. Undefined without such a circuit; none is made.
+   * @param circuitKey as in events and snapshots
+   */
+  settingsOf(circuitKey: string): CircuitSettings | undefined;
   /** The snapshots of all circuits, as plain JSON. */
   snapshots(): CircuitSnapshot[];
   /**

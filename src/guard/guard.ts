@@ -18,6 +18,7 @@ import type { GuardEvents, IsolationEvent, TransitionEvent } from '../telemetry/
 import { checkCallOptions } from './call-options.js';
 import { CircuitRegistry } from './circuit-registry.js';
 import {
+  type CircuitSettings,
   GUARD_OPTION_KEYS,
   type Guard,
   type GuardOptions,
@@ -125,6 +126,24 @@ class InterceptorGuard implements Guard {
       throw invalid('circuit(method, part)', 'no part beside that of the key', part);
     const wanted = part === '' ? key.part : part;
     return this.#registry.slot(key.target, key.method, asKeyPart(wanted)).circuit;
+  }
+
+  settingsOf(circuitKey: string): CircuitSettings | undefined {
+    if (typeof circuitKey !== 'string') throw invalid('settingsOf(circuitKey)', 'a string', circuitKey);
+    const { target, method, part } = splitKey(circuitKey);
+    const slot = this.#registry.find(target, method, part);
+    if (slot === undefined) return undefined;
+    const settings = this.#settings.for(method);
+    const chain = this.#fallbacks?.chainFor(method);
+    const strategies = chain?.enabled ? chain.strategies.filter(({ enabled }) => enabled !== false) : [];
+    return {
+      circuit: slot.circuit.options,
+      defaultDeadlineMs: settings.defaultDeadlineMs,
+      fallbackReserveMs: settings.fallbackReserveMs,
+      firstMessageTimeoutMs: settings.firstMessageTimeoutMs,
+      stallTimeoutMs: settings.stallTimeoutMs,
+      fallbacks: strategies.map(({ name }) => name),
+    };
   }
 
   snapshots(): CircuitSnapshot[] {
