@@ -107,6 +107,8 @@ export type { MethodOptions, MethodRule } from './guard/method-options.js';
 export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';
 export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/provenance.js';
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';
+export type { AnswerCause, AnswerCount } from './telemetry/answers.js';
+export type { AttemptCount } from './telemetry/attempts.js';
 export type { Listener } from './telemetry/emitter.js';
 // What a guard reports.
 export type {

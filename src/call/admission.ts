@@ -24,7 +24,7 @@ export function admit(call: Call): void {
   const permits = Permits.acquire(entry, call.callOptions.mode ?? 'enforce');
   if (permits instanceof Permits) callPrimary(call, entry, permits, budgetMs);
   else if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, permits);
-  else reject(call, permits);
+  else reject(call, entry, permits);
 }
 
 function keyPartOf(call: Call): string {

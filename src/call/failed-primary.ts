@@ -1,6 +1,7 @@
 import { type StatusObject, status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { withFallbackStory } from '../status/rejection.js';
+import { answeredByPrimary } from './answered.js';
 import type { Call } from './call.js';
 import type { HeldAnswer } from './held-answer.js';
 import type { Unanswered } from './unanswered.js';
@@ -27,6 +28,7 @@ export class FailedPrimary implements Unanswered {
   }
 
   giveUp(call: Call, story: string | undefined): void {
+    answeredByPrimary(this.entry, 'failure', this.normal.code);
     this.held.releaseWith(call, this.status(call, story));
   }
 }

@@ -4,6 +4,7 @@ import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
 import type { Answer, Cause } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { ageOf, causeText, label, rememberProvenance } from '../status/provenance.js';
+import { answeredByFallback, notAnswered } from './answered.js';
 import { AwaitingRequest } from './awaiting-request.js';
 import { type Call, giveError, type MessageContext, remember, type Stage } from './call.js';
 import { FallbackRun } from './fallback-run.js';
@@ -68,6 +69,8 @@ class Fallback implements Stage, StreamedAnswerListener {
   private paused: PausedCall | undefined;
   private stream: StreamedAnswer | undefined;
   private leaveParent: (() => void) | undefined;
+  /** The source of the answer, when there is an answer. */
+  private source = '';
 
   constructor(call: Call, unanswered: Unanswered, cause: Cause) {
     this.call = call;
@@ -126,6 +129,7 @@ class Fallback implements Stage, StreamedAnswerListener {
 
   private conclude({ answer, attempts }: ChainResult): void {
     if (this.isOver) return;
+    if (attempts.length > 0) this.call.method.attempts.add(this.call.method.path, attempts);
     if (answer !== undefined) return this.give(answer);
     this.end();
     const story = attempts.length === 0 ? undefined : describeAttempts(attempts);
@@ -136,6 +140,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     const { call, cause } = this;
     this.paused?.end(status.CANCELLED, 'failsoft: answered by a fallback');
     this.paused = undefined;
+    this.source = answer.source;
     this.emitDegraded(answer);
     try {
       call.listener.onReceiveMetadata?.(label(answer, cause));
@@ -212,6 +217,9 @@ class Fallback implements Stage, StreamedAnswerListener {
     if (this.isOver) return;
     this.end();
     this.call.stage = OVER;
+    const { entry } = this.unanswered;
+    if (final.code === status.OK) answeredByFallback(entry, this.source, this.cause.kind);
+    else notAnswered(entry, this.cause.kind);
     if (final.code === status.OK) this.call.listener.onReceiveStatus?.(final);
     else giveError(this.call, final);
   }

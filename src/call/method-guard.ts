@@ -3,6 +3,7 @@ import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { CircuitLine } from '../guard/circuit-registry.js';
 import type { MethodSettings } from '../guard/method-settings.js';
 import type { ProvenanceMemory } from '../status/provenance.js';
+import type { AttemptCounts } from '../telemetry/attempts.js';
 import type { Emitter } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import type { GuardedBy } from './guarded-mark.js';
@@ -17,6 +18,8 @@ export interface MethodGuard {
   chain(): FallbackChain | undefined;
   readonly clock: Clock;
   readonly events: Emitter<GuardEvents>;
+  /** Counts the guard's fallbacks that gave no answer. */
+  readonly attempts: AttemptCounts;
   /** The guard's mark: a guard counts a call once, however often it stands in the list of interceptors. */
   readonly mark: GuardedBy;
   /** Remembers the sources of fallbacks' answers; undefined unless `rememberProvenance` is set. */

@@ -3,6 +3,7 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { normalStatus } from '../status/normal-status.js';
 import { pushbackOf } from '../status/push-back.js';
+import { answeredByPrimary } from './answered.js';
 import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
 import { GoodAnswer } from './good-answer.js';
@@ -124,7 +125,8 @@ export class Primary implements Stage, StreamWatchListener {
   }
 
   onReceiveStatus(call: Call, received: StatusObject): void {
-    this.conclude(call, normalStatus(received));
+    const normal = normalStatus(received);
+    answeredByPrimary(this.entry, this.conclude(call, normal), normal.code);
     call.stage = OVER;
     call.listener.onReceiveStatus?.(received);
   }

@@ -1,5 +1,7 @@
 import type { status } from '@grpc/grpc-js';
+import type { Entry } from '../guard/circuit-registry.js';
 import { rejectionStatus } from '../status/rejection.js';
+import { notAnswered } from './answered.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
 import { endLater, OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
@@ -8,16 +10,19 @@ import type { RejectedBy } from './permits.js';
  * Ends a rejected call that has no fallback. Not in this turn: a synchronous status would be lost. And not in a microtask or
  * nextTick: a caller that retries in its callback would then starve the event loop.
  */
-export function reject(call: Call, by: RejectedBy): void {
-  const stage = new Rejecting(by);
+export function reject(call: Call, entry: Entry, by: RejectedBy): void {
+  const stage = new Rejecting(entry, by);
   call.stage = stage;
   setImmediate(giveRejection, call, stage);
 }
 
 class Rejecting implements Stage {
+  /** The circuit of the call's own key. */
+  readonly own: Entry;
   readonly by: RejectedBy;
 
-  constructor(by: RejectedBy) {
+  constructor(own: Entry, by: RejectedBy) {
+    this.own = own;
     this.by = by;
   }
 
@@ -35,6 +40,7 @@ class Rejecting implements Stage {
 function giveRejection(call: Call, stage: Rejecting): void {
   if (call.stage !== stage) return;
   call.stage = OVER;
+  notAnswered(stage.own, 'rejected');
   const { entry, rejection } = stage.by;
   if (!call.options.method_definition.responseStream) call.listener.onReceiveMessage?.(null);
   call.listener.onReceiveStatus?.(rejectionStatus(entry.key, rejection, call.deadlineMs));

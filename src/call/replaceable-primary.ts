@@ -2,6 +2,7 @@ import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import { normalStatus } from '../status/normal-status.js';
+import { answeredByPrimary } from './answered.js';
 import type { Call, MessageContext, Stage } from './call.js';
 import { FailedPrimary } from './failed-primary.js';
 import { fallBack } from './fallback.js';
@@ -110,7 +111,10 @@ export class ReplaceablePrimary implements Stage {
   onReceiveStatus(call: Call, received: StatusObject): void {
     const normal = normalStatus(received);
     const outcome = this.primary.conclude(call, normal);
-    if (!isUnhealthy(outcome) || !this.chain.serves('failed')) return this.held.releaseWith(call, received);
+    if (!isUnhealthy(outcome) || !this.chain.serves('failed')) {
+      answeredByPrimary(this.primary.entry, outcome, normal.code);
+      return this.held.releaseWith(call, received);
+    }
     this.write?.release();
     fallBack(
       call,

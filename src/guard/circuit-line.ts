@@ -1,4 +1,5 @@
 import type { Circuit, CircuitMode } from '../circuit/types.js';
+import { AnswerCounts } from '../telemetry/answers.js';
 import type { Evictable } from './eviction-order.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 import { UsualLatency } from './usual-latency.js';
@@ -11,6 +12,8 @@ export interface Entry {
   readonly parent: Entry | undefined;
   /** The usual duration of its successful calls. */
   readonly usualLatency: UsualLatency;
+  /** How its callers were answered. */
+  readonly answers: AnswerCounts;
 }
 
 /** The circuits of a method on a target. It is dropped with its last circuit. */
@@ -28,6 +31,7 @@ export class Slot implements Entry, Evictable<Slot> {
   readonly shelf: Shelf;
   readonly circuit: Circuit;
   readonly usualLatency = new UsualLatency();
+  readonly answers = new AnswerCounts();
   setup: CircuitSetup;
   parent: Slot | undefined;
   /** How many circuits it is the parent of. */

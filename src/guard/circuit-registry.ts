@@ -2,12 +2,16 @@ import type { CircuitMode, CircuitSnapshot } from '../circuit/types.js';
 import type { CircuitEnvironment } from '../engines/engine.js';
 import { invalid } from '../errors.js';
 import { keyOf } from '../key/circuit-key.js';
+import { type AnswerCount, AnswerCounts } from '../telemetry/answers.js';
 import { CircuitLine, type Entry, type Shelf, type Shelves, Slot } from './circuit-line.js';
 import { EvictionOrder } from './eviction-order.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 
 export type { CircuitLine, Entry } from './circuit-line.js';
 
+/** So many methods' evicted circuits are counted apart: a method's name may be a caller's text. */
+const MOST_METHODS = 1_000;
+const OTHER_METHODS = 'other';
 /** Two, so that the number falls to the bound again when calls in flight had raised it; not all, because a call waits. */
 const MOST_EVICTED = 2;
 
@@ -21,6 +25,8 @@ export class CircuitRegistry implements Shelves {
   /** By target and method. A shelf has at least one circuit. */
   readonly #shelves = new Map<string, Shelf>();
   readonly #order: EvictionOrder<Slot>;
+  /** By method: how the callers of evicted circuits were answered. */
+  readonly #evicted = new Map<string, AnswerCounts>();
   #optionsOf: (method: string) => LineOptions;
   #size = 0;
   #mode: CircuitMode | undefined;
@@ -77,6 +83,14 @@ export class CircuitRegistry implements Shelves {
 
   snapshots(): CircuitSnapshot[] {
     return Array.from(this.entries(), (entry) => entry.circuit.snapshot());
+  }
+
+  /** How callers were answered, by circuit, and by method for the circuits that were evicted. */
+  answers(): AnswerCount[] {
+    const counts: AnswerCount[] = [];
+    for (const { key, shelf, answers } of this.#slots()) counts.push(...answers.report(shelf.method, key));
+    for (const [method, answers] of this.#evicted) counts.push(...answers.report(method, null));
+    return counts;
   }
 
   /** Sets the mode of every circuit, also of future circuits. */
@@ -188,7 +202,15 @@ export class CircuitRegistry implements Shelves {
     shelf.slots.delete(slot.part);
     if (slot.parent !== undefined) slot.parent.children -= 1;
     if (shelf.slots.size === 0) this.#shelves.delete(keyOf(shelf.target, shelf.method, ''));
+    this.#evictedOf(shelf.method).addAll(slot.answers);
     slot.circuit.close?.();
+  }
+
+  #evictedOf(method: string): AnswerCounts {
+    const name = this.#evicted.has(method) || this.#evicted.size < MOST_METHODS ? method : OTHER_METHODS;
+    const known = this.#evicted.get(name) ?? new AnswerCounts();
+    this.#evicted.set(name, known);
+    return known;
   }
 
   *#slots(): Iterable<Slot> {

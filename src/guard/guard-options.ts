@@ -9,6 +9,8 @@ import type {
 import type { Clock } from '../clock.js';
 import type { Engine } from '../engines/engine.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
+import type { AnswerCount } from '../telemetry/answers.js';
+import type { AttemptCount } from '../telemetry/attempts.js';
 import type { Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import { METHOD_OPTION_KEYS, type MethodOptions, type MethodRule } from './method-options.js';
@@ -97,6 +99,12 @@ export interface Guard {
   settingsOf(circuitKey: string): CircuitSettings | undefined;
   /** The snapshots of all circuits, as plain JSON. */
   snapshots(): CircuitSnapshot[];
+  /**
+   * How callers were answered since the guard was made: per circuit, source and cause. Counts that are zero are left out.
+   */
+  answers(): AnswerCount[];
+  /** How often fallbacks were asked and gave no answer: per method, strategy and result. Counts that are zero are left out. */
+  attempts(): AttemptCount[];
   /**
    * Restores circuits from the `snapshots()` of an earlier process; see {@link Circuit.restore}. All snapshots are checked
    * first: a bad snapshot changes nothing.

@@ -13,6 +13,8 @@ import type { FallbackRegistry } from '../fallback/registry.js';
 import { splitKey } from '../key/circuit-key.js';
 import { asKeyPart } from '../key/key-part.js';
 import { type ProvenanceMemory, provenanceMemory } from '../status/provenance.js';
+import type { AnswerCount } from '../telemetry/answers.js';
+import { type AttemptCount, AttemptCounts } from '../telemetry/attempts.js';
 import { guardEmitter, type Listener } from '../telemetry/emitter.js';
 import type { GuardEvents, IsolationEvent, TransitionEvent } from '../telemetry/events.js';
 import { checkCallOptions } from './call-options.js';
@@ -43,6 +45,7 @@ class InterceptorGuard implements Guard {
   readonly #fallbacks: FallbackRegistry | undefined;
   readonly #clock: Clock;
   readonly #events = guardEmitter();
+  readonly #attempts = new AttemptCounts();
   readonly #mark = Object.freeze([this]);
   readonly #provenance: ProvenanceMemory | undefined;
   #closed = false;
@@ -150,6 +153,14 @@ class InterceptorGuard implements Guard {
     return this.#registry.snapshots();
   }
 
+  answers(): AnswerCount[] {
+    return this.#registry.answers();
+  }
+
+  attempts(): AttemptCount[] {
+    return this.#attempts.report();
+  }
+
   restore(snapshots: unknown): void {
     if (!Array.isArray(snapshots)) throw invalid('snapshots', 'an array of snapshots', snapshots);
     const checked = snapshots.map((snapshot: unknown, index) => {
@@ -210,6 +221,7 @@ class InterceptorGuard implements Guard {
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,
+      attempts: this.#attempts,
       mark: this.#mark,
       provenance: this.#provenance,
     };
