@@ -12,6 +12,7 @@ export {
   type CircuitOptions,
   type CircuitSnapshot,
   type CircuitStateName,
+  type Circumstances,
   type ConcurrencyOptions,
   type ConsecutiveFailuresRule,
   consecutiveFailures,

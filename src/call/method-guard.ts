@@ -6,6 +6,7 @@ import type { ProvenanceMemory } from '../status/provenance.js';
 import type { AttemptCounts } from '../telemetry/attempts.js';
 import type { Emitter } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
+import type { Connection } from './connection.js';
 import type { GuardedBy } from './guarded-mark.js';
 
 /** The part of a guard that all calls of a method (on a target) share. */
@@ -14,6 +15,8 @@ export interface MethodGuard {
   readonly path: string;
   readonly settings: MethodSettings;
   readonly line: CircuitLine;
+  /** Of the interceptor that the call came through. */
+  readonly connection: Connection;
   /** Read for each call: fallbacks may be registered after the first call. */
   chain(): FallbackChain | undefined;
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { CircuitMode, Permit, Rejection } from '../circuit/types.js';
+import type { CircuitMode, Circumstances, Permit, Rejection } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 
@@ -42,11 +42,17 @@ export class Permits {
     return this.#own?.probe === true || this.#parent?.probe === true;
   }
 
-  settle(outcome: Outcome, code: status, durationMs: number, pushbackMs: number): void {
+  settle(
+    outcome: Outcome,
+    code: status,
+    durationMs: number,
+    pushbackMs: number,
+    circumstances?: Circumstances,
+  ): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#own?.settle(outcome, durationMs, pushbackMs);
-    this.#parent?.settle(serverOutcome(outcome, code), durationMs, pushbackMs);
+    this.#own?.settle(outcome, durationMs, pushbackMs, circumstances);
+    this.#parent?.settle(serverOutcome(outcome, code), durationMs, pushbackMs, circumstances);
   }
 }
 

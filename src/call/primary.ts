@@ -1,4 +1,5 @@
 import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import type { Circumstances } from '../circuit/types.js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { normalStatus } from '../status/normal-status.js';
@@ -6,6 +7,7 @@ import { pushbackOf } from '../status/push-back.js';
 import { answeredByPrimary } from './answered.js';
 import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
+import { circumstancesOf } from './circumstances.js';
 import { GoodAnswer } from './good-answer.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
@@ -151,7 +153,8 @@ export class Primary implements Stage, StreamWatchListener {
     const durationMs = call.method.clock.now() - this.startedAtMs;
     const outcome = this.outcomeOf(call, received, durationMs);
     const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-    this.settle(outcome, received.code, durationMs, pushbackMs);
+    const circumstances = outcome === 'failure' ? circumstancesOf(received) : undefined;
+    this.settle(outcome, received.code, durationMs, pushbackMs, circumstances);
     if (outcome === 'success') {
       this.entry.usualLatency.record(this.waitedMs(durationMs));
       this.good?.keep();
@@ -178,8 +181,14 @@ export class Primary implements Stage, StreamWatchListener {
   }
 
   /** Settles the permits, unless they are settled. */
-  settle(outcome: Outcome, code: status, durationMs: number, pushbackMs: number): void {
-    this.permits.settle(outcome, code, this.waitedMs(durationMs), pushbackMs);
+  settle(
+    outcome: Outcome,
+    code: status,
+    durationMs: number,
+    pushbackMs: number,
+    circumstances?: Circumstances,
+  ): void {
+    this.permits.settle(outcome, code, this.waitedMs(durationMs), pushbackMs, circumstances);
   }
 
   /** The duration of a response stream is its reader's longest wait. */

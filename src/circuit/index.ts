@@ -14,6 +14,7 @@ export {
   type CircuitOptions,
   type CircuitSnapshot,
   type CircuitStateName,
+  type Circumstances,
   type ConcurrencyOptions,
   type ConsecutiveFailuresRule,
   type ExecuteOptions,

@@ -1,5 +1,6 @@
 import { checkOneOf } from '../checks.js';
 import type { Outcome } from '../classify/outcome.js';
+import type { Circumstances } from './circumstances.js';
 import { type ConcurrencyLimit, createLimit, replaceLimit } from './concurrency.js';
 import type { CircuitEnvironment } from './environment.js';
 import { execute } from './execute.js';
@@ -50,6 +51,8 @@ export class MachineCircuit implements Circuit, PermitOwner {
   private out = 0;
   /** Those of the calls in flight that `enforce` would have rejected. */
   private shadows = 0;
+  /** The number of the last permit that was out when the loss of a connection counted. */
+  private lostThrough = 0;
 
   /** @param machine makes the machine of this circuit */
   constructor(
@@ -77,7 +80,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
   admit(probe: boolean): CircuitPermit {
     this.totals.admitted += 1;
     this.out += 1;
-    return new CircuitPermit(this, this.generation, probe, false);
+    return new CircuitPermit(this, this.generation, probe, false, this.totals.admitted);
   }
 
   refuse(reason: RejectionReason, retryAfterMs: number): Permit | Rejection {
@@ -85,7 +88,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
     if (this.currentMode === 'enforce') return { admitted: false, reason, retryAfterMs };
     this.out += 1;
     this.shadows += 1;
-    return new CircuitPermit(this, this.generation, false, true);
+    return new CircuitPermit(this, this.generation, false, true, this.totals.admitted);
   }
 
   /** Whether the concurrency limit has no room for one more call. */
@@ -93,7 +96,13 @@ export class MachineCircuit implements Circuit, PermitOwner {
     return this.limit !== undefined && this.out - this.shadows >= this.limit.limit;
   }
 
-  settled(permit: CircuitPermit, outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void {
+  settled(
+    permit: CircuitPermit,
+    outcome: Outcome,
+    durationMs: number,
+    pushbackMs: number | undefined,
+    circumstances: Circumstances | undefined,
+  ): void {
     this.out -= 1;
     if (permit.shadow) this.shadows -= 1;
     else if (this.currentMode === 'off') {
@@ -102,12 +111,43 @@ export class MachineCircuit implements Circuit, PermitOwner {
       // not `isCurrent()`: one call less, on every call's way
     } else if (permit.generation === this.generation && this.machine.takes(permit)) {
       this.totals.settled(outcome);
-      this.limit?.settled(outcome, durationMs, this.out - this.shadows);
-      this.machine.record(outcome, durationMs, pushbackMs);
+      if (circumstances === undefined) {
+        this.limit?.settled(outcome, durationMs, this.out - this.shadows);
+        this.machine.record(outcome, durationMs, pushbackMs);
+      } else this.settledUnder(circumstances, permit, outcome, durationMs, pushbackMs);
     } else {
       this.totals.stale += 1;
       this.limit?.discounted();
     }
+  }
+
+  private settledUnder(
+    circumstances: Circumstances,
+    permit: CircuitPermit,
+    outcome: Outcome,
+    durationMs: number,
+    pushbackMs: number | undefined,
+  ): void {
+    if (outcome === 'failure' && this.countsNothing(circumstances, permit)) {
+      this.limit?.discounted();
+      this.machine.record('ignored', undefined, undefined);
+      return;
+    }
+    const isTimed = circumstances.connecting !== true && circumstances.stalled !== true;
+    if (isTimed) this.limit?.settled(outcome, durationMs, this.out - this.shadows);
+    else if (outcome === 'overload') this.limit?.settled(outcome, 0, this.out - this.shadows);
+    else this.limit?.discounted();
+    this.machine.record(outcome, isTimed ? durationMs : undefined, pushbackMs);
+  }
+
+  /** Whether a failure is no evidence. The first call that is lost with a connection counts for all. */
+  private countsNothing({ lostConnection, notSent, stalled }: Circumstances, permit: CircuitPermit): boolean {
+    if (stalled === true) return true;
+    if (permit.probe) return notSent === true;
+    if (lostConnection !== true) return false;
+    if (permit.number <= this.lostThrough) return true;
+    this.lostThrough = this.totals.admitted;
+    return false;
   }
 
   withdrawn(permit: CircuitPermit): void {

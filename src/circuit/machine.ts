@@ -25,8 +25,11 @@ export interface Machine {
   decide(): Permit | Rejection;
   /** Whether the outcome of a permit of the present generation still counts; a probe's does until it is due. */
   takes(permit: CircuitPermit): boolean;
-  /** The outcome of a permit that it has just taken. */
-  record(outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void;
+  /**
+   * The outcome of a permit that it has just taken.
+   * @param durationMs undefined where the duration is no latency of the server
+   */
+  record(outcome: Outcome, durationMs: number | undefined, pushbackMs: number | undefined): void;
   /** In place of `record`: the slot of a probe, or the share of a ramp, that the permit held is free again. */
   giveBack(): void;
   reset(): void;

@@ -70,7 +70,7 @@ export class NativeMachine implements Machine {
     return state.name !== 'half-open' || state.probes.take(permit);
   }
 
-  record(outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void {
+  record(outcome: Outcome, durationMs: number | undefined, pushbackMs: number | undefined): void {
     const { current: state, settings } = this;
     const unhealthy = isUnhealthy(outcome);
     if (unhealthy && pushbackMs !== undefined) this.rememberPushback(pushbackMs);
@@ -80,12 +80,12 @@ export class NativeMachine implements Machine {
       const { clock } = this.circuit.environment;
       // reading it costs as much as all the rest
       const nowMs = settings.options.window.type === 'time' ? clock.now() : 0;
-      const reason = this.evidence.record(settings, outcome, unhealthy, durationMs, nowMs);
+      const reason = this.evidence.record(settings, outcome, unhealthy, durationMs ?? 0, nowMs);
       if (reason !== undefined) this.open(reason, clock.now());
     }
   }
 
-  private recordProbe(probes: Probes, outcome: Outcome, durationMs: number): void {
+  private recordProbe(probes: Probes, outcome: Outcome, durationMs = 0): void {
     if (outcome === 'ignored') {
       probes.giveBack();
       return;

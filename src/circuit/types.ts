@@ -1,7 +1,9 @@
 import type { Outcome } from '../classify/outcome.js';
+import type { Circumstances } from './circumstances.js';
 import type { CircuitMode, CircuitOptions } from './options/circuit-options.js';
 import type { BaselineSnapshot } from './trip/baseline.js';
 
+export type { Circumstances } from './circumstances.js';
 export type {
   CircuitMode,
   CircuitOptions,
@@ -55,8 +57,9 @@ export interface Permit {
    * Records how the call ended.
    * @param durationMs how long it took; the trip rules say what is slow
    * @param pushbackMs the server's push-back, in milliseconds, where it sent one; counts only with a failure or an overload
+   * @param circumstances why the outcome or the duration is not the evidence that it seems to be
    */
-  settle(outcome: Outcome, durationMs: number, pushbackMs?: number): void;
+  settle(outcome: Outcome, durationMs: number, pushbackMs?: number, circumstances?: Circumstances): void;
   /**
    * In place of `settle`: the call did not go out after all, because something behind the circuit refused it. What the
    * permit held, a probe's slot or its share of a ramp, is free for another call. Totals count it as `ignored`.

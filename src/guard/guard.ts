@@ -1,4 +1,5 @@
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import { Connection } from '../call/connection.js';
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
@@ -96,6 +97,7 @@ class InterceptorGuard implements Guard {
       throw invalid('forTarget(target)', 'a string without #', target);
     let methods = new Map<string, MethodGuard | undefined>();
     let settings = this.#settings;
+    const connection = new Connection();
     return (options, nextCall) => {
       const { path } = options.method_definition;
       if (settings !== this.#settings) {
@@ -104,7 +106,7 @@ class InterceptorGuard implements Guard {
       }
       let guard = methods.get(path);
       if (guard === undefined && !methods.has(path)) {
-        guard = this.#guardMethod(target, path);
+        guard = this.#guardMethod(target, path, connection);
         methods.set(path, guard);
       }
       const callOptions = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
@@ -211,13 +213,14 @@ class InterceptorGuard implements Guard {
     return this.close();
   }
 
-  #guardMethod(target: string, path: string): MethodGuard | undefined {
+  #guardMethod(target: string, path: string, connection: Connection): MethodGuard | undefined {
     const settings = this.#settings.for(path);
     if (!settings.guarded) return undefined;
     return {
       path,
       settings,
       line: this.#registry.line(target, path),
+      connection,
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,

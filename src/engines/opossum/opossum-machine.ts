@@ -79,7 +79,7 @@ export class OpossumMachine implements Machine {
     return state.name === 'half-open' ? state.probes.take(permit) : state.name === 'closed';
   }
 
-  record(outcome: Outcome, durationMs: number): void {
+  record(outcome: Outcome, durationMs = 0): void {
     if (outcome === 'ignored') {
       this.#freeProbe();
       return;

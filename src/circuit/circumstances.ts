@@ -1,0 +1,20 @@
+/**
+ * What is known of a finished call beside its outcome. Not every failure is evidence against a model, and not every slow call
+ * is a slow model. A call without circumstances, as nearly every call is, counts by its outcome and its duration.
+ */
+export interface Circumstances {
+  /**
+   * The call failed because its connection was lost. All calls on a connection fail together: those that began before the last
+   * such failure that counted are correlated with it, and count nothing more. A probe that is lost is a failed probe.
+   */
+  readonly lostConnection?: boolean;
+  /** The call failed because there was no connection to send it on. It counts; but as a probe it was none, and is given back. */
+  readonly notSent?: boolean;
+  /** The call began before its server's first answer on the connection. Its duration is no latency; its failure counts. */
+  readonly connecting?: boolean;
+  /**
+   * The process's own event loop stood still for a good part of the call. Its duration is no latency; a failure with this
+   * mark, which only a time-out should have, counts nothing.
+   */
+  readonly stalled?: boolean;
+}
