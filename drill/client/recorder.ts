@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
 import { ModelInferRequest } from 'failsoft/protos/oip';
 import { machineMs } from '../clock.js';
@@ -9,6 +10,12 @@ import type { CallEnd, CallRecord, StateChange } from './messages.js';
 
 /** How much later than its deadline a call may end and still be in time: a timer's slack. */
 const SLACK_MS = 20;
+/**
+ * So long after its deadline a call that has no end is given up, and is late: some never end. grpc-js's retries, for example, lose a call
+ * whose connection is reset at the wrong moment.
+ */
+const GIVEN_UP_AFTER_MS = 3_000;
+const LATE: CallEnd = 'late';
 /** In answers of the primary servers. */
 export const PRIMARY = 'primary';
 
@@ -47,10 +54,12 @@ export class Recorder {
     const leaving = leavesAfterMs === undefined ? {} : { signal: AbortSignal.timeout(leavesAfterMs) };
     const atMs = machineMs();
     const call = { metadata, deadline: Date.now() + deadlineMs, ...leaving };
-    const end = await (kind === 'unary'
-      ? caller.infer(request, call).then((answer) => endOf(answer.modelVersion))
-      : caller.inferStream(request, call).then(([first]) => endOf(first?.inferResponse?.modelVersion))
+    const ending = (
+      kind === 'unary'
+        ? caller.infer(request, call).then((answer) => endOf(answer.modelVersion))
+        : caller.inferStream(request, call).then(([first]) => endOf(first?.inferResponse?.modelVersion))
     ).catch((error: unknown) => endOfError(error, bad));
+    const end = await orLate(ending, deadlineMs + GIVEN_UP_AFTER_MS);
     const tookMs = machineMs() - atMs;
     const inTime = tookMs <= deadlineMs + SLACK_MS || end === 'left';
     this.calls.push({
@@ -63,6 +72,15 @@ export class Recorder {
       counted,
     });
   }
+}
+
+async function orLate(ending: Promise<CallEnd>, givenUpAfterMs: number): Promise<CallEnd> {
+  const over = new AbortController();
+  // it is aborted when the call has ended, and then nobody reads its value
+  const givenUp = setTimeout(givenUpAfterMs, LATE, { signal: over.signal }).catch(() => LATE);
+  const end = await Promise.race([ending, givenUp]);
+  over.abort();
+  return end;
 }
 
 function endOf(answeredBy: string | undefined): CallEnd {
