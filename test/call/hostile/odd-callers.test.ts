@@ -13,7 +13,7 @@ import { closedAfterEach } from '../../support/closers.js';
 import { type EchoClient, echoClient, type Message, startEchoServer } from '../../support/echo-service.js';
 import { createGuard, neverTrip } from '../../support/guard.js';
 import { uncaughtErrors } from '../../support/uncaught.js';
-import { CHAINS, fallbacksOf, unsettled } from './two-clients.js';
+import { CHAINS, fallbacksOf, quiet, unsettled } from './two-clients.js';
 
 const closers = closedAfterEach();
 const OK: StatusObject = { code: status.OK, details: '', metadata: new Metadata() };
@@ -48,14 +48,14 @@ describe('an interceptor behind the guard that answers a unary call within its s
           listener.onReceiveStatus(ended);
         },
       });
-  const called = (client: EchoClient) =>
-    new Promise<readonly string[]>((resolve) => {
-      const answers: string[] = [];
-      const answer = (error: ServiceError | null, value?: Message) =>
-        answers.push(error ? `error ${error.code} ${error.details}` : `value ${value?.text}`);
-      client.unary({ text: 'a' }, new Metadata(), {}, answer);
-      setTimeout(resolve, 20, answers); // in which a second answer would come
-    });
+  const called = async (client: EchoClient): Promise<readonly string[]> => {
+    const answers: string[] = [];
+    const answer = (error: ServiceError | null, value?: Message) =>
+      answers.push(error ? `error ${error.code} ${error.details}` : `value ${value?.text}`);
+    client.unary({ text: 'a' }, new Metadata(), {}, answer);
+    await quiet(); // in which a second answer would come
+    return answers;
+  };
 
   const cases = KEYS.flatMap(([by, keyBy]) =>
     Object.keys(CHAINS).map((chain): [string, string, KeyBy] => [chain, by, keyBy]),
@@ -89,7 +89,7 @@ describe('a caller whose own listener throws', () => {
     const note = (name: string) => {
       events.push(name);
       if (name !== event) return;
-      setTimeout(() => giveUp(), 250); // it may be the last that is called: a stream is not read on
+      void quiet().then(() => giveUp()); // it may be the last that is called: a stream is not read on
       throw new Error(`a bug in ${name}`);
     };
     const metadata = new Metadata();
@@ -113,7 +113,7 @@ describe('a caller whose own listener throws', () => {
     });
     await over;
     const seenSoFar = [...events];
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await quiet();
     return { events: seenSoFar, errors: errors.slice(before) };
   }
 

@@ -1,14 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Interceptor } from '@grpc/grpc-js';
 import { type KeyBy, perKey, perMethod } from 'failsoft';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { KINDS, type Kind } from '../../support/call-script.js';
 import { closedAfterEach } from '../../support/closers.js';
 import { echoClient, type Message, ready, startEchoServer } from '../../support/echo-service.js';
 import { createGuard, neverTrip } from '../../support/guard.js';
 import { uncaughtErrors } from '../../support/uncaught.js';
 import { HANGING, LEAVING, ODD } from './odd-interceptors.js';
-import { CHAINS, fallbacksOf, observe } from './two-clients.js';
+import { CHAINS, fallbacksOf, observe, quiet } from './two-clients.js';
 
 const closers = closedAfterEach();
 
@@ -19,19 +19,18 @@ interface Endings {
 }
 
 const THROWN = 'thrown ';
-/** A call that hangs is given up, and cancelled, then; whether it is over in time says nothing of the others. */
-const HANGS_MS = 300;
-/** The deadline of a call that nobody can cancel. */
-const LEFT_MS = 400;
+/** The deadline of a call that nobody can cancel. None of those ends by itself: it is as short as it can be. */
+const LEFT_MS = 100;
 
 async function endings(
   address: string,
   what: string,
   interceptors: readonly Interceptor[],
   errors: string[],
+  closing: (() => unknown)[],
 ): Promise<Endings> {
   const client = echoClient(address, { interceptors: [...interceptors] });
-  closers.push(() => client.close());
+  closing.push(() => client.close());
   await ready(client);
   const before = errors.length;
   const leaves = LEAVING.includes(what);
@@ -39,13 +38,16 @@ async function endings(
     const hangs = HANGING[what]?.includes(kind) === true;
     const options = leaves ? { deadline: Date.now() + LEFT_MS } : {};
     try {
-      return (await observe(client, kind, options, hangs && !leaves ? HANGS_MS : undefined)).events;
+      return (await observe(client, kind, options, hangs && !leaves)).events;
     } catch (error) {
       return [`${THROWN}${error instanceof Error ? error.message : String(error)}`];
     }
   };
   const [unary = [], clientStream = [], serverStream = [], bidi = []] = await Promise.all(KINDS.map(end));
-  if (leaves) await setTimeout(2 * LEFT_MS); // a stream that its caller never got ends with an error, too
+  if (leaves) {
+    await setTimeout(LEFT_MS + 20); // a stream that its caller never got ends with an error, too
+    await quiet();
+  }
   const uncaught = errors.slice(before).map((error) => error.replace(/Deadline exceeded.*/, ''));
   return { events: { unary, clientStream, serverStream, bidi }, errors: uncaught.sort() };
 }
@@ -101,6 +103,15 @@ describe.each(Object.entries(ODD))('an interceptor that %s', (what, odd) => {
       [place, 'a chain that declines', 'method', perMethod()] as const,
     ],
   );
+  let plain: Endings;
+  beforeAll(async () => {
+    const closing: (() => unknown)[] = [];
+    const server = await startEchoServer();
+    plain = await endings(server.address, what, [odd], uncaughtErrors(closing), closing);
+    for (const close of closing.reverse()) close();
+    server.close();
+  });
+
   it.each(cases)('%s the guard, with %s, by %s: as without', async (place, chain, _by, keyBy) => {
     const server = await startEchoServer();
     const guard = createGuard({ keyBy, circuit: neverTrip(), fallbacks: fallbacksOf(CHAINS[chain]) });
@@ -109,9 +120,8 @@ describe.each(Object.entries(ODD))('an interceptor that %s', (what, odd) => {
       () => guard.close(),
     );
     const errors = uncaughtErrors(closers);
-    const plain = await endings(server.address, what, [odd], errors);
     const list = PLACES[place]?.(guard.interceptor, odd) ?? [];
-    const guarded = await endings(server.address, what, list, errors);
+    const guarded = await endings(server.address, what, list, errors, closers);
     const differences = KINDS.filter(
       (kind) => !mayEndLike(plain.events[kind], guarded.events[kind], what, kind),
     ).map((kind) => ({ kind, plain: plain.events[kind], guarded: guarded.events[kind] }));

@@ -41,7 +41,7 @@ async function endOf(
   parent: NonNullable<CallOptions['parent']>,
 ): Promise<string> {
   try {
-    const { code } = await observe(client, kind, { parent }, 2_000);
+    const { code } = await observe(client, kind, { parent });
     return `status ${status[code]}`;
   } catch (error) {
     return `thrown ${error instanceof Error ? error.name : String(error)}`;

@@ -1,5 +1,5 @@
 import { setTimeout as startTimer } from 'node:timers';
-import { setTimeout } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import {
   type CallOptions,
   type Interceptor,
@@ -11,7 +11,7 @@ import {
 import { DEFAULT_TABLE, FallbackRegistry, type FallbackStrategy, type Guard } from 'failsoft';
 import type { Kind } from '../../support/call-script.js';
 import { type EchoClient, echoClient, echoService, type Message } from '../../support/echo-service.js';
-import { type RawServer, startRawServer } from '../../support/raw-server.js';
+import { startRawServer } from '../../support/raw-server.js';
 import { play, type RawAnswer } from './raw-steps.js';
 
 /** What a caller saw of one call, in order. */
@@ -22,19 +22,30 @@ export interface Seen {
 
 /** A caller that is still waiting then waits for ever. */
 const FOR_EVER_MS = 10_000;
-/** A guarded one, behind the end of the unguarded call of the same process. */
-const GUARDED_FOR_EVER_MS = 10_000;
 const NEVER: Seen = { events: ['never ends'], code: -1 };
 
 /**
+ * Waits until everything that is under way in this process has arrived. It counts turns of the event loop, each of which
+ * takes in what the sockets have, because a time would be too short on a busy machine and too long on a quiet one.
+ */
+export async function quiet(): Promise<void> {
+  await setTimeout(10); // also what waits for a short timer
+  await turns(200);
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await setImmediate();
+}
+
+/**
  * Makes one call of a kind, sends two messages where it can, reads everything, and writes down all that comes.
- * @param foreverMs a call that has not ended then never ends, and is cancelled
+ * @param hangs whether the call is known never to end: it is then cancelled when nothing comes any more
  */
 export function observe(
   client: EchoClient,
   kind: Kind,
   options: CallOptions = {},
-  foreverMs = FOR_EVER_MS,
+  hangs = false,
 ): Promise<Seen> {
   const events: string[] = [];
   const answered = (error: ServiceError | null, value?: Message) => {
@@ -42,10 +53,12 @@ export function observe(
   };
   return new Promise((resolve) => {
     const watched = watch(client, kind, options, answered);
-    const waiting = startTimer(() => {
+    const giveUp = () => {
       resolve({ ...NEVER, events: [...events, ...NEVER.events] });
       watched.cancel();
-    }, foreverMs);
+    };
+    const waiting = startTimer(giveUp, FOR_EVER_MS);
+    if (hangs) void quiet().then(giveUp);
     watched.on('metadata', () => events.push('metadata'));
     watched.on('data', ({ text }: Message) => events.push(`data ${text}`));
     watched.on('end', () => events.push('end'));
@@ -55,9 +68,7 @@ export function observe(
       clearTimeout(waiting);
       const code = codeOf(ended);
       // A second status, or a message behind it, would come in the next turns.
-      let turns = 4;
-      const wait = () => (turns-- > 0 ? setImmediate(wait) : resolve({ events, code }));
-      wait();
+      void turns(4).then(() => resolve({ events, code }));
     });
   });
 }
@@ -149,7 +160,31 @@ export function fallbacksOf(strategy: Strategy | undefined): FallbackRegistry {
   return registry;
 }
 
-/** An unguarded and a guarded client, each with a hostile server of its own. */
+/** A client, guarded or not, with a hostile server of its own. */
+export interface RawClient {
+  /** Has the server give this answer to one call. */
+  ask(answer: RawAnswer, kind: Kind, deadlineMs?: number): Promise<Seen>;
+  close(): void;
+}
+
+export async function rawClient(interceptors: readonly Interceptor[] = []): Promise<RawClient> {
+  const server = await startRawServer();
+  const quickly = { 'grpc.initial_reconnect_backoff_ms': 10, 'grpc.max_reconnect_backoff_ms': 10 };
+  const client = echoClient(server.address, { ...quickly, interceptors: [...interceptors] });
+  return {
+    ask: (answer, kind, deadlineMs) => {
+      const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
+      server.answer = (stream) => void play(answer, stream);
+      return observe(client, kind, options);
+    },
+    close: () => {
+      client.close();
+      server.close();
+    },
+  };
+}
+
+/** An unguarded and a guarded client. */
 export interface TwoClients {
   /** Has both servers give this answer to one call of each client. */
   ask(
@@ -161,27 +196,19 @@ export interface TwoClients {
 }
 
 export async function twoClients(interceptors: readonly Interceptor[]): Promise<TwoClients> {
-  const servers: readonly RawServer[] = [await startRawServer(), await startRawServer()];
-  const quickly = { 'grpc.initial_reconnect_backoff_ms': 10, 'grpc.max_reconnect_backoff_ms': 10 };
-  const clients = servers.map(({ address }, index) =>
-    echoClient(address, { ...quickly, ...(index === 1 && { interceptors: [...interceptors] }) }),
-  );
+  const unguarded = await rawClient();
+  const attached = await rawClient(interceptors);
   return {
     ask: async (answer, kind, deadlineMs) => {
-      const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
-      for (const server of servers) server.answer = (stream) => void play(answer, stream);
-      const [ofPlain, ofGuarded] = clients.map((client) => observe(client, kind, options));
-      const plain = (await ofPlain) ?? NEVER;
-      const giveUp = new AbortController();
-      const never = setTimeout(GUARDED_FOR_EVER_MS, NEVER, giveUp);
-      const guarded = (await Promise.race([ofGuarded, never])) ?? NEVER;
-      giveUp.abort();
-      never.catch(() => undefined); // it was given up
+      const [plain, guarded] = await Promise.all([
+        unguarded.ask(answer, kind, deadlineMs),
+        attached.ask(answer, kind, deadlineMs),
+      ]);
       return { plain, guarded };
     },
     close: () => {
-      for (const client of clients) client.close();
-      for (const server of servers) server.close();
+      unguarded.close();
+      attached.close();
     },
   };
 }
