@@ -65,7 +65,7 @@ const hit: Row = {
     const fixed = isolated(new FallbackRegistry().register(modelInfer, [defaultPrediction(answer)]));
     const ours = usPerCall(bytesOf(answer), kept);
     await ours(); // fills it
-    for (const guard of [kept, fixed]) guard.circuit(modelInfer).isolate();
+    for (const guard of [kept, fixed]) guard.circuit(modelInfer, request.modelName).isolate();
     return { ours: middleOf(ours), floor: middleOf(usPerCall(bytesOf(answer), fixed)) };
   },
 };

@@ -7,7 +7,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { ConsecutiveBreaker, circuitBreaker, handleAll, type IPolicy } from 'cockatiel';
-import { createGuard, defaultPrediction, FallbackRegistry, perModel } from 'failsoft';
+import { createGuard, defaultPrediction, FallbackRegistry, perMethod } from 'failsoft';
 import {
   GRPCInferenceServiceClient,
   GRPCInferenceServiceService,
@@ -134,18 +134,20 @@ const okAdded: Row = {
   budget: 1,
   budgetOfFloor: 2.5,
   open: () => ({
-    ours: added(calls(client(createGuard().interceptor))),
+    ours: added(calls(client(createGuard({ keyBy: perMethod() }).interceptor))),
     floor: added(calls(client(noOp))),
     opossum: added(promised(client(), inOpossum(opossum()))),
     cockatiel: added(promised(client(), inCockatiel(cockatiel()))),
   }),
 };
 
+/** As it comes, for a service whose requests name a model: the default key reads the name. */
 const perModelAdded: Row = {
   name: 'interceptor.ok.added.per-model',
   unit: 'us',
+  budget: 1.5,
   open: () => ({
-    ours: added(calls(client(createGuard({ keyBy: perModel() }).interceptor))),
+    ours: added(calls(client(createGuard().interceptor))),
     floor: added(calls(client(noOp))),
   }),
 };
@@ -156,7 +158,7 @@ const reject: Row = {
   budgetOfFloor: 1.05,
   open: () => {
     const guard = createGuard();
-    guard.circuit(GRPCInferenceServiceService.modelInfer).isolate();
+    guard.circuit(GRPCInferenceServiceService.modelInfer, request.modelName).isolate();
     const opened = opossum();
     opened.open();
     const held = cockatiel();
@@ -179,7 +181,7 @@ const fallbackDefault: Row = {
       defaultPrediction(answer),
     ]);
     const guard = createGuard({ fallbacks });
-    guard.circuit(GRPCInferenceServiceService.modelInfer).isolate();
+    guard.circuit(GRPCInferenceServiceService.modelInfer, request.modelName).isolate();
     const opened = opossum();
     opened.open();
     opened.fallback(() => answer);

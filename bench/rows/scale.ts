@@ -1,5 +1,5 @@
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
-import { createGuard, FallbackRegistry, lastGood, perModel } from 'failsoft';
+import { createGuard, FallbackRegistry, lastGood } from 'failsoft';
 import {
   GRPCInferenceServiceClient,
   GRPCInferenceServiceService,
@@ -54,7 +54,7 @@ function manyCircuits(count: number, name: string): Row {
       const requests = Array.from({ length: count }, (_, n) =>
         ModelInferRequest.fromPartial({ modelName: `model-${n}` }),
       );
-      const guard = createGuard({ keyBy: perModel(), maxCircuits: count });
+      const guard = createGuard({ maxCircuits: count });
       const answer = ModelInferResponse.fromPartial({});
       // Every circuit is there before anything is measured.
       const { modelInfer } = GRPCInferenceServiceService;

@@ -4,7 +4,6 @@ import {
   createGuard,
   failureRate,
   latencyPercentile,
-  perModel,
   presets,
 } from 'failsoft';
 import { GRPCInferenceServiceService } from 'failsoft/protos/oip';
@@ -29,11 +28,10 @@ export function tunedCircuit(deadlineMs: number): CircuitOptions {
 export const failsoftTuned: Contestant = {
   name: 'failsoft-tuned',
   about:
-    "failsoft as its README's example: a circuit per model, a latency rule, a reserve for fallbacks; open for a second at first, as the others are.",
+    "failsoft as its README's example: a latency rule, a reserve for fallbacks; open for a second at first, as the others are.",
   open(setting) {
     const { deadlineMs } = setting;
     const guard = createGuard({
-      keyBy: perModel(),
       classify: presets.triton,
       circuit: tunedCircuit(deadlineMs),
       fallbackReserveMs: deadlineMs / 5,

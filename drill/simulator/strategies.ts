@@ -17,7 +17,7 @@ export interface SimContestant {
 export function simContestants(deadlineMs: number): readonly SimContestant[] {
   return [
     { name: 'none', perModel: false, reserveShare: 0 },
-    { name: 'failsoft', circuit: {}, perModel: false, reserveShare: 0 },
+    { name: 'failsoft', circuit: {}, perModel: true, reserveShare: 0 },
     {
       name: 'failsoft-tuned',
       circuit: tunedCircuit(deadlineMs),

@@ -9,7 +9,6 @@ import {
   failureRate,
   type Guard,
   lastGood,
-  perModel,
   presets,
   secondaryModel,
 } from 'failsoft';
@@ -55,7 +54,6 @@ export class DemoClient {
     ]);
     this.guard = createGuard({
       engine,
-      keyBy: perModel(),
       classify: presets.triton,
       circuit: circuitFor(engine, phaseMs, slow),
       methods: [

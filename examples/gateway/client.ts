@@ -7,7 +7,6 @@ import {
   FallbackRegistry,
   type Guard,
   lastGood,
-  perModel,
   presets,
   secondaryModel,
   systemClock,
@@ -50,7 +49,6 @@ export function guardedClient(options: GuardedClientOptions): GuardedClient {
     defaultPrediction(majorityAnswer),
   ]);
   const guard = createGuard({
-    keyBy: perModel(),
     classify: presets.triton,
     circuit,
     methods: [{ match: modelInfer, fallbackReserveMs }],

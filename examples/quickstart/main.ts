@@ -9,7 +9,6 @@ import {
   defaultPrediction,
   FallbackRegistry,
   lastGood,
-  perModel,
   secondaryModel,
 } from 'failsoft';
 import {
@@ -42,7 +41,7 @@ const fallbacks = new FallbackRegistry().register(modelInfer, [
 ]);
 
 // Two lines: guard a client. Each model has a circuit of its own; `fallbacks` may be left out.
-const guard = createGuard({ keyBy: perModel(), defaultDeadlineMs: 500, fallbackReserveMs: 100, fallbacks });
+const guard = createGuard({ defaultDeadlineMs: 500, fallbackReserveMs: 100, fallbacks });
 const client = new GRPCInferenceServiceClient(address, insecure, { interceptors: [guard.interceptor] });
 
 // One line: print why a circuit opens and closes.

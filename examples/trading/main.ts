@@ -14,7 +14,6 @@ import {
   FallbackRegistry,
   lastGood,
   noFallback,
-  perModel,
 } from 'failsoft';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import {
@@ -40,13 +39,13 @@ const circuit: CircuitOptions = {
 };
 // The desk: noFallback() states the decision in code. A strategy that is added behind it later is never asked.
 const onlyTheModel = new FallbackRegistry().register(modelInfer, [noFallback()]);
-const desk = createGuard({ keyBy: perModel(), circuit, fallbacks: onlyTheModel, clock });
+const desk = createGuard({ circuit, fallbacks: onlyTheModel, clock });
 desk.on('transition', ({ from, to, reason }) =>
   console.log(`  desk's circuit: ${from} -> ${to} (${reason})`),
 );
 // The screen has a guard of its own, with the last good forecast.
 const lastForecast = new FallbackRegistry().register(modelInfer, [lastGood({ clock })]);
-const screen = createGuard({ keyBy: perModel(), circuit, fallbacks: lastForecast, clock });
+const screen = createGuard({ circuit, fallbacks: lastForecast, clock });
 
 const clientOf = (guard: typeof desk) =>
   new GRPCInferenceServiceClient(server.address, insecure, { interceptors: [guard.interceptor] });

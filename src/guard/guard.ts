@@ -31,7 +31,8 @@ import {
 import { SettingsResolver } from './method-settings.js';
 
 /**
- * Makes a guard. Without options, every method has a circuit with the defaults of the README.
+ * Makes a guard. Without options, every model that requests name has a circuit with the defaults of the README, and every other
+ * method has one.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or FAILSOFT_UNSUPPORTED, naming the option
  */
 export function createGuard(options: GuardOptions = {}): Guard {

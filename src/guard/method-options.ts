@@ -19,13 +19,17 @@ export interface MethodOptions {
    * A circuit for the method as a whole, above the circuits of its models: a dead server trips once, not once per
    * model. It counts UNAVAILABLE and DEADLINE_EXCEEDED as failures. `true`: trips on 10 consecutive failures (a failure
    * rate of 0.9 over 20 calls where the engine cannot count in a row, its own rule where it takes no other), the rest
-   * as in `circuit`. Without key parts, as with `perMethod()`, there are no circuits below it, and no parent.
+   * as in `circuit`. Where calls have no key part (`perMethod()`), there are no circuits below it, and no parent.
    * @default false
    */
   readonly parentCircuit?: boolean | CircuitOptions;
   /** Classifies statuses and messages. @default DEFAULT_TABLE */
   readonly classify?: ClassifyOptions;
-  /** Chooses the circuit of a call. @default perMethod() */
+  /**
+   * Chooses the circuit of a call.
+   * @default one per model for services whose requests name one (Open Inference Protocol, TensorFlow Serving, TorchServe,
+   * BentoML), as by `perModel()`; one per method for all others
+   */
   readonly keyBy?: KeyBy;
   /**
    * The deadline of calls without a deadline, in milliseconds; `Infinity` for no deadline. A stream may be healthy for hours:

@@ -3,7 +3,7 @@ import type { CircuitOptions, TripRule } from '../circuit/types.js';
 import { Classifier } from '../classify/classifier.js';
 import type { Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
-import { type KeyPart, perMethod } from '../key/key-by.js';
+import { DEFAULT_KEY, type KeyPart, perMethod } from '../key/key-by.js';
 import { Warnings } from '../telemetry/warnings.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 import { compileMatch, type Matcher, SPECIFICITY } from './match.js';
@@ -121,7 +121,7 @@ export class SettingsResolver {
       if (value !== undefined && typeof value !== 'boolean')
         throw invalid(`${field}.${name}`, 'a boolean', value);
     }
-    const { keyBy = perMethod(), classify = {} } = options;
+    const { keyBy = DEFAULT_KEY, classify = {} } = options;
     if (typeof keyBy?.forMethod !== 'function') {
       throw invalid(`${field}.keyBy`, 'perMethod(), perModel() or perKey(fn)', keyBy);
     }

@@ -3,7 +3,7 @@ import { checkFunction, checkKeys } from '../checks.js';
 import { invalid } from '../errors.js';
 import { warn } from '../telemetry/emitter.js';
 import { applicationPart, keyPart, versionedPart } from './key-part.js';
-import { type ModelName, modelExtractor } from './model-of.js';
+import { type ModelName, modelExtractor, namesModels } from './model-of.js';
 
 /** What a key function sees of a call. */
 export interface KeyContext {
@@ -31,10 +31,18 @@ export interface KeyPart {
 
 const methodItself: KeyPart = { needsRequest: false, of: () => '' };
 
-/** One circuit per method. The default. */
+/** One circuit per method, also where its requests name a model: for a server with a single model. */
 export function perMethod(): KeyBy {
   return { forMethod: () => methodItself };
 }
+
+/**
+ * The default of `keyBy`. Services whose requests name a model have a circuit per model, as by `perModel()`; all others have
+ * one per method. A call of such another service pays nothing: neither its message nor its metadata is read.
+ */
+export const DEFAULT_KEY: KeyBy = Object.freeze<KeyBy>({
+  forMethod: (method) => (namesModels(method) ? modelPart(method, false) : methodItself),
+});
 
 /**
  * One circuit per model behind a method. Requests of the Open Inference Protocol (Triton, KServe, MLServer, TorchServe),

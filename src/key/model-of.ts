@@ -103,6 +103,11 @@ const fromMetadata: ModelExtractor = {
   },
 };
 
+/** Whether the requests of the method's service name a model. */
+export function namesModels(method: string): boolean {
+  return SERVICES.has(serviceOf(method));
+}
+
 export function modelExtractor(method: string): ModelExtractor {
   const service = SERVICES.get(serviceOf(method));
   if (service === undefined) return fromMetadata;

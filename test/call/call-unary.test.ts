@@ -40,7 +40,7 @@ describe('callUnary', () => {
 
   it("gives a fallback's answer with its source and cause", async () => {
     const { client, guard } = await setUp(true);
-    guard.circuit(modelInfer).isolate();
+    guard.circuit(modelInfer, request.modelName).isolate();
     const answer = await callUnary(client, 'modelInfer', request);
     expect(answer).toMatchObject({ source: 'default', degraded: true, cause: 'ISOLATED' });
     expect(answer.response).toEqual(expect.objectContaining({ outputs: expect.anything() }));
@@ -48,7 +48,7 @@ describe('callUnary', () => {
 
   it("rejects with the client's error", async () => {
     const { client, guard } = await setUp(false);
-    guard.circuit(modelInfer).isolate();
+    guard.circuit(modelInfer, request.modelName).isolate();
     const error: unknown = await callUnary(client, 'modelInfer', request).catch((thrown: unknown) => thrown);
     expect(circuitRejectionOf(error)?.reason).toBe('ISOLATED');
   });

@@ -95,7 +95,7 @@ describe('a caller that uses its request and metadata again at once', () => {
       await infer(of('1', 1), by('alice'));
       await infer(of('2', 2), by('bob'));
       primary.down = true;
-      if (how === 'rejected') guard.circuit(METHOD).isolate();
+      if (how === 'rejected') guard.circuit(METHOD, 'demand').isolate();
       const { asked, who, next } = reused();
       expect(await infer(asked, who, next)).toBe('large: 1/1 for alice');
     },
@@ -108,7 +108,7 @@ describe('a caller that uses its request and metadata again at once', () => {
         secondaryModel(small, 'modelInfer', { name: 'small' }),
       ]);
       primary.down = true;
-      if (how === 'rejected') guard.circuit(METHOD).isolate();
+      if (how === 'rejected') guard.circuit(METHOD, 'demand').isolate();
       const { asked, who, next } = reused();
       expect(await infer(asked, who, next)).toBe('small: 1/1 for alice');
     },
@@ -118,7 +118,7 @@ describe('a caller that uses its request and metadata again at once', () => {
     const { guard, infer } = await setUp(() => [
       defaultPrediction((asked: ModelInferRequest) => response({ id: `default for ${asked.id}` })),
     ]);
-    guard.circuit(METHOD).isolate();
+    guard.circuit(METHOD, 'demand').isolate();
     const { asked, who, next } = reused();
     expect(await infer(asked, who, next)).toBe('default for 1');
   });
@@ -129,7 +129,7 @@ it('a strategy that changes its request changes neither the caller’s nor the n
     lastGood({ normalize: (asked: ModelInferRequest) => Object.assign(asked, { id: '' }) }),
     secondaryModel(small, 'modelInfer', { name: 'small' }),
   ]);
-  guard.circuit(METHOD).isolate();
+  guard.circuit(METHOD, 'demand').isolate();
   const asked = of('1', 1);
   expect(await infer(asked, by('alice'))).toBe('small: 1/1 for alice');
   expect(asked.id).toBe('1');
@@ -160,7 +160,7 @@ it.each([
       client.modelInfer(of('1'), own, (error, answer) => resolve(error?.details ?? answer.id)),
     );
   expect(await infer()).toBe('large: 1/0 for alice');
-  guard.circuit(METHOD).isolate();
+  guard.circuit(METHOD, 'demand').isolate();
   if (before) expect(await infer()).toBe('large: 1/0 for alice');
   token = 'bob';
   expect(await infer()).toContain('isolated');

@@ -1,5 +1,12 @@
 import { credentials, InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
-import { FallbackRegistry, type FallbackStrategy, lastGood, perKey, secondaryModel } from 'failsoft';
+import {
+  FallbackRegistry,
+  type FallbackStrategy,
+  lastGood,
+  perKey,
+  perMethod,
+  secondaryModel,
+} from 'failsoft';
 import {
   GRPCInferenceServiceClient,
   type ModelInferRequest,
@@ -39,7 +46,7 @@ async function guarded(strategies: readonly Strategy[], behind: readonly Interce
   const fallbacks = new FallbackRegistry();
   if (strategies.length > 0) fallbacks.register(METHOD, strategies);
   const byName = perKey((call) => (call.request as ModelInferRequest | undefined)?.modelName);
-  const guard = createGuard({ circuit: neverTrip(), fallbacks, ...(keyed && { keyBy: byName }) });
+  const guard = createGuard({ circuit: neverTrip(), fallbacks, keyBy: keyed ? byName : perMethod() });
   const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
     interceptors: [guard.interceptor, ...behind],
   });

@@ -250,7 +250,7 @@ describe('the drainer', () => {
   it('does not count what a circuit of the client did not let out', async () => {
     const { port, stop } = await startInferServer(answers);
     const guard = createGuard();
-    using held = guard.circuit(METHOD).isolate();
+    using held = guard.circuit(METHOD, 'demand').isolate();
     const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
       interceptors: [guard.interceptor],
     });

@@ -72,7 +72,7 @@ describe('secondaryModel', () => {
     ]);
     const answered = await fallbacks.chainFor(METHOD.path)?.run(new FakeCall());
     expect(answered?.answer).toMatchObject({ source: 'secondary:small' });
-    expect(guard.circuit(METHOD).snapshot().totals.outcomes.success).toBe(1);
+    expect(guard.circuit(METHOD, 'demand').snapshot().totals.outcomes.success).toBe(1);
     expect(kept).toEqual([]);
   });
 
