@@ -71,8 +71,8 @@ module.exports = {
     room('classify', [], 'An outcome depends on the status and the messages alone.'),
     room(
       'telemetry',
-      ['^src/circuit/types\\.ts$'],
-      'An event says which state a circuit went to: the words, not the machine.',
+      ['^src/circuit/types\\.ts$', OUTCOME],
+      'An event says which state a circuit went to, and how a call ended: the words, not the machine.',
     ),
     room(
       'key',
@@ -122,7 +122,7 @@ module.exports = {
       [
         '^src/(status|key|classify|fallback|telemetry)/',
         // What a guard gives the calls of one method.
-        '^src/guard/(call-options|circuit-registry|method-settings|usual-latency)\\.ts$',
+        '^src/guard/(call-options|circuit-registry|method-settings|report-probe|usual-latency)\\.ts$',
         '^src/circuit/(types|index)\\.ts$',
       ],
       'The way of a call uses what a guard has prepared for its method, and never the guard itself.',

@@ -110,13 +110,21 @@ export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/pr
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';
 export type { AnswerCause, AnswerCount } from './telemetry/answers.js';
 export type { AttemptCount } from './telemetry/attempts.js';
+export type { CallObserver, ObserveCall } from './telemetry/call-observers.js';
+export type { FailsoftChannels } from './telemetry/channels.js';
+export type { ProbeCount, ProbeKind, TransitionCount } from './telemetry/counts.js';
 export type { Listener } from './telemetry/emitter.js';
 // What a guard reports.
 export type {
+  CallEvent,
   CircuitListener,
   DegradedEvent,
+  EvictedEvent,
   GuardEvents,
   IsolationEvent,
+  ProbeEvent,
+  RejectedEvent,
+  StoreEvent,
   TransitionEvent,
   WarningEvent,
 } from './telemetry/events.js';

@@ -6,7 +6,7 @@ import type { Call } from './call.js';
 import { fallBackRejected } from './fallback.js';
 import { markGuarded } from './guarded-mark.js';
 import { OVER } from './over.js';
-import { Permits } from './permits.js';
+import { Permits, type RejectedBy } from './permits.js';
 import { Primary } from './primary.js';
 import { reject } from './rejecting.js';
 import { ReplaceablePrimary } from './replaceable-primary.js';
@@ -21,10 +21,24 @@ export function admit(call: Call): void {
   const budgetMs = setDeadline(call);
   const entry = call.method.line.get(keyPartOf(call));
   if (call.chain?.readsCall === true) call.sent = sentMessagesOf(call);
-  const permits = Permits.acquire(entry, call.callOptions.mode ?? 'enforce');
-  if (permits instanceof Permits) callPrimary(call, entry, permits, budgetMs);
-  else if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, permits);
+  const permits = Permits.acquire(call, entry, call.callOptions.mode ?? 'enforce');
+  if (permits instanceof Permits) return callPrimary(call, entry, permits, budgetMs);
+  reportRejection(call, permits);
+  if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, permits);
   else reject(call, entry, permits);
+}
+
+function reportRejection({ method }: Call, { entry, rejection }: RejectedBy): void {
+  const { events, clock, path } = method;
+  if (!events.hasListeners('rejected')) return;
+  const { reason, retryAfterMs } = rejection;
+  events.emit('rejected', {
+    method: path,
+    circuitKey: entry.key,
+    reason,
+    retryAfterMs,
+    atMs: clock.epochMs(),
+  });
 }
 
 function keyPartOf(call: Call): string {

@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { Cause } from '../fallback/strategy.js';
+import { cancelledWithout } from './answered.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
 import { followParent } from './follow-parent.js';
 import { endLater } from './over.js';
@@ -54,6 +55,7 @@ export class AwaitingRequest implements Stage {
 
   cancel(call: Call, code: status, details: string): void {
     this.leave();
+    cancelledWithout(call, this.unanswered.entry, this.cause, code);
     endLater(call, code, details);
   }
 

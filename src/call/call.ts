@@ -9,6 +9,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { FailsoftCallOptions } from '../guard/call-options.js';
+import type { ObservedCall } from '../telemetry/call-observers.js';
 import type { MethodGuard } from './method-guard.js';
 import type { SentMessages } from './sent-messages.js';
 
@@ -23,6 +24,8 @@ export interface Call extends InterceptingListener {
   readonly options: InterceptorOptions;
   readonly callOptions: FailsoftCallOptions;
   readonly makeReal: NextCall;
+  /** Undefined when nobody observes the call. */
+  readonly observed: ObservedCall | undefined;
   /** Undefined for a call without fallbacks. */
   readonly chain: FallbackChain | undefined;
   listener: Partial<InterceptingListener>;

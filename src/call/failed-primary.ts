@@ -1,4 +1,5 @@
 import { type StatusObject, status } from '@grpc/grpc-js';
+import type { Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { withFallbackStory } from '../status/rejection.js';
 import { answeredByPrimary } from './answered.js';
@@ -13,12 +14,20 @@ export class FailedPrimary implements Unanswered {
   /** The status as it came: its code and details are passed on unchanged. */
   private readonly received: StatusObject;
   private readonly normal: StatusObject;
+  private readonly outcome: Outcome;
 
-  constructor(entry: Entry, held: HeldAnswer, received: StatusObject, normal: StatusObject) {
+  constructor(
+    entry: Entry,
+    held: HeldAnswer,
+    received: StatusObject,
+    normal: StatusObject,
+    outcome: Outcome,
+  ) {
     this.entry = entry;
     this.held = held;
     this.received = received;
     this.normal = normal;
+    this.outcome = outcome;
   }
 
   status(_call: Call, story: string | undefined): StatusObject {
@@ -28,7 +37,7 @@ export class FailedPrimary implements Unanswered {
   }
 
   giveUp(call: Call, story: string | undefined): void {
-    answeredByPrimary(this.entry, 'failure', this.normal.code);
+    answeredByPrimary(call, this.entry, this.outcome, this.normal.code);
     this.held.releaseWith(call, this.status(call, story));
   }
 }

@@ -4,7 +4,7 @@ import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
 import type { Answer, Cause } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { ageOf, causeText, label, rememberProvenance } from '../status/provenance.js';
-import { answeredByFallback, notAnswered } from './answered.js';
+import { answeredByFallback, cancelledWithout, causeOf, notAnswered } from './answered.js';
 import { AwaitingRequest } from './awaiting-request.js';
 import { type Call, giveError, type MessageContext, remember, type Stage } from './call.js';
 import { FallbackRun } from './fallback-run.js';
@@ -25,9 +25,7 @@ export function fallBack(call: Call, unanswered: Unanswered, cause: Cause): void
 
 /** Asks the chain to answer a rejected call; not in this turn, in which the caller may have no listener yet. */
 export function fallBackRejected(call: Call, entry: Entry, by: RejectedBy): void {
-  const { reason, retryAfterMs } = by.rejection;
-  const cause: Cause = { kind: 'rejected', reason, retryAfterMs };
-  const waiting = new AwaitingRequest(new RejectedCall(entry, by), cause, askWaited);
+  const waiting = new AwaitingRequest(new RejectedCall(entry, by), causeOf(by.rejection), askWaited);
   call.stage = waiting;
   setImmediate(lookAgain, call, waiting);
 }
@@ -106,6 +104,7 @@ class Fallback implements Stage, StreamedAnswerListener {
 
   cancel(call: Call, code: status, details: string): void {
     this.end();
+    cancelledWithout(call, this.unanswered.entry, this.cause, code);
     this.run.cancel('cancelled');
     this.paused?.end(code, details);
     endLater(call, code, details);
@@ -218,8 +217,8 @@ class Fallback implements Stage, StreamedAnswerListener {
     this.end();
     this.call.stage = OVER;
     const { entry } = this.unanswered;
-    if (final.code === status.OK) answeredByFallback(entry, this.source, this.cause.kind);
-    else notAnswered(entry, this.cause.kind);
+    if (final.code === status.OK) answeredByFallback(this.call, entry, this.source, this.cause);
+    else notAnswered(this.call, entry, this.cause, final.code);
     if (final.code === status.OK) this.call.listener.onReceiveStatus?.(final);
     else giveError(this.call, final);
   }

@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import { type FailsoftCallOptions, NO_CALL_OPTIONS } from '../guard/call-options.js';
+import type { ObservedCall } from '../telemetry/call-observers.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
 import type { MethodGuard } from './method-guard.js';
 import { NOT_STARTED } from './not-started.js';
@@ -32,6 +33,7 @@ export class GuardedCall extends InterceptingCall implements Call {
   readonly options: InterceptorOptions;
   readonly callOptions: FailsoftCallOptions;
   readonly makeReal: NextCall;
+  readonly observed: ObservedCall | undefined;
   readonly chain: FallbackChain | undefined;
   listener: Partial<InterceptingListener> = NO_LISTENER;
   metadata: Metadata = NO_METADATA;
@@ -54,6 +56,7 @@ export class GuardedCall extends InterceptingCall implements Call {
     this.options = options;
     this.callOptions = callOptions;
     this.makeReal = makeReal;
+    this.observed = method.observers.begin(method.clock);
     this.chain = callOptions.fallback === false ? undefined : method.chain();
   }
 

@@ -4,6 +4,7 @@ import type { CircuitLine } from '../guard/circuit-registry.js';
 import type { MethodSettings } from '../guard/method-settings.js';
 import type { ProvenanceMemory } from '../status/provenance.js';
 import type { AttemptCounts } from '../telemetry/attempts.js';
+import type { CallObservers } from '../telemetry/call-observers.js';
 import type { Emitter } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import type { Connection } from './connection.js';
@@ -21,6 +22,7 @@ export interface MethodGuard {
   chain(): FallbackChain | undefined;
   readonly clock: Clock;
   readonly events: Emitter<GuardEvents>;
+  readonly observers: CallObservers;
   /** Counts the guard's fallbacks that gave no answer. */
   readonly attempts: AttemptCounts;
   /** The guard's mark: a guard counts a call once, however often it stands in the list of interceptors. */

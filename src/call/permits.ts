@@ -2,6 +2,8 @@ import { status } from '@grpc/grpc-js';
 import type { CircuitMode, Circumstances, Permit, Rejection } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
+import { reportProbe } from '../guard/report-probe.js';
+import type { Call } from './call.js';
 
 /** A rejection and its circuit. */
 export interface RejectedBy {
@@ -11,11 +13,15 @@ export interface RejectedBy {
 
 /** A call's permits: of its circuit, and of the parent circuit above it. Settled together, once. */
 export class Permits {
+  readonly #call: Call;
+  readonly #entry: Entry;
   readonly #own: Permit | undefined;
   readonly #parent: Permit | undefined;
   #settled = false;
 
-  private constructor(own: Permit | undefined, parent: Permit | undefined) {
+  private constructor(call: Call, entry: Entry, own: Permit | undefined, parent: Permit | undefined) {
+    this.#call = call;
+    this.#entry = entry;
     this.#own = own;
     this.#parent = parent;
   }
@@ -24,8 +30,14 @@ export class Permits {
    * Acquires the permits of a call.
    * @param mode weakens the circuits for this call
    */
-  static acquire(entry: Entry, mode: CircuitMode): Permits | RejectedBy {
-    if (mode === 'off') return new Permits(undefined, undefined);
+  static acquire(call: Call, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
+    const { observed } = call;
+    if (observed === undefined) return Permits.#acquire(call, entry, mode);
+    return observed.within(() => Permits.#acquire(call, entry, mode));
+  }
+
+  static #acquire(call: Call, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
+    if (mode === 'off') return new Permits(call, entry, undefined, undefined);
     const own = entry.circuit.acquire();
     if (!own.admitted && mode === 'enforce') return { entry, rejection: own };
     const above = entry.parent;
@@ -34,7 +46,7 @@ export class Permits {
       if (own.admitted) own.withdraw();
       return { entry: above, rejection: parent };
     }
-    return new Permits(own.admitted ? own : undefined, parent?.admitted ? parent : undefined);
+    return new Permits(call, entry, own.admitted ? own : undefined, parent?.admitted ? parent : undefined);
   }
 
   /** Whether the call is the probe of a half-open circuit. */
@@ -51,8 +63,30 @@ export class Permits {
   ): void {
     if (this.#settled) return;
     this.#settled = true;
+    const { observed } = this.#call;
+    if (observed === undefined) this.#settle(outcome, code, durationMs, pushbackMs, circumstances);
+    else observed.within(() => this.#settle(outcome, code, durationMs, pushbackMs, circumstances));
+    if (this.probe) this.#reportProbes(outcome, code, durationMs);
+  }
+
+  #settle(
+    outcome: Outcome,
+    code: status,
+    durationMs: number,
+    pushbackMs: number,
+    circumstances: Circumstances | undefined,
+  ): void {
     this.#own?.settle(outcome, durationMs, pushbackMs, circumstances);
     this.#parent?.settle(serverOutcome(outcome, code), durationMs, pushbackMs, circumstances);
+  }
+
+  #reportProbes(outcome: Outcome, code: status, durationMs: number): void {
+    const { clock, events } = this.#call.method;
+    const kind = 'call';
+    const { parent } = this.#entry;
+    if (this.#own?.probe === true) reportProbe(events, clock, this.#entry, { kind, outcome, durationMs });
+    if (this.#parent?.probe === true && parent !== undefined)
+      reportProbe(events, clock, parent, { kind, outcome: serverOutcome(outcome, code), durationMs });
   }
 }
 

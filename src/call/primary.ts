@@ -128,7 +128,7 @@ export class Primary implements Stage, StreamWatchListener {
 
   onReceiveStatus(call: Call, received: StatusObject): void {
     const normal = normalStatus(received);
-    answeredByPrimary(this.entry, this.conclude(call, normal), normal.code);
+    answeredByPrimary(call, this.entry, this.conclude(call, normal), normal.code);
     call.stage = OVER;
     call.listener.onReceiveStatus?.(received);
   }

@@ -2,7 +2,7 @@ import { type StatusObject, status } from '@grpc/grpc-js';
 import type { Rejection } from '../circuit/types.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { rejectionStatus } from '../status/rejection.js';
-import { notAnswered } from './answered.js';
+import { causeOf, notAnswered } from './answered.js';
 import { type Call, giveError } from './call.js';
 import { OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
@@ -35,7 +35,8 @@ export class RejectedCall implements Unanswered {
 
   giveUp(call: Call, story: string | undefined, expired: boolean): void {
     call.stage = OVER;
-    notAnswered(this.entry, 'rejected');
-    giveError(call, this.status(call, story, expired));
+    const final = this.status(call, story, expired);
+    notAnswered(call, this.entry, causeOf(this.rejection), final.code);
+    giveError(call, final);
   }
 }

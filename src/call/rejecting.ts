@@ -1,7 +1,7 @@
 import type { status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { rejectionStatus } from '../status/rejection.js';
-import { notAnswered } from './answered.js';
+import { cancelledWithout, causeOf, notAnswered } from './answered.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
 import { endLater, OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
@@ -32,6 +32,7 @@ class Rejecting implements Stage {
   startRead(): void {}
   halfClose(): void {}
   cancel(call: Call, code: status, details: string): void {
+    cancelledWithout(call, this.own, causeOf(this.by.rejection), code);
     endLater(call, code, details);
   }
 }
@@ -40,8 +41,9 @@ class Rejecting implements Stage {
 function giveRejection(call: Call, stage: Rejecting): void {
   if (call.stage !== stage) return;
   call.stage = OVER;
-  notAnswered(stage.own, 'rejected');
   const { entry, rejection } = stage.by;
+  const rejected = rejectionStatus(entry.key, rejection, call.deadlineMs);
+  notAnswered(call, stage.own, causeOf(rejection), rejected.code);
   if (!call.options.method_definition.responseStream) call.listener.onReceiveMessage?.(null);
-  call.listener.onReceiveStatus?.(rejectionStatus(entry.key, rejection, call.deadlineMs));
+  call.listener.onReceiveStatus?.(rejected);
 }

@@ -112,13 +112,13 @@ export class ReplaceablePrimary implements Stage {
     const normal = normalStatus(received);
     const outcome = this.primary.conclude(call, normal);
     if (!isUnhealthy(outcome) || !this.chain.serves('failed')) {
-      answeredByPrimary(this.primary.entry, outcome, normal.code);
+      answeredByPrimary(call, this.primary.entry, outcome, normal.code);
       return this.held.releaseWith(call, received);
     }
     this.write?.release();
     fallBack(
       call,
-      new FailedPrimary(this.primary.entry, this.held, received, normal),
+      new FailedPrimary(this.primary.entry, this.held, received, normal, outcome),
       failure(outcome, normal),
     );
   }

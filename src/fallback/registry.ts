@@ -1,11 +1,15 @@
 import { checkFunction, checkNumber, checkOneOf } from '../checks.js';
 import { FailsoftError, invalid } from '../errors.js';
+import { storeEmitter } from '../telemetry/emitter.js';
+import type { StoreEvent } from '../telemetry/events.js';
 import { type ChainOptions, FallbackChain } from './chain/chain.js';
 import type { FallbackStrategy, Method } from './strategy.js';
 
 /** The chains of fallbacks, by method. A registry serves any number of guards and clients. */
 export class FallbackRegistry {
   readonly #chains = new Map<string, FallbackChain>();
+  readonly #events = storeEmitter();
+  readonly #reporting = new Set<unknown>();
   #closed = false;
 
   /**
@@ -29,7 +33,12 @@ export class FallbackRegistry {
     for (const [index, strategy] of strategies.entries())
       checkStrategy(`fallbacks of ${method.path}[${index}]`, strategy);
     const chain = new FallbackChain(method, strategies, options);
-    for (const strategy of strategies) strategy.bind?.(method);
+    for (const strategy of strategies) {
+      strategy.bind?.(method);
+      if (this.#reporting.has(strategy)) continue;
+      this.#reporting.add(strategy);
+      strategy.reportStore?.((event: StoreEvent) => this.#events.emit('store', event));
+    }
     this.#chains.set(method.path, chain);
     return this;
   }
@@ -37,6 +46,14 @@ export class FallbackRegistry {
   /** The chain of a method by its path (`/package.Service/Method`). */
   chainFor(path: string): FallbackChain | undefined {
     return this.#chains.get(path);
+  }
+
+  /**
+   * Subscribes a listener to the changes of its strategies' stores and queues. Guards with this registry emit them as `store`.
+   * @returns a function that unsubscribes it
+   */
+  onStore(listener: (event: StoreEvent) => void): () => void {
+    return this.#events.on('store', checkFunction('onStore(listener)', listener));
   }
 
   /**

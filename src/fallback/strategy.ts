@@ -1,6 +1,7 @@
 import type { CallCredentials, InterceptorOptions, Metadata, StatusObject } from '@grpc/grpc-js';
 import type { CircuitSnapshot, RejectionReason } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
+import type { StoreEvent } from '../telemetry/events.js';
 
 /** Where an answer came from; the value of `failsoft-source` in its metadata. */
 export type Source = 'primary' | 'last-good' | `secondary:${string}` | 'default' | 'deferred' | (string & {});
@@ -197,6 +198,11 @@ export interface FallbackStrategy<Req, Res> {
   bind?(method: Method<Req, Res>): void;
   /** Gets each good answer of the primary. It must be quick: every call waits for it. */
   keep?(answer: PrimaryAnswer<Req, Res>): void;
+  /**
+   * Called once by each registry, after the first `bind`: `report` is to be called at each change of the state of its store or queue,
+   * which becomes the event `store`.
+   */
+  reportStore?(report: (event: StoreEvent) => void): void;
   /** Frees its resources. Called by `FallbackRegistry.close()`. */
   close?(): void | Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { Circuit, CircuitMode } from '../circuit/types.js';
 import { AnswerCounts } from '../telemetry/answers.js';
+import { CircuitCounts } from '../telemetry/circuit-counts.js';
 import type { Evictable } from './eviction-order.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 import { UsualLatency } from './usual-latency.js';
@@ -14,6 +15,8 @@ export interface Entry {
   readonly usualLatency: UsualLatency;
   /** How its callers were answered. */
   readonly answers: AnswerCounts;
+  /** What seldom happened to it. */
+  readonly counts: CircuitCounts;
 }
 
 /** The circuits of a method on a target. It is dropped with its last circuit. */
@@ -32,6 +35,7 @@ export class Slot implements Entry, Evictable<Slot> {
   readonly circuit: Circuit;
   readonly usualLatency = new UsualLatency();
   readonly answers = new AnswerCounts();
+  readonly counts = new CircuitCounts();
   setup: CircuitSetup;
   parent: Slot | undefined;
   /** How many circuits it is the parent of. */

@@ -3,6 +3,7 @@ import type { CircuitEnvironment } from '../engines/engine.js';
 import { invalid } from '../errors.js';
 import { keyOf } from '../key/circuit-key.js';
 import { type AnswerCount, AnswerCounts } from '../telemetry/answers.js';
+import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
 import { CircuitLine, type Entry, type Shelf, type Shelves, Slot } from './circuit-line.js';
 import { EvictionOrder } from './eviction-order.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
@@ -32,8 +33,19 @@ export class CircuitRegistry implements Shelves {
   #mode: CircuitMode | undefined;
   #isMakingRoom = false;
 
-  /** @param optionsOf the settings of a method */
-  constructor(max: number, environment: CircuitEnvironment, optionsOf: (method: string) => LineOptions) {
+  readonly #onEvict: (slot: Slot) => void;
+
+  /**
+   * @param optionsOf the settings of a method
+   * @param onEvict called before a circuit is dropped; must not throw
+   */
+  constructor(
+    max: number,
+    environment: CircuitEnvironment,
+    optionsOf: (method: string) => LineOptions,
+    onEvict: (slot: Slot) => void = () => {},
+  ) {
+    this.#onEvict = onEvict;
     this.#max = max;
     this.#environment = environment;
     this.#order = new EvictionOrder(max);
@@ -91,6 +103,14 @@ export class CircuitRegistry implements Shelves {
     for (const { key, shelf, answers } of this.#slots()) counts.push(...answers.report(shelf.method, key));
     for (const [method, answers] of this.#evicted) counts.push(...answers.report(method, null));
     return counts;
+  }
+
+  transitions(): TransitionCount[] {
+    return Array.from(this.#slots(), ({ key, counts }) => counts.transitions(key)).flat();
+  }
+
+  probes(): ProbeCount[] {
+    return Array.from(this.#slots(), ({ key, counts }) => counts.probes(key)).flat();
   }
 
   /** Sets the mode of every circuit, also of future circuits. */
@@ -203,6 +223,7 @@ export class CircuitRegistry implements Shelves {
     if (slot.parent !== undefined) slot.parent.children -= 1;
     if (shelf.slots.size === 0) this.#shelves.delete(keyOf(shelf.target, shelf.method, ''));
     this.#evictedOf(shelf.method).addAll(slot.answers);
+    this.#onEvict(slot);
     slot.circuit.close?.();
   }
 

@@ -11,6 +11,8 @@ import type { Engine } from '../engines/engine.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
 import type { AnswerCount } from '../telemetry/answers.js';
 import type { AttemptCount } from '../telemetry/attempts.js';
+import type { ObserveCall } from '../telemetry/call-observers.js';
+import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
 import type { Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import { METHOD_OPTION_KEYS, type MethodOptions, type MethodRule } from './method-options.js';
@@ -105,6 +107,17 @@ export interface Guard {
   answers(): AnswerCount[];
   /** How often fallbacks were asked and gave no answer: per method, strategy and result. Counts that are zero are left out. */
   attempts(): AttemptCount[];
+  /** How often the present circuits changed their state: per circuit, pair of states and rule. */
+  transitions(): TransitionCount[];
+  /** How the probes and readiness checks of the present circuits ended: per circuit, kind and outcome. */
+  probes(): ProbeCount[];
+  /**
+   * Observes calls, for what needs a call's beginning too, such as tracing. `observer` is called when a call is made, in the
+   * caller's async context; the object that it returns is told of the call's transitions and its end. An observer that throws
+   * harms no call. Each observed call costs an object; `on('call')` is enough for what needs the end alone.
+   * @returns a function that ends the observation
+   */
+  observe(observer: ObserveCall): () => void;
   /**
    * Restores circuits from the `snapshots()` of an earlier process; see {@link Circuit.restore}. All snapshots are checked
    * first: a bad snapshot changes nothing.

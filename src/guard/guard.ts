@@ -5,20 +5,28 @@ import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
 import { checkFunction, checkInteger, checkKeys, checkOneOf } from '../checks.js';
 import { checkSnapshot } from '../circuit/index.js';
-import type { Circuit, CircuitMode, CircuitSnapshot, ExecuteOptions } from '../circuit/types.js';
+import type { Circuit, CircuitMode, CircuitSnapshot, ExecuteOptions, Rejection } from '../circuit/types.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { Engine } from '../engines/engine.js';
 import { nativeEngine } from '../engines/native.js';
-import { FailsoftError, invalid } from '../errors.js';
+import { FailsoftError, invalid, isFailsoftError } from '../errors.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
 import { splitKey } from '../key/circuit-key.js';
 import { asKeyPart } from '../key/key-part.js';
 import { type ProvenanceMemory, provenanceMemory } from '../status/provenance.js';
 import type { AnswerCount } from '../telemetry/answers.js';
 import { type AttemptCount, AttemptCounts } from '../telemetry/attempts.js';
+import { CallObservers, type ObserveCall } from '../telemetry/call-observers.js';
+import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
 import { guardEmitter, type Listener } from '../telemetry/emitter.js';
-import type { GuardEvents, IsolationEvent, TransitionEvent } from '../telemetry/events.js';
+import {
+  GUARD_EVENTS,
+  type GuardEvents,
+  type IsolationEvent,
+  type TransitionEvent,
+} from '../telemetry/events.js';
 import { checkCallOptions } from './call-options.js';
+import type { Slot } from './circuit-line.js';
 import { CircuitRegistry } from './circuit-registry.js';
 import {
   type CircuitSettings,
@@ -47,9 +55,11 @@ class InterceptorGuard implements Guard {
   readonly #fallbacks: FallbackRegistry | undefined;
   readonly #clock: Clock;
   readonly #events = guardEmitter();
+  readonly #observers = new CallObservers(this.#events);
   readonly #attempts = new AttemptCounts();
   readonly #mark = Object.freeze([this]);
   readonly #provenance: ProvenanceMemory | undefined;
+  #stopStores: () => void = () => {};
   #closed = false;
 
   constructor(options: GuardOptions) {
@@ -81,7 +91,7 @@ class InterceptorGuard implements Guard {
       clock: this.#clock,
       random: checkFunction('options.random', random ?? Math.random),
       listener: {
-        transition: (event: TransitionEvent) => this.#events.emit('transition', event),
+        transition: (event: TransitionEvent) => this.#onTransition(event),
         isolation: (event: IsolationEvent) => this.#events.emit('isolation', event),
       },
     };
@@ -89,7 +99,10 @@ class InterceptorGuard implements Guard {
       checkInteger('options.maxCircuits', maxCircuits, 1),
       environment,
       (path) => this.#settings.for(path),
+      (slot) => this.#onEvict(slot),
     );
+    const stopStores = fallbacks?.onStore((event) => this.#events.emit('store', event));
+    if (stopStores !== undefined) this.#stopStores = stopStores;
     this.interceptor = this.forTarget('');
   }
 
@@ -119,7 +132,7 @@ class InterceptorGuard implements Guard {
   }
 
   on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void {
-    checkOneOf('on(event)', event, ['transition', 'isolation', 'degraded', 'warning']);
+    checkOneOf('on(event)', event, GUARD_EVENTS);
     return this.#events.on(event, checkFunction('on(listener)', listener));
   }
 
@@ -164,6 +177,18 @@ class InterceptorGuard implements Guard {
     return this.#attempts.report();
   }
 
+  transitions(): TransitionCount[] {
+    return this.#registry.transitions();
+  }
+
+  probes(): ProbeCount[] {
+    return this.#registry.probes();
+  }
+
+  observe(observer: ObserveCall): () => void {
+    return this.#observers.add(checkFunction('observe(observer)', observer));
+  }
+
   restore(snapshots: unknown): void {
     if (!Array.isArray(snapshots)) throw invalid('snapshots', 'an array of snapshots', snapshots);
     const checked = snapshots.map((snapshot: unknown, index) => {
@@ -200,13 +225,46 @@ class InterceptorGuard implements Guard {
   ): Promise<T> {
     if (this.#closed) throw new FailsoftError('FAILSOFT_CLOSED', 'the guard is closed');
     if (typeof name !== 'string') throw invalid('execute.name', 'a string', name);
-    return this.circuit(name).execute(fn, options);
+    const circuit = this.circuit(name);
+    try {
+      return await circuit.execute(fn, options);
+    } catch (error) {
+      if (isFailsoftError(error) && error.code === 'FAILSOFT_REJECTED')
+        this.#onRejectedWork(circuit.key, error.cause);
+      throw error;
+    }
+  }
+
+  #onRejectedWork(circuitKey: string, rejection: unknown): void {
+    if (!this.#events.hasListeners('rejected') || !isRejection(rejection)) return;
+    const { reason, retryAfterMs } = rejection;
+    const { method } = splitKey(circuitKey);
+    this.#events.emit('rejected', { method, circuitKey, reason, retryAfterMs, atMs: this.#clock.epochMs() });
+  }
+
+  #onTransition(event: TransitionEvent): void {
+    const { target, method, part } = splitKey(event.circuitKey);
+    this.#registry.find(target, method, part)?.counts.changed(event);
+    this.#events.emit('transition', event);
+    this.#observers.current?.changed(event);
+  }
+
+  #onEvict({ key, circuit, counts }: Slot): void {
+    if (!this.#events.hasListeners('evicted')) return;
+    this.#events.emit('evicted', {
+      circuitKey: key,
+      snapshot: circuit.snapshot(),
+      transitions: counts.transitions(key),
+      probes: counts.probes(key),
+    });
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     this.#events.clear();
+    this.#observers.clear();
+    this.#stopStores();
     this.#registry.close();
   }
 
@@ -225,9 +283,14 @@ class InterceptorGuard implements Guard {
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,
+      observers: this.#observers,
       attempts: this.#attempts,
       mark: this.#mark,
       provenance: this.#provenance,
     };
   }
+}
+
+function isRejection(value: unknown): value is Rejection {
+  return typeof value === 'object' && value !== null && 'admitted' in value && value.admitted === false;
 }

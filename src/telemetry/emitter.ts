@@ -1,4 +1,6 @@
-import type { GuardEvents } from './events.js';
+import type { Channel } from 'node:diagnostics_channel';
+import { channelOf, publish } from './channels.js';
+import type { GuardEvents, StoreEvent } from './events.js';
 import { Warnings, warn } from './warnings.js';
 
 export { warn };
@@ -11,16 +13,22 @@ interface Subscription {
   readonly listener: Listener<never>;
 }
 
+/** The channels on which events are published too. */
+type Channels<Events> = { readonly [Name in keyof Events]?: Channel };
+
 /**
- * Gives events to listeners, in the order in which they subscribed. A listener that throws is reported as a process
+ * Gives events to listeners, and to the subscribers of the event's channel where it has one, in the order in which they subscribed. A listener that throws is reported as a process
  * warning (`FailsoftWarning`) that names the event; the others get the event all the same.
  */
 export class Emitter<Events extends object> {
   readonly warnings: Warnings;
   readonly #subscriptions = new Map<keyof Events, Set<Subscription>>();
 
-  constructor(warnings = new Warnings()) {
+  #channels: Channels<Events>;
+
+  constructor(warnings = new Warnings(), channels: Channels<Events> = {}) {
     this.warnings = warnings;
+    this.#channels = channels;
   }
 
   /** @returns a function that unsubscribes */
@@ -34,10 +42,20 @@ export class Emitter<Events extends object> {
 
   /** Whether an event has listeners: otherwise it need not be made. */
   hasListeners(name: keyof Events): boolean {
-    return (this.#subscriptions.get(name)?.size ?? 0) > 0;
+    return (this.#subscriptions.get(name)?.size ?? 0) > 0 || this.#channels[name]?.hasSubscribers === true;
   }
 
   emit<K extends keyof Events>(name: K, event: Events[K] & object): void {
+    this.#tell(name, event);
+    const channel = this.#channels[name];
+    if (channel?.hasSubscribers === true) {
+      publish(channel, event, (error) =>
+        this.warnings.report(error, `a subscriber of '${channel.name.toString()}'`, aboutOf(event)),
+      );
+    }
+  }
+
+  #tell<K extends keyof Events>(name: K, event: Events[K] & object): void {
     const subscriptions = this.#subscriptions.get(name);
     if (subscriptions === undefined) return;
     // a copy: a listener that is subscribed during an event gets the next event
@@ -59,7 +77,9 @@ export class Emitter<Events extends object> {
     else this.warnings.report(error, source, aboutOf(event));
   }
 
+  /** Ends every subscription, and publishes nothing any more. */
   clear(): void {
+    this.#channels = {};
     for (const subscriptions of this.#subscriptions.values()) subscriptions.clear();
   }
 }
@@ -68,8 +88,20 @@ export class Emitter<Events extends object> {
 export function guardEmitter(): Emitter<GuardEvents> {
   const events: Emitter<GuardEvents> = new Emitter(
     new Warnings((warning) => events.emit('warning', warning)),
+    {
+      transition: channelOf('transition'),
+      rejected: channelOf('rejected'),
+      degraded: channelOf('degraded'),
+      call: channelOf('call'),
+      probe: channelOf('probe'),
+    },
   );
   return events;
+}
+
+/** The emitter of a registry of fallbacks, which may serve several guards: so the channel is its own, not theirs. */
+export function storeEmitter(): Emitter<{ store: StoreEvent }> {
+  return new Emitter(new Warnings(), { store: channelOf('store') });
 }
 
 /** The circuit or method that an event is about. */

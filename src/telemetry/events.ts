@@ -1,4 +1,7 @@
-import type { CircuitMode, CircuitStateName } from '../circuit/types.js';
+import type { CircuitMode, CircuitSnapshot, CircuitStateName, RejectionReason } from '../circuit/types.js';
+import type { Outcome } from '../classify/outcome.js';
+import type { AnswerCause } from './answers.js';
+import type { ProbeCount, ProbeKind, TransitionCount } from './counts.js';
 
 /** A circuit changed its state. Sent after the change. */
 export interface TransitionEvent {
@@ -54,6 +57,80 @@ export interface DegradedEvent {
   readonly atMs: number;
 }
 
+/** A circuit rejected a call. */
+export interface RejectedEvent {
+  /** `/package.Service/Method`; the name for `guard.execute(name, ...)`. */
+  readonly method: string;
+  /** The key of the circuit that rejected it, which may be the parent of the call's own circuit. */
+  readonly circuitKey: string;
+  /** Why. */
+  readonly reason: RejectionReason;
+  /** After how long a call may be worth trying again, in milliseconds; 0 where that is not known. */
+  readonly retryAfterMs: number;
+  /** Milliseconds since the epoch, by the wall clock. */
+  readonly atMs: number;
+}
+
+/** A guarded call has ended. */
+export interface CallEvent {
+  /** `/package.Service/Method` */
+  readonly method: string;
+  /** The circuit's key. */
+  readonly circuitKey: string;
+  /** The outcome of the primary; `rejected` for a call that a circuit did not admit. */
+  readonly outcome: Outcome | 'rejected';
+  /** The gRPC status code that the caller got: 0 also for a fallback's answer. */
+  readonly status: number;
+  /** From the moment when the caller made the call to its end, in milliseconds. */
+  readonly durationMs: number;
+  /** Where the answer came from, as in {@link AnswerCount}; `none`: the caller got an error, or cancelled. */
+  readonly source: string;
+  /** Why the primary did not answer; null for its own answers and for errors that say nothing against the server. */
+  readonly cause: AnswerCause | null;
+  /** Milliseconds since the epoch, by the wall clock. */
+  readonly atMs: number;
+}
+
+/** A probe of a circuit, or a readiness check of its server, has ended. */
+export interface ProbeEvent {
+  /** The circuit's key. */
+  readonly circuitKey: string;
+  /** What was asked. */
+  readonly kind: ProbeKind;
+  /** What it says about the server. */
+  readonly outcome: Outcome;
+  /** Its duration, in milliseconds. */
+  readonly durationMs: number;
+  /** Milliseconds since the epoch, by the wall clock. */
+  readonly atMs: number;
+}
+
+/** A store or a queue of a fallback changed its state. */
+export interface StoreEvent {
+  /** The name of the strategy that uses it: `last-good` or `deferred`. */
+  readonly store: string;
+  /** The first method that the strategy was registered for: `/package.Service/Method`. */
+  readonly method: string;
+  /** `down`: it fails or is too slow; `garbage`: it gives what was never put there; `full`: a queue takes no more. */
+  readonly state: 'ok' | 'down' | 'garbage' | 'full';
+  /** Why, in at most 200 characters; undefined when it is ok again. */
+  readonly reason: string | undefined;
+  /** Milliseconds since the epoch, by the wall clock. */
+  readonly atMs: number;
+}
+
+/** A circuit was dropped, because there were too many; see `maxCircuits`. */
+export interface EvictedEvent {
+  /** The circuit's key. A later call with this key makes a new circuit. */
+  readonly circuitKey: string;
+  /** What it knew at its end. */
+  readonly snapshot: CircuitSnapshot;
+  /** How often it changed its state. */
+  readonly transitions: readonly TransitionCount[];
+  /** How its probes ended. */
+  readonly probes: readonly ProbeCount[];
+}
+
 /** A function of the user threw, or its promise was rejected. No call was harmed. */
 export interface WarningEvent {
   /** The function: "a listener of 'transition'", "keyBy of /package.Service/Method". */
@@ -64,14 +141,37 @@ export interface WarningEvent {
   readonly count: number;
 }
 
+/** The names of {@link GuardEvents}. */
+export const GUARD_EVENTS: readonly (keyof GuardEvents)[] = [
+  'transition',
+  'isolation',
+  'rejected',
+  'degraded',
+  'call',
+  'probe',
+  'store',
+  'evicted',
+  'warning',
+];
+
 /** The events of a guard, by their names. */
 export interface GuardEvents {
   /** A circuit changed its state. */
   transition: TransitionEvent;
   /** A circuit was isolated or released by hand. */
   isolation: IsolationEvent;
+  /** A circuit rejected a call. */
+  rejected: RejectedEvent;
   /** A caller got an answer that is not the primary's. */
   degraded: DegradedEvent;
+  /** A call has ended. */
+  call: CallEvent;
+  /** A probe or a readiness check has ended. */
+  probe: ProbeEvent;
+  /** A store or a queue of a fallback changed its state. */
+  store: StoreEvent;
+  /** A circuit was dropped. */
+  evicted: EvictedEvent;
   /** A function of the user's threw. */
   warning: WarningEvent;
 }

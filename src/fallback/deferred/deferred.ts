@@ -3,7 +3,9 @@ import type { Metadata } from '@grpc/grpc-js';
 import { checkFunction, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
+import type { StoreEvent } from '../../telemetry/events.js';
 import { recode } from '../messages.js';
+import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, When } from '../strategy.js';
 import type { DeferredJob, DeferredQueue } from './queue.js';
 
@@ -60,6 +62,8 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
   readonly #expiresAfterMs: number;
   readonly #clock: Clock;
   readonly #methods = new Map<string, Method<Req, Res>>();
+  readonly #reports = new Set<(event: StoreEvent) => void>();
+  #state: StoreEvent['state'] = 'ok';
 
   constructor(options: DeferredOptions<Req, Res>) {
     checkKeys('deferred', options, KEYS);
@@ -83,6 +87,19 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
     this.#methods.set(method.path, method);
   }
 
+  reportStore(report: (event: StoreEvent) => void): void {
+    this.#reports.add(report);
+  }
+
+  #become(state: StoreEvent['state'], error?: unknown): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    const [method = ''] = this.#methods.keys();
+    const atMs = this.#clock.epochMs();
+    const event = { store: this.name, method, state, reason: reasonOf(error), atMs };
+    for (const report of this.#reports) report(event);
+  }
+
   async answer(context: FallbackContext<Req>): Promise<Answer<Res> | undefined> {
     const method = this.#methods.get(context.method);
     if (method === undefined) return undefined;
@@ -103,8 +120,13 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
     recode(method, message);
     const { queue } = this.#options;
     try {
-      if ((await queue.enqueue(job)) === 'full') return undefined;
+      if ((await queue.enqueue(job)) === 'full') {
+        this.#become('full', 'it holds as many jobs as it may');
+        return undefined;
+      }
+      this.#become('ok');
     } catch (error) {
+      this.#become('down', error);
       // A queue that lost its connection may have the job all the same; that it is broken is told by this attempt.
       queue.withdraw(job).catch(() => undefined);
       throw error;

@@ -2,10 +2,12 @@ import { checkFunction, checkInteger, checkKeys, checkNumber, checkOneOf } from 
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import { provenanceOf } from '../../status/provenance.js';
+import type { StoreEvent } from '../../telemetry/events.js';
 import { REQUEST_KEY_OPTIONS, RequestKey } from '../request-key/request-key.js';
+import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../strategy.js';
 import { ageOf, timeOfStored } from './age.js';
-import { StoreLink } from './answer-store.js';
+import { StoreLink, type StoreStateEvent } from './answer-store.js';
 import { type KeptAnswer, KeptAnswers } from './kept-answers.js';
 import { isCertainlyLonger } from './message-size.js';
 import {
@@ -53,6 +55,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   /** Only then are answers measured before they are encoded: most methods never have a long one. */
   #sawLongAnswer = false;
   readonly #counts = { kept: 0, hits: 0, misses: 0, stale: 0, failures: 0 };
+  readonly #reports = new Set<(event: StoreEvent) => void>();
   readonly #skipped = { degraded: 0, otherCaller: 0, tooLong: 0, busy: 0 };
 
   constructor(options: LastGoodOptions<Req, Res>) {
@@ -77,7 +80,11 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     const timeoutMs = checkNumber('lastGood.storeTimeoutMs', options.storeTimeoutMs ?? 50, 1);
     if (options.store === undefined) this.waits = false;
     else {
-      const { store, onStoreState: onState } = options;
+      const { store, onStoreState } = options;
+      const onState = (event: StoreStateEvent) => {
+        this.#reportState(event);
+        onStoreState?.(event);
+      };
       checkFunction('lastGood.store.get', store.get);
       checkFunction('lastGood.store.set', store.set);
       this.#store = new StoreLink({ store, timeoutMs, clock: this.#clock, onState });
@@ -89,6 +96,16 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
       throw invalid(`lastGood for ${method.path}`, 'a unary method', 'a streaming one');
     this.#key.bind(method);
     this.#methods.set(method.path, method);
+  }
+
+  reportStore(report: (event: StoreEvent) => void): void {
+    this.#reports.add(report);
+  }
+
+  #reportState({ state, error, atMs }: StoreStateEvent): void {
+    const [method = ''] = this.#methods.keys();
+    const event = { store: this.name, method, state, reason: reasonOf(error), atMs };
+    for (const report of this.#reports) report(event);
   }
 
   keep(answer: PrimaryAnswer<Req, Res>): void {

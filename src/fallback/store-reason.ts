@@ -1,0 +1,14 @@
+import { cut } from '../text.js';
+
+const LONGEST = 200;
+
+/** The first line of an error's message. Nothing else of it: clients of stores hang commands and their values on their errors. */
+export function reasonOf(error: unknown): string | undefined {
+  if (error === undefined) return undefined;
+  try {
+    const text = error instanceof Error ? error.message : String(error);
+    return cut(text.split('\n', 1)[0] ?? '', LONGEST, '…');
+  } catch {
+    return 'an error that cannot be shown';
+  }
+}

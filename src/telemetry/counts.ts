@@ -1,0 +1,31 @@
+import type { CircuitStateName } from '../circuit/types.js';
+import type { Outcome } from '../classify/outcome.js';
+
+/** `call`: a caller's call; `synthetic`: a call of failsoft's own to the model; `readiness`: a question to the server. */
+export type ProbeKind = 'call' | 'synthetic' | 'readiness';
+
+/** How often a circuit went from one state to another, by the rule. */
+export interface TransitionCount {
+  /** The circuit's key. */
+  readonly circuitKey: string;
+  /** The state that it was in. */
+  readonly from: CircuitStateName;
+  /** The state that it went to. */
+  readonly to: CircuitStateName;
+  /** The trip rule's name; `probe`: what a half-open circuit's probes said; `reset`, `restored`; `none`: time passed. */
+  readonly rule: string;
+  /** Only grows. */
+  readonly count: number;
+}
+
+/** How often a circuit's probes and readiness checks ended in an outcome. */
+export interface ProbeCount {
+  /** The circuit's key. */
+  readonly circuitKey: string;
+  /** What was asked. */
+  readonly kind: ProbeKind;
+  /** What they said about the server. */
+  readonly outcome: Outcome;
+  /** Only grows. */
+  readonly count: number;
+}
