@@ -6,7 +6,8 @@ import { HOSTILE_ANSWERS } from './raw-answers.js';
 import { CHAINS, difference, fallbacksOf, twoClients, unsettled } from './two-clients.js';
 
 setLogVerbosity(logVerbosity.NONE); // it reports each header that it cannot take
-const [, , asked, ...chains] = process.argv;
+// Of the answers, each call kind gets every `step`-th, beginning with its own: all of them are sent all the same.
+const [, , asked, step, ...chains] = process.argv;
 const mode = asked === 'observe' ? 'observe' : 'enforce';
 let calls = 0;
 const left: string[] = [];
@@ -16,8 +17,9 @@ for (const chain of chains) {
     fallbacks: fallbacksOf(CHAINS[chain]),
   });
   const clients = await twoClients([guard.interceptor]);
-  for (const kind of KINDS) {
-    for (const [name, answer] of Object.entries(HOSTILE_ANSWERS)) {
+  for (const [first, kind] of KINDS.entries()) {
+    for (const [index, [name, answer]] of Object.entries(HOSTILE_ANSWERS).entries()) {
+      if ((index + first) % Number(step) !== 0) continue;
       const { plain, guarded } = await clients.ask(answer, kind);
       calls++;
       const differs = difference(plain, guarded, chain);

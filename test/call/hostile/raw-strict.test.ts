@@ -3,10 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { KINDS } from '../../support/call-script.js';
+import { inFull } from '../../support/long.js';
 import { HOSTILE_ANSWERS } from './raw-answers.js';
 
 const run = promisify(execFile);
 const child = fileURLToPath(new URL('./raw-child.ts', import.meta.url));
+
+/** Each answer goes to calls of one kind in `npm test`, and to calls of all four in the gate. */
+const STEP = inFull(1, KINDS.length);
 
 describe('a process whose servers send whatever they like', () => {
   // What each caller sees is raw-answers.test.ts's to compare: here are the chains that have their story told.
@@ -15,8 +19,8 @@ describe('a process whose servers send whatever they like', () => {
     ['observe', ['a chain that throws', 'a chain that answers later']],
   ])('lives on, in %s, with %j', async (mode, chains) => {
     const flags = ['--unhandled-rejections=strict', '--import', 'tsx'];
-    const { stdout } = await run(process.execPath, [...flags, child, mode, ...chains]);
-    const calls = chains.length * KINDS.length * Object.keys(HOSTILE_ANSWERS).length;
+    const { stdout } = await run(process.execPath, [...flags, child, mode, String(STEP), ...chains]);
+    const calls = (chains.length * KINDS.length * Object.keys(HOSTILE_ANSWERS).length) / STEP;
     expect(JSON.parse(stdout)).toEqual({ calls, left: [] });
   });
 });
