@@ -8,12 +8,19 @@ import { fileURLToPath } from 'node:url';
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** The folders of protos/ that the mock server serves; of the others it only knows what users import. */
+const SERVED = ['failsoft/mock', 'google', 'inference'];
 /** The health package's own descriptors, made at run time, have map entries that strict clients refuse. */
-const SOURCES = ['protos', 'node_modules/grpc-health-check/proto'];
+const SOURCES: readonly (readonly [source: string, folders: readonly string[]])[] = [
+  ['protos', SERVED],
+  ['node_modules/grpc-health-check/proto', []],
+];
 
 const directory = mkdtempSync(join(tmpdir(), 'failsoft-descriptors-'));
 try {
-  const files = SOURCES.flatMap((source) => splitSet(build(source, join(directory, 'set.binpb'))));
+  const files = SOURCES.flatMap(([source, folders]) =>
+    splitSet(build(source, folders, join(directory, 'set.binpb'))),
+  );
   const lines = [
     '// Written by scripts/emit-descriptors.ts from protos/ and grpc-health-check. DO NOT EDIT.',
     '',
@@ -28,8 +35,9 @@ try {
   rmSync(directory, { recursive: true });
 }
 
-function build(source: string, path: string): Uint8Array {
+function build(source: string, folders: readonly string[], path: string): Uint8Array {
   const args = ['build', source, '--as-file-descriptor-set', '--exclude-source-info', '-o', path];
+  for (const folder of folders) args.push('--path', `${source}/${folder}`);
   const buf = join(root, 'node_modules/.bin/buf');
   execFileSync(buf, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   return readFileSync(path);

@@ -8,9 +8,9 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 /** failsoft's own package.json. */
 export const manifest = JSON.parse(readFileSync(join(here, '../../package.json'), 'utf8'));
-/** What a user imports: `failsoft`, `failsoft/opossum`, ... */
+/** What a user imports: `failsoft`, `failsoft/opossum`, ...; not the files of protos/. */
 export const specifiers = Object.keys(manifest.exports)
-  .filter((subpath) => subpath !== './package.json')
+  .filter((subpath) => subpath !== './package.json' && !subpath.endsWith('.proto'))
   .map((subpath) => join('failsoft', subpath));
 /** Packages in the versions that failsoft is developed with. */
 export const asDeveloped = (...names) => names.map((name) => `${name}@${manifest.devDependencies[name]}`);

@@ -14,12 +14,13 @@ const SERVICES: ReadonlySet<string> = new Set([
   'ray.serve.RayServeAPIService', // Healthz, ListApplications
 ]);
 
+const OPEN_INFERENCE = ['ServerLive', 'ServerReady', 'ServerMetadata', 'ModelReady', 'ModelMetadata'];
+const TRITON = ['ModelConfig', 'ModelStatistics', 'RepositoryIndex'];
+
 /** Such questions of services that predict. Guarded where a rule names the method; a rule for the service means its predictions. */
 const METHODS: ReadonlySet<string> = new Set([
   ...['inference', 'org.pytorch.serve.grpc.openinference'].flatMap((name) =>
-    ['ServerLive', 'ServerReady', 'ServerMetadata', 'ModelReady', 'ModelMetadata'].map(
-      (method) => `/${name}.GRPCInferenceService/${method}`,
-    ),
+    [...OPEN_INFERENCE, ...TRITON].map((method) => `/${name}.GRPCInferenceService/${method}`),
   ),
   '/tensorflow.serving.PredictionService/GetModelMetadata',
   '/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping',

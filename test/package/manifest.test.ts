@@ -40,6 +40,7 @@ describe('exports', () => {
     ]);
     expect(manifest.exports).toEqual({
       ...Object.fromEntries(subpaths),
+      './protos/*.proto': './protos/*.proto',
       './package.json': './package.json',
     });
   });

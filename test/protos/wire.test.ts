@@ -221,8 +221,11 @@ it('the paths and kinds of the methods', () => {
     return `${method.path} ${method.requestStream} ${method.responseStream}`;
   });
   const unary = ['ServerLive', 'ServerReady', 'ModelReady', 'ServerMetadata', 'ModelMetadata', 'ModelInfer'];
+  const repository = ['RepositoryIndex', 'RepositoryModelLoad', 'RepositoryModelUnload'];
+  const extensions = ['ModelConfig', 'ModelStatistics', ...repository];
   expect(methods).toEqual([
     ...unary.map((name) => `/inference.GRPCInferenceService/${name} false false`),
     '/inference.GRPCInferenceService/ModelStreamInfer true true',
+    ...extensions.map((name) => `/inference.GRPCInferenceService/${name} false false`),
   ]);
 });

@@ -6,6 +6,7 @@ import { credentials, Metadata } from '@grpc/grpc-js';
 import * as esm from 'failsoft';
 import * as esmOpossum from 'failsoft/opossum';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
+import * as esmProtos from 'failsoft/protos/tfserving';
 import * as esmTesting from 'failsoft/testing';
 
 const require = createRequire(import.meta.url);
@@ -13,6 +14,13 @@ const cjs = require('failsoft');
 const cjsOpossum = require('failsoft/opossum');
 const cjsTesting = require('failsoft/testing');
 assert.notEqual(esm.createGuard, cjs.createGuard, 'these are two builds');
+
+// A message of one generated file in a message of another.
+for (const { PredictRequest } of [esmProtos, require('failsoft/protos/tfserving')]) {
+  const request = PredictRequest.fromPartial({ modelSpec: { name: 'm', version: 3n } });
+  const { modelSpec } = PredictRequest.decode(PredictRequest.encode(request).finish());
+  assert.equal(modelSpec.version, 3n);
+}
 
 const { modelInfer } = GRPCInferenceServiceService;
 const closers = [];

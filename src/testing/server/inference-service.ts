@@ -10,9 +10,21 @@ import { streamHandler } from './infer-stream.js';
 import type { ServerContext } from './server-context.js';
 import { toStatus, unary } from './unary.js';
 
+/** The rpcs of inference.GRPCInferenceService but those that only Triton has. */
+type Served = Pick<
+  GRPCInferenceServiceServer,
+  | 'serverLive'
+  | 'serverReady'
+  | 'serverMetadata'
+  | 'modelReady'
+  | 'modelMetadata'
+  | 'modelInfer'
+  | 'modelStreamInfer'
+>;
+
 /** The seven rpcs of inference.GRPCInferenceService. */
-export function inferenceService(server: ServerContext): GRPCInferenceServiceServer {
-  const service: GRPCInferenceServiceServer = {
+export function inferenceService(server: ServerContext): Served {
+  const service: Served = {
     serverLive: unary(() => ({ live: true })),
     serverReady: unary(() => ({ ready: server.hosts.every((host) => !host.faults.notReady) })),
     serverMetadata: unary(() => ({

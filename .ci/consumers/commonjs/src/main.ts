@@ -1,6 +1,9 @@
 // Every entry point as a CommonJS program in TypeScript sees it, and two calls.
 import { opossumEngine } from 'failsoft/opossum';
+import { KServeInferenceServiceClient } from 'failsoft/protos/kserve';
 import { FaultServiceClient } from 'failsoft/protos/mock';
+import { PredictionServiceClient } from 'failsoft/protos/tfserving';
+import { InferenceAPIsServiceClient } from 'failsoft/protos/torchserve';
 import { openBullQueue } from 'failsoft/queue-bullmq';
 import { openLevelQueue } from 'failsoft/queue-level';
 import { DEMAND_FEATURES, startMockServer } from 'failsoft/testing';
@@ -15,7 +18,8 @@ async function main(): Promise<void> {
   sources.push(await predictor.predict(features));
   predictor.close();
   await server.close();
-  const rest = [opossumEngine, FaultServiceClient, openBullQueue, openLevelQueue].map(
+  const protos = [KServeInferenceServiceClient, PredictionServiceClient, InferenceAPIsServiceClient];
+  const rest = [opossumEngine, FaultServiceClient, openBullQueue, openLevelQueue, ...protos].map(
     (value) => typeof value,
   );
   console.log(JSON.stringify({ sources, rest }));
