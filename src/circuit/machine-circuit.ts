@@ -107,7 +107,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
     if (permit.shadow) this.shadows -= 1;
     else if (this.currentMode === 'off') {
       this.limit?.discounted();
-      if (permit.probe && this.isCurrent(permit)) this.machine.giveBack();
+      if (this.isCurrent(permit)) this.machine.giveBack();
       // not `isCurrent()`: one call less, on every call's way
     } else if (permit.generation === this.generation && this.machine.takes(permit)) {
       this.totals.settled(outcome);

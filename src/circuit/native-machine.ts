@@ -12,6 +12,14 @@ import type { State } from './state.js';
 import { ms } from './trip/rule.js';
 import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
 
+/** What an outcome other than a success is to a ramp. */
+const RAMP_ANSWERS = {
+  'caller-error': 'healthy',
+  failure: 'failed',
+  overload: 'overloaded',
+  ignored: 'healthy',
+} as const;
+
 /** The state table of docs/semantics.md. It has no timer: time passes when a call comes or the state is read. */
 export class NativeMachine implements Machine {
   private readonly circuit: MachineCircuit;
@@ -82,7 +90,21 @@ export class NativeMachine implements Machine {
       const nowMs = settings.options.window.type === 'time' ? clock.now() : 0;
       const reason = this.evidence.record(settings, outcome, unhealthy, durationMs ?? 0, nowMs);
       if (reason !== undefined) this.open(reason, clock.now());
+      else if (state.name === 'recovering') this.grow(state.ramp, outcome, durationMs, clock.now());
+    } else if (state.name === 'recovering') {
+      state.ramp.giveBack();
     }
+  }
+
+  /** The ramp goes by the answers that tripped nothing. */
+  private grow(ramp: Ramp, outcome: Outcome, durationMs: number | undefined, nowMs: number): void {
+    if (outcome === 'success') {
+      const slow = durationMs !== undefined && durationMs > this.settings.slowProbeMs;
+      ramp.answered(slow ? 'slow' : 'healthy', durationMs, nowMs);
+    } else {
+      ramp.answered(RAMP_ANSWERS[outcome], undefined, nowMs);
+    }
+    if (ramp.isOver) this.closeCircuit('no call was refused any more', nowMs);
   }
 
   private recordProbe(probes: Probes, outcome: Outcome, durationMs = 0): void {
@@ -148,8 +170,7 @@ export class NativeMachine implements Machine {
       } else if (state.name === 'recovering') {
         const { endMs } = state.ramp;
         if (nowMs < endMs) return state;
-        this.openings = 0;
-        this.transition({ name: 'closed', sinceMs: endMs }, 'ramp is over');
+        this.closeCircuit('ramp is over', endMs);
       } else return state;
     }
   }
@@ -178,12 +199,16 @@ export class NativeMachine implements Machine {
     this.evidence.clear();
     const { recovering } = this.settings.options;
     const reason = successes === 1 ? 'the probe succeeded' : `${successes} probes succeeded`;
-    if (recovering === false) {
-      this.openings = 0;
-      this.transition({ name: 'closed', sinceMs: atMs }, reason);
-    } else {
-      this.transition({ name: 'recovering', sinceMs: atMs, ramp: new Ramp(recovering, atMs) }, reason);
+    if (recovering === false) this.closeCircuit(reason, atMs);
+    else {
+      const ramp = new Ramp(recovering, atMs, successes);
+      this.transition({ name: 'recovering', sinceMs: atMs, ramp }, reason);
     }
+  }
+
+  private closeCircuit(reason: string, atMs: number): void {
+    this.openings = 0;
+    this.transition({ name: 'closed', sinceMs: atMs }, reason);
   }
 
   reset(): void {

@@ -27,6 +27,13 @@ interface Call {
   readonly atMs: number;
 }
 
+interface RampAnswer {
+  readonly healthy: boolean;
+  readonly late: boolean;
+  /** Of a healthy success. */
+  readonly durationMs: number | undefined;
+}
+
 export interface ModelPermit {
   readonly generation: number;
   readonly probe: boolean;
@@ -57,6 +64,19 @@ export class Model {
   pushbackUntilMs = 0;
   credit = 0;
   ramp: NonNullable<ModelConfig['ramp']> | undefined;
+  /** The share by time counts from here. */
+  rampFromMs = 0;
+  limit = 0;
+  /** Answers of the round, and what they have to be. */
+  round: { size: number; answers: RampAnswer[]; refused: boolean } = { size: 0, answers: [], refused: false };
+  /** Calls that end first and say nothing about a halved limit. */
+  uncounted = 0;
+  /** The most calls at a time in the round. */
+  peak = 0;
+  usualMs = Number.POSITIVE_INFINITY;
+  slowRound = { typicalMs: 0, peak: 0 };
+  proofs = 0;
+  calmRounds = 0;
   /** Since the calls were last forgotten. */
   history: Call[] = [];
   window: Call[] = [];
@@ -94,7 +114,10 @@ export class Model {
   }
 
   #nextDueMs(): number {
-    if (this.state === 'recovering' && this.ramp) return this.sinceMs + this.ramp.durationMs;
+    if (this.state === 'recovering' && this.ramp) {
+      const { durationMs } = this.ramp;
+      return Math.min(this.rampFromMs + durationMs, this.sinceMs + 12 * durationMs);
+    }
     if (this.state !== 'half-open') return Number.POSITIVE_INFINITY;
     return Math.min(
       Number.POSITIVE_INFINITY,
@@ -104,8 +127,7 @@ export class Model {
 
   #doDue(): void {
     if (this.state === 'recovering') {
-      this.openings = 0;
-      this.#go('closed');
+      this.#close();
       return;
     }
     const due = this.probes.find(({ fate, dueMs }) => fate === 'out' && dueMs <= this.nowMs);
@@ -156,12 +178,16 @@ export class Model {
     }
     if (state === 'recovering' && this.ramp) {
       const { durationMs, initialShare } = this.ramp;
-      const passedMs = this.nowMs - this.sinceMs;
+      const passedMs = this.nowMs - this.rampFromMs;
       this.credit += initialShare + (1 - initialShare) * (passedMs / durationMs);
-      if (this.credit < 1 - 1e-9) {
-        return { reason: 'RECOVERING', retryAfterMs: Math.min(durationMs - passedMs, durationMs / 10) };
+      const { length: out } = this.#out();
+      if (out >= this.limit && this.credit < 1 - 1e-9) {
+        this.round.refused = true;
+        const leftMs = this.#nextDueMs() - this.nowMs;
+        return { reason: 'RECOVERING', retryAfterMs: Math.min(leftMs, durationMs / 10) };
       }
-      this.credit -= 1;
+      this.credit = Math.max(0, this.credit - 1);
+      this.peak = Math.max(this.peak, out + 1);
     }
     return undefined;
   }
@@ -185,9 +211,9 @@ export class Model {
     if (permit.settled) return;
     permit.settled = true;
     if (permit.unrecorded || permit.shadow) return;
-    const current = permit.generation === this.generation && permit.fate === 'out';
+    const current = this.#isCurrent(permit);
     if (this.mode === 'off') {
-      if (current && permit.probe) permit.fate = 'given back';
+      if (current) this.#giveBack(permit);
       return;
     }
     if (!current) {
@@ -204,7 +230,9 @@ export class Model {
       const good = healthy && !(durationMs > this.probeSlowMs);
       permit.fate = outcome === 'ignored' ? 'given back' : good ? 'success' : 'failure';
       this.#judge();
-    } else if (outcome !== 'ignored') {
+    } else if (outcome === 'ignored') {
+      this.#giveBack(permit);
+    } else {
       const call = {
         outcome,
         durationMs: Number.isNaN(durationMs) ? 0 : Math.max(0, durationMs),
@@ -213,7 +241,101 @@ export class Model {
       this.history.push(call);
       this.window.push(call);
       if (this.#tripped()) this.#open();
+      else if (this.state === 'recovering') this.#answered(call);
     }
+  }
+
+  // ------------------------------------------------------------ the ramp
+
+  #isCurrent({ generation, fate, unrecorded }: ModelPermit): boolean {
+    return !unrecorded && generation === this.generation && fate === 'out';
+  }
+
+  #out(): ModelPermit[] {
+    return this.permits.filter((permit) => !permit.settled && !permit.shadow && this.#isCurrent(permit));
+  }
+
+  /** One call less that says nothing about the limit. */
+  #uncountedEnds(): void {
+    this.uncounted -= 1;
+    if (this.uncounted === 0) this.peak = this.#out().length;
+  }
+
+  #giveBack(permit: ModelPermit): void {
+    if (permit.probe) permit.fate = 'given back';
+    if (this.state !== 'recovering') return;
+    this.credit = Math.min(2, this.credit + 1);
+    if (this.uncounted > 0) this.#uncountedEnds();
+  }
+
+  #answered({ outcome, durationMs }: Call): void {
+    const late = outcome === 'success' && this.#isSlow(durationMs);
+    const overLimit = outcome === 'success' && durationMs > this.#slowMs();
+    if (late || overLimit || outcome === 'overload') this.rampFromMs = this.nowMs;
+    if (this.uncounted > 0) {
+      this.#uncountedEnds();
+      return;
+    }
+    const { round } = this;
+    const failed = outcome === 'failure' || outcome === 'overload';
+    const healthy = !failed && !overLimit;
+    round.answers.push({
+      healthy,
+      late: healthy && late,
+      durationMs: healthy && outcome === 'success' ? durationMs : undefined,
+    });
+    if (healthy && !late && this.peak * 2 >= this.limit) this.limit += 1;
+    if (!healthy && round.answers.filter((answer) => !answer.healthy).length / round.size > 0.2) {
+      this.#halve();
+    } else if (round.answers.length >= round.size) this.#endRound();
+  }
+
+  #isSlow(durationMs: number): boolean {
+    return durationMs > 2 * this.usualMs && durationMs > this.usualMs + 10;
+  }
+
+  #endRound(): void {
+    const durations = this.round.answers.flatMap(({ durationMs }) =>
+      durationMs === undefined ? [] : [durationMs],
+    );
+    const kept = durations.slice(0, 64).sort((a, b) => a - b);
+    const typicalMs = kept[Math.floor(kept.length / 4)] ?? 0;
+    let slow = false;
+    if (kept.length >= 4) {
+      const { slowRound, peak } = this;
+      const unchanged = peak <= 0.6 * slowRound.peak && typicalMs > 0.75 * slowRound.typicalMs;
+      this.proofs = unchanged ? this.proofs + 1 : 0;
+      if (this.proofs >= 2) this.usualMs = typicalMs;
+      slow = this.#isSlow(typicalMs);
+      this.slowRound = slow ? { typicalMs, peak } : { typicalMs: 0, peak: 0 };
+      if (!slow) this.usualMs = Math.min(this.usualMs, typicalMs);
+    }
+    if (slow) {
+      this.#halve();
+      return;
+    }
+    const { refused, size, answers } = this.round;
+    const calm = !refused && answers.filter(({ late }) => late).length / size <= 0.2;
+    this.calmRounds = calm ? this.calmRounds + 1 : 0;
+    if (this.calmRounds === 3) this.#close();
+    else this.#beginRound();
+  }
+
+  #halve(): void {
+    this.limit = Math.max(1, Math.floor(this.limit / 2));
+    this.uncounted = this.#out().length;
+    this.calmRounds = 0;
+    this.#beginRound();
+  }
+
+  #beginRound(): void {
+    this.round = { size: this.limit, answers: [], refused: false };
+    this.peak = this.#out().length;
+  }
+
+  #close(): void {
+    this.openings = 0;
+    this.#go('closed');
   }
 
   reset(): void {
@@ -235,9 +357,8 @@ export class Model {
     if (permit.settled) return;
     permit.settled = true;
     if (permit.unrecorded || permit.shadow) return;
-    const current = permit.generation === this.generation && permit.fate === 'out';
-    if (current && permit.probe) permit.fate = 'given back';
-    if (current && this.state === 'recovering') this.credit = Math.min(2, this.credit + 1);
+    const current = this.#isCurrent(permit);
+    if (current) this.#giveBack(permit);
     if (this.mode === 'off') return;
     if (current) this.outcomes.ignored += 1;
     else this.stale += 1;
@@ -298,11 +419,16 @@ export class Model {
       this.ramp = this.config.ramp;
       if (this.ramp) {
         this.credit = 1 - this.ramp.initialShare;
+        this.rampFromMs = this.nowMs;
+        this.limit = 1 + successes;
+        this.uncounted = 0;
+        this.usualMs = Number.POSITIVE_INFINITY;
+        this.slowRound = { typicalMs: 0, peak: 0 };
+        this.proofs = 0;
         this.#go('recovering');
-      } else {
-        this.openings = 0;
-        this.#go('closed');
-      }
+        this.calmRounds = 0;
+        this.#beginRound();
+      } else this.#close();
     } else if (failures > permitted - threshold) this.#open();
   }
 

@@ -116,17 +116,7 @@ describe('the state table', () => {
       'open',
       2,
     ],
-    [
-      'recovering',
-      'two failures',
-      (b) => {
-        b.call('failure');
-        b.reject();
-        b.call('failure');
-      },
-      'recovering',
-      1,
-    ],
+    ['recovering', 'two failures', (b) => b.call('failure', 2), 'recovering', 1],
     [
       'recovering',
       'a trip',
@@ -136,6 +126,28 @@ describe('the state table', () => {
       },
       'open',
       2,
+    ],
+    ['recovering', 'a healthy answer', (b) => b.call('success'), 'recovering', 1],
+    ['recovering', 'two rounds of healthy answers', (b) => b.call('success', 7), 'recovering', 1],
+    [
+      'recovering',
+      'three rounds of healthy answers, no call refused',
+      (b) => b.call('success', 8),
+      'closed',
+      0,
+    ],
+    [
+      'recovering',
+      'three rounds of healthy answers, a call refused in the second',
+      (b) => {
+        b.call('success', 2);
+        const out = [b.admit(), b.admit(), b.admit()];
+        b.reject();
+        for (const permit of out) permit.settle('success', 1);
+        b.call('success', 6);
+      },
+      'recovering',
+      1,
     ],
     ['recovering', 'a moment before the end of the ramp', (b) => b.clock.advance(999), 'recovering', 1],
     ['recovering', 'the end of the ramp', (b) => b.clock.advance(1000), 'closed', 0],
@@ -189,9 +201,7 @@ describe('the state table', () => {
 
   it('the ramp keeps the window and what it counted when it is over', () => {
     const b = inState('recovering');
-    b.call('failure');
-    b.reject();
-    b.call('failure');
+    b.call('failure', 2);
     b.clock.advance(1000);
     expect(b.circuit.state).toBe('closed');
     expect(b.circuit.snapshot()).toMatchObject({

@@ -44,9 +44,9 @@ describe('the README', () => {
         { rule: 'failure-rate', threshold: 0.5, minimumCalls: 20 },
       ],
       window: { type: 'count', size: 100 },
-      open: { baseMs: 5_000, multiplier: 2, maxMs: 60_000, jitter: 'equal', maxPushbackMs: 60_000 },
+      open: { baseMs: 1_000, multiplier: 2, maxMs: 60_000, jitter: 'equal', maxPushbackMs: 60_000 },
       halfOpen: { permittedProbes: 1, successThreshold: 1, probeTimeoutMs: 10_000 },
-      recovering: { durationMs: 5_000, initialShare: 0.2 },
+      recovering: { durationMs: 5_000, initialShare: 0.05 },
       concurrency: false,
       throttle: false,
       mode: 'enforce',
@@ -61,12 +61,12 @@ describe('the README', () => {
       'trips on failures in a row': '5',
       'or on a failure rate': '50 % of ≥ 20 calls',
       window: 'last 100 calls',
-      'open for': '5 s, ×2 up to 60 s',
+      'open for': '1 s, ×2 up to 60 s',
       jitter: 'half of it is random',
       "server's push-back": 'respected, up to 60 s',
       'probes in half-open': '1',
       'unsettled probe': 'fails after 10 s',
-      'after recovery': '20 % to 100 % in 5 s',
+      'after recovery': 'twice as many calls per round trip, all after 5 s',
     });
   });
 

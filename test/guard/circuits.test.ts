@@ -200,10 +200,10 @@ describe('circuits behind the interceptor', () => {
       await callUnary(client, 'a');
       for (const part of ['a', '']) expect(guard.circuit(echoService.unary, part).state).toBe('recovering');
       const before = server.calls.count;
-      for (let n = 0; n < 100; n++) await callUnary(client, 'a');
-      // a fifth of a hundred, and not a fifth of a fifth
+      await Promise.all(Array.from({ length: 100 }, () => callUnary(client, 'a')));
+      // a fifth of a hundred, and not a fifth of a fifth; two more, which the limits admit at first
       expect(server.calls.count - before).toBeGreaterThanOrEqual(19);
-      expect(server.calls.count - before).toBeLessThanOrEqual(21);
+      expect(server.calls.count - before).toBeLessThanOrEqual(23);
     });
   }
 

@@ -28,7 +28,7 @@ export type Jitter = 'none' | 'full' | 'equal';
 
 /** How long a circuit stays open. */
 export interface OpenOptions {
-  /** How long it is open the first time, in milliseconds. @default 5000 */
+  /** How long it is open the first time, in milliseconds. @default 1000 */
   readonly baseMs?: number;
   /** How many times longer with each opening until it is closed again. @default 2 */
   readonly multiplier?: number;
@@ -50,11 +50,17 @@ export interface HalfOpenOptions {
   readonly probeTimeoutMs?: number;
 }
 
-/** How a recovering circuit admits a growing share of the calls. */
+/**
+ * How a recovering circuit admits more and more calls: with each healthy answer one more at a time (TCP's slow start), and
+ * by time at least a growing share.
+ */
 export interface RampOptions {
-  /** How long it takes until every call is admitted, in milliseconds. @default 5000 */
+  /**
+   * After this time every call is admitted, in milliseconds, whatever the answers were. A server that becomes slow under its load, or
+   * answers with overloads, begins the time anew, up to twelve times in all. @default 5000
+   */
   readonly durationMs?: number;
-  /** The share that is admitted at its beginning: above 0, up to 1. @default 0.2 */
+  /** The share that is admitted at the beginning of this time at least: above 0, up to 1. @default 0.05 */
   readonly initialShare?: number;
 }
 
@@ -106,7 +112,7 @@ export interface CircuitOptions {
   readonly open?: OpenOptions;
   /** How it probes. */
   readonly halfOpen?: HalfOpenOptions;
-  /** The ramp after a recovery; `false` for none. @default durationMs 5000, initialShare 0.2 */
+  /** The ramp after a recovery; `false` for none. @default durationMs 5000, initialShare 0.05 */
   readonly recovering?: false | RampOptions;
   /** Most calls at a time; `false` for no limit. @default false */
   readonly concurrency?: false | ConcurrencyOptions;

@@ -139,7 +139,7 @@ function resolveTrip(
 
 function resolveOpen(field: string, open: OpenOptions = {}): ResolvedOpen {
   checkKeys(field, open, ['baseMs', 'multiplier', 'maxMs', 'jitter', 'maxPushbackMs']);
-  const { baseMs = 5000, multiplier = 2, jitter = 'equal', maxPushbackMs = 60_000 } = open;
+  const { baseMs = 1000, multiplier = 2, jitter = 'equal', maxPushbackMs = 60_000 } = open;
   checkDurationMs(`${field}.baseMs`, baseMs, 1);
   const { maxMs = Math.max(60_000, baseMs) } = open;
   return Object.freeze({
@@ -167,7 +167,7 @@ function resolveHalfOpen(field: string, halfOpen: HalfOpenOptions = {}): Resolve
 function resolveRamp(field: string, ramp: false | RampOptions = {}): false | ResolvedRamp {
   if (ramp === false) return false;
   checkKeys(field, ramp, ['durationMs', 'initialShare']);
-  const { durationMs = 5000, initialShare = 0.2 } = ramp;
+  const { durationMs = 5000, initialShare = 0.05 } = ramp;
   return Object.freeze({
     durationMs: checkDurationMs(`${field}.durationMs`, durationMs, 1),
     initialShare: checkShare(`${field}.initialShare`, initialShare),

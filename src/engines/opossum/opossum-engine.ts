@@ -28,7 +28,7 @@ export interface OpossumEngine extends Engine {
  * error when the guard is made.
  *
  * @param options opossum's own, for every breaker; a circuit's options may not give the same again. Defaults are
- *   failsoft's, not opossum's: 20 calls (`volumeThreshold`) and an open time of 5 s (`resetTimeout`). `timeout` ends no
+ *   failsoft's, not opossum's: 20 calls (`volumeThreshold`) and an open time of 1 s (`resetTimeout`). `timeout` ends no
  *   call, a deadline does: a call that took as long counts as timed out and failed. @default no timeout
  *   `enableSnapshots` costs a timer for each breaker. @default false
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED for an option that makes no sense here

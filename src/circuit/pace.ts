@@ -1,0 +1,60 @@
+/** Fewer answers say nothing about the typical duration. */
+const LEAST_ANSWERS = 4;
+/** So many durations of a round are kept; a round of thousands is judged by its first ones. */
+const MOST_KEPT = 64;
+/** An answer is slow from this multiple of the usual duration on, and from so many milliseconds above it. */
+const SLOW_FACTOR = 2;
+const SLOW_MARGIN_MS = 10;
+/** Where this share of the calls at a time takes more than that share of the time, the calls are not the reason. */
+const LIGHTER_SHARE = 0.6;
+const UNCHANGED_SHARE = 0.75;
+/** It takes so many such rounds in a row: the limit grows within a round, so that its early answers have less load than its last ones. */
+const PROOFS = 2;
+
+/**
+ * Whether a recovering server becomes slow under its load. It is measured against itself: the lower quartile of a round's
+ * durations against the least one of this recovery. A queue delays every call, so it shows in the lower quartile; single
+ * slow requests do not. (The delay rule of HyStart, Ha and Rhee 2011, takes the minimum, which cached answers would spoil.)
+ */
+export class Pace {
+  #usualMs = Number.POSITIVE_INFINITY;
+  #round: number[] = [];
+  /** The quartile of the last round that was too slow, and the calls that were out in it; 0 after a round that was not. */
+  #slowRoundMs = 0;
+  #slowLoad = 0;
+  #proofs = 0;
+
+  isSlow(durationMs: number): boolean {
+    return durationMs > this.#usualMs * SLOW_FACTOR && durationMs > this.#usualMs + SLOW_MARGIN_MS;
+  }
+
+  add(durationMs: number): void {
+    if (this.#round.length >= MOST_KEPT) return;
+    this.#round.push(Number.isNaN(durationMs) ? 0 : Math.max(0, durationMs));
+  }
+
+  /** The round is given up: the answers that follow belong to another limit. */
+  dropRound(): void {
+    this.#round = [];
+  }
+
+  /**
+   * Ends a round.
+   * @param load the most calls that were out in it
+   * @returns whether the server was slow in it
+   */
+  endRound(load: number): boolean {
+    const sorted = this.#round.sort((a, b) => a - b);
+    this.#round = [];
+    const typicalMs = sorted[Math.floor(sorted.length / 4)];
+    if (typicalMs === undefined || sorted.length < LEAST_ANSWERS) return false;
+    const lighter = load <= this.#slowLoad * LIGHTER_SHARE;
+    this.#proofs = lighter && typicalMs > this.#slowRoundMs * UNCHANGED_SHARE ? this.#proofs + 1 : 0;
+    if (this.#proofs >= PROOFS) this.#usualMs = typicalMs;
+    const slow = this.isSlow(typicalMs);
+    this.#slowRoundMs = slow ? typicalMs : 0;
+    this.#slowLoad = slow ? load : 0;
+    if (!slow) this.#usualMs = Math.min(this.#usualMs, typicalMs);
+    return slow;
+  }
+}
