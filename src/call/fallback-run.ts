@@ -5,7 +5,6 @@ import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
 import type { AbortCause, ChainCall } from '../fallback/chain/chain-call.js';
 import type { Cause, ParentCall } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
-import { warn } from '../telemetry/emitter.js';
 import type { Call } from './call.js';
 
 /**
@@ -100,8 +99,14 @@ export class FallbackRun implements ChainCall {
     try {
       return chain.run(this);
     } catch (error) {
-      return failed(error);
+      return this.#failed(error);
     }
+  }
+
+  /** Chains do not throw. If a bug makes a chain throw, the caller gets the result without fallbacks. */
+  #failed(error: unknown): ChainResult {
+    this.#call.method.events.warnings.report(error, `the fallback chain of ${this.method}`);
+    return { answer: undefined, attempts: [] };
   }
 
   /** Waits for a chain that did not answer at once. `conclude` is called once, unless `cancel` comes first. */
@@ -110,7 +115,7 @@ export class FallbackRun implements ChainCall {
     this.#enforceDeadline();
     outcome.then(
       (result) => this.#end(result),
-      (error: unknown) => this.#end(failed(error)),
+      (error: unknown) => this.#end(this.#failed(error)),
     );
   }
 
@@ -142,12 +147,6 @@ export class FallbackRun implements ChainCall {
     this.#aborted = cause;
     for (const listener of this.#listeners ?? []) listener(cause);
   }
-}
-
-/** Chains do not throw. If a bug makes a chain throw, the caller gets the result without fallbacks. */
-function failed(error: unknown): ChainResult {
-  warn(error, 'a fallback chain');
-  return { answer: undefined, attempts: [] };
 }
 
 /** Copies of the caller's messages; the messages themselves where no strategy of the chain reads them. */

@@ -142,7 +142,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     this.source = answer.source;
     this.emitDegraded(answer);
     try {
-      call.listener.onReceiveMetadata?.(label(answer, cause));
+      call.listener.onReceiveMetadata?.(label(answer, cause, call.method.events.warnings));
     } finally {
       if (!this.isOver) this.giveMessage(answer); // unless the caller has cancelled in its listener
     }

@@ -9,4 +9,9 @@ export interface CircuitEnvironment {
   readonly random: () => number;
   /** Gets the events of the circuit. */
   readonly listener: CircuitListener;
+  /**
+   * Reports an error of a user's function (a listener on an engine's own breaker, for example).
+   * @param about the circuit's key
+   */
+  report?(error: unknown, source: string, about: string): void;
 }

@@ -2,6 +2,8 @@ import type { CallOptions } from '@grpc/grpc-js';
 import { checkFunction, checkKeys } from '../checks.js';
 import { type Clock, systemClock } from '../clock.js';
 import { invalid } from '../errors.js';
+import type { StoreEvent } from '../telemetry/events.js';
+import type { OnWarning } from '../telemetry/warnings.js';
 import { CallContext } from './chain/call-context.js';
 import { decodeKept, encodeAnswer } from './messages.js';
 import { REQUEST_KEY_OPTIONS, RequestKey, type RequestKeyOptions } from './request-key/request-key.js';
@@ -93,6 +95,14 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
     this.#strategy.bind?.(method);
     this.#key.bind(method);
     this.#methods.set(method.path, method);
+  }
+
+  reportStore(report: (event: StoreEvent) => void): void {
+    this.#strategy.reportStore?.(report);
+  }
+
+  reportWarnings(report: OnWarning): void {
+    this.#strategy.reportWarnings?.(report);
   }
 
   answer(context: FallbackContext<Req>): Answering<Res> {

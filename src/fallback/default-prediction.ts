@@ -1,6 +1,6 @@
 import { checkKeys } from '../checks.js';
 import { FailsoftError } from '../errors.js';
-import { warn } from '../telemetry/emitter.js';
+import { type OnWarning, Warnings } from '../telemetry/warnings.js';
 import { decodeKept, encodeAnswer, recode } from './messages.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, When } from './strategy.js';
 
@@ -23,7 +23,7 @@ export type DefaultValue<Req, Res> =
  * A value is encoded once, at registration, and decoded for each answer. So a default that is no message of the method is an
  * error at start-up, and a caller that changes its answer changes no other answer. A function without parameters, or with a
  * `sample`, is tried out at registration; its answers are encoded and decoded each time. If the tried function returns a
- * promise, its failure comes too late for an error, and is a process warning (`FailsoftWarning`).
+ * promise, its failure comes too late for an error, and is a warning (`FailsoftWarning`, and the event `warning`).
  * @throws from `register`: FailsoftError FAILSOFT_INVALID_ARGUMENT naming the method
  */
 export function defaultPrediction<Req, Res extends object>(
@@ -65,6 +65,7 @@ class MadeDefault<Req, Res> implements FallbackStrategy<Req, Res> {
   readonly when: When;
   enabled = true;
   readonly #make: Maker<Req, Res>;
+  readonly #warnings = new Warnings();
   readonly #options: DefaultPredictionOptions<Req>;
 
   constructor(make: Maker<Req, Res>, options: DefaultPredictionOptions<Req>) {
@@ -77,7 +78,11 @@ class MadeDefault<Req, Res> implements FallbackStrategy<Req, Res> {
     const { sample } = this.#options;
     const parameters = this.#make.length;
     if (parameters > (sample === undefined ? 0 : 1)) return; // it can only be called with a call's request
-    tryOut(method, () => Reflect.apply(this.#make, undefined, [sample]));
+    tryOut(method, () => Reflect.apply(this.#make, undefined, [sample]), this.#warnings);
+  }
+
+  reportWarnings(report: OnWarning): void {
+    this.#warnings.follow(report);
   }
 
   answer(context: FallbackContext<Req>): Answer<Res> | PromiseLike<Answer<Res>> {
@@ -110,13 +115,15 @@ function encoded<Req, Res>(method: Method<Req, Res>, value: Res): Buffer {
   }
 }
 
-function tryOut<Req, Res>(method: Method<Req, Res>, make: () => unknown): void {
+function tryOut<Req, Res>(method: Method<Req, Res>, make: () => unknown, warnings: Warnings): void {
   try {
     const value = make();
     if (isThenable(value)) {
       value
         .then((message) => recode(method, message))
-        .then(undefined, (error: unknown) => warn(unusable(method, error)));
+        .then(undefined, (error: unknown) =>
+          warnings.report(unusable(method, error), `the default for ${method.path}`),
+        );
     } else recode(method, value);
   } catch (error) {
     throw unusable(method, error);

@@ -1,14 +1,14 @@
 import { checkFunction, checkNumber, checkOneOf } from '../checks.js';
 import { FailsoftError, invalid } from '../errors.js';
-import { storeEmitter } from '../telemetry/emitter.js';
-import type { StoreEvent } from '../telemetry/events.js';
+import { registryEmitter } from '../telemetry/emitter.js';
+import type { StoreEvent, WarningEvent } from '../telemetry/events.js';
 import { type ChainOptions, FallbackChain } from './chain/chain.js';
 import type { FallbackStrategy, Method } from './strategy.js';
 
 /** The chains of fallbacks, by method. A registry serves any number of guards and clients. */
 export class FallbackRegistry {
   readonly #chains = new Map<string, FallbackChain>();
-  readonly #events = storeEmitter();
+  readonly #events = registryEmitter();
   readonly #reporting = new Set<unknown>();
   #closed = false;
 
@@ -32,12 +32,13 @@ export class FallbackRegistry {
       throw invalid(`fallbacks of ${method.path}`, 'an array of strategies', strategies);
     for (const [index, strategy] of strategies.entries())
       checkStrategy(`fallbacks of ${method.path}[${index}]`, strategy);
-    const chain = new FallbackChain(method, strategies, options);
+    const chain = new FallbackChain(method, strategies, options, this.#events.warnings);
     for (const strategy of strategies) {
       strategy.bind?.(method);
       if (this.#reporting.has(strategy)) continue;
       this.#reporting.add(strategy);
       strategy.reportStore?.((event: StoreEvent) => this.#events.emit('store', event));
+      strategy.reportWarnings?.((event: WarningEvent) => this.#events.emit('warning', event));
     }
     this.#chains.set(method.path, chain);
     return this;
@@ -54,6 +55,14 @@ export class FallbackRegistry {
    */
   onStore(listener: (event: StoreEvent) => void): () => void {
     return this.#events.on('store', checkFunction('onStore(listener)', listener));
+  }
+
+  /**
+   * Subscribes a listener to the errors of users' functions in its strategies. Guards with this registry emit them as `warning`.
+   * @returns a function that unsubscribes it
+   */
+  onWarning(listener: (event: WarningEvent) => void): () => void {
+    return this.#events.on('warning', checkFunction('onWarning(listener)', listener));
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { CallCredentials, InterceptorOptions, Metadata, StatusObject } from '@grpc/grpc-js';
 import type { CircuitSnapshot, RejectionReason } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
-import type { StoreEvent } from '../telemetry/events.js';
+import type { StoreEvent, WarningEvent } from '../telemetry/events.js';
 
 /** Where an answer came from; the value of `failsoft-source` in its metadata. */
 export type Source = 'primary' | 'last-good' | `secondary:${string}` | 'default' | 'deferred' | (string & {});
@@ -203,6 +203,11 @@ export interface FallbackStrategy<Req, Res> {
    * which becomes the event `store`.
    */
   reportStore?(report: (event: StoreEvent) => void): void;
+  /**
+   * Called once by each registry, after the first `bind`: `report` is to be called with each error of a user's function that
+   * harms no call (a listener, a rule), which becomes the event `warning`.
+   */
+  reportWarnings?(report: (event: WarningEvent) => void): void;
   /** Frees its resources. Called by `FallbackRegistry.close()`. */
   close?(): void | Promise<void>;
 }

@@ -59,7 +59,7 @@ class InterceptorGuard implements Guard {
   readonly #attempts = new AttemptCounts();
   readonly #mark = Object.freeze([this]);
   readonly #provenance: ProvenanceMemory | undefined;
-  #stopStores: () => void = () => {};
+  #unsubscribe: () => void = () => {};
   #closed = false;
 
   constructor(options: GuardOptions) {
@@ -90,6 +90,8 @@ class InterceptorGuard implements Guard {
     const environment = {
       clock: this.#clock,
       random: checkFunction('options.random', random ?? Math.random),
+      report: (error: unknown, source: string, about: string) =>
+        this.#events.warnings.report(error, source, about),
       listener: {
         transition: (event: TransitionEvent) => this.#onTransition(event),
         isolation: (event: IsolationEvent) => this.#events.emit('isolation', event),
@@ -101,9 +103,18 @@ class InterceptorGuard implements Guard {
       (path) => this.#settings.for(path),
       (slot) => this.#onEvict(slot),
     );
-    const stopStores = fallbacks?.onStore((event) => this.#events.emit('store', event));
-    if (stopStores !== undefined) this.#stopStores = stopStores;
+    if (fallbacks !== undefined) this.#unsubscribe = this.#subscribeTo(fallbacks);
     this.interceptor = this.forTarget('');
+  }
+
+  /** Emits the registry's events as its own, until the function that it returns is called. */
+  #subscribeTo(fallbacks: FallbackRegistry): () => void {
+    const stopStores = fallbacks.onStore((event) => this.#events.emit('store', event));
+    const stopWarnings = fallbacks.onWarning((event) => this.#events.emit('warning', event));
+    return () => {
+      stopStores();
+      stopWarnings();
+    };
   }
 
   forTarget(target: string): Interceptor {
@@ -264,7 +275,7 @@ class InterceptorGuard implements Guard {
     this.#closed = true;
     this.#events.clear();
     this.#observers.clear();
-    this.#stopStores();
+    this.#unsubscribe();
     this.#registry.close();
   }
 

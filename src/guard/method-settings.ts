@@ -125,7 +125,7 @@ export class SettingsResolver {
     if (typeof keyBy?.forMethod !== 'function') {
       throw invalid(`${field}.keyBy`, 'perMethod(), perModel() or perKey(fn)', keyBy);
     }
-    const partOfKey = keyBy.forMethod(path);
+    const partOfKey = keyBy.forMethod(path, (error, source) => this.#warnings.report(error, source));
     const parent = this.#parent(options, `${field}.parentCircuit`);
     const defaultDeadlineMs = deadline(`${field}.defaultDeadlineMs`, options.defaultDeadlineMs);
     const fixedMinimumMs = ms('minimumDeadlineMs', Math.min(10, defaultDeadlineMs));

@@ -1,7 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { checkFunction, checkKeys } from '../checks.js';
 import { invalid } from '../errors.js';
-import { warn } from '../telemetry/emitter.js';
+import { Warnings } from '../telemetry/warnings.js';
 import { applicationPart, keyPart, versionedPart } from './key-part.js';
 import { type ModelName, modelExtractor, namesModels } from './model-of.js';
 
@@ -15,10 +15,17 @@ export interface KeyContext {
   readonly metadata: Metadata;
 }
 
+/** Reports a problem under the name of its source. */
+export type Report = (error: unknown, source: string) => void;
+
 /** Chooses the circuit of a call. Called once per method, so that what depends on the method alone is decided once. */
 export interface KeyBy {
-  /** Chooses among a method's circuits; `method` is its path. */
-  forMethod(method: string): KeyPart;
+  /**
+   * Chooses among a method's circuits.
+   * @param method its path
+   * @param report reports a problem that harms no call, as a warning of the guard. @default only a process warning
+   */
+  forMethod(method: string, report?: Report): KeyPart;
 }
 
 /** Chooses among the circuits of one method. */
@@ -41,7 +48,7 @@ export function perMethod(): KeyBy {
  * one per method. A call of such another service pays nothing: neither its message nor its metadata is read.
  */
 export const DEFAULT_KEY: KeyBy = Object.freeze<KeyBy>({
-  forMethod: (method) => (namesModels(method) ? modelPart(method, false) : methodItself),
+  forMethod: (method, report) => (namesModels(method) ? modelPart(method, false, report) : methodItself),
 });
 
 /**
@@ -51,7 +58,7 @@ export const DEFAULT_KEY: KeyBy = Object.freeze<KeyBy>({
  * `/model` where no application is named.
  *
  * A request that names no model has the method's circuit. Where each good request of the method names one, that is reported
- * once as a process warning (`FailsoftWarning`).
+ * once as a warning of the guard.
  * @param options.version whether each version of a model has a circuit of its own: `model@3`, or `model@label:stable` for a
  * version label of TensorFlow Serving. @default false
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
@@ -60,10 +67,10 @@ export function perModel(options: { version?: boolean } = {}): KeyBy {
   checkKeys('perModel', options, ['version']);
   const version = options.version ?? false;
   if (typeof version !== 'boolean') throw invalid('perModel.version', 'a boolean', version);
-  return { forMethod: (method) => modelPart(method, version) };
+  return { forMethod: (method, report) => modelPart(method, version, report) };
 }
 
-function modelPart(method: string, withVersion: boolean): KeyPart {
+function modelPart(method: string, withVersion: boolean, report = reportToProcess): KeyPart {
   const { needsRequest, isNeverWithout, modelOf } = modelExtractor(method);
   let reported = false;
   return {
@@ -73,7 +80,7 @@ function modelPart(method: string, withVersion: boolean): KeyPart {
       if (model !== undefined) return partOf(model, withVersion);
       if (isNeverWithout && !reported && request !== undefined) {
         reported = true;
-        warn(
+        report(
           "found no model's name in a request, so the method has one circuit for all its models; perKey(fn) can read the name from other fields",
           `perModel of ${method}`,
         );
@@ -81,6 +88,10 @@ function modelPart(method: string, withVersion: boolean): KeyPart {
       return '';
     },
   };
+}
+
+function reportToProcess(error: unknown, source: string): void {
+  new Warnings().report(error, source);
 }
 
 function partOf({ application, name, version }: ModelName, withVersion: boolean): string {

@@ -1,7 +1,7 @@
 import { type Metadata, status } from '@grpc/grpc-js';
 import { invalid } from '../errors.js';
 import type { Answer, Cause, Source } from '../fallback/strategy.js';
-import { warn } from '../telemetry/emitter.js';
+import type { Warnings } from '../telemetry/warnings.js';
 import { isMetadata } from './normal-status.js';
 import { isOwn, OwnMetadata } from './own-metadata.js';
 import { boundedMs, LONGEST_MS } from './status-details.js';
@@ -110,13 +110,13 @@ function readLabel(metadata: Metadata): ProvenanceLabel | undefined {
 }
 
 /** The metadata that labels a degraded answer. Never throws: an entry that grpc-js refuses is reported and left out. */
-export function label(answer: Answer<unknown>, cause: Cause): Metadata {
+export function label(answer: Answer<unknown>, cause: Cause, warnings: Warnings): Metadata {
   const metadata = new OwnMetadata();
   for (const [key, value] of Object.entries(answer.metadata ?? {})) {
     try {
       metadata.set(key, value);
     } catch (error) {
-      warn(error, `the metadata of ${answer.source}'s answer`);
+      warnings.report(error, `the metadata of ${answer.source}'s answer`);
     }
   }
   metadata.set(SOURCE, printable(answer.source));

@@ -1,9 +1,7 @@
 import type { Channel } from 'node:diagnostics_channel';
 import { channelOf, publish } from './channels.js';
-import type { GuardEvents, StoreEvent } from './events.js';
-import { Warnings, warn } from './warnings.js';
-
-export { warn };
+import type { GuardEvents, StoreEvent, WarningEvent } from './events.js';
+import { Warnings } from './warnings.js';
 
 /** A listener of an event. Its errors, and the rejections of its promise, never reach a call. */
 export type Listener<E> = (event: E) => void;
@@ -73,7 +71,7 @@ export class Emitter<Events extends object> {
   #report(error: unknown, name: keyof Events, event: object): void {
     const source = `a listener of '${String(name)}'`;
     // otherwise a listener of warnings would be called for its own errors
-    if (name === 'warning') warn(error, source);
+    if (name === 'warning') this.warnings.reportOwn(error);
     else this.warnings.report(error, source, aboutOf(event));
   }
 
@@ -100,8 +98,17 @@ export function guardEmitter(): Emitter<GuardEvents> {
 }
 
 /** The emitter of a registry of fallbacks, which may serve several guards: so the channel is its own, not theirs. */
-export function storeEmitter(): Emitter<{ store: StoreEvent }> {
-  return new Emitter(new Warnings(), { store: channelOf('store') });
+export function registryEmitter(): Emitter<RegistryEvents> {
+  const events: Emitter<RegistryEvents> = new Emitter(
+    new Warnings((warning) => events.emit('warning', warning)),
+    { store: channelOf('store') },
+  );
+  return events;
+}
+
+interface RegistryEvents {
+  store: StoreEvent;
+  warning: WarningEvent;
 }
 
 /** The circuit or method that an event is about. */

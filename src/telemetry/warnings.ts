@@ -1,6 +1,9 @@
 import { inspect } from 'node:util';
 import type { WarningEvent } from './events.js';
 
+/** Gets an error of a user's function. */
+export type OnWarning = (event: WarningEvent) => void;
+
 /** Most sources that are counted. Beyond that, the source that failed first is forgotten. */
 const MAX_SOURCES = 1000;
 /** Most errors of a source that are written out. */
@@ -17,14 +20,25 @@ interface Source {
  * Reports errors of users' functions, which must not harm the call in which they were thrown. The first error of a source, and
  * each error that differs from the earlier errors (except in numbers), is a process warning (`FailsoftWarning`). All errors
  * are counted. So a function that always fails writes a single warning, not a warning per call.
+ *
+ * Each guard, registry, strategy and drainer has its own: there is no reporter of the whole process.
  */
 export class Warnings {
   readonly #sources = new Map<string, Source>();
-  readonly #onWarning: ((event: WarningEvent) => void) | undefined;
+  readonly #followers = new Set<OnWarning>();
 
-  /** @param onWarning gets every error; must not throw */
-  constructor(onWarning?: (event: WarningEvent) => void) {
-    this.#onWarning = onWarning;
+  /** @param onWarning the first follower */
+  constructor(onWarning?: OnWarning) {
+    if (onWarning !== undefined) this.follow(onWarning);
+  }
+
+  /**
+   * Calls `onWarning` for every error.
+   * @returns a function that ends it
+   */
+  follow(onWarning: OnWarning): () => void {
+    this.#followers.add(onWarning);
+    return () => this.#followers.delete(onWarning);
   }
 
   /**
@@ -32,6 +46,32 @@ export class Warnings {
    * @param about the subject of the function's call, such as a circuit: a part of the text, not of the source
    */
   report(error: unknown, source: string, about?: string): void {
+    const event = this.#count(error, source, about);
+    for (const follower of this.#followers) {
+      try {
+        follower(event);
+      } catch (thrown) {
+        this.reportOwn(thrown);
+      }
+    }
+  }
+
+  /** Calls a user's function whose result does not matter. What it throws, or its promise rejects with, is reported. */
+  watch(run: () => unknown, source: string): void {
+    try {
+      const returned = run();
+      if (returned instanceof Promise) returned.catch((error: unknown) => this.report(error, source));
+    } catch (error) {
+      this.report(error, source);
+    }
+  }
+
+  /** Reports an error of a listener of warnings. No listener is called, which might throw again. */
+  reportOwn(error: unknown): void {
+    this.#count(error, "a listener of 'warning'", undefined);
+  }
+
+  #count(error: unknown, source: string, about: string | undefined): WarningEvent {
     const known = this.#sourceOf(source);
     known.count += 1;
     const text = textOf(error);
@@ -41,7 +81,7 @@ export class Warnings {
       const where = about === undefined ? source : `${source} (${about})`;
       process.emitWarning(`${where}: ${text}`, 'FailsoftWarning');
     }
-    this.#onWarning?.({ source, error, count: known.count });
+    return { source, error, count: known.count };
   }
 
   #sourceOf(name: string): Source {
@@ -54,13 +94,6 @@ export class Warnings {
     }
     return source;
   }
-}
-
-const ofProcess = new Warnings();
-
-/** Reports an error of a function that belongs to no guard; see {@link Warnings}. */
-export function warn(error: unknown, source = 'a function given to failsoft', about?: string): void {
-  ofProcess.report(error, source, about);
 }
 
 /** Any value can be thrown, even an object whose getters throw. */

@@ -7,6 +7,7 @@ import {
   failureRate,
   type GuardOptions,
   provenanceOf,
+  type WarningEvent,
 } from 'failsoft';
 import { opossumEngine } from 'failsoft/opossum';
 import { ManualClock } from 'failsoft/testing';
@@ -44,6 +45,21 @@ async function setUp(options: GuardOptions = {}) {
 }
 
 describe('a guard on the opossum engine, over a real server', () => {
+  it('reports a listener of a breaker that throws', async () => {
+    const { engine, guard, client } = await setUp();
+    engine.onBreaker((breaker) =>
+      breaker.on('success', () => {
+        throw new Error('a bug of the user');
+      }),
+    );
+    const seen: WarningEvent[] = [];
+    guard.on('warning', (event) => seen.push(event));
+    for (let n = 0; n < 3; n++) await callUnary(client, 'a');
+    expect(seen.map(({ source, count }) => [source, count])).toEqual(
+      [1, 2, 3].map((count) => ["a listener of 'success' on a breaker", count]),
+    );
+  });
+
   it('trips, answers with the default, probes once and recovers', async () => {
     const fallbacks = new FallbackRegistry().register(echoService.unary, [
       defaultPrediction({ text: 'default' }, { when: 'rejected' }),

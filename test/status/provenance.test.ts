@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Answer, Cause } from '../../src/fallback/strategy.js';
 import { ageOf, label } from '../../src/status/provenance.js';
 import { LONGEST_MS } from '../../src/status/status-details.js';
+import { Warnings } from '../../src/telemetry/warnings.js';
 import { overTheWire } from '../support/wire.js';
 
 const CAUSE: Cause = { kind: 'rejected', reason: 'CIRCUIT_OPEN', retryAfterMs: 0 };
@@ -21,7 +22,7 @@ function fromServer(entries: Record<string, string>): Metadata {
 
 describe("a fallback's label", () => {
   it('is read as it was written, also from a clone', () => {
-    const metadata = label(answer({ ageMs: 1_500.4 }), CAUSE);
+    const metadata = label(answer({ ageMs: 1_500.4 }), CAUSE, new Warnings());
     for (const one of [metadata, metadata.clone()]) {
       expect(provenanceOf(one)).toEqual({
         source: 'last-good',
@@ -42,7 +43,7 @@ describe("a fallback's label", () => {
   ])('with an age of %d ms says %d ms', (ageMs, expected) => {
     const one = answer(ageMs === undefined ? {} : { ageMs });
     expect(ageOf(one)).toBe(expected);
-    expect(provenanceOf(label(one, CAUSE)).ageMs).toBe(expected);
+    expect(provenanceOf(label(one, CAUSE, new Warnings())).ageMs).toBe(expected);
   });
 
   it("has nothing of the label that the strategy's own metadata brought", () => {
@@ -52,19 +53,19 @@ describe("a fallback's label", () => {
       'failsoft-age-ms': '7',
     });
     const entries = metadata.getMap();
-    expect(provenanceOf(label(answer({ metadata: entries as Record<string, string> }), CAUSE))).toMatchObject(
-      {
-        source: 'last-good',
-        cause: 'CIRCUIT_OPEN',
-        ageMs: undefined,
-      },
-    );
+    expect(
+      provenanceOf(label(answer({ metadata: entries as Record<string, string> }), CAUSE, new Warnings())),
+    ).toMatchObject({
+      source: 'last-good',
+      cause: 'CIRCUIT_OPEN',
+      ageMs: undefined,
+    });
   });
 });
 
 describe("a server's own label", () => {
   it("is not taken for ours: the answer is the primary's, and degraded", () => {
-    const ours = label(answer({ ageMs: 20 }), CAUSE);
+    const ours = label(answer({ ageMs: 20 }), CAUSE, new Warnings());
     expect(provenanceOf(overTheWire(ours))).toEqual({
       source: 'primary',
       degraded: true,

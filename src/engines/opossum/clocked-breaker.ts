@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
+import type { CircuitEnvironment } from '../../circuit/environment.js';
 import type { Clock } from '../../clock.js';
 import { FailsoftError } from '../../errors.js';
-import { warn } from '../../telemetry/warnings.js';
+import { Warnings } from '../../telemetry/warnings.js';
 import { type CallReport, codedError, FailedCall } from './call-report.js';
 import type { BreakerSettings } from './settings.js';
 
@@ -47,11 +48,13 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     });
   }
 
+  readonly #environment: CircuitEnvironment;
   readonly #clock: Clock;
   readonly #settings: BreakerSettings;
   readonly #rotation: EventEmitter;
   readonly #status: CircuitBreaker.Status;
   #rotatedMs: number;
+  #warnings: Warnings | undefined;
   #isHalfOpen = false;
   #isFiring = false;
   #durationMs = 0;
@@ -60,7 +63,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   /** Called before the state is read: lets time pass. */
   beforeRead: () => void = () => {};
 
-  constructor(key: string, settings: BreakerSettings, clock: Clock) {
+  constructor(key: string, settings: BreakerSettings, environment: CircuitEnvironment) {
     const rotation = new EventEmitter();
     const status = CircuitBreaker.newStatus({ ...settings.opossum, rotateBucketController: rotation });
     super(throwReport, {
@@ -71,11 +74,12 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
       rotateBucketController: rotation,
       status,
     });
-    this.#clock = clock;
+    this.#environment = environment;
+    this.#clock = environment.clock;
     this.#settings = settings;
     this.#rotation = rotation;
     this.#status = status;
-    this.#rotatedMs = clock.now();
+    this.#rotatedMs = this.#clock.now();
     // opossum's own listeners: one starts its timer, one marks a bucket as open, which no statistic shows
     this.removeAllListeners('open');
   }
@@ -149,9 +153,16 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     try {
       return super.emit(event, ...args);
     } catch (error) {
-      warn(error, `a listener of '${String(event)}' on a breaker`, this.name);
+      this.#warn(error, `a listener of '${String(event)}' on a breaker`);
       return true;
     }
+  }
+
+  #warn(error: unknown, source: string): void {
+    const { report } = this.#environment;
+    if (report !== undefined) return report(error, source, this.name);
+    this.#warnings ??= new Warnings(); // of a circuit that no guard has made
+    this.#warnings.report(error, source, this.name);
   }
 
   clearWindow(): void {
@@ -174,7 +185,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     this.#isFiring = wasFiring;
     settled.catch((reason: unknown) => {
       const isExpected = reason === report || (reason instanceof Error && CircuitBreaker.isOurError(reason));
-      if (!isExpected) warn(reason, 'fallback() of a breaker', this.name);
+      if (!isExpected) this.#warn(reason, 'fallback() of a breaker');
     });
   }
 }

@@ -37,7 +37,7 @@ export class OpossumMachine implements Machine {
     this.#settings = settings;
     this.#causes = new Causes(clock);
     this.#state = { name: 'closed', sinceMs: clock.now() };
-    this.breaker = new ClockedBreaker(circuit.key, settings, clock);
+    this.breaker = new ClockedBreaker(circuit.key, settings, circuit.environment);
     this.breaker.beforeRead = () => this.#pass(clock.now());
     this.breaker.on('open', () => this.#opened());
     this.breaker.on('halfOpen', () => this.#halfOpened());

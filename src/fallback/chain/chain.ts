@@ -1,5 +1,6 @@
 import { checkInteger, checkKeys } from '../../checks.js';
 import { invalid } from '../../errors.js';
+import { Warnings } from '../../telemetry/warnings.js';
 import { isStream } from '../messages.js';
 import type { Answer, Attempt, Cause, FallbackStrategy, Method, PrimaryAnswer } from '../strategy.js';
 import { CallContext } from './call-context.js';
@@ -36,10 +37,16 @@ export class FallbackChain {
   enabled: boolean;
   readonly #method: Method<unknown, unknown>;
   readonly #keepers: readonly Strategy[];
+  readonly #warnings: Warnings;
   #waiting = 0;
   #keepFailures = 0;
 
-  constructor(method: Method<unknown, unknown>, strategies: readonly Strategy[], options: ChainOptions = {}) {
+  constructor(
+    method: Method<unknown, unknown>,
+    strategies: readonly Strategy[],
+    options: ChainOptions = {},
+    warnings = new Warnings(),
+  ) {
     const field = `fallbacks of ${method.path}`;
     checkKeys(field, options, ['maxConcurrent', 'enabled']);
     if (options.enabled !== undefined && typeof options.enabled !== 'boolean')
@@ -49,6 +56,7 @@ export class FallbackChain {
     this.strategies = Object.freeze([...strategies]);
     this.readsCall = strategies.some((strategy) => strategy.readsCall !== false);
     this.#method = method;
+    this.#warnings = warnings;
     this.#keepers = strategies.filter((strategy) => strategy.keep !== undefined);
   }
 
@@ -87,8 +95,9 @@ export class FallbackChain {
       if (strategy.enabled === false) continue;
       try {
         strategy.keep?.(answer);
-      } catch {
+      } catch (error) {
         this.#keepFailures++; // a call must not fail because its answer could not be kept
+        this.#warnings.report(error, `keep() of ${strategy.name} for ${this.#method.path}`);
       }
     }
   }

@@ -2,7 +2,8 @@ import type { Client } from '@grpc/grpc-js';
 import { checkFunction, checkInteger, checkKeys, checkNumber } from '../../checks.js';
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
-import { warn } from '../../telemetry/emitter.js';
+import type { WarningEvent } from '../../telemetry/events.js';
+import { Warnings } from '../../telemetry/warnings.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob, DeferredQueue } from './queue.js';
 import type { DeferredResult } from './replay.js';
@@ -37,9 +38,14 @@ export interface DrainerOptions {
   readonly onDead?: (job: DeferredJob, reason: string) => void;
   /**
    * Called when the queue fails (the drainer tries again), and with the first job of each method that is not in `methods`.
-   * @default a process warning (`FailsoftWarning`)
+   * @default `onWarning`, and a process warning for each new error
    */
   readonly onError?: (error: unknown) => void;
+  /**
+   * Called with each error of `onDead` and `onError`, and with the queue's errors where there is no `onError`. Each new error
+   * of a source is also a process warning (`FailsoftWarning`); the same error again is only counted. @default none
+   */
+  readonly onWarning?: (event: WarningEvent) => void;
   /** The most replays begun in a second. @default 10 */
   readonly ratePerSecond?: number;
   /** The most replays at a time. @default 4 */
@@ -73,7 +79,9 @@ export interface DrainerSettings {
   readonly ready: () => boolean;
   readonly onResult: DrainerOptions['onResult'];
   readonly onDead: (job: DeferredJob, reason: string) => unknown;
+  /** Never throws. */
   readonly onError: (error: unknown) => void;
+  readonly warnings: Warnings;
   /** Between the beginnings of two replays. */
   readonly gapMs: number;
   readonly maxConcurrent: number;
@@ -96,6 +104,7 @@ const KEYS = [
     'onResult',
     'onDead',
     'onError',
+    'onWarning',
     'ratePerSecond',
     'maxConcurrent',
   ],
@@ -121,13 +130,19 @@ export function drainerSettings(options: DrainerOptions): DrainerSettings {
   for (const [index, each] of options.methods.entries())
     if (typeof each?.method?.path !== 'string' || typeof each.client?.makeUnaryRequest !== 'function')
       throw invalid(`drainer.methods[${index}]`, '{method, client}', each);
+  const warnings = new Warnings(options.onWarning && checkFunction('drainer.onWarning', options.onWarning));
+  const onError = options.onError && checkFunction('drainer.onError', options.onError);
   return {
     queue: options.queue,
     methods: new Map(options.methods.map((each) => [each.method.path, each])),
     onResult: checkFunction('drainer.onResult', options.onResult),
     ready: checkFunction('drainer.ready', options.ready ?? (() => true)),
     onDead: checkFunction('drainer.onDead', options.onDead ?? (() => undefined)),
-    onError: checkFunction('drainer.onError', options.onError ?? ((error: unknown) => warn(error))),
+    onError: (error) => {
+      if (onError === undefined) warnings.report(error, 'the queue of the drainer');
+      else warnings.watch(() => onError(error), 'onError of the drainer');
+    },
+    warnings,
     gapMs: 1_000 / checkNumber('drainer.ratePerSecond', options.ratePerSecond ?? 10, 0.001, Infinity),
     maxConcurrent: checkInteger('drainer.maxConcurrent', options.maxConcurrent ?? 4, 1),
     maxFailures: checkInteger('drainer.maxFailures', options.maxFailures ?? 5, 1),

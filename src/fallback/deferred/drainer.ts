@@ -1,4 +1,3 @@
-import { warn } from '../../telemetry/emitter.js';
 import { ClockSteps } from './clock-steps.js';
 import { type DrainerOptions, type DrainerSettings, drainerSettings } from './drainer-options.js';
 import { JobRunner } from './job-run.js';
@@ -26,10 +25,9 @@ export class DeferredDrainer {
 
   /** Begins at once. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
   constructor(options: DrainerOptions) {
-    const settings = drainerSettings(options);
-    const onError = settings.onError;
-    this.#settings = { ...settings, onError: (error) => safely(onError, error) };
-    this.#runner = new JobRunner(this.#settings, () => this.#isReady(), new ClockSteps(settings.clock));
+    this.#settings = drainerSettings(options);
+    const steps = new ClockSteps(this.#settings.clock);
+    this.#runner = new JobRunner(this.#settings, () => this.#isReady(), steps);
     this.#stopListening = options.guard?.on('transition', () => this.wake());
     this.wake();
   }
@@ -127,13 +125,5 @@ export class DeferredDrainer {
       this.#settings.onError(error); // a job that is under way must find its way back into the queue all the same
       return false;
     }
-  }
-}
-
-function safely(onError: (error: unknown) => void, error: unknown): void {
-  try {
-    onError(error);
-  } catch (thrown) {
-    warn(thrown);
   }
 }

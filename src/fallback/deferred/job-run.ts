@@ -1,4 +1,3 @@
-import { warn } from '../../telemetry/emitter.js';
 import type { ClockSteps } from './clock-steps.js';
 import type { DrainedMethod, DrainerSettings } from './drainer-options.js';
 import { type DeferredJob, unfinished } from './queue.js';
@@ -99,12 +98,8 @@ export class JobRunner {
 
   async #bury(job: DeferredJob, reason: string): Promise<void> {
     await this.#settings.queue.bury(job, reason);
-    try {
-      const returned = this.#settings.onDead(job, reason);
-      if (returned instanceof Promise) returned.catch((error: unknown) => warn(error));
-    } catch (error) {
-      warn(error);
-    }
+    const { onDead, warnings } = this.#settings;
+    warnings.watch(() => onDead(job, reason), 'onDead of the drainer');
   }
 
   #reportUnknown(method: string): void {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.js';
-import { warn } from '../../telemetry/emitter.js';
+import type { Warnings } from '../../telemetry/warnings.js';
 import { fromEnvelope, type StoredAnswer, toEnvelope } from './envelope.js';
 
 /** The methods of a store that are used. Any Keyv instance has them. */
@@ -33,6 +33,7 @@ export interface StoreLinkOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly onState: ((event: StoreStateEvent) => void) | undefined;
+  readonly warnings: Warnings;
 }
 
 /** Counts since the strategy was made. */
@@ -175,11 +176,9 @@ export class StoreLink {
   #become(state: StoreState, error: unknown): void {
     if (state === this.#state) return;
     this.#state = state;
-    try {
-      this.#options.onState?.({ state, error, atMs: this.#options.clock.epochMs() });
-    } catch (thrown) {
-      warn(thrown);
-    }
+    const { onState, warnings, clock } = this.#options;
+    const event = { state, error, atMs: clock.epochMs() };
+    warnings.watch(() => onState?.(event), 'onStoreState of lastGood');
   }
 }
 

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import { provenanceOf } from '../../status/provenance.js';
 import type { StoreEvent } from '../../telemetry/events.js';
+import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import { REQUEST_KEY_OPTIONS, RequestKey } from '../request-key/request-key.js';
 import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../strategy.js';
@@ -55,6 +56,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   /** Only then are answers measured before they are encoded: most methods never have a long one. */
   #sawLongAnswer = false;
   readonly #counts = { kept: 0, hits: 0, misses: 0, stale: 0, failures: 0 };
+  readonly #warnings = new Warnings();
   readonly #reports = new Set<(event: StoreEvent) => void>();
   readonly #skipped = { degraded: 0, otherCaller: 0, tooLong: 0, busy: 0 };
 
@@ -83,11 +85,17 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
       const { store, onStoreState } = options;
       const onState = (event: StoreStateEvent) => {
         this.#reportState(event);
-        onStoreState?.(event);
+        return onStoreState?.(event);
       };
       checkFunction('lastGood.store.get', store.get);
       checkFunction('lastGood.store.set', store.set);
-      this.#store = new StoreLink({ store, timeoutMs, clock: this.#clock, onState });
+      this.#store = new StoreLink({
+        store,
+        timeoutMs,
+        clock: this.#clock,
+        onState,
+        warnings: this.#warnings,
+      });
     }
   }
 
@@ -100,6 +108,10 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
 
   reportStore(report: (event: StoreEvent) => void): void {
     this.#reports.add(report);
+  }
+
+  reportWarnings(report: OnWarning): void {
+    this.#warnings.follow(report);
   }
 
   #reportState({ state, error, atMs }: StoreStateEvent): void {

@@ -2,7 +2,7 @@ import { checkFunction, checkKeys } from '../../checks.js';
 import type { Circuit } from '../../circuit/types.js';
 import type { Outcome } from '../../classify/outcome.js';
 import { invalid } from '../../errors.js';
-import { warn } from '../../telemetry/emitter.js';
+import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import type { Answer, FallbackContext, Source, When } from '../strategy.js';
 import { outcomeOfAbort, PROTECTION_KEYS, Protection, type ProtectionOptions } from './protection.js';
 import type { ProtectedStrategy } from './secondary-model.js';
@@ -53,6 +53,7 @@ class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
   readonly #fn: AnswerFunction<Req, Res>;
   readonly #classify: ((error: unknown) => Outcome) | undefined;
   readonly #protection: Protection;
+  readonly #warnings = new Warnings();
 
   constructor(name: string, fn: AnswerFunction<Req, Res>, options: AnswerWithOptions) {
     checkKeys('answerWith', options, [...PROTECTION_KEYS, 'when', 'timeoutMs', 'budgetShare', 'classify']);
@@ -64,7 +65,11 @@ class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
     this.when = options.when ?? 'always';
     this.timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
     this.budgetShare = options.budgetShare ?? 1;
-    this.#protection = new Protection(this.name, options);
+    this.#protection = new Protection(this.name, options, this.#warnings);
+  }
+
+  reportWarnings(report: OnWarning): void {
+    this.#warnings.follow(report);
   }
 
   get circuit(): Circuit | undefined {
@@ -101,7 +106,7 @@ class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
     try {
       return this.#classify?.(error) ?? 'failure';
     } catch (thrown) {
-      warn(thrown);
+      this.#warnings.report(thrown, `classify of ${this.name}`);
       return 'failure';
     }
   }

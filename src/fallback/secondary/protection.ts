@@ -5,8 +5,8 @@ import { type Clock, systemClock } from '../../clock.js';
 import type { Engine } from '../../engines/engine.js';
 import { nativeEngine } from '../../engines/native.js';
 import { FailsoftError } from '../../errors.js';
-import { warn } from '../../telemetry/emitter.js';
 import type { IsolationEvent, TransitionEvent } from '../../telemetry/events.js';
+import type { Warnings } from '../../telemetry/warnings.js';
 
 /** The circuit and the limit of a fallback. It may be down too, and must not be hammered then. */
 export interface ProtectionOptions {
@@ -52,7 +52,7 @@ export class Protection {
   #inFlight = 0;
 
   /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by the engine */
-  constructor(name: string, options: ProtectionOptions) {
+  constructor(name: string, options: ProtectionOptions, warnings: Warnings) {
     this.#name = name;
     this.#clock = options.clock ?? systemClock;
     this.#maxConcurrent = checkInteger(`${name}.maxConcurrent`, options.maxConcurrent ?? 64, 1);
@@ -63,9 +63,10 @@ export class Protection {
     this.circuit = make(name, {
       clock: this.#clock,
       random: options.random ?? Math.random,
+      report: (error, source) => warnings.report(error, source, name),
       listener: {
-        transition: (event) => call(options.onTransition, event),
-        isolation: (event) => call(options.onIsolation, event),
+        transition: (event) => warnings.watch(() => options.onTransition?.(event), `onTransition of ${name}`),
+        isolation: (event) => warnings.watch(() => options.onIsolation?.(event), `onIsolation of ${name}`),
       },
     });
   }
@@ -113,12 +114,4 @@ export const SMALLEST_BUDGET_MS = 10;
 /** The outcome of an aborted call: no evidence, unless its time limit passed. */
 export function outcomeOfAbort(signal: AbortSignal, budgetMs: number): Outcome {
   return signal.reason?.name === 'TimeoutError' && budgetMs >= SMALLEST_BUDGET_MS ? 'failure' : 'ignored';
-}
-
-function call<E>(listener: ((event: E) => void) | undefined, event: E): void {
-  try {
-    listener?.(event);
-  } catch (error) {
-    warn(error);
-  }
 }

@@ -6,7 +6,7 @@ import type { Outcome } from '../../classify/outcome.js';
 import type { ClassifyOptions } from '../../classify/rule.js';
 import { invalid } from '../../errors.js';
 import { pushbackOf } from '../../status/push-back.js';
-import { warn } from '../../telemetry/emitter.js';
+import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import { isRounded } from '../request-key/canonical.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from '../strategy.js';
 import { labelOf } from './answer-label.js';
@@ -126,6 +126,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
   readonly #options: LooseOptions;
   readonly #protection: Protection;
   readonly #classifier: Classifier;
+  readonly #warnings = new Warnings();
 
   constructor(client: Client, method: string, options: LooseOptions) {
     checkKeys('secondaryModel', options, KEYS);
@@ -141,8 +142,14 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     this.#client = client;
     this.#method = methodOf(client, method, `${this.name}.method`);
     this.#options = options;
-    this.#protection = new Protection(this.name, options);
-    this.#classifier = new Classifier(options.classify ?? {}, `${this.name}.classify`, warn);
+    this.#protection = new Protection(this.name, options, this.#warnings);
+    this.#classifier = new Classifier(options.classify ?? {}, `${this.name}.classify`, (error) =>
+      this.#warnings.report(error, `classify of ${this.name}`),
+    );
+  }
+
+  reportWarnings(report: OnWarning): void {
+    this.#warnings.follow(report);
   }
 
   get circuit(): Circuit | undefined {

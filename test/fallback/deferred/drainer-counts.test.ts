@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { DeferredDrainer } from '../../../src/fallback/deferred/drainer.js';
+import type { WarningEvent } from '../../../src/telemetry/events.js';
 import { startInferServer } from '../infer-server.js';
 import { deferredPromise, METHOD } from '../support.js';
 import { answers, atEnd, drain, endAll, type Handle, inferJob } from './drain.js';
@@ -218,5 +219,50 @@ describe('close()', () => {
     clock.advance(500);
     await closed;
     gate.resolve(undefined);
+  });
+});
+
+describe("a user's function of the drainer that throws", () => {
+  const throws = (): never => {
+    throw new Error('a bug of the user');
+  };
+  const rejects = async (): Promise<never> => throws();
+
+  it.each([
+    ['throws', throws],
+    ['rejects', rejects],
+  ])('onDead: is a warning each time, when it %s', async (_how, onDead) => {
+    const seen: WarningEvent[] = [];
+    const { queue, drainer } = await drain(answers, {
+      onDead,
+      onWarning: (event) => seen.push(event),
+      maxFailures: 1,
+      ratePerSecond: 1e6,
+    });
+    for (const id of ['a', 'b', 'c']) await queue.enqueue(inferJob(id, { replays: 1 }));
+    drainer.wake();
+    await expect.poll(() => seen.map(({ count }) => count)).toEqual([1, 2, 3]);
+    expect(seen[0]).toMatchObject({ source: 'onDead of the drainer', error: new Error('a bug of the user') });
+  });
+
+  it.each([
+    ['without onError', undefined, 'the queue of the drainer', 'disk full'],
+    ['with an onError that throws', throws, 'onError of the drainer', 'a bug of the user'],
+    ['with an onError that rejects', rejects, 'onError of the drainer', 'a bug of the user'],
+  ])('%s: an error of the queue is a warning', async (_what, onError, source, message) => {
+    const seen: WarningEvent[] = [];
+    const { queue, drainer } = await drain(answers, {
+      ...(onError && { onError }),
+      onWarning: (event) => {
+        seen.push(event);
+        throw new Error('even this');
+      },
+    });
+    queue.take = async () => {
+      throw new Error('disk full');
+    };
+    drainer.wake();
+    await expect.poll(() => seen.length).toBeGreaterThan(0);
+    expect(seen[0]).toMatchObject({ source, error: new Error(message), count: 1 });
   });
 });

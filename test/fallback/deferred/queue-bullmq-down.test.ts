@@ -9,6 +9,7 @@ import { defaultPrediction } from '../../../src/fallback/default-prediction.js';
 import { deferred } from '../../../src/fallback/deferred/deferred.js';
 import { DeferredDrainer } from '../../../src/fallback/deferred/drainer.js';
 import type { DeferredQueue } from '../../../src/fallback/deferred/queue.js';
+import type { WarningEvent } from '../../../src/telemetry/events.js';
 import { startInferServer } from '../infer-server.js';
 import { chainOf, FakeCall, METHOD, response } from '../support.js';
 import { job } from './deferred-queue.contract.js';
@@ -147,6 +148,21 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
     } finally {
       direct.disconnect();
     }
+  });
+
+  it('reports an onError that throws, and goes on', async () => {
+    const seen: WarningEvent[] = [];
+    const queue = open({
+      timeoutMs: 300,
+      onError: () => {
+        throw new Error('a bug of the user');
+      },
+      onWarning: (event) => seen.push(event),
+    });
+    expect(await queue.enqueue(job('a'))).toBe('accepted');
+    await redis.kill();
+    await expect.poll(() => seen.at(-1)?.source).toBe('onError of openBullQueue');
+    await expect(queue.enqueue(job('b'))).rejects.toMatchObject({ code: 'FAILSOFT_UNAVAILABLE' });
   });
 
   it.each(['down', 'stopped'])('closes within a bound, and its drainer too, while it is %s', async (how) => {

@@ -1,5 +1,7 @@
 import { checkFunction, checkInteger, checkKeys, checkNumber } from '../../../checks.js';
 import { invalid } from '../../../errors.js';
+import type { WarningEvent } from '../../../telemetry/events.js';
+import { Warnings } from '../../../telemetry/warnings.js';
 import type { DeferredQueue } from '../queue.js';
 import { BullQueue } from './bull-queue.js';
 import { type BullConnection, RedisLink } from './redis-link.js';
@@ -33,10 +35,25 @@ export interface BullQueueOptions {
   readonly timeoutMs?: number;
   /** Called with the errors of the connections. @default they are dropped: what fails says so itself */
   readonly onError?: (error: Error) => void;
+  /**
+   * Called with each error of `onError` itself. Each new error is also a process warning (`FailsoftWarning`); the same error
+   * again is only counted. @default none
+   */
+  readonly onWarning?: (event: WarningEvent) => void;
 }
 
 const KEYS = [
-  ...['connection', 'prefix', 'maxJobs', 'maxBytes', 'maxDead', 'leaseMs', 'timeoutMs', 'onError'],
+  ...[
+    'connection',
+    'prefix',
+    'maxJobs',
+    'maxBytes',
+    'maxDead',
+    'leaseMs',
+    'timeoutMs',
+    'onError',
+    'onWarning',
+  ],
 ];
 
 /**
@@ -51,6 +68,10 @@ export function openBullQueue(name: string, options: BullQueueOptions): Deferred
   checkKeys('openBullQueue', options, KEYS);
   const { prefix = 'bull' } = options;
   if (typeof prefix !== 'string') throw invalid('openBullQueue.prefix', 'a string', prefix);
+  const onError = options.onError && checkFunction('openBullQueue.onError', options.onError);
+  const warnings = new Warnings(
+    options.onWarning && checkFunction('openBullQueue.onWarning', options.onWarning),
+  );
   const settings = {
     name,
     prefix,
@@ -58,7 +79,7 @@ export function openBullQueue(name: string, options: BullQueueOptions): Deferred
     maxJobs: checkInteger('openBullQueue.maxJobs', options.maxJobs ?? 100_000, 1),
     maxBytes: checkInteger('openBullQueue.maxBytes', options.maxBytes ?? 256 * 2 ** 20, 1),
     maxDead: checkInteger('openBullQueue.maxDead', options.maxDead ?? 10_000, 0),
-    onError: checkFunction('openBullQueue.onError', options.onError ?? (() => undefined)),
+    onError: (error: Error) => warnings.watch(() => onError?.(error), 'onError of openBullQueue'),
   };
   const timeoutMs = checkNumber('openBullQueue.timeoutMs', options.timeoutMs ?? 2_000, 1);
   return new BullQueue(new RedisLink(options.connection, timeoutMs), settings);
