@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { CircuitMode, Circumstances, Permit, Rejection } from '../circuit/types.js';
-import type { Outcome } from '../classify/outcome.js';
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { reportProbe } from '../guard/report-probe.js';
 import type { Call } from './call.js';
@@ -66,7 +66,9 @@ export class Permits {
     const { observed } = this.#call;
     if (observed === undefined) this.#settle(outcome, code, durationMs, pushbackMs, circumstances);
     else observed.within(() => this.#settle(outcome, code, durationMs, pushbackMs, circumstances));
-    if (this.probe) this.#reportProbes(outcome, code, durationMs);
+    if (!this.probe) return;
+    if (circumstances?.notSent === true) this.#reportProbes('ignored', 'ignored', durationMs);
+    else this.#reportProbes(outcome, serverOutcome(outcome, code, circumstances?.lostConnection), durationMs);
   }
 
   #settle(
@@ -77,22 +79,26 @@ export class Permits {
     circumstances: Circumstances | undefined,
   ): void {
     this.#own?.settle(outcome, durationMs, pushbackMs, circumstances);
-    this.#parent?.settle(serverOutcome(outcome, code), durationMs, pushbackMs, circumstances);
+    if (this.#parent === undefined) return;
+    const servers = serverOutcome(outcome, code, circumstances?.lostConnection);
+    this.#parent.settle(servers, durationMs, pushbackMs, circumstances);
   }
 
-  #reportProbes(outcome: Outcome, code: status, durationMs: number): void {
+  #reportProbes(outcome: Outcome, servers: Outcome, durationMs: number): void {
     const { clock, events } = this.#call.method;
     const kind = 'call';
     const { parent } = this.#entry;
     if (this.#own?.probe === true) reportProbe(events, clock, this.#entry, { kind, outcome, durationMs });
     if (this.#parent?.probe === true && parent !== undefined)
-      reportProbe(events, clock, parent, { kind, outcome: serverOutcome(outcome, code), durationMs });
+      reportProbe(events, clock, parent, { kind, outcome: servers, durationMs });
   }
 }
 
 /** The outcome for the parent circuit, which is the server's: an answer of a broken or busy model shows that the server is up. */
-function serverOutcome(outcome: Outcome, code: status): Outcome {
+function serverOutcome(outcome: Outcome, code: status, lost: Circumstances['lostConnection']): Outcome {
   if (outcome === 'ignored') return 'ignored';
+  // some of grpc-js's words for it have the codes of answers
+  if (lost !== undefined && isUnhealthy(outcome)) return lost === true ? 'failure' : 'ignored';
   const unreachable = code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED;
   return outcome === 'failure' && unreachable ? 'failure' : 'success';
 }

@@ -7,7 +7,7 @@ import { pushbackOf } from '../status/push-back.js';
 import { answeredByPrimary } from './answered.js';
 import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
-import { circumstancesOf } from './circumstances.js';
+import { connectionTroubleOf } from './connection-trouble.js';
 import { GoodAnswer } from './good-answer.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
@@ -153,7 +153,7 @@ export class Primary implements Stage, StreamWatchListener {
     const durationMs = call.method.clock.now() - this.startedAtMs;
     const outcome = this.outcomeOf(call, received, durationMs);
     const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-    const circumstances = outcome === 'failure' ? circumstancesOf(received) : undefined;
+    const circumstances = isUnhealthy(outcome) ? connectionTroubleOf(received) : undefined;
     this.settle(outcome, received.code, durationMs, pushbackMs, circumstances);
     if (outcome === 'success') {
       this.entry.usualLatency.record(this.waitedMs(durationMs));

@@ -6,8 +6,10 @@ export interface Circumstances {
   /**
    * The call failed because its connection was lost. All calls on a connection fail together: those that began before the last
    * such failure that counted are correlated with it, and count nothing more. A probe that is lost is a failed probe.
+   * `'perhaps'`: it may also be the failure of this call alone; it is correlated only if it ended at the same moment as the
+   * one that counted, with no answer between them.
    */
-  readonly lostConnection?: boolean;
+  readonly lostConnection?: boolean | 'perhaps';
   /** The call failed because there was no connection to send it on. It counts; but as a probe it was none, and is given back. */
   readonly notSent?: boolean;
   /** The call began before its server's first answer on the connection. Its duration is no latency; its failure counts. */

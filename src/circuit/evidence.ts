@@ -23,6 +23,7 @@ export class Evidence implements TripEvidence {
 
   /**
    * Records an outcome, which is not `ignored`.
+   * @param durationMs undefined where it is no latency of the server
    * @param nowMs needed by a time window only
    * @returns why the circuit has to open, if a rule fires
    */
@@ -30,7 +31,7 @@ export class Evidence implements TripEvidence {
     settings: Settings,
     outcome: Outcome,
     unhealthy: boolean,
-    durationMs: number,
+    durationMs: number | undefined,
     nowMs: number,
   ): string | undefined {
     this.consecutiveFailures = consecutiveAfter(this.consecutiveFailures, outcome);
@@ -42,7 +43,7 @@ export class Evidence implements TripEvidence {
       reason = check.reason(this);
       break;
     }
-    if (baseline !== undefined && settings.adaptive !== undefined) {
+    if (baseline !== undefined && settings.adaptive !== undefined && durationMs !== undefined) {
       baseline.record(settings.adaptive.baselineCalls, window.calls, unhealthy, durationMs);
     }
     return reason;

@@ -1,9 +1,10 @@
 import { checkOneOf } from '../checks.js';
-import type { Outcome } from '../classify/outcome.js';
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Circumstances } from './circumstances.js';
 import { type ConcurrencyLimit, createLimit, replaceLimit } from './concurrency.js';
 import type { CircuitEnvironment } from './environment.js';
 import { execute } from './execute.js';
+import { Losses } from './losses.js';
 import type { Machine } from './machine.js';
 import { CIRCUIT_MODES, type ResolvedOptions } from './options/resolve.js';
 import { CircuitPermit, type PermitOwner, UNRECORDED } from './permit.js';
@@ -51,8 +52,8 @@ export class MachineCircuit implements Circuit, PermitOwner {
   private out = 0;
   /** Those of the calls in flight that `enforce` would have rejected. */
   private shadows = 0;
-  /** The number of the last permit that was out when the loss of a connection counted. */
-  private lostThrough = 0;
+  /** Most circuits never lose a connection: made with the first loss. */
+  private losses: Losses | undefined;
 
   /** @param machine makes the machine of this circuit */
   constructor(
@@ -128,7 +129,8 @@ export class MachineCircuit implements Circuit, PermitOwner {
     durationMs: number,
     pushbackMs: number | undefined,
   ): void {
-    if (outcome === 'failure' && this.countsNothing(circumstances, permit)) {
+    this.totals.noted(circumstances);
+    if (isUnhealthy(outcome) && this.countsNothing(circumstances, permit, outcome)) {
       this.limit?.discounted();
       this.machine.record('ignored', undefined, undefined);
       return;
@@ -140,14 +142,27 @@ export class MachineCircuit implements Circuit, PermitOwner {
     this.machine.record(outcome, isTimed ? durationMs : undefined, pushbackMs);
   }
 
-  /** Whether a failure is no evidence. The first call that is lost with a connection counts for all. */
-  private countsNothing({ lostConnection, notSent, stalled }: Circumstances, permit: CircuitPermit): boolean {
-    if (stalled === true) return true;
-    if (permit.probe) return notSent === true;
-    if (lostConnection !== true) return false;
-    if (permit.number <= this.lostThrough) return true;
-    this.lostThrough = this.totals.admitted;
-    return false;
+  /** Whether an unhealthy outcome is no evidence. The first call that is lost with a connection counts for all. */
+  private countsNothing(
+    { lostConnection = false, notSent, stalled }: Circumstances,
+    permit: CircuitPermit,
+    outcome: Outcome,
+  ): boolean {
+    if (outcome === 'failure' && stalled === true) return true;
+    if (permit.probe) return outcome === 'failure' && notSent === true;
+    if (lostConnection === false) return false;
+    this.losses ??= new Losses();
+    const { admitted, healthy } = this.totals;
+    const nowMs = this.environment.clock.now();
+    const isSure = lostConnection === true;
+    const isCorrelated = this.losses.isCorrelated(permit.number, admitted, healthy, isSure, nowMs);
+    if (isCorrelated) this.totals.correlated();
+    return isCorrelated;
+  }
+
+  /** What the reason of a trip says about calls that were lost together and counted as one. */
+  lossRemark(nowMs: number): string {
+    return this.losses?.remark(nowMs) ?? '';
   }
 
   withdrawn(permit: CircuitPermit): void {

@@ -88,12 +88,16 @@ export class NativeMachine implements Machine {
       const { clock } = this.circuit.environment;
       // reading it costs as much as all the rest
       const nowMs = settings.options.window.type === 'time' ? clock.now() : 0;
-      const reason = this.evidence.record(settings, outcome, unhealthy, durationMs ?? 0, nowMs);
-      if (reason !== undefined) this.open(reason, clock.now());
+      const reason = this.evidence.record(settings, outcome, unhealthy, durationMs, nowMs);
+      if (reason !== undefined) this.trip(reason, clock.now());
       else if (state.name === 'recovering') this.grow(state.ramp, outcome, durationMs, clock.now());
     } else if (state.name === 'recovering') {
       state.ramp.giveBack();
     }
+  }
+
+  private trip(reason: string, atMs: number): void {
+    this.open(reason + this.circuit.lossRemark(atMs), atMs);
   }
 
   /** The ramp goes by the answers that tripped nothing. */

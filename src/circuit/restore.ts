@@ -15,6 +15,10 @@ export type RestorableSnapshot = Pick<
 
 const STATES: readonly CircuitStateName[] = ['closed', 'open', 'half-open', 'recovering'];
 
+/** Snapshots of earlier versions do not have these. */
+const NO_DISCOUNTS = Object.freeze({ correlated: 0, connecting: 0, stalled: 0, notSent: 0 });
+const DISCOUNTS = ['correlated', 'connecting', 'stalled', 'notSent'] as const;
+
 type Fields = Readonly<Record<string, unknown>>;
 
 function isFields(value: unknown): value is Fields {
@@ -69,6 +73,7 @@ export function parseSnapshot(value: unknown, field = 'snapshot'): RestorableSna
       rejected: counts(`${field}.totals.rejected`, totals.rejected, REJECTION_REASONS),
       stale: checkInteger(`${field}.totals.stale`, totals.stale, 0),
       opened: checkInteger(`${field}.totals.opened`, totals.opened, 0),
+      ...counts(`${field}.totals`, { ...NO_DISCOUNTS, ...totals }, DISCOUNTS),
     },
     lastTrip: parseLastTrip(`${field}.lastTrip`, given.lastTrip),
     ...(given.baseline !== undefined && { baseline: parseBaseline(`${field}.baseline`, given.baseline) }),

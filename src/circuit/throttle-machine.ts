@@ -68,7 +68,7 @@ export class ThrottleMachine implements Machine {
     return true;
   }
 
-  record(outcome: Outcome, durationMs = 0): void {
+  record(outcome: Outcome, durationMs: number | undefined): void {
     if (outcome === 'ignored') return;
     this.#consecutiveFailures = consecutiveAfter(this.#consecutiveFailures, outcome);
     this.#sent.record(isUnhealthy(outcome), durationMs, this.#circuit.environment.clock.now());

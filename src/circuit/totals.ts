@@ -1,4 +1,5 @@
 import type { Outcome } from '../classify/outcome.js';
+import type { Circumstances } from './circumstances.js';
 import type { CircuitSnapshot, RejectionReason } from './types.js';
 
 type TotalsSnapshot = CircuitSnapshot['totals'];
@@ -15,6 +16,8 @@ export class Totals {
   private ignored = 0;
   /** Most circuits never reject a call: the counters are made with the first rejection. */
   private rejections: Rejections | undefined;
+  /** As rare. */
+  private discounts: Discounts | undefined;
 
   settled(outcome: Outcome, times = 1): void {
     switch (outcome) {
@@ -40,6 +43,23 @@ export class Totals {
     this.rejections.add(reason, 1);
   }
 
+  get healthy(): number {
+    return this.success + this.callerError;
+  }
+
+  /** Counts the circumstances of a call. */
+  noted({ connecting, notSent, stalled }: Circumstances): void {
+    this.discounts ??= new Discounts();
+    if (connecting === true) this.discounts.connecting += 1;
+    if (notSent === true) this.discounts.notSent += 1;
+    if (stalled === true) this.discounts.stalled += 1;
+  }
+
+  correlated(): void {
+    this.discounts ??= new Discounts();
+    this.discounts.correlated += 1;
+  }
+
   /** Goes on from what an earlier process counted. */
   add(earlier: TotalsSnapshot): void {
     this.admitted += earlier.admitted;
@@ -58,6 +78,11 @@ export class Totals {
     this.rejections.add('ISOLATED', rejected.ISOLATED);
     this.rejections.add('CONCURRENCY_LIMIT', rejected.CONCURRENCY_LIMIT);
     this.rejections.add('THROTTLED', rejected.THROTTLED);
+    this.discounts ??= new Discounts();
+    this.discounts.correlated += earlier.correlated;
+    this.discounts.connecting += earlier.connecting;
+    this.discounts.stalled += earlier.stalled;
+    this.discounts.notSent += earlier.notSent;
   }
 
   snapshot(): TotalsSnapshot {
@@ -73,9 +98,19 @@ export class Totals {
       rejected: (this.rejections ?? NO_REJECTIONS).snapshot(),
       stale: this.stale,
       opened: this.opened,
+      ...(this.discounts ?? NO_DISCOUNTS),
     };
   }
 }
+
+class Discounts {
+  correlated = 0;
+  connecting = 0;
+  stalled = 0;
+  notSent = 0;
+}
+
+const NO_DISCOUNTS = new Discounts();
 
 class Rejections {
   private open = 0;

@@ -179,7 +179,7 @@ export interface CircuitSnapshot {
     readonly unhealthy: number;
     /** Their share, 0 to 1; 0 in an empty window. */
     readonly failureRate: number;
-    /** Share over the slow threshold; null where no slow-rate rule is set. */
+    /** Share over the slow threshold, of the calls whose duration is a latency; null where no slow-rate rule is set. */
     readonly slowRate: number | null;
     /** Latency percentiles over the window; null when it is empty or keeps no latencies. */
     readonly latencyMs: {
@@ -205,6 +205,14 @@ export interface CircuitSnapshot {
     readonly stale: number;
     /** How often the circuit opened. */
     readonly opened: number;
+    /** Failures and overloads that counted nothing more, because a call that was lost with the same connection had counted. */
+    readonly correlated: number;
+    /** Calls whose duration was left out, because they began before the server's first answer on its connection. */
+    readonly connecting: number;
+    /** Calls whose duration or time-out counted nothing, because this process's event loop had stood still. */
+    readonly stalled: number;
+    /** Failures of calls that were not sent, because there was no connection. */
+    readonly notSent: number;
   };
   /** The last time a trip rule (or a failed probe) opened it. */
   readonly lastTrip: {

@@ -50,6 +50,7 @@ describe('the baseline of the adaptive rule', () => {
   const view = (calls: number, unhealthy = 0, latencyMs = 0) => ({
     calls,
     unhealthy,
+    timed: calls,
     marked: () => 0,
     meanCode: () => encodeLatency(latencyMs),
   });

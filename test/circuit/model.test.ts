@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { consecutiveFailures, failureRate, latencyPercentile, slowRate } from '../../src/circuit/index.js';
-import type { CircuitMode, CircuitOptions, IsolationHandle, Permit } from '../../src/circuit/types.js';
+import type {
+  CircuitMode,
+  CircuitOptions,
+  Circumstances,
+  IsolationHandle,
+  Permit,
+} from '../../src/circuit/types.js';
 import { OUTCOMES, type Outcome } from '../../src/classify/outcome.js';
 import { seededRandom } from '../../src/testing/random.js';
 import { inFull } from '../support/long.js';
@@ -21,6 +27,7 @@ type Command =
       outcome: Outcome;
       durationMs: number;
       pushbackMs: number | undefined;
+      circumstances: Circumstances | undefined;
     }
   | { readonly do: 'withdraw'; which: number }
   | { readonly do: 'advance'; ms: number }
@@ -90,6 +97,18 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       outcome: fc.oneof(oneOf<Outcome>('success', 'failure'), oneOf(...OUTCOMES)),
       durationMs: oneOf(1, 50, 100, 150, 200, 250, 300, 400, Number.NaN, -3),
       pushbackMs: oneOf(undefined, undefined, undefined, 0, -1, Number.NaN, 1500, 10_000),
+      circumstances: fc.oneof(
+        { weight: 2, arbitrary: fc.constant(undefined) },
+        fc.record<Circumstances>(
+          {
+            lostConnection: oneOf<Circumstances['lostConnection']>(true, 'perhaps', false),
+            notSent: fc.boolean(),
+            connecting: fc.boolean(),
+            stalled: fc.boolean(),
+          },
+          { requiredKeys: [] },
+        ),
+      ),
     }),
   },
   {
@@ -172,8 +191,9 @@ class Pair {
         // the newest first, so that most calls end soon; settled ones stay in, to be settled again
         const pair = this.permits.at(-1 - (step.which % Math.max(1, this.permits.length)));
         if (!pair) break;
-        pair[0].settle(step.outcome, step.durationMs, step.pushbackMs);
-        model.settle(pair[1], step.outcome, step.durationMs, step.pushbackMs);
+        const { outcome, durationMs, pushbackMs, circumstances } = step;
+        pair[0].settle(outcome, durationMs, pushbackMs, circumstances);
+        model.settle(pair[1], outcome, durationMs, pushbackMs, circumstances);
         break;
       }
       case 'withdraw': {
@@ -231,6 +251,8 @@ class Pair {
     const snapshot = real.circuit.snapshot();
     const state = model.look();
     const held = model.held();
+    const timed = model.latencies();
+    const { correlated, connecting, stalled, notSent } = snapshot.totals;
     const slowMs = model.config.slowRate?.slowThresholdMs;
     expect({
       state: snapshot.state,
@@ -249,6 +271,7 @@ class Pair {
       admitted: snapshot.totals.admitted,
       stale: snapshot.totals.stale,
       opened: snapshot.totals.opened,
+      discounts: { correlated, connecting, stalled, notSent },
       story: real.transitions.map(({ from, to, atMs }) => `${from} -> ${to} at ${atMs}`),
     }).toEqual({
       state,
@@ -263,9 +286,9 @@ class Pair {
       slowRate:
         slowMs === undefined
           ? null
-          : held.length === 0
+          : timed.length === 0
             ? 0
-            : held.filter(({ durationMs }) => durationMs > slowMs).length / held.length,
+            : timed.filter((durationMs) => durationMs > slowMs).length / timed.length,
       consecutiveFailures: model.consecutiveFailures(),
       outcomes: model.outcomes,
       rejected: {
@@ -280,6 +303,7 @@ class Pair {
       admitted: model.admitted,
       stale: model.stale,
       opened: model.story.filter((line) => line.includes('-> open ')).length,
+      discounts: model.discounts,
       story: model.story,
     });
     expect(snapshot.sinceMs).toBe(model.sinceMs);

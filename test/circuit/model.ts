@@ -1,4 +1,9 @@
-import type { CircuitMode, CircuitStateName, RejectionReason } from '../../src/circuit/types.js';
+import type {
+  CircuitMode,
+  CircuitStateName,
+  Circumstances,
+  RejectionReason,
+} from '../../src/circuit/types.js';
 import { nearestRank } from '../../src/circuit/window/nearest-rank.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 
@@ -23,7 +28,8 @@ export interface ModelConfig {
 
 interface Call {
   readonly outcome: Outcome;
-  readonly durationMs: number;
+  /** Undefined where it is no latency. */
+  readonly durationMs: number | undefined;
   readonly atMs: number;
 }
 
@@ -39,6 +45,8 @@ export interface ModelPermit {
   readonly probe: boolean;
   readonly shadow: boolean;
   readonly unrecorded: boolean;
+  /** How many permits there were with it. */
+  readonly number: number;
   settled: boolean;
   /** Probes only. */
   dueMs: number;
@@ -90,6 +98,11 @@ export class Model {
   rejected: Partial<Record<RejectionReason, number>> = {};
   admitted = 0;
   stale = 0;
+  discounts = { correlated: 0, connecting: 0, stalled: 0, notSent: 0 };
+  /** Permits up to this one were out when a loss counted. */
+  lostThrough = 0;
+  lossMs = Number.NEGATIVE_INFINITY;
+  lossHealthy = 0;
   readonly #random: () => number;
 
   constructor(config: ModelConfig, nowMs: number, random: () => number) {
@@ -198,6 +211,7 @@ export class Model {
       probe: what.probe ?? false,
       shadow: what.shadow ?? false,
       unrecorded: what.unrecorded ?? false,
+      number: this.admitted,
       settled: false,
       dueMs: this.nowMs + this.probeRules.timeoutMs,
       fate: 'out',
@@ -207,7 +221,13 @@ export class Model {
     return permit;
   }
 
-  settle(permit: ModelPermit, outcome: Outcome, durationMs: number, pushbackMs: number | undefined): void {
+  settle(
+    permit: ModelPermit,
+    outcome: Outcome,
+    durationMs: number,
+    pushbackMs: number | undefined,
+    circumstances: Circumstances = {},
+  ): void {
     if (permit.settled) return;
     permit.settled = true;
     if (permit.unrecorded || permit.shadow) return;
@@ -221,13 +241,47 @@ export class Model {
       return;
     }
     this.outcomes[outcome] += 1;
+    for (const name of ['connecting', 'stalled', 'notSent'] as const)
+      if (circumstances[name]) this.discounts[name] += 1;
+    if (this.#isDiscounted(permit, outcome, circumstances))
+      this.#record(permit, 'ignored', undefined, undefined);
+    else {
+      const isLatency = !circumstances.connecting && !circumstances.stalled;
+      this.#record(permit, outcome, isLatency ? durationMs : undefined, pushbackMs);
+    }
+  }
+
+  #isDiscounted(permit: ModelPermit, outcome: Outcome, what: Circumstances): boolean {
+    if (outcome !== 'failure' && outcome !== 'overload') return false;
+    if (outcome === 'failure' && what.stalled) return true;
+    if (permit.probe) return outcome === 'failure' && what.notSent === true;
+    if (!what.lostConnection) return false;
+    const healthy = this.outcomes.success + this.outcomes['caller-error'];
+    const together =
+      what.lostConnection === true || (this.nowMs - this.lossMs <= 100 && healthy === this.lossHealthy);
+    if (together && permit.number <= this.lostThrough) {
+      this.discounts.correlated += 1;
+      return true;
+    }
+    this.lostThrough = this.admitted;
+    this.lossMs = this.nowMs;
+    this.lossHealthy = healthy;
+    return false;
+  }
+
+  #record(
+    permit: ModelPermit,
+    outcome: Outcome,
+    durationMs: number | undefined,
+    pushbackMs: number | undefined,
+  ): void {
     const healthy = outcome === 'success' || outcome === 'caller-error';
     if ((outcome === 'failure' || outcome === 'overload') && pushbackMs !== undefined && pushbackMs > 0) {
       const heardMs = Math.min(pushbackMs, this.config.open.maxPushbackMs);
       this.pushbackUntilMs = Math.max(this.pushbackUntilMs, this.nowMs + heardMs);
     }
     if (this.state === 'half-open') {
-      const good = healthy && !(durationMs > this.probeSlowMs);
+      const good = healthy && !((durationMs ?? 0) > this.probeSlowMs);
       permit.fate = outcome === 'ignored' ? 'given back' : good ? 'success' : 'failure';
       this.#judge();
     } else if (outcome === 'ignored') {
@@ -235,7 +289,7 @@ export class Model {
     } else {
       const call = {
         outcome,
-        durationMs: Number.isNaN(durationMs) ? 0 : Math.max(0, durationMs),
+        durationMs: durationMs === undefined ? undefined : Math.max(0, durationMs || 0),
         atMs: this.nowMs,
       };
       this.history.push(call);
@@ -269,8 +323,9 @@ export class Model {
   }
 
   #answered({ outcome, durationMs }: Call): void {
-    const late = outcome === 'success' && this.#isSlow(durationMs);
-    const overLimit = outcome === 'success' && durationMs > this.#slowMs();
+    const knownMs = outcome === 'success' ? durationMs : undefined;
+    const late = knownMs !== undefined && this.#isSlow(knownMs);
+    const overLimit = knownMs !== undefined && knownMs > this.#slowMs();
     if (late || overLimit || outcome === 'overload') this.rampFromMs = this.nowMs;
     if (this.uncounted > 0) {
       this.#uncountedEnds();
@@ -282,7 +337,7 @@ export class Model {
     round.answers.push({
       healthy,
       late: healthy && late,
-      durationMs: healthy && outcome === 'success' ? durationMs : undefined,
+      durationMs: healthy ? knownMs : undefined,
     });
     if (healthy && !late && this.peak * 2 >= this.limit) this.limit += 1;
     if (!healthy && round.answers.filter((answer) => !answer.healthy).length / round.size > 0.2) {
@@ -381,6 +436,11 @@ export class Model {
     return this.window.filter(({ atMs }) => Math.floor(atMs / bucketMs) > oldest);
   }
 
+  /** Of the calls that the window holds, where they are known. */
+  latencies(): number[] {
+    return this.held().flatMap(({ durationMs }) => (durationMs === undefined ? [] : [durationMs]));
+  }
+
   consecutiveFailures(): number {
     let count = 0;
     for (const { outcome } of this.history) {
@@ -394,16 +454,18 @@ export class Model {
     const { consecutive, failureRate, slowRate, latency } = this.config;
     const held = this.held();
     const share = (which: (call: Call) => boolean) => held.filter(which).length / held.length;
+    const timed = this.latencies();
     if (consecutive !== undefined && this.consecutiveFailures() >= consecutive) return true;
     if (failureRate && held.length >= failureRate.minimumCalls) {
       const bad = share(({ outcome }) => outcome === 'failure' || outcome === 'overload');
       if (bad >= failureRate.threshold) return true;
     }
-    if (slowRate && held.length >= slowRate.minimumCalls) {
-      if (share(({ durationMs }) => durationMs > slowRate.slowThresholdMs) >= slowRate.threshold) return true;
+    if (slowRate && timed.length >= slowRate.minimumCalls) {
+      const slow = timed.filter((durationMs) => durationMs > slowRate.slowThresholdMs);
+      if (slow.length / timed.length >= slowRate.threshold) return true;
     }
-    if (latency && held.length >= latency.minimumCalls) {
-      const sorted = held.map(({ durationMs }) => durationMs).sort((a, b) => a - b);
+    if (latency && timed.length >= latency.minimumCalls) {
+      const sorted = timed.sort((a, b) => a - b);
       const at = sorted[nearestRank(latency.percentile, sorted.length) - 1];
       if (at !== undefined && at > latency.thresholdMs) return true;
     }

@@ -5,6 +5,8 @@ export interface TcpProxy {
   readonly address: string;
   /** Resets every connection that goes through it now. */
   drop(): void;
+  /** Closes every connection that goes through it now, as the end of a process does. */
+  end(): void;
   close(): void;
 }
 
@@ -34,6 +36,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   return {
     address: `127.0.0.1:${port}`,
     drop,
+    end: () => {
+      for (const socket of sockets) socket.destroy();
+    },
     close: () => {
       drop();
       listener.close();

@@ -90,13 +90,15 @@ export function deviation(rule: AdaptiveRule, baseline: Baseline, window: Window
       return `adaptive error rate ${rate(errorRate)} far above its average ${rate(baseline.errorRate)} over ${calls} calls`;
     }
   }
+  const { timed } = window;
+  if (timed < rule.minimumCalls) return undefined;
   const mean = window.meanCode();
   const latencyMs = codeToMs(mean);
   if (latencyMs > rule.latencyFloorMs) {
-    const noise = rule.sigmas * Math.sqrt(baseline.variance / calls);
+    const noise = rule.sigmas * Math.sqrt(baseline.variance / timed);
     const ratio = CODES_PER_OCTAVE * Math.log2(rule.minimumLatencyRatio);
     if (mean - baseline.meanCode > Math.max(ratio, noise)) {
-      return `adaptive latency ${ms(latencyMs)} far above its average ${ms(codeToMs(baseline.meanCode))} over ${calls} calls`;
+      return `adaptive latency ${ms(latencyMs)} far above its average ${ms(codeToMs(baseline.meanCode))} over ${timed} calls`;
     }
   }
   return undefined;

@@ -46,11 +46,11 @@ export const latencyPercentileRule: RuleKind<LatencyPercentileRule> = {
     const over = markOf(thresholdMs);
     return {
       fires: ({ window }) =>
-        window.calls >= minimumCalls &&
-        window.marked(over) > window.calls - nearestRank(percentile, window.calls),
+        window.timed >= minimumCalls &&
+        window.marked(over) > window.timed - nearestRank(percentile, window.timed),
       reason: ({ window }) =>
         `latency-percentile p${percentile} over ${ms(thresholdMs)}: ` +
-        `${window.marked(over)} of ${window.calls} calls took longer`,
+        `${window.marked(over)} of ${window.timed} calls took longer`,
     };
   },
 };

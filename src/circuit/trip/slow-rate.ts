@@ -35,9 +35,9 @@ export const slowRateRule: RuleKind<SlowRateRule> = {
   compile: ({ threshold, minimumCalls, slowThresholdMs }, markOf) => {
     const slow = markOf(slowThresholdMs);
     return {
-      fires: ({ window }) => window.calls >= minimumCalls && window.marked(slow) / window.calls >= threshold,
+      fires: ({ window }) => window.timed >= minimumCalls && window.marked(slow) / window.timed >= threshold,
       reason: ({ window }) =>
-        `slow-rate ${rate(window.marked(slow) / window.calls)} >= ${rate(threshold)} over ${window.calls} calls`,
+        `slow-rate ${rate(window.marked(slow) / window.timed)} >= ${rate(threshold)} over ${window.timed} calls`,
     };
   },
 };

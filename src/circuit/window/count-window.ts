@@ -4,6 +4,8 @@ import type { Window, WindowSpec } from './window.js';
 
 const CODE_MASK = LATENCY_CODES - 1;
 const UNHEALTHY = LATENCY_CODES;
+/** In place of a latency's code, which is lower. */
+const UNTIMED = CODE_MASK;
 /** The first threshold's bit; above the code and the unhealthy bit. */
 const FIRST_MARK_BIT = LATENCY_BITS + 1;
 
@@ -19,6 +21,7 @@ export class CountWindow implements Window {
   readonly #cells: Uint16Array | Uint32Array;
   #next = 0;
   #sumCodes = 0;
+  #untimed = 0;
 
   constructor(spec: WindowSpec, size: number) {
     const marks = spec.thresholdsMs.length;
@@ -28,7 +31,16 @@ export class CountWindow implements Window {
     this.#cells = narrow ? new Uint16Array(marks + size) : new Uint32Array(marks + size);
   }
 
-  record(unhealthy: boolean, durationMs: number): void {
+  get timed(): number {
+    return this.calls - this.#untimed;
+  }
+
+  record(unhealthy: boolean, durationMs: number | undefined): void {
+    if (durationMs === undefined) {
+      this.#push(unhealthy ? UNTIMED | UNHEALTHY : UNTIMED);
+      this.#untimed += 1;
+      return;
+    }
     const { thresholdsMs } = this.#spec;
     let entry = encodeLatency(durationMs);
     if (unhealthy) entry |= UNHEALTHY;
@@ -56,7 +68,8 @@ export class CountWindow implements Window {
         }
       }
     }
-    if (this.#spec.sum) this.#sumCodes += (entry & CODE_MASK) - (oldest & CODE_MASK);
+    if (this.#untimed > 0 && isUntimed(oldest)) this.#untimed -= 1;
+    if (this.#spec.sum) this.#sumCodes += latencyCode(entry) - latencyCode(oldest);
   }
 
   marked(mark: number): number {
@@ -64,7 +77,7 @@ export class CountWindow implements Window {
   }
 
   meanCode(): number {
-    return this.calls === 0 ? 0 : this.#sumCodes / this.calls;
+    return this.timed === 0 ? 0 : this.#sumCodes / this.timed;
   }
 
   roll(): void {
@@ -77,17 +90,28 @@ export class CountWindow implements Window {
     this.unhealthy = 0;
     this.#next = 0;
     this.#sumCodes = 0;
+    this.#untimed = 0;
   }
 
   percentiles(wanted: readonly number[]): number[] | undefined {
-    if (this.calls === 0) return undefined;
+    if (this.timed === 0) return undefined;
     const marks = this.#spec.thresholdsMs.length;
-    const codes = new Uint16Array(this.calls);
     // the ring is filled from its start, and the order does not matter here
-    for (let i = 0; i < codes.length; i++) codes[i] = (this.#cells[marks + i] ?? 0) & CODE_MASK;
+    const entries = this.#cells.subarray(marks, marks + this.calls);
+    const codes = new Uint16Array(this.timed);
+    let filled = 0;
+    for (const entry of entries) if (!isUntimed(entry)) codes[filled++] = latencyCode(entry);
     codes.sort();
     return wanted.map((percentile) => {
       return unitsToMs(decodeUnits(codes[nearestRank(percentile, codes.length) - 1] ?? 0));
     });
   }
+}
+
+function isUntimed(entry: number): boolean {
+  return (entry & CODE_MASK) === UNTIMED;
+}
+
+function latencyCode(entry: number): number {
+  return isUntimed(entry) ? 0 : entry & CODE_MASK;
 }

@@ -6,7 +6,7 @@ const STEP_BITS = 6;
 const UNITS_PER_MS = 1024;
 const LONGEST = 2 ** 31 - 1;
 
-/** All codes are below this. */
+/** All codes are well below this: the highest is free. */
 export const LATENCY_CODES = 2048;
 export const LATENCY_BITS = 11;
 

@@ -5,7 +5,8 @@ import type { Window, WindowSpec } from './window.js';
 const CALLS = 0;
 const UNHEALTHY = 1;
 const SUM = 2;
-const FIRST_MARK = 3;
+const UNTIMED = 3;
+const FIRST_MARK = 4;
 /** Histograms drop three of the code's bits: 8 steps per doubling, percentiles within 1/16. */
 const COARSE_BITS = 3;
 const COARSE_CODES = LATENCY_CODES >>> COARSE_BITS;
@@ -39,15 +40,23 @@ export class TimeWindow implements Window {
     this.#slot = Math.floor(nowMs / this.#bucketMs);
   }
 
-  record(unhealthy: boolean, durationMs: number, nowMs: number): void {
+  get timed(): number {
+    return this.calls - this.#total(UNTIMED);
+  }
+
+  record(unhealthy: boolean, durationMs: number | undefined, nowMs: number): void {
     this.roll(nowMs);
-    const code = encodeLatency(durationMs);
     this.calls += 1;
     this.#add(CALLS, 1);
     if (unhealthy) {
       this.unhealthy += 1;
       this.#add(UNHEALTHY, 1);
     }
+    if (durationMs === undefined) {
+      this.#add(UNTIMED, 1);
+      return;
+    }
+    const code = encodeLatency(durationMs);
     this.#add(SUM, code);
     const thresholdsMs = this.#thresholdsMs;
     for (let mark = 0; mark < thresholdsMs.length; mark++) {
@@ -102,16 +111,21 @@ export class TimeWindow implements Window {
   }
 
   marked(mark: number): number {
-    return this.#rows[this.#buckets * this.#width + FIRST_MARK + mark] ?? 0;
+    return this.#total(FIRST_MARK + mark);
   }
 
   meanCode(): number {
-    const sum = this.#rows[this.#buckets * this.#width + SUM] ?? 0;
-    return this.calls === 0 ? 0 : sum / this.calls;
+    const { timed } = this;
+    return timed === 0 ? 0 : this.#total(SUM) / timed;
+  }
+
+  #total(column: number): number {
+    return this.#rows[this.#buckets * this.#width + column] ?? 0;
   }
 
   percentiles(wanted: readonly number[]): number[] | undefined {
-    if (this.calls === 0) return undefined;
+    const { timed } = this;
+    if (timed === 0) return undefined;
     const found: number[] = [];
     let seen = 0;
     for (let bin = 0; bin < COARSE_CODES && found.length < wanted.length; bin++) {
@@ -120,7 +134,7 @@ export class TimeWindow implements Window {
       const last = first + (1 << COARSE_BITS) - 1;
       const middleMs = unitsToMs((decodeUnits(first) + decodeUnits(last)) / 2);
       for (let next = wanted[found.length]; next !== undefined; next = wanted[found.length]) {
-        if (seen < nearestRank(next, this.calls)) break;
+        if (seen < nearestRank(next, timed)) break;
         found.push(middleMs);
       }
     }

@@ -7,20 +7,22 @@ export type ResolvedWindow =
 export interface WindowView {
   readonly calls: number;
   readonly unhealthy: number;
+  /** Those of the calls whose duration is a latency: the others are over no threshold, and in no mean and no percentile. */
+  readonly timed: number;
   /** How many of the calls took longer than the threshold of this mark. */
   marked(mark: number): number;
-  /** The mean of the latencies' codes; 0 when empty. Only where the spec keeps sums. */
+  /** The mean of the latencies' codes; 0 without any. Only where the spec keeps sums. */
   meanCode(): number;
 }
 
 /** The calls that a circuit remembers. Recording is O(1) amortised whatever the size, and allocates nothing. */
 export interface Window extends WindowView {
-  /** @param durationMs as a caller gave it: NaN and negative ones count as 0 */
-  record(unhealthy: boolean, durationMs: number, nowMs: number): void;
+  /** @param durationMs as a caller gave it: NaN and negative ones count as 0; undefined is no latency */
+  record(unhealthy: boolean, durationMs: number | undefined, nowMs: number): void;
   /** Drops what is too old by now. */
   roll(nowMs: number): void;
   clear(): void;
-  /** Latencies at the given percentiles (0 to 100, rising), in milliseconds; undefined when empty. */
+  /** Latencies at the given percentiles (0 to 100, rising), in milliseconds; undefined without any. */
   percentiles(wanted: readonly number[]): number[] | undefined;
 }
 

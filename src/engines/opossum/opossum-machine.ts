@@ -159,7 +159,8 @@ export class OpossumMachine implements Machine {
 
   #tripReason(): string {
     const { calls, failureRate } = windowSnapshot(this.breaker.stats);
-    return `failure-rate ${failureRate.toFixed(2)} ${this.#settings.threshold} over ${calls} calls`;
+    const remark = this.#circuit.lossRemark(this.#circuit.environment.clock.now());
+    return `failure-rate ${failureRate.toFixed(2)} ${this.#settings.threshold} over ${calls} calls${remark}`;
   }
 
   #transition(state: BreakerState, reason: string): void {

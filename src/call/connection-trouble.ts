@@ -1,0 +1,55 @@
+import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import type { Circumstances } from '../circuit/types.js';
+
+const LOST: Circumstances = Object.freeze({ lostConnection: true });
+const PERHAPS_LOST: Circumstances = Object.freeze({ lostConnection: 'perhaps' });
+const NOT_SENT: Circumstances = Object.freeze({ notSent: true });
+
+interface Words {
+  readonly text: RegExp;
+  readonly mean: Circumstances;
+}
+
+/**
+ * grpc-js's words for what happens to a connection, from 1.11 on; the tests break real connections with the lowest and the
+ * newest version. A socket that closes while calls are on it ends them with "Connection dropped", and before 1.12.3 with "Call
+ * cancelled", which is also a server's RST_STREAM. After a GOAWAY they have the words of streams that end without a status.
+ */
+const WORDS: Readonly<Partial<Record<status, readonly Words[]>>> = {
+  [status.UNAVAILABLE]: [
+    { text: /^Connection dropped$/, mean: LOST },
+    {
+      text: /^(?:read|write) (?:ECONNRESET|ETIMEDOUT)\b|^socket hang up$|^Client network socket /,
+      mean: LOST,
+    },
+    { text: /^Stream refused by server$/, mean: PERHAPS_LOST },
+    // the name of the load balancing policy stands before it where it is not pick_first
+    { text: /^(?:[a-z_]{1,40}: )?No (?:connection established|addresses resolved)\b/, mean: NOT_SENT },
+    { text: /^Name resolution failed\b|^Channel closed before call started$/, mean: NOT_SENT },
+  ],
+  [status.INTERNAL]: [
+    { text: /^Received RST_STREAM with code \d{1,10} triggered by internal client error: /, mean: LOST },
+    { text: /^Received RST_STREAM with code |^Failed to start HTTP\/2 stream /, mean: PERHAPS_LOST },
+  ],
+  [status.CANCELLED]: [{ text: /^Call cancelled$/, mean: PERHAPS_LOST }],
+  [status.RESOURCE_EXHAUSTED]: [
+    { text: /^Bandwidth exhausted or memory limit exceeded$/, mean: PERHAPS_LOST },
+  ],
+};
+
+/**
+ * What the status of a call that failed says about its connection; undefined where it says nothing. A status that grpc-js
+ * makes itself has no trailers. Never throws.
+ */
+export function connectionTroubleOf({ code, details, metadata }: StatusObject): Circumstances | undefined {
+  const words = WORDS[code]?.find(({ text }) => text.test(details));
+  return words !== undefined && isEmpty(metadata) ? words.mean : undefined;
+}
+
+function isEmpty(trailers: Metadata): boolean {
+  try {
+    return Object.keys(trailers.getMap()).length === 0;
+  } catch {
+    return false; // another interceptor's, and broken
+  }
+}
