@@ -1,6 +1,17 @@
 // The guard: what most users need.
 
 export { callUnary, type UnaryAnswer, type UnaryCallOptions } from './call/call-unary.js';
+export type {
+  CallAnswer,
+  CallDefinition,
+  CallPort,
+  CallShape,
+  GuardCallOptions,
+  PrimaryContext,
+} from './call/neutral/call-types.js';
+export type { GuardedStream } from './call/neutral/guarded-stream.js';
+export type { FallbackResult, OpenCall } from './call/neutral/open-call.js';
+export type { StreamLimits } from './call/stream-watch.js';
 // When a circuit opens.
 export {
   type AdaptiveOptions,

@@ -1,13 +1,14 @@
 import { type InterceptorOptions, status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
-import { keyPart } from '../key/key-part.js';
 import { deadlineOf, likeDeadline, reserveOf, setDeadline } from './budget.js';
 import type { Call } from './call.js';
+import { keyPartOf } from './call-key.js';
 import { fallBackRejected } from './fallback.js';
 import { markGuarded } from './guarded-mark.js';
 import { OVER } from './over.js';
-import { Permits, type RejectedBy } from './permits.js';
+import { Permits } from './permits.js';
 import { Primary } from './primary.js';
+import { reportRejection } from './rejected-event.js';
 import { reject } from './rejecting.js';
 import { ReplaceablePrimary } from './replaceable-primary.js';
 import { SentMessages } from './sent-messages.js';
@@ -26,31 +27,6 @@ export function admit(call: Call): void {
   reportRejection(call, permits);
   if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, permits);
   else reject(call, entry, permits);
-}
-
-function reportRejection({ method }: Call, { entry, rejection }: RejectedBy): void {
-  const { events, clock, path } = method;
-  if (!events.hasListeners('rejected')) return;
-  const { reason, retryAfterMs } = rejection;
-  events.emit('rejected', {
-    method: path,
-    circuitKey: entry.key,
-    reason,
-    retryAfterMs,
-    atMs: clock.epochMs(),
-  });
-}
-
-function keyPartOf(call: Call): string {
-  const { key } = call.callOptions;
-  if (key !== undefined) return keyPart(key);
-  try {
-    return call.method.settings.keyPart.of(call.request, call.metadata);
-  } catch (error) {
-    // A key function that throws costs the call its own circuit, not its admission.
-    call.method.events.warnings.report(error, `keyBy of ${call.method.path}`);
-    return '';
-  }
 }
 
 function sentMessagesOf({ options, method }: Call): SentMessages {

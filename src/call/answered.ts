@@ -7,10 +7,13 @@ import { NO_SOURCE } from '../telemetry/answers.js';
 import type { CallEvent } from '../telemetry/events.js';
 import type { Call } from './call.js';
 
+/** The parts of a call that its observers are told of. */
+export type ObservableCall = Pick<Call, 'method' | 'observed'>;
+
 // Each admitted or rejected call ends in one of these functions: the place where answers are counted, and observers are told.
 
 /** The caller gets the primary's own answer or error. */
-export function answeredByPrimary(call: Call, entry: Entry, outcome: Outcome, code: status): void {
+export function answeredByPrimary(call: ObservableCall, entry: Entry, outcome: Outcome, code: status): void {
   if (code === status.OK) {
     entry.answers.primary += 1;
     if (call.observed !== undefined)
@@ -24,19 +27,19 @@ export function answeredByPrimary(call: Call, entry: Entry, outcome: Outcome, co
 }
 
 /** The caller gets a fallback's answer. */
-export function answeredByFallback(call: Call, entry: Entry, source: string, cause: Cause): void {
+export function answeredByFallback(call: ObservableCall, entry: Entry, source: string, cause: Cause): void {
   entry.answers.answered(source, cause.kind);
   tell(call, entry, { outcome: outcomeOf(cause), status: status.OK, source, cause: cause.kind });
 }
 
 /** The caller gets an error, because no fallback answered. */
-export function notAnswered(call: Call, entry: Entry, cause: Cause, code: status): void {
+export function notAnswered(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
   entry.answers.unanswered(cause.kind);
   tell(call, entry, { outcome: outcomeOf(cause), status: code, source: NO_SOURCE, cause: cause.kind });
 }
 
 /** The caller has gone while the call had no real call, or waited for a fallback. */
-export function cancelledWithout(call: Call, entry: Entry, cause: Cause, code: status): void {
+export function cancelledWithout(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
   tell(call, entry, { outcome: outcomeOf(cause), status: code, source: NO_SOURCE, cause: cause.kind });
 }
 
@@ -50,7 +53,7 @@ function outcomeOf(cause: Cause): CallEvent['outcome'] {
 }
 
 function tell(
-  call: Call,
+  call: ObservableCall,
   entry: Entry,
   end: Pick<CallEvent, 'outcome' | 'status' | 'source' | 'cause'>,
 ): void {

@@ -6,12 +6,25 @@ import type { Call } from './call.js';
 /** grpc-js's default. */
 const DEFAULT_FLAGS = propagate.DEFAULTS;
 
-function flagsOf(options: InterceptorOptions): number {
+/** The options that decide how long a call may take, and when it is cancelled. */
+type TimeOptions = Pick<InterceptorOptions, 'deadline' | 'parent' | 'propagate_flags'> & {
+  readonly method_definition: Pick<
+    InterceptorOptions['method_definition'],
+    'requestStream' | 'responseStream'
+  >;
+};
+
+/** The parts of a call that decide how long it may take. */
+export interface TimedCall extends Pick<Call, 'method' | 'chain' | 'deadlineMs'> {
+  readonly options: TimeOptions;
+}
+
+function flagsOf(options: TimeOptions): number {
   return options.propagate_flags ?? DEFAULT_FLAGS;
 }
 
 /** The earlier of the deadlines of the call and its parent, in milliseconds since the epoch; Infinity without a deadline. */
-export function deadlineOf(options: InterceptorOptions): number {
+export function deadlineOf(options: TimeOptions): number {
   const own = milliseconds(options.deadline);
   const { parent } = options;
   if (!parent || !(flagsOf(options) & propagate.DEADLINE)) return own;
@@ -19,7 +32,7 @@ export function deadlineOf(options: InterceptorOptions): number {
 }
 
 /** The parent, where its cancellation cancels this call. */
-export function cancellingParent(options: InterceptorOptions): ParentCall | undefined {
+export function cancellingParent(options: TimeOptions): ParentCall | undefined {
   return options.parent && flagsOf(options) & propagate.CANCELLATION ? options.parent : undefined;
 }
 
@@ -34,7 +47,7 @@ function milliseconds(deadline: Date | number | null | undefined): number {
  * @returns the time left until the deadline, in milliseconds; Infinity without a deadline
  * @throws the error of a `parent` that is no server call, as grpc-js does
  */
-export function setDeadline(call: Call): number {
+export function setDeadline(call: TimedCall): number {
   const { options } = call;
   const ownMs = deadlineOf(options);
   if (ownMs < Number.POSITIVE_INFINITY) {
@@ -48,13 +61,13 @@ export function setDeadline(call: Call): number {
 
 function defaultBudgetMs(
   { defaultDeadlineMs, streamDeadlineMs }: MethodSettings,
-  { requestStream, responseStream }: InterceptorOptions['method_definition'],
+  { requestStream, responseStream }: TimeOptions['method_definition'],
 ): number {
   return requestStream || responseStream ? streamDeadlineMs : defaultDeadlineMs;
 }
 
 /** The part of a budget that is reserved for fallbacks, in milliseconds: `fallbackReserveMs`, but at most half. */
-export function reserveOf(call: Call, budgetMs: number): number {
+export function reserveOf(call: Pick<TimedCall, 'method' | 'chain'>, budgetMs: number): number {
   const { fallbackReserveMs } = call.method.settings;
   if (fallbackReserveMs === 0 || call.chain?.serves('failed') !== true) return 0;
   return Math.min(fallbackReserveMs, Math.max(0, budgetMs / 2));

@@ -1,4 +1,4 @@
-import type { Metadata } from '@grpc/grpc-js';
+import type { InterceptorOptions, Metadata } from '@grpc/grpc-js';
 import type { CircuitSnapshot } from '../circuit/types.js';
 import type { Clock } from '../clock.js';
 import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
@@ -7,13 +7,21 @@ import type { Cause, ParentCall } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import type { Call } from './call.js';
 
+/** The parts of a call that a chain's run needs. */
+export interface AskedCall
+  extends Pick<Call, 'method' | 'chain' | 'request' | 'sent' | 'metadata' | 'deadlineMs'> {
+  readonly options: Pick<InterceptorOptions, 'credentials' | 'host' | 'parent'> & {
+    readonly method_definition: { readonly requestStream: boolean };
+  };
+}
+
 /**
  * A run of a chain for a call: the chain's view of the call, and the caller's deadline, which grpc-js enforces only for real
  * calls. A chain that answers synchronously costs no timer and no promise.
  */
 export class FallbackRun implements ChainCall {
   readonly cause: Cause;
-  readonly #call: Call;
+  readonly #call: AskedCall;
   readonly #entry: Entry;
   #requests: readonly unknown[] | undefined;
   #listeners: Set<(cause: AbortCause) => void> | undefined;
@@ -21,7 +29,7 @@ export class FallbackRun implements ChainCall {
   #cancelTimer: (() => void) | undefined;
   #conclude: ((outcome: ChainResult) => void) | undefined;
 
-  constructor(call: Call, entry: Entry, cause: Cause) {
+  constructor(call: AskedCall, entry: Entry, cause: Cause) {
     this.cause = cause;
     this.#call = call;
     // A stream can send more later. The only message of other calls is decoded when a strategy reads it.
@@ -150,7 +158,7 @@ export class FallbackRun implements ChainCall {
 }
 
 /** Copies of the caller's messages; the messages themselves where no strategy of the chain reads them. */
-function requestsOf({ sent, chain, request }: Call): readonly unknown[] {
+function requestsOf({ sent, chain, request }: AskedCall): readonly unknown[] {
   if (sent === undefined || chain === undefined) return request === undefined ? [] : [request];
   return sent.read((bytes) => chain.decodeRequest(bytes));
 }

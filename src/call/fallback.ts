@@ -3,10 +3,11 @@ import { describeAttempts } from '../fallback/chain/attempts.js';
 import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
 import type { Answer, Cause } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
-import { ageOf, causeText, label, rememberProvenance } from '../status/provenance.js';
+import { label, rememberProvenance } from '../status/provenance.js';
 import { answeredByFallback, cancelledWithout, causeOf, notAnswered } from './answered.js';
 import { AwaitingRequest } from './awaiting-request.js';
 import { type Call, giveError, type MessageContext, remember, type Stage } from './call.js';
+import { emitDegraded } from './degraded.js';
 import { FallbackRun } from './fallback-run.js';
 import { followParent } from './follow-parent.js';
 import { endLater, OVER } from './over.js';
@@ -140,25 +141,12 @@ class Fallback implements Stage, StreamedAnswerListener {
     this.paused?.end(status.CANCELLED, 'failsoft: answered by a fallback');
     this.paused = undefined;
     this.source = answer.source;
-    this.emitDegraded(answer);
+    emitDegraded(call.method, this.unanswered.entry.key, answer, cause);
     try {
       call.listener.onReceiveMetadata?.(label(answer, cause, call.method.events.warnings));
     } finally {
       if (!this.isOver) this.giveMessage(answer); // unless the caller has cancelled in its listener
     }
-  }
-
-  private emitDegraded(answer: Answer<unknown>): void {
-    const { path, clock, events } = this.call.method;
-    if (!events.hasListeners('degraded')) return;
-    events.emit('degraded', {
-      method: path,
-      circuitKey: this.unanswered.entry.key,
-      source: answer.source,
-      cause: causeText(this.cause),
-      ageMs: ageOf(answer),
-      atMs: clock.epochMs(),
-    });
   }
 
   private giveMessage(answer: Answer<unknown>): void {

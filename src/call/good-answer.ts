@@ -1,8 +1,13 @@
-import type { CallCredentials, Metadata } from '@grpc/grpc-js';
+import type { CallCredentials, InterceptorOptions, Metadata } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
 import type { Call, RealCall } from './call.js';
 import { watchSentMetadata } from './sent-metadata.js';
+
+/** The parts of a call that its good answer is kept with. */
+export interface AnsweredCall extends Pick<Call, 'method' | 'metadata' | 'sent'> {
+  readonly options: Pick<InterceptorOptions, 'credentials' | 'host'>;
+}
 
 /** A successful call as strategies that keep answers see it. The request is decoded when a strategy first reads it. */
 export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
@@ -11,11 +16,11 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   response: unknown;
   sentMetadata: Metadata | undefined;
   responseMetadata: Metadata | undefined;
-  readonly #call: Call;
+  readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
   #responses = 0;
 
-  constructor(call: Call, chain: FallbackChain, circuitKey: string) {
+  constructor(call: AnsweredCall, chain: FallbackChain, circuitKey: string) {
     this.method = call.method.path;
     this.circuitKey = circuitKey;
     this.#call = call;

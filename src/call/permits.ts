@@ -3,7 +3,7 @@ import type { CircuitMode, Circumstances, Permit, Rejection } from '../circuit/t
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { reportProbe } from '../guard/report-probe.js';
-import type { Call } from './call.js';
+import type { ObservableCall } from './answered.js';
 
 /** A rejection and its circuit. */
 export interface RejectedBy {
@@ -13,13 +13,18 @@ export interface RejectedBy {
 
 /** A call's permits: of its circuit, and of the parent circuit above it. Settled together, once. */
 export class Permits {
-  readonly #call: Call;
+  readonly #call: ObservableCall;
   readonly #entry: Entry;
   readonly #own: Permit | undefined;
   readonly #parent: Permit | undefined;
   #settled = false;
 
-  private constructor(call: Call, entry: Entry, own: Permit | undefined, parent: Permit | undefined) {
+  private constructor(
+    call: ObservableCall,
+    entry: Entry,
+    own: Permit | undefined,
+    parent: Permit | undefined,
+  ) {
     this.#call = call;
     this.#entry = entry;
     this.#own = own;
@@ -30,13 +35,13 @@ export class Permits {
    * Acquires the permits of a call.
    * @param mode weakens the circuits for this call
    */
-  static acquire(call: Call, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
+  static acquire(call: ObservableCall, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
     const { observed } = call;
     if (observed === undefined) return Permits.#acquire(call, entry, mode);
     return observed.within(() => Permits.#acquire(call, entry, mode));
   }
 
-  static #acquire(call: Call, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
+  static #acquire(call: ObservableCall, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
     if (mode === 'off') return new Permits(call, entry, undefined, undefined);
     const own = entry.circuit.acquire();
     if (!own.admitted && mode === 'enforce') return { entry, rejection: own };

@@ -23,7 +23,7 @@ export class RejectedCall implements Unanswered {
     return this.by.rejection;
   }
 
-  status(call: Call, story: string | undefined, expired: boolean): StatusObject {
+  status(call: Pick<Call, 'deadlineMs'>, story: string | undefined, expired: boolean): StatusObject {
     const rejected = rejectionStatus(this.by.entry.key, this.by.rejection, call.deadlineMs, story);
     if (!expired) return rejected;
     return {

@@ -8,8 +8,11 @@ export interface StreamWatchListener {
   onAbandoned(): void;
 }
 
+/** The time limits of a stream, in milliseconds; Infinity where there is none. */
 export interface StreamLimits {
+  /** For the first message. */
   readonly firstMessageTimeoutMs: number;
+  /** For each further message, while the caller is reading. */
   readonly stallTimeoutMs: number;
   /** After this long without a read or a write, a stream that does not only wait for its server counts as abandoned. */
   readonly abandonedAfterMs: number;

@@ -2,29 +2,66 @@ import { checkFunction, checkOneOf } from '../checks.js';
 import { OUTCOMES, type Outcome } from '../classify/outcome.js';
 import type { Clock } from '../clock.js';
 import { FailsoftError, invalid } from '../errors.js';
-import type { Circuit, ExecuteOptions } from './types.js';
+import type { Circuit, ExecuteOptions, Rejection } from './types.js';
 
 const NEVER = new AbortController().signal;
 
 /** {@link Circuit.execute}, for any circuit. */
-export async function execute<T>(
+export function execute<T>(
   circuit: Pick<Circuit, 'key' | 'acquire'>,
   clock: Clock,
   fn: (signal: AbortSignal) => T | Promise<T>,
-  options: ExecuteOptions = {},
+  options?: ExecuteOptions,
+): Promise<T> {
+  return options === undefined ? executePlain(circuit, clock, fn) : executeWith(circuit, clock, fn, options);
+}
+
+/** The common case, without options. */
+async function executePlain<T>(
+  circuit: Pick<Circuit, 'key' | 'acquire'>,
+  clock: Clock,
+  fn: (signal: AbortSignal) => T | Promise<T>,
+): Promise<T> {
+  if (typeof fn !== 'function') throw invalid('execute.fn', 'a function', fn);
+  const signal = signalFor(fn);
+  const permit = circuit.acquire();
+  if (!permit.admitted) throw rejectedError(circuit.key, permit);
+  const startMs = clock.now();
+  let result: T;
+  try {
+    result = await fn(signal);
+  } catch (error) {
+    permit.settle('failure', clock.now() - startMs);
+    throw error;
+  }
+  permit.settle('success', clock.now() - startMs);
+  return result;
+}
+
+/** A signal takes microseconds to make: not for a function that does not look at it. */
+function signalFor(fn: (signal: AbortSignal) => unknown): AbortSignal {
+  return fn.length === 0 ? NEVER : new AbortController().signal;
+}
+
+function rejectedError(key: string, permit: Rejection): FailsoftError {
+  const message = `circuit ${JSON.stringify(key)} rejected the call: ${permit.reason}`;
+  return new FailsoftError('FAILSOFT_REJECTED', message, { cause: permit });
+}
+
+async function executeWith<T>(
+  circuit: Pick<Circuit, 'key' | 'acquire'>,
+  clock: Clock,
+  fn: (signal: AbortSignal) => T | Promise<T>,
+  options: ExecuteOptions,
 ): Promise<T> {
   checkFunction('execute.fn', fn);
   const { classify } = options;
-  // a signal takes microseconds to make: not for a function that does not look at it
-  const signal = options.signal ?? (fn.length === 0 ? NEVER : new AbortController().signal);
+  const signal = options.signal ?? signalFor(fn);
   if (classify !== undefined) checkFunction('execute.classify', classify);
   if (typeof signal.throwIfAborted !== 'function') throw invalid('execute.signal', 'an AbortSignal', signal);
   signal.throwIfAborted();
   const permit = circuit.acquire();
-  if (!permit.admitted) {
-    const message = `circuit ${JSON.stringify(circuit.key)} rejected the call: ${permit.reason}`;
-    throw new FailsoftError('FAILSOFT_REJECTED', message, { cause: permit });
-  }
+  if (!permit.admitted) throw rejectedError(circuit.key, permit);
   const startMs = clock.now();
   // stands when classify itself throws
   let outcome: Outcome = 'failure';

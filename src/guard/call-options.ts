@@ -29,10 +29,18 @@ declare module '@grpc/grpc-js/build/src/client.js' {
   }
 }
 
-/** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, thrown by the client's method: a misspelt option is a bug of the caller */
-export function checkCallOptions(options: FailsoftCallOptions): FailsoftCallOptions {
+export const CALL_OPTION_KEYS: readonly string[] = ['bypass', 'key', 'fallback', 'mode'];
+
+/**
+ * @param keys the names of the options that there are
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, thrown by the client's method: a misspelt option is a bug of the caller
+ */
+export function checkCallOptions(
+  options: FailsoftCallOptions,
+  keys: readonly string[] = CALL_OPTION_KEYS,
+): FailsoftCallOptions {
   const field = 'failsoft (call option)';
-  checkKeys(field, options, ['bypass', 'key', 'fallback', 'mode']);
+  checkKeys(field, options, keys);
   for (const name of ['bypass', 'fallback'] as const) {
     const value = options[name];
     if (value !== undefined && typeof value !== 'boolean')

@@ -1,5 +1,14 @@
 import type { Interceptor } from '@grpc/grpc-js';
 import type {
+  CallAnswer,
+  CallDefinition,
+  CallShape,
+  GuardCallOptions,
+  PrimaryContext,
+} from '../call/neutral/call-types.js';
+import type { GuardedStream } from '../call/neutral/guarded-stream.js';
+import type { OpenCall } from '../call/neutral/open-call.js';
+import type {
   Circuit,
   CircuitMode,
   CircuitOptions,
@@ -134,6 +143,38 @@ export interface Guard {
   reconfigure(settings: GuardSettings): void;
   /** Sets the mode of every circuit, also of future circuits. */
   setMode(mode: CircuitMode): void;
+  /**
+   * Makes a call of any transport under the guard, as the interceptor does for grpc-js: key, admission, deadline, outcome,
+   * fallbacks, label. `next` makes the real call; it is not run for a rejected call. If no fallback answers, the promise
+   * rejects with the error of `next`, with the reason of the caller's signal, or with `errorOf()` of the guard's own status.
+   * @param definition a method's definition, or `{ path: 'a name' }`
+   * @param request for keys and fallbacks; an `AsyncIterable` where the request is a stream
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, as a rejection of the promise
+   * @example const { response, source } = await guard.call({ path: 'rank' }, query, ({ request, signal }) => rank(request, { signal }));
+   */
+  call<Req, Res>(
+    definition: CallDefinition<Req, Res>,
+    request: Req,
+    next: (context: PrimaryContext<Req>) => Res | PromiseLike<Res>,
+    options?: GuardCallOptions,
+  ): Promise<CallAnswer<Res>>;
+  /**
+   * As {@link call}, for an answer that is a stream. Nothing happens before its first `next()`. A fallback may replace it until its
+   * first message. Its permit is given back when it ends, fails, is left, or is idle for `abandonedAfterMs`.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+   */
+  callStream<Req, Res>(
+    definition: CallDefinition<Req, Res>,
+    request: Req,
+    next: (context: PrimaryContext<Req>) => AsyncIterable<Res> | PromiseLike<AsyncIterable<Res>>,
+    options?: GuardCallOptions,
+  ): GuardedStream<Res>;
+  /**
+   * For adapters of transports whose calls are no promises and no async iterables: admits or rejects a call, whose end the
+   * adapter then reports. Undefined for a call that is not guarded.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+   */
+  begin(definition: CallShape, request: unknown, options?: GuardCallOptions): OpenCall | undefined;
   /**
    * Runs `fn` under the circuit `name`, for work that is not gRPC. See {@link Circuit.execute}.
    * @throws FailsoftError as {@link Circuit.execute}, and FAILSOFT_CLOSED after `close()`; all as a rejection of the promise

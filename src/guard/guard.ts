@@ -3,6 +3,15 @@ import { Connection } from '../call/connection.js';
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
+import type {
+  CallAnswer,
+  CallDefinition,
+  CallShape,
+  GuardCallOptions,
+  PrimaryContext,
+} from '../call/neutral/call-types.js';
+import type { GuardedStream } from '../call/neutral/guarded-stream.js';
+import type { OpenCall } from '../call/neutral/open-call.js';
 import { checkFunction, checkInteger, checkKeys, checkOneOf } from '../checks.js';
 import { checkSnapshot } from '../circuit/index.js';
 import type { Circuit, CircuitMode, CircuitSnapshot, ExecuteOptions, Rejection } from '../circuit/types.js';
@@ -25,9 +34,10 @@ import {
   type IsolationEvent,
   type TransitionEvent,
 } from '../telemetry/events.js';
-import { checkCallOptions } from './call-options.js';
+import { checkCallOptions, NO_CALL_OPTIONS } from './call-options.js';
 import type { Slot } from './circuit-line.js';
 import { CircuitRegistry } from './circuit-registry.js';
+import { executeCall } from './execute-call.js';
 import {
   type CircuitSettings,
   GUARD_OPTION_KEYS,
@@ -37,6 +47,10 @@ import {
   SETTING_KEYS,
 } from './guard-options.js';
 import { SettingsResolver } from './method-settings.js';
+import { NeutralCalls } from './neutral-calls.js';
+
+/** So many names of calls are remembered: a name may be a caller's text. */
+const MOST_METHODS = 1000;
 
 /**
  * Makes a guard. Without options, every model that requests name has a circuit with the defaults of the README, and every other
@@ -60,6 +74,9 @@ class InterceptorGuard implements Guard {
   readonly #mark = Object.freeze([this]);
   readonly #provenance: ProvenanceMemory | undefined;
   #unsubscribe: () => void = () => {};
+  readonly #calls: NeutralCalls;
+  readonly #neutralMethods = new Map<string, MethodGuard>();
+  #neutralSettings: SettingsResolver | undefined;
   #closed = false;
 
   constructor(options: GuardOptions) {
@@ -104,6 +121,9 @@ class InterceptorGuard implements Guard {
       (slot) => this.#onEvict(slot),
     );
     if (fallbacks !== undefined) this.#unsubscribe = this.#subscribeTo(fallbacks);
+    this.#calls = new NeutralCalls(this.#clock, this.#events.warnings, (target, path) =>
+      this.#neutralMethod(target, path),
+    );
     this.interceptor = this.forTarget('');
   }
 
@@ -229,6 +249,32 @@ class InterceptorGuard implements Guard {
     this.#registry.setMode(checkOneOf('setMode(mode)', mode, ['enforce', 'observe', 'off']));
   }
 
+  async call<Req, Res>(
+    definition: CallDefinition<Req, Res>,
+    request: Req,
+    next: (context: PrimaryContext<Req>) => Res | PromiseLike<Res>,
+    options: GuardCallOptions = NO_CALL_OPTIONS,
+  ): Promise<CallAnswer<Res>> {
+    return this.#calls.call(definition, request, next, options);
+  }
+
+  callStream<Req, Res>(
+    definition: CallDefinition<Req, Res>,
+    request: Req,
+    next: (context: PrimaryContext<Req>) => AsyncIterable<Res> | PromiseLike<AsyncIterable<Res>>,
+    options: GuardCallOptions = NO_CALL_OPTIONS,
+  ): GuardedStream<Res> {
+    return this.#calls.callStream(definition, request, next, options);
+  }
+
+  begin(
+    definition: CallShape,
+    request: unknown,
+    options: GuardCallOptions = NO_CALL_OPTIONS,
+  ): OpenCall | undefined {
+    return this.#calls.begin(definition, request, options);
+  }
+
   async execute<T>(
     name: string,
     fn: (signal: AbortSignal) => T | Promise<T>,
@@ -236,6 +282,11 @@ class InterceptorGuard implements Guard {
   ): Promise<T> {
     if (this.#closed) throw new FailsoftError('FAILSOFT_CLOSED', 'the guard is closed');
     if (typeof name !== 'string') throw invalid('execute.name', 'a string', name);
+    const { target, method, part } = splitKey(name);
+    if (!this.#isPlain(method)) {
+      const key = part === '' ? {} : { key: part };
+      return executeCall(this, method, fn, { target, ...key }, options);
+    }
     const circuit = this.circuit(name);
     try {
       return await circuit.execute(fn, options);
@@ -268,6 +319,28 @@ class InterceptorGuard implements Guard {
       transitions: counts.transitions(key),
       probes: counts.probes(key),
     });
+  }
+
+  /** Whether a circuit is all that the calls of a name have. */
+  #isPlain(path: string): boolean {
+    const { parent, defaultDeadlineMs, guarded } = this.#settings.for(path);
+    const isBounded = parent !== undefined || defaultDeadlineMs < Number.POSITIVE_INFINITY;
+    return guarded && !isBounded && this.#fallbacks?.chainFor(path) === undefined;
+  }
+
+  /** The part of the guard that the calls of a method share which come through no interceptor. */
+  #neutralMethod(target: string, path: string): MethodGuard | undefined {
+    if (this.#closed) return undefined;
+    if (this.#neutralSettings !== this.#settings || this.#neutralMethods.size >= MOST_METHODS) {
+      this.#neutralSettings = this.#settings;
+      this.#neutralMethods.clear();
+    }
+    const name = `${target}\0${path}`;
+    const known = this.#neutralMethods.get(name);
+    if (known !== undefined) return known;
+    const made = this.#guardMethod(target, path, new Connection());
+    if (made !== undefined) this.#neutralMethods.set(name, made);
+    return made;
   }
 
   async close(): Promise<void> {

@@ -50,7 +50,8 @@ export function provenanceOf(metadataOrAnswer: object): Provenance {
   return { ...PRIMARY, degraded: true, upstream: label };
 }
 
-const PRIMARY: Provenance = Object.freeze({
+/** The provenance of the primary's answer. */
+export const PRIMARY: Provenance = Object.freeze({
   source: 'primary',
   degraded: false,
   cause: undefined,
@@ -87,15 +88,14 @@ function rememberedProvenance(answer: object): Provenance {
 
 /** Remembers the source of a fallback's answer. The primary's answers need no entry. */
 export function rememberProvenance(memory: ProvenanceMemory, answer: Answer<unknown>, cause: Cause): void {
-  const { message, source } = answer;
-  if (typeof message !== 'object' || message === null) return;
-  memory.set(message, {
-    source,
-    degraded: true,
-    cause: causeText(cause),
-    ageMs: ageOf(answer),
-    upstream: undefined,
-  });
+  const { message } = answer;
+  if (typeof message === 'object' && message !== null) memory.set(message, provenanceOfAnswer(answer, cause));
+}
+
+/** The provenance of a fallback's answer. */
+export function provenanceOfAnswer(answer: Answer<unknown>, cause: Cause): Provenance {
+  const { source } = answer;
+  return { source, degraded: true, cause: causeText(cause), ageMs: ageOf(answer), upstream: undefined };
 }
 
 function readLabel(metadata: Metadata): ProvenanceLabel | undefined {

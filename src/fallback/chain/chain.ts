@@ -60,6 +60,11 @@ export class FallbackChain {
     this.#keepers = strategies.filter((strategy) => strategy.keep !== undefined);
   }
 
+  /** Encodes a request of the method. */
+  encodeRequest(request: unknown): Buffer {
+    return this.#method.requestSerialize(request);
+  }
+
   /** Decodes a request of the method. */
   decodeRequest(bytes: Buffer): unknown {
     return this.#method.requestDeserialize(bytes);

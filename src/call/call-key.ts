@@ -1,0 +1,18 @@
+import { keyPart } from '../key/key-part.js';
+import type { Call } from './call.js';
+
+/** The parts of a call that choose its circuit. */
+export type KeyedCall = Pick<Call, 'method' | 'callOptions' | 'request' | 'metadata'>;
+
+/** The key part of a call: the call option `key`, or the result of the method's `keyBy`. Never throws. */
+export function keyPartOf(call: KeyedCall): string {
+  const { key } = call.callOptions;
+  if (key !== undefined) return keyPart(key);
+  try {
+    return call.method.settings.keyPart.of(call.request, call.metadata);
+  } catch (error) {
+    // A key function that throws costs the call its own circuit, not its admission.
+    call.method.events.warnings.report(error, `keyBy of ${call.method.path}`);
+    return '';
+  }
+}

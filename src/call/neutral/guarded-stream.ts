@@ -1,0 +1,85 @@
+import type { Metadata } from '@grpc/grpc-js';
+import { PRIMARY, type Provenance } from '../../status/provenance.js';
+import type { StreamSource } from './stream-run.js';
+
+/** What a {@link GuardedStream} reads. */
+export interface StreamRunner<Res> {
+  readonly source: StreamSource;
+  messages(): AsyncGenerator<Res, void, undefined>;
+  leave(): void;
+}
+
+/**
+ * The messages of a guarded stream. Nothing happens before the first `next()` or {@link GuardedStream.ready}: a stream that is
+ * never read has no permit. Leave it with `return()`, as `for await` does, or cancel its signal: otherwise its permit is held until
+ * it is idle for `abandonedAfterMs`.
+ */
+export class GuardedStream<Res> implements AsyncIterableIterator<Res> {
+  readonly #open: () => Promise<StreamRunner<Res>>;
+  #opened: Promise<void> | undefined;
+  #runner: StreamRunner<Res> | undefined;
+  #messages: AsyncGenerator<Res, void, undefined> | undefined;
+  #first: Promise<IteratorResult<Res>> | undefined;
+  #left = false;
+
+  constructor(open: () => Promise<StreamRunner<Res>>) {
+    this.#open = open;
+  }
+
+  /** Where the messages come from; `primary` before the first message. */
+  get provenance(): Provenance {
+    return this.#runner?.source.provenance ?? PRIMARY;
+  }
+
+  /** The label of a fallback's answer, as metadata; undefined for the primary's answer. */
+  get label(): Metadata | undefined {
+    return this.#runner?.source.label;
+  }
+
+  /**
+   * Starts the stream, and waits for its first message or its end: then it is known where the messages come from.
+   * @throws the error of the stream, where it has no message
+   */
+  async ready(): Promise<Provenance> {
+    this.#first ??= this.#pull();
+    await this.#first;
+    return this.provenance;
+  }
+
+  next(): Promise<IteratorResult<Res>> {
+    const first = this.#first;
+    if (first === undefined) return this.#pull();
+    this.#first = undefined;
+    return first;
+  }
+
+  async return(): Promise<IteratorResult<Res>> {
+    this.#left = true;
+    await this.#opened?.catch(() => undefined);
+    this.#runner?.leave();
+    await this.#messages?.return();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error: unknown): Promise<IteratorResult<Res>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #pull(): Promise<IteratorResult<Res>> {
+    this.#opened ??= this.#begin();
+    await this.#opened;
+    return this.#messages?.next() ?? { done: true, value: undefined };
+  }
+
+  async #begin(): Promise<void> {
+    if (this.#left) return;
+    this.#runner = await this.#open();
+    this.#messages = this.#runner.messages();
+    if (this.#left) this.#runner.leave();
+  }
+}

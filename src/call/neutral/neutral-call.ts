@@ -1,0 +1,305 @@
+import { type Deadline, Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import type { Circumstances, Rejection } from '../../circuit/types.js';
+import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
+import type { Clock } from '../../clock.js';
+import { describeAttempts } from '../../fallback/chain/attempts.js';
+import type { ChainResult, FallbackChain } from '../../fallback/chain/chain.js';
+import type { Answer, Cause } from '../../fallback/strategy.js';
+import type { FailsoftCallOptions } from '../../guard/call-options.js';
+import type { Entry } from '../../guard/circuit-registry.js';
+import { label, provenanceOfAnswer, rememberProvenance } from '../../status/provenance.js';
+import { pushbackOf } from '../../status/push-back.js';
+import type { ObservedCall } from '../../telemetry/call-observers.js';
+import {
+  answeredByFallback,
+  answeredByPrimary,
+  cancelledWithout,
+  causeOf,
+  notAnswered,
+  type ObservableCall,
+} from '../answered.js';
+import { reserveOf, setDeadline, type TimedCall } from '../budget.js';
+import { type KeyedCall, keyPartOf } from '../call-key.js';
+import { circumstancesOf } from '../circumstances.js';
+import { emitDegraded } from '../degraded.js';
+import { type AskedCall, FallbackRun } from '../fallback-run.js';
+import { type AnsweredCall, GoodAnswer } from '../good-answer.js';
+import type { MethodGuard } from '../method-guard.js';
+import { Permits, type RejectedBy } from '../permits.js';
+import { RejectedCall } from '../rejected-call.js';
+import { reportRejection } from '../rejected-event.js';
+import { SentMessages } from '../sent-messages.js';
+import type { StreamLimits } from '../stream-watch.js';
+import type { CallAnswer, CallShape, GuardCallOptions } from './call-types.js';
+import type { FallbackResult, OpenCall } from './open-call.js';
+import type { RequestStream } from './request-stream.js';
+
+const NO_METADATA = new Metadata();
+
+interface NeutralOptions {
+  readonly method_definition: { readonly requestStream: boolean; readonly responseStream: boolean };
+  readonly deadline?: Deadline;
+  readonly host?: string;
+}
+
+/**
+ * The way of a call of any transport: key, admission, outcome, chain, label. It makes no call itself: the adapter does, and
+ * reports its end. Its permits are settled once, whatever is reported.
+ */
+export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, AnsweredCall, ObservableCall {
+  readonly method: MethodGuard;
+  readonly options: NeutralOptions;
+  readonly callOptions: FailsoftCallOptions;
+  readonly observed: ObservedCall | undefined;
+  readonly chain: FallbackChain | undefined;
+  readonly metadata: Metadata;
+  request: unknown;
+  sent: SentMessages | undefined;
+  /** The caller's messages, where the request is a stream. */
+  requests: RequestStream<unknown> | undefined;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  private admission: Permits | RejectedBy | undefined;
+  private found: Entry | undefined;
+  private givenMs = Number.POSITIVE_INFINITY;
+  private reserveMs = 0;
+  private startedAtMs = 0;
+
+  /** @param request the message; of a request stream the first, where it is there already */
+  constructor(method: MethodGuard, definition: CallShape, request: unknown, options: GuardCallOptions) {
+    const { requestStream = false, responseStream = false } = definition;
+    const { deadline, host } = options;
+    this.method = method;
+    this.options = {
+      method_definition: { requestStream, responseStream },
+      ...(deadline !== undefined && { deadline }),
+      ...(host !== undefined && { host }),
+    };
+    this.callOptions = options;
+    this.observed = method.observers.begin(method.clock);
+    this.chain = this.callOptions.fallback === false ? undefined : method.chain();
+    this.metadata = options.metadata ?? NO_METADATA;
+    this.request = request;
+  }
+
+  /** Whether the key depends on the message. */
+  get needsRequest(): boolean {
+    return this.callOptions.key === undefined && this.method.settings.keyPart.needsRequest;
+  }
+
+  /** Deadline, key, permit. The permit comes last: the caller must report the call's end after it. */
+  admit(): void {
+    const budgetMs = setDeadline(this);
+    this.reserveMs = reserveOf(this, budgetMs);
+    this.givenMs = budgetMs - this.reserveMs;
+    const { chain, options, method } = this;
+    const entry = method.line.get(keyPartOf(this));
+    this.found = entry;
+    if (chain?.readsCall === true) {
+      const { requestStream } = options.method_definition;
+      const limit = requestStream ? method.settings.fallbackBufferBytes : Number.POSITIVE_INFINITY;
+      this.sent = new SentMessages((message) => chain.encodeRequest(message), limit);
+      if (!requestStream) this.sent.add(this.request);
+    }
+    this.requests?.keepFor(this);
+    this.startedAtMs = method.clock.now();
+    const admission = Permits.acquire(this, entry, this.callOptions.mode ?? 'enforce');
+    this.admission = admission;
+    if (!(admission instanceof Permits)) reportRejection(this, admission);
+  }
+
+  private get entry(): Entry {
+    if (this.found === undefined) throw new Error('failsoft: the call was not admitted yet'); // a bug of an adapter
+    return this.found;
+  }
+
+  get clock(): Clock {
+    return this.method.clock;
+  }
+
+  get limits(): StreamLimits {
+    return this.method.settings;
+  }
+
+  report(error: unknown, source: string): void {
+    this.method.events.warnings.report(error, source);
+  }
+
+  get circuitKey(): string {
+    return this.entry.key;
+  }
+
+  /** Undefined for an admitted call. */
+  get rejection(): Rejection | undefined {
+    return this.admission instanceof Permits ? undefined : this.admission?.rejection;
+  }
+
+  get isProbe(): boolean {
+    return this.admission instanceof Permits && this.admission.probe;
+  }
+
+  /** When the real call must end, in milliseconds since the epoch. A running stream has its caller's whole time. */
+  get primaryDeadlineMs(): number {
+    return this.options.method_definition.responseStream ? this.deadlineMs : this.deadlineMs - this.reserveMs;
+  }
+
+  /** The time for the first message of a stream, in milliseconds, where the rest is reserved for fallbacks; otherwise Infinity. */
+  get firstMessageMs(): number {
+    return this.reserveMs > 0 ? this.givenMs : Number.POSITIVE_INFINITY;
+  }
+
+  /** The caller's time is over, and the guard had not known its limit. */
+  hadOnly(ms: number): void {
+    this.givenMs = Math.min(this.givenMs, ms);
+  }
+
+  /** Whether a fallback would be asked if the real call failed now. */
+  get isReplaceable(): boolean {
+    return this.chain?.serves('failed') === true;
+  }
+
+  get elapsedMs(): number {
+    return this.method.clock.now() - this.startedAtMs;
+  }
+
+  // ---------------------------------------------------------------- the real call's end
+
+  judgeMessage(message: unknown): Outcome | undefined {
+    const { classifier } = this.method.settings;
+    return classifier.seesMessages ? classifier.classifyMessage(message) : undefined;
+  }
+
+  /**
+   * Classifies the status of a real call that is over, and settles the permits.
+   * @param known the outcome, where it is known by other means than the status
+   * @param waitedMs how long the caller waited for the server
+   */
+  conclude(received: StatusObject, known?: Outcome, waitedMs = this.elapsedMs): Outcome {
+    const outcome = known ?? this.outcomeOf(received, waitedMs);
+    const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
+    const circumstances = outcome === 'failure' ? circumstancesOf(received) : undefined;
+    this.settle(outcome, waitedMs, received.code, pushbackMs, circumstances);
+    if (outcome === 'success') this.entry.usualLatency.record(waitedMs);
+    return outcome;
+  }
+
+  private outcomeOf(received: StatusObject, waitedMs: number): Outcome {
+    const { code, details, metadata } = received;
+    const { classifier, minimumDeadlineOf } = this.method.settings;
+    const hadTooLittleTime = this.givenMs < minimumDeadlineOf(this.entry.usualLatency.ms);
+    if (code === status.DEADLINE_EXCEEDED && hadTooLittleTime) return 'ignored';
+    return classifier.classify(code, details, metadata, waitedMs);
+  }
+
+  /** Settles the permits, unless they are settled. */
+  settle(
+    outcome: Outcome,
+    waitedMs: number,
+    code = status.OK,
+    pushbackMs = 0,
+    circumstances?: Circumstances,
+  ): void {
+    if (this.admission instanceof Permits)
+      this.admission.settle(outcome, code, waitedMs, pushbackMs, circumstances);
+  }
+
+  /** The caller gets the primary's own answer or error: counted in `guard.answers()`. */
+  gaveOwn(outcome: Outcome, code: status): void {
+    answeredByPrimary(this, this.entry, outcome, code);
+  }
+
+  get keeps(): boolean {
+    return this.chain?.keeps === true && !this.options.method_definition.responseStream;
+  }
+
+  keep(response: unknown, headers: Metadata | undefined): void {
+    const { chain } = this;
+    if (chain === undefined || !this.keeps) return;
+    const good = new GoodAnswer(this, chain, this.circuitKey);
+    if (headers !== undefined) good.hasMetadata(headers);
+    good.hasResponse(response);
+    good.keep();
+  }
+
+  // ---------------------------------------------------------------- fallbacks
+
+  /** The status of a rejected call that no fallback answered, for its caller. */
+  rejectedStatus(result?: FallbackResult): StatusObject {
+    const { admission } = this;
+    if (admission === undefined || admission instanceof Permits) throw new Error('failsoft: not rejected');
+    const none = result?.answer === undefined ? result : undefined;
+    const final = new RejectedCall(this.entry, admission).status(this, none?.story, none?.expired ?? false);
+    notAnswered(this, this.entry, causeOf(admission.rejection), final.code);
+    return final;
+  }
+
+  /** The caller has gone while it waited for a fallback. */
+  left(cause: Cause): void {
+    cancelledWithout(this, this.entry, cause, status.CANCELLED);
+  }
+
+  rejectedCause(): Cause {
+    return causeOf(this.rejection ?? { admitted: false, reason: 'CIRCUIT_OPEN', retryAfterMs: 0 });
+  }
+
+  /**
+   * Asks the chain. Never rejects.
+   * @param onCancel gets a function that ends the run: the caller has gone. It is to be called also while a streamed answer runs
+   */
+  async fallBack(cause: Cause, onCancel: (cancel: () => void) => void): Promise<FallbackResult> {
+    const { chain } = this;
+    if (chain === undefined || !chain.serves(cause.kind)) return NO_ANSWER;
+    if (!(await this.hasWholeRequest(onCancel)))
+      return { answer: undefined, story: "the caller's stream did not end", expired: false };
+    const run = new FallbackRun(this, this.entry, cause);
+    const asked = run.ask(chain);
+    const { answer, attempts } = await this.resultOf(run, asked, onCancel);
+    if (attempts.length > 0) this.method.attempts.add(this.method.path, attempts);
+    if (answer !== undefined) return { answer: this.answerOf(answer, cause) };
+    return {
+      answer,
+      story: attempts.length === 0 ? undefined : describeAttempts(attempts),
+      expired: run.hasExpired,
+    };
+  }
+
+  /** A bidirectional stream can be answered before its caller is done. Any other call needs the whole request first. */
+  private hasWholeRequest(onCancel: (cancel: () => void) => void): boolean | Promise<boolean> {
+    const { requests, method, deadlineMs } = this;
+    if (requests === undefined || this.options.method_definition.responseStream) return true;
+    const leftMs = Math.max(0, deadlineMs - Date.now());
+    return requests.drain(method.clock, Math.min(leftMs, method.settings.abandonedAfterMs), onCancel);
+  }
+
+  private resultOf(
+    run: FallbackRun,
+    asked: ChainResult | Promise<ChainResult>,
+    onCancel: (cancel: () => void) => void,
+  ): ChainResult | Promise<ChainResult> {
+    if (!(asked instanceof Promise)) {
+      onCancel(() => run.cancel('cancelled'));
+      return asked;
+    }
+    return new Promise((resolve) => {
+      run.wait(asked, resolve);
+      onCancel(() => {
+        run.cancel('cancelled');
+        resolve({ answer: undefined, attempts: [] });
+      });
+    });
+  }
+
+  private answerOf(answer: Answer<unknown>, cause: Cause): CallAnswer<unknown> {
+    const { provenance } = this.method;
+    emitDegraded(this.method, this.circuitKey, answer, cause);
+    answeredByFallback(this, this.entry, answer.source, cause);
+    if (provenance !== undefined && !this.options.method_definition.responseStream)
+      rememberProvenance(provenance, answer, cause);
+    return {
+      ...provenanceOfAnswer(answer, cause),
+      response: answer.message,
+      label: label(answer, cause, this.method.events.warnings),
+    };
+  }
+}
+
+const NO_ANSWER: FallbackResult = Object.freeze({ answer: undefined, story: undefined, expired: false });

@@ -1,0 +1,150 @@
+import type { Metadata } from '@grpc/grpc-js';
+import type { Clock } from '../../clock.js';
+import { PRIMARY, type Provenance, provenanceOf } from '../../status/provenance.js';
+import type { PrimaryContext } from './call-types.js';
+
+/** How a wait for the real call ended. */
+export type Ended<T> =
+  | { readonly by: 'value'; readonly value: T }
+  | { readonly by: 'error'; readonly error: unknown }
+  /** The caller has gone, or its time is over. */
+  | { readonly by: 'caller'; readonly reason: unknown }
+  /** A limit of the guard: the deadline, or a stream's. `details` is the text of DEADLINE_EXCEEDED. */
+  | { readonly by: 'limit'; readonly details: string }
+  /** The caller has left its stream. */
+  | { readonly by: 'left' };
+
+type Interruption = Exclude<Ended<never>, { by: 'value' | 'error' }>;
+
+/** The parts of a call that its real call needs. */
+export interface RunCall {
+  readonly metadata: Metadata;
+  /** Milliseconds since the epoch; Infinity without a deadline. */
+  readonly primaryDeadlineMs: number;
+  readonly method: { readonly clock: Clock };
+}
+
+/** A real call: its signal, its time limit, and the waits for it, which end early when the caller goes or its time is over. */
+export class PrimaryRun<Req> implements PrimaryContext<Req> {
+  readonly request: Req;
+  headers: Metadata | undefined;
+  readonly #call: RunCall;
+  readonly #callerSignal: AbortSignal | undefined;
+  #controller: AbortController | undefined;
+  #abortedBy: { readonly reason: unknown } | undefined;
+  #interruption: Interruption | undefined;
+  #interruptWait: ((by: Interruption) => void) | undefined;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(call: RunCall, request: Req, callerSignal: AbortSignal | undefined) {
+    this.#call = call;
+    this.request = request;
+    this.#callerSignal = callerSignal;
+    callerSignal?.addEventListener('abort', this.#onCallerAbort);
+    if (call.primaryDeadlineMs < Number.POSITIVE_INFINITY)
+      this.#stopTimer = call.method.clock.setTimer(this.#onDeadline, this.remainingMs);
+  }
+
+  get metadata(): Metadata {
+    return this.#call.metadata;
+  }
+  get deadlineMs(): number {
+    return this.#call.primaryDeadlineMs;
+  }
+  get remainingMs(): number {
+    const { primaryDeadlineMs } = this.#call;
+    return primaryDeadlineMs === Number.POSITIVE_INFINITY
+      ? primaryDeadlineMs
+      : Math.max(0, primaryDeadlineMs - Date.now());
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortedBy !== undefined) this.#controller.abort(this.#abortedBy.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  onHeaders(metadata: Metadata): void {
+    this.headers = metadata;
+  }
+
+  /** The provenance of the real call's answer. */
+  get provenance(): Provenance {
+    return this.headers === undefined ? PRIMARY : provenanceOf(this.headers);
+  }
+
+  /** Waits for a part of the real call. Never rejects; a late end is dropped. Only one wait at a time. */
+  wait<T>(begin: () => T | PromiseLike<T>): Promise<Ended<T>> {
+    return new Promise((resolve) => {
+      if (this.#interruption !== undefined) return resolve(this.#interruption);
+      this.#interruptWait = resolve;
+      const settle = (ended: Ended<T>) => {
+        if (this.#interruptWait !== resolve) return;
+        this.#interruptWait = undefined;
+        resolve(ended);
+      };
+      try {
+        const begun = begin();
+        if (!isThenable(begun)) return settle({ by: 'value', value: begun });
+        begun.then(
+          (value) => settle({ by: 'value', value }),
+          (error: unknown) => settle(this.#interruption ?? { by: 'error', error }),
+        );
+      } catch (error) {
+        settle({ by: 'error', error });
+      }
+    });
+  }
+
+  /** Ends the present wait, and every later one. */
+  interrupt(by: Interruption): void {
+    if (this.#interruption !== undefined) return;
+    this.#interruption = by;
+    const end = this.#interruptWait;
+    this.#interruptWait = undefined;
+    end?.(by);
+    this.abort(reasonOf(by));
+  }
+
+  /** The real call is over: frees the timer and the caller's signal. */
+  release(): void {
+    this.#stopTimer?.();
+    this.#callerSignal?.removeEventListener('abort', this.#onCallerAbort);
+  }
+
+  /** Ends the real call, where it looks at its signal. */
+  abort(reason: unknown): void {
+    this.#abortedBy ??= { reason };
+    this.#controller?.abort(reason);
+  }
+
+  readonly #onCallerAbort = (): void => {
+    this.interrupt({ by: 'caller', reason: this.#callerSignal?.reason });
+  };
+
+  readonly #onDeadline = (): void => {
+    this.interrupt({ by: 'limit', details: 'failsoft: deadline exceeded' });
+  };
+}
+
+function reasonOf(by: Interruption): unknown {
+  switch (by.by) {
+    case 'caller':
+      return by.reason;
+    case 'limit':
+      return new DOMException(by.details, 'TimeoutError');
+    case 'left':
+      return new DOMException('failsoft: the caller has left the stream', 'AbortError');
+  }
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** What `AbortSignal.timeout()` aborts with. */
+export function isTimeout(reason: unknown): boolean {
+  return typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'TimeoutError';
+}

@@ -1,0 +1,133 @@
+import type { Clock } from '../../clock.js';
+import type { SentMessages } from '../sent-messages.js';
+
+/** Gets copies of a request stream's messages. */
+interface Sink {
+  request: unknown;
+  readonly sent: SentMessages | undefined;
+}
+
+/** Called when the caller has sent a message, and when it has sent everything. */
+export interface RequestWatch {
+  sent(): void;
+  halfClosed(): void;
+}
+
+/**
+ * The messages of a request stream, on their way from the caller to the real call. Fallbacks get copies of them. The source is
+ * iterated once: what was read before the real call began is given to it first, and a fallback that needs the rest reads on
+ * where the real call stopped.
+ */
+export class RequestStream<Req> implements AsyncIterable<Req> {
+  readonly #source: AsyncIterator<Req>;
+  #peeked: Promise<IteratorResult<Req>> | undefined;
+  #pending: Promise<IteratorResult<Req>> | undefined;
+  #sink: Sink | undefined;
+  #watch: RequestWatch | undefined;
+  /** Whether the caller has sent everything, or failed to. */
+  #ended = false;
+  #failed = false;
+  #closed = false;
+
+  constructor(messages: AsyncIterable<Req>) {
+    this.#source = messages[Symbol.asyncIterator]();
+  }
+
+  /** The first message, where the caller gives it within a turn of the event loop; undefined otherwise. */
+  peek(): Promise<Req | undefined> {
+    this.#peeked ??= this.#source.next();
+    const first = this.#peeked;
+    return new Promise((resolve) => {
+      first.then(
+        (result) => resolve(result.done === true ? undefined : result.value),
+        () => resolve(undefined), // it is thrown to the real call
+      );
+      setImmediate(resolve, undefined);
+    });
+  }
+
+  keepFor(sink: Sink): void {
+    this.#sink = sink;
+  }
+
+  watchWith(watch: RequestWatch): void {
+    this.#watch = watch;
+  }
+
+  next(): Promise<IteratorResult<Req>> {
+    if (this.#ended || this.#closed) return Promise.resolve({ done: true, value: undefined });
+    const read = this.#read();
+    this.#pending = read;
+    read.catch(() => undefined); // whoever reads it gets it
+    return read;
+  }
+
+  async #read(): Promise<IteratorResult<Req>> {
+    try {
+      const peeked = this.#peeked;
+      this.#peeked = undefined;
+      const result = await (peeked ?? this.#source.next());
+      if (result.done === true) {
+        this.#ended = true;
+        this.#watch?.halfClosed();
+        return result;
+      }
+      if (this.#sink !== undefined) {
+        this.#sink.request ??= result.value;
+        this.#sink.sent?.add(result.value);
+      }
+      this.#watch?.sent();
+      return result;
+    } catch (error) {
+      this.#ended = true;
+      this.#failed = true;
+      throw error;
+    }
+  }
+
+  /** The real call reads no more. The source stays open: a fallback may need the rest. */
+  return(): Promise<IteratorResult<Req>> {
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Req> {
+    return { next: () => this.next(), return: () => this.return() };
+  }
+
+  /**
+   * Reads the rest for a fallback: a part of a request is not a request.
+   * @param onCancel gets a function that ends the wait
+   * @returns whether the request is complete
+   */
+  drain(clock: Clock, limitMs: number, onCancel: (cancel: () => void) => void): Promise<boolean> {
+    return new Promise((resolve) => {
+      const stop = clock.setTimer(() => end(false), limitMs);
+      const end = (complete: boolean) => {
+        stop();
+        resolve(complete);
+      };
+      onCancel(() => end(false));
+      this.#readAll().then(
+        () => end(!this.#failed),
+        () => end(false),
+      );
+    });
+  }
+
+  async #readAll(): Promise<void> {
+    await this.#pending;
+    while (!this.#ended && !this.#closed) await this.next();
+  }
+
+  /** The call is over. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#ended) return;
+    try {
+      Promise.resolve(this.#source.return?.()).catch(() => undefined); // there is no caller for this error
+    } catch {
+      // as above
+    }
+  }
+}

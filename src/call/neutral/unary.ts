@@ -1,0 +1,190 @@
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
+import type { Cause } from '../../fallback/strategy.js';
+import type { Warnings } from '../../telemetry/warnings.js';
+import type { CallAnswer, GuardCallOptions, PrimaryContext } from './call-types.js';
+import type { NeutralCall } from './neutral-call.js';
+import type { FallbackResult } from './open-call.js';
+import { type Ended, isTimeout, PrimaryRun, type RunCall } from './primary-run.js';
+import { errorOfStatus, outcomeOfThrown, statusOfThrown } from './thrown-status.js';
+
+export type Next<Req, Res> = (context: PrimaryContext<Req>) => Res | PromiseLike<Res>;
+
+/** Runs an admitted or rejected call whose answer is one value. */
+export async function runUnary<Req, Res>(
+  call: NeutralCall,
+  request: Req,
+  next: Next<Req, Res>,
+  options: GuardCallOptions,
+): Promise<CallAnswer<Res>> {
+  if (call.rejection !== undefined) return answerRejected<Res>(call, options);
+  const run = new PrimaryRun(call, request, options.signal);
+  const ended = await run.wait(() => next(run));
+  run.release();
+  if (ended.by !== 'value') return answerFailed<Res>(call, ended, options);
+  const { value } = ended;
+  const messageOutcome = call.judgeMessage(value);
+  const outcome = call.conclude(OK, messageOutcome);
+  if (outcome === 'success') call.keep(value, run.headers);
+  else if (isUnhealthy(outcome) && call.isReplaceable) {
+    const result = await ask(call, failedBy(outcome, ok()), options);
+    if (result.answer !== undefined) return typed<Res>(result.answer);
+  }
+  call.gaveOwn(outcome, status.OK);
+  return { ...run.provenance, response: value, label: undefined };
+}
+
+async function answerRejected<Res>(call: NeutralCall, options: GuardCallOptions): Promise<CallAnswer<Res>> {
+  const result = await ask(call, call.rejectedCause(), options);
+  if (result.answer !== undefined) return typed<Res>(result.answer);
+  throw rejectedError(call, result, options);
+}
+
+export function rejectedError(call: NeutralCall, result: FallbackResult, options: GuardCallOptions): unknown {
+  if (hasGone(options)) {
+    call.left(call.rejectedCause());
+    return options.signal?.reason;
+  }
+  return errorOfStatus(
+    options,
+    call.rejectedStatus(result),
+    (error) => reportPort(call, error),
+    call.rejection,
+  );
+}
+
+/** A fallback's answer, or the error of a real call that failed. */
+async function answerFailed<Res>(
+  call: NeutralCall,
+  ended: Exclude<Ended<unknown>, { by: 'value' }>,
+  options: GuardCallOptions,
+): Promise<CallAnswer<Res>> {
+  const failed = concludeFailed(call, ended, options);
+  if (failed.cause !== undefined) {
+    const result = await ask(call, failed.cause, options);
+    if (result.answer !== undefined) return typed<Res>(result.answer);
+  }
+  throw errorToGive(call, failed, options);
+}
+
+/** The error of a failed call that no fallback answered. It is counted. */
+export function errorToGive(call: NeutralCall, failed: Failed, options: GuardCallOptions): unknown {
+  const { cause, ended, error } = failed;
+  if (cause !== undefined && hasGone(options)) {
+    call.left(cause);
+    return options.signal?.reason;
+  }
+  call.gaveOwn(ended.outcome, ended.code);
+  return error;
+}
+
+/** Whether the caller has cancelled; not whether its time is over. */
+function hasGone({ signal }: GuardCallOptions): boolean {
+  return signal?.aborted === true && !isTimeout(signal.reason);
+}
+
+/** A failed real call: the caller's error, and the cause for fallbacks where they may answer. */
+export interface Failed {
+  readonly error: unknown;
+  readonly cause: Cause | undefined;
+  readonly ended: { readonly outcome: Outcome; readonly code: status };
+}
+
+/** Settles the permits of a real call that failed, or was left by its caller. */
+export function concludeFailed(
+  call: NeutralCall,
+  ended: Exclude<Ended<unknown>, { by: 'value' }>,
+  options: GuardCallOptions,
+  waitedMs = call.elapsedMs,
+): Failed {
+  if (ended.by === 'left' || (ended.by === 'caller' && !isTimeout(ended.reason))) {
+    call.settle('ignored', 0, status.CANCELLED);
+    const error = ended.by === 'left' ? undefined : ended.reason;
+    return { error, cause: undefined, ended: { outcome: 'ignored', code: status.CANCELLED } };
+  }
+  const report = (error: unknown) => reportPort(call, error);
+  if (ended.by === 'error') {
+    const received = statusOfThrown(options, ended.error, report);
+    return failed(call, ended.error, received, waitedMs, outcomeOfThrown(options, ended.error, report));
+  }
+  const details = ended.by === 'limit' ? ended.details : "failsoft: the caller's time is over";
+  if (ended.by === 'caller') call.hadOnly(call.elapsedMs);
+  const received: StatusObject = { code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() };
+  const error = ended.by === 'caller' ? ended.reason : errorOfStatus(options, received, report);
+  return failed(call, error, received, waitedMs);
+}
+
+function failed(
+  call: NeutralCall,
+  error: unknown,
+  received: StatusObject,
+  waitedMs: number,
+  known?: Outcome,
+): Failed {
+  const outcome = call.conclude(received, known, waitedMs);
+  const cause = isUnhealthy(outcome) && call.isReplaceable ? failedBy(outcome, received) : undefined;
+  return { error, cause, ended: { outcome, code: received.code } };
+}
+
+export function failedBy(outcome: Outcome, received: StatusObject): Cause {
+  return { kind: 'failed', outcome, status: received };
+}
+
+/** Asks the chain of an unary call, until the caller goes. A caller whose time is over still gets an answer that is there at once. */
+function ask(call: NeutralCall, cause: Cause, { signal }: GuardCallOptions): Promise<FallbackResult> {
+  let cancel: () => void = nothing;
+  const asked = call.fallBack(cause, (given) => {
+    cancel = given;
+  });
+  if (signal === undefined) return asked;
+  const stop = () => cancel();
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop);
+  return asked.finally(() => signal.removeEventListener('abort', stop));
+}
+
+function nothing(): void {}
+
+function reportPort(call: NeutralCall, error: unknown): void {
+  call.method.events.warnings.report(error, `the port of ${call.method.path}`);
+}
+
+/** Of answers that no fallback replaces: the classifier alone sees it. */
+export const OK: StatusObject = Object.freeze(ok());
+
+/** A fallback may keep the status of its cause, so each has its own. */
+export function ok(): StatusObject {
+  return { code: status.OK, details: '', metadata: new Metadata() };
+}
+
+/** The chain's method types its answers, and the compiler has checked it where the chain was registered. */
+function typed<Res>(answer: CallAnswer<unknown>): CallAnswer<Res> {
+  return answer as CallAnswer<Res>;
+}
+
+/** Runs a call that is not guarded: only its deadline and its signal are enforced. */
+export async function runUnguarded<Req, Res>(
+  call: RunCall,
+  request: Req,
+  next: Next<Req, Res>,
+  options: GuardCallOptions,
+  warnings: Warnings,
+): Promise<CallAnswer<Res>> {
+  const run = new PrimaryRun(call, request, options.signal);
+  const ended = await run.wait(() => next(run));
+  run.release();
+  if (ended.by === 'value') return { ...run.provenance, response: ended.value, label: undefined };
+  throw errorOfUnguarded(ended, options, warnings);
+}
+
+export function errorOfUnguarded(
+  ended: Exclude<Ended<unknown>, { by: 'value' }>,
+  options: GuardCallOptions,
+  warnings: Warnings,
+): unknown {
+  if (ended.by === 'error') return ended.error;
+  if (ended.by === 'caller') return ended.reason;
+  const details = ended.by === 'limit' ? ended.details : '';
+  const received = { code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() };
+  return errorOfStatus(options, received, (error) => warnings.report(error, 'the port of a call'));
+}

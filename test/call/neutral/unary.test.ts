@@ -1,0 +1,348 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Metadata, status } from '@grpc/grpc-js';
+import {
+  answerWith,
+  circuitRejectionOf,
+  consecutiveFailures,
+  createGuard,
+  defaultPrediction,
+  FallbackRegistry,
+  type GuardOptions,
+  lastGood,
+  type Method,
+  noFallback,
+} from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
+import { describe, expect, it } from 'vitest';
+
+/** A method whose messages are JSON: an adapter's messages need not be protobuf. */
+const json = (path: string, requestStream = false): Method<Query, Rank> => ({
+  path,
+  requestStream,
+  responseStream: false,
+  requestSerialize: (value) => Buffer.from(JSON.stringify(value)),
+  requestDeserialize: (bytes) => JSON.parse(bytes.toString()),
+  responseSerialize: (value) => Buffer.from(JSON.stringify(value)),
+  responseDeserialize: (bytes) => JSON.parse(bytes.toString()),
+});
+interface Query {
+  readonly user: string;
+}
+interface Rank {
+  readonly rank: number;
+}
+const RANK = json('/shop.Ranker/Rank');
+const query: Query = { user: 'ada' };
+
+const make = (options: GuardOptions = {}) =>
+  createGuard({ circuit: { trip: [consecutiveFailures({ failures: 2 })], recovering: false }, ...options });
+
+const down = () => Promise.reject(Object.assign(new Error('down'), { code: 14, details: 'down' }));
+
+describe('guard.call', () => {
+  it('gives the answer and its source', async () => {
+    const guard = make();
+    const answer = await guard.call(RANK, query, ({ request }) => ({ rank: request.user.length }));
+    expect(answer).toMatchObject({ response: { rank: 3 }, source: 'primary', degraded: false });
+    expect(guard.circuit(RANK).snapshot().totals.outcomes.success).toBe(1);
+    expect(guard.answers()).toEqual([expect.objectContaining({ source: 'primary', count: 1 })]);
+  });
+
+  it('opens, rejects without a call, and closes again', async () => {
+    const clock = new ManualClock();
+    const guard = make({ clock });
+    await expect(guard.call(RANK, query, down)).rejects.toThrow('down');
+    await expect(guard.call(RANK, query, down)).rejects.toThrow('down');
+    let calls = 0;
+    const count = () => ({ rank: ++calls });
+    const error: unknown = await guard.call(RANK, query, count).catch((thrown: unknown) => thrown);
+    expect(circuitRejectionOf(error)).toMatchObject({ circuitKey: RANK.path, reason: 'CIRCUIT_OPEN' });
+    expect(error).toMatchObject({ code: status.UNAVAILABLE });
+    expect(calls).toBe(0);
+    clock.advance(60_000);
+    expect((await guard.call(RANK, query, count)).response).toEqual({ rank: 1 });
+    expect(guard.circuit(RANK).state).toBe('closed');
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a gRPC error of the caller', { code: 3, details: 'bad' }, 'caller-error'],
+    ['a gRPC failure', { code: 14, details: '' }, 'failure'],
+    ['an HTTP error of the caller', { status: 404, message: 'no' }, 'caller-error'],
+    ['HTTP 429', { status: 429, message: 'slow down' }, 'overload'],
+    ['HTTP 503', { status: 503, message: 'no' }, 'failure'],
+    ['a refused connection', Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), 'failure'],
+    ['a string', 'no', 'failure'],
+    ['null', null, 'failure'],
+  ])('takes %s for %s', async (_name, thrown, outcome) => {
+    const guard = make();
+    const call = guard.call(RANK, query, () => {
+      throw thrown;
+    });
+    expect(await call.catch((error: unknown) => error)).toBe(thrown);
+    expect(guard.circuit(RANK).snapshot().totals.outcomes).toMatchObject({ [outcome]: 1 });
+  });
+
+  it('asks the port for the outcome, and reports a port that throws', async () => {
+    const guard = make();
+    const warnings: string[] = [];
+    guard.on('warning', ({ source }) => warnings.push(source));
+    await expect(guard.call(RANK, query, down, { outcomeOf: () => 'overload' })).rejects.toThrow('down');
+    expect(guard.circuit(RANK).snapshot().totals.outcomes.overload).toBe(1);
+    const broken = () => {
+      throw new Error('a broken port');
+    };
+    const port = { statusOf: broken, outcomeOf: broken };
+    await expect(guard.call(RANK, query, down, port)).rejects.toThrow('down');
+    expect(guard.circuit(RANK).snapshot().totals.outcomes.failure).toBe(1);
+    expect(warnings).toHaveLength(2);
+  });
+
+  it('answers from the chain: the last good answer of this request, then a default', async () => {
+    const fallbacks = new FallbackRegistry().register(RANK, [lastGood(), defaultPrediction({ rank: 0 })]);
+    const guard = make({ fallbacks });
+    const degraded: string[] = [];
+    guard.on('degraded', ({ source, cause }) => degraded.push(`${source} ${cause}`));
+    await guard.call(RANK, query, () => ({ rank: 7 }));
+    const answer = await guard.call(RANK, query, down);
+    expect(answer).toMatchObject({ response: { rank: 7 }, source: 'last-good', cause: 'UNAVAILABLE' });
+    expect(answer.label?.get('failsoft-source')).toEqual(['last-good']);
+    const other = await guard.call(RANK, { user: 'bob' }, down);
+    expect(other).toMatchObject({ response: { rank: 0 }, source: 'default', degraded: true });
+    const rejected = await guard.call(RANK, query, down);
+    expect(rejected).toMatchObject({ source: 'last-good', cause: 'CIRCUIT_OPEN' });
+    expect(degraded).toEqual(['last-good UNAVAILABLE', 'default UNAVAILABLE', 'last-good CIRCUIT_OPEN']);
+    const unused = await guard.call(RANK, query, down, { fallback: false }).catch((error: unknown) => error);
+    expect(circuitRejectionOf(unused)).toBeDefined();
+  });
+
+  it('keeps the answers of different callers apart', async () => {
+    const guard = make({ fallbacks: new FallbackRegistry().register(RANK, [lastGood()]) });
+    const metadata = (token: string) => {
+      const made = new Metadata();
+      made.set('authorization', token);
+      return { metadata: made };
+    };
+    await guard.call(RANK, query, () => ({ rank: 7 }), metadata('ada'));
+    await expect(guard.call(RANK, query, down, metadata('eve'))).rejects.toThrow('down');
+    expect((await guard.call(RANK, query, down, metadata('ada'))).response).toEqual({ rank: 7 });
+  });
+
+  it('replaces an answer that the classifier finds useless, and gives it where no fallback answers', async () => {
+    const classify = {
+      classifyMessage: (rank: unknown) => ((rank as Rank).rank < 0 ? ('failure' as const) : undefined),
+    };
+    const fallbacks = new FallbackRegistry().register(RANK, [defaultPrediction({ rank: 0 })]);
+    const replaced = await make({ classify, fallbacks }).call(RANK, query, () => ({ rank: -1 }));
+    expect(replaced).toMatchObject({ response: { rank: 0 }, cause: 'INVALID_ANSWER' });
+    const guard = make({ classify });
+    expect((await guard.call(RANK, query, () => ({ rank: -1 }))).response).toEqual({ rank: -1 });
+    expect(guard.circuit(RANK).snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it('ends the real call at the deadline, less the reserve of the fallbacks', async () => {
+    const clock = new ManualClock();
+    const fallbacks = new FallbackRegistry().register(RANK, [answerWith('late', async () => ({ rank: 1 }))]);
+    const guard = make({ clock, fallbacks, fallbackReserveMs: 100, minimumDeadlineMs: 10 });
+    let aborted: unknown;
+    const call = guard.call(
+      RANK,
+      query,
+      ({ signal, remainingMs }) => {
+        expect(remainingMs).toBeGreaterThan(390_000);
+        expect(remainingMs).toBeLessThanOrEqual(399_900);
+        signal.addEventListener('abort', () => {
+          aborted = signal.reason;
+        });
+        return new Promise<Rank>(() => {});
+      },
+      { deadline: Date.now() + 400_000 },
+    );
+    await Promise.resolve();
+    clock.advance(399_901);
+    expect(await call).toMatchObject({
+      response: { rank: 1 },
+      source: 'secondary:late',
+      cause: 'DEADLINE_EXCEEDED',
+    });
+    expect(aborted).toMatchObject({ name: 'TimeoutError' });
+    expect(guard.circuit(RANK).snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it("ends at the deadline also where next does not look at its signal; a late error is nobody's", async () => {
+    const guard = make({ defaultDeadlineMs: 20 });
+    let late: (error: Error) => void = () => {};
+    const never = () =>
+      new Promise<Rank>((_, reject) => {
+        late = reject;
+      });
+    await expect(guard.call(RANK, query, never)).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    late(new Error('late'));
+    expect(guard.circuit(RANK).snapshot()).toMatchObject({
+      inFlight: 0,
+      totals: { outcomes: { failure: 1 } },
+    });
+  });
+
+  it.each([
+    ['before', 0],
+    ['while', 1],
+  ])('is ignored when its caller cancels %s it runs', async (_when, begun) => {
+    const guard = make();
+    const controller = new AbortController();
+    const reason = new Error('I have gone');
+    if (begun === 0) controller.abort(reason);
+    let runs = 0;
+    const call = guard.call(
+      RANK,
+      query,
+      () => {
+        runs++;
+        return new Promise<Rank>(() => {});
+      },
+      { signal: controller.signal },
+    );
+    await Promise.resolve();
+    controller.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    expect(runs).toBe(begun);
+    expect(guard.circuit(RANK).snapshot()).toMatchObject({
+      inFlight: 0,
+      totals: { outcomes: { failure: 0, ignored: begun } },
+    });
+  });
+
+  it("takes a TimeoutError of the caller's signal for a missed deadline, and then gives what is there at once", async () => {
+    const fallbacks = new FallbackRegistry().register(RANK, [defaultPrediction({ rank: 0 })]);
+    const guard = make({ fallbacks, minimumDeadlineMs: 1 });
+    const call = guard.call(RANK, query, () => new Promise<Rank>(() => {}), {
+      signal: AbortSignal.timeout(20),
+    });
+    expect(await call).toMatchObject({ source: 'default', cause: 'DEADLINE_EXCEEDED' });
+    expect(guard.circuit(RANK).snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it('cancels a waiting fallback with its caller', async () => {
+    let seen: AbortSignal | undefined;
+    const hang = answerWith<Query, Rank>('hang', ({ signal }) => {
+      seen = signal;
+      return new Promise(() => {});
+    });
+    const guard = make({ fallbacks: new FallbackRegistry().register(RANK, [hang]) });
+    const controller = new AbortController();
+    const call = guard.call(RANK, query, down, { signal: controller.signal });
+    await expect.poll(() => seen).toBeDefined();
+    controller.abort();
+    await expect(call).rejects.toThrow();
+    expect(seen?.aborted).toBe(true);
+  });
+
+  it('gives the first error where a chain stops', async () => {
+    const guard = make({ fallbacks: new FallbackRegistry().register(RANK, [noFallback()]) });
+    await expect(guard.call(RANK, query, down)).rejects.toThrow('down');
+  });
+
+  it('passes as without a guard: bypassed, unguarded, closed', async () => {
+    const guard = make({ methods: [{ match: RANK, guard: false }] });
+    expect((await guard.call(RANK, query, () => ({ rank: 1 }))).response).toEqual({ rank: 1 });
+    expect((await guard.call({ path: 'x' }, query, () => 1, { bypass: true })).response).toBe(1);
+    const expired = guard.call(RANK, query, () => new Promise<Rank>(() => {}), { deadline: Date.now() + 20 });
+    await expect(expired).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    await guard.close();
+    expect((await guard.call({ path: 'x' }, query, () => 1)).response).toBe(1);
+    expect(guard.snapshots()).toEqual([]);
+  });
+
+  it('weakens the circuit for a call', async () => {
+    const guard = make();
+    guard.circuit(RANK).isolate();
+    expect((await guard.call(RANK, query, () => ({ rank: 1 }), { mode: 'observe' })).response.rank).toBe(1);
+    expect((await guard.call(RANK, query, () => ({ rank: 1 }), { mode: 'off' })).response.rank).toBe(1);
+    await expect(guard.call(RANK, query, () => ({ rank: 1 }))).rejects.toMatchObject({ code: 14 });
+    expect(guard.circuit(RANK).inFlight).toBe(0);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['definition.path', () => make().call({ path: '' }, 1, () => 1)],
+    ['definition.path', () => make().call({ path: 'a#b' }, 1, () => 1)],
+    ['next', () => Reflect.apply(make().call, make(), [RANK, query, 1])],
+    ['signal', () => Reflect.apply(make().call, make(), [RANK, query, () => 1, { signal: 1 }])],
+    ['target', () => make().call(RANK, query, () => ({ rank: 1 }), { target: '#' })],
+    ['dedline', () => Reflect.apply(make().call, make(), [RANK, query, () => 1, { dedline: 1 }])],
+    ['definition', () => make().call({ path: 'x', responseStream: true }, 1, () => 1)],
+  ])('names the bad %s', async (field, call) => {
+    await expect(call()).rejects.toThrow(field);
+  });
+
+  it('keeps the async context of its caller, also in a thousand calls at once', async () => {
+    const storage = new AsyncLocalStorage<number>();
+    const fallbacks = new FallbackRegistry().register(RANK, [
+      answerWith('context', async () => ({ rank: storage.getStore() ?? -1 })),
+    ]);
+    const guard = make({ fallbacks });
+    const ranks = await Promise.all(
+      Array.from({ length: 1000 }, (_, n) =>
+        storage.run(n, async () => {
+          const { response } = await guard.call(RANK, query, async () => {
+            await new Promise(setImmediate);
+            if (n % 2 === 0) throw new Error('down');
+            return { rank: storage.getStore() ?? -1 };
+          });
+          return [response.rank, storage.getStore()];
+        }),
+      ),
+    );
+    expect(ranks).toEqual(ranks.map((_, n) => [n, n]));
+    expect(guard.circuit(RANK).inFlight).toBe(0);
+  });
+
+  it('reads the rest of a request stream for a fallback', async () => {
+    const SUM = json('/shop.Ranker/Sum', true);
+    const all = answerWith<Query, Rank>('all', ({ requests }) => ({ rank: requests.length }));
+    const guard = make({ fallbacks: new FallbackRegistry().register(SUM, [all]) });
+    let closed = 0;
+    const users = async function* () {
+      try {
+        for (const user of ['a', 'b', 'c']) yield { user };
+      } finally {
+        closed++;
+      }
+    };
+    const definition = { path: SUM.path, requestStream: true };
+    const answer = await guard.call<AsyncIterable<Query>, Rank>(definition, users(), async ({ request }) => {
+      for await (const { user } of request) throw new Error(`down at ${user}`);
+      return { rank: -1 };
+    });
+    expect(answer).toMatchObject({ response: { rank: 3 }, source: 'secondary:all' });
+    const whole = await guard.call<AsyncIterable<Query>, Rank>(definition, users(), async ({ request }) => {
+      let rank = 0;
+      for await (const _ of request) rank++;
+      return { rank };
+    });
+    expect(whole).toMatchObject({ response: { rank: 3 }, source: 'primary' });
+    expect(closed).toBe(2);
+  });
+});
+
+describe('guard.execute of a name with more than a circuit', () => {
+  it('has its deadline', async () => {
+    const guard = make({ methods: [{ match: '/x/features', defaultDeadlineMs: 20 }] });
+    const hang = (signal: AbortSignal) =>
+      new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    await expect(guard.execute('/x/features', hang)).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(guard.circuit('/x/features').snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it('has its fallbacks, and rejects as without them', async () => {
+    const fallbacks = new FallbackRegistry().register(RANK, [defaultPrediction({ rank: 0 })]);
+    const guard = make({ fallbacks });
+    expect(await guard.execute(RANK.path, down)).toEqual({ rank: 0 });
+    expect(await guard.execute(RANK.path, down)).toEqual({ rank: 0 });
+    const chain = fallbacks.chainFor(RANK.path);
+    if (chain) chain.enabled = false;
+    const refused = guard.execute(RANK.path, () => 1);
+    await expect(refused).rejects.toMatchObject({
+      code: 'FAILSOFT_REJECTED',
+      cause: { reason: 'CIRCUIT_OPEN' },
+    });
+  });
+});
