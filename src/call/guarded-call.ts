@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import { type FailsoftCallOptions, NO_CALL_OPTIONS } from '../guard/call-options.js';
+import { withCodeOfGrpc } from '../status/normal-status.js';
 import type { ObservedCall } from '../telemetry/call-observers.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
 import type { MethodGuard } from './method-guard.js';
@@ -107,7 +108,7 @@ export class GuardedCall extends InterceptingCall implements Call {
   }
 
   onReceiveStatus(status: StatusObject): void {
-    this.stage.onReceiveStatus?.(this, status);
+    this.stage.onReceiveStatus?.(this, withCodeOfGrpc(status));
   }
 }
 

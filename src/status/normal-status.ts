@@ -1,4 +1,5 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { cut } from '../text.js';
 
 /**
  * Normalises a status of a server, another interceptor or another client. The code becomes an integer from 0 to 16 (UNKNOWN for
@@ -14,6 +15,34 @@ export function normalStatus(received: unknown): StatusObject {
   } catch {
     return unknownStatus(); // a getter or a toString that throws: the object carries no status
   }
+}
+
+/**
+ * The status as the caller gets it: with a code of gRPC. Any other code becomes UNKNOWN, and the details name the code that
+ * came. All the rest stays as it came, as grpc-js itself passes it on; a status that is no object is one without details.
+ * Never throws.
+ */
+export function withCodeOfGrpc(received: unknown): StatusObject {
+  if (typeof received !== 'object' || received === null) return unknownStatus();
+  try {
+    return 'code' in received && isCode(received.code)
+      ? (received as StatusObject)
+      : withUnknownCode(received);
+  } catch {
+    return unknownStatus();
+  }
+}
+
+function withUnknownCode(received: object): StatusObject {
+  const { code, details }: Partial<Record<keyof StatusObject, unknown>> = received;
+  const text = details === undefined || details === null ? '' : String(details);
+  const came =
+    code === undefined ? 'the status has no code' : `the status code was ${cut(String(code), 40, '…')}`;
+  return {
+    ...(received as StatusObject),
+    code: status.UNKNOWN,
+    details: (text === '' ? came : `${text} (${came})`).toWellFormed(),
+  };
 }
 
 /** Whether a value can be used as Metadata. Those of another copy of grpc-js can, though their class differs. */

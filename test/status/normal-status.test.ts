@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { Metadata, StatusBuilder, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isMetadata, normalStatus } from '../../src/status/normal-status.js';
+import { isMetadata, normalStatus, withCodeOfGrpc } from '../../src/status/normal-status.js';
 
 /** grpc-js a second time, as two versions of it in one dependency tree are. */
 function otherMetadata(): typeof Metadata {
@@ -134,4 +134,53 @@ test('whatever comes, a status goes, and a second time changes nothing', () => {
       expect(normalStatus(normal)).toBe(normal);
     }),
   );
+});
+
+describe('the status that a caller gets', () => {
+  test('is the same object where its code is of gRPC, whatever the rest is', () => {
+    for (const received of [whole(), { code: 14 }, { code: 0, details: 7, metadata: {} }])
+      expect(withCodeOfGrpc(received)).toBe(received);
+  });
+
+  test.each([
+    [undefined, 'gone (the status has no code)'],
+    [99, 'gone (the status code was 99)'],
+    [-1, 'gone (the status code was -1)'],
+    [Number.NaN, 'gone (the status code was NaN)'],
+    ['14', 'gone (the status code was 14)'],
+    ['\ud83d', 'gone (the status code was \ufffd)'],
+    ['x'.repeat(1e6), `gone (the status code was ${'x'.repeat(39)}…)`],
+  ])('has UNKNOWN for a code of %j, and the rest as it came', (code, details) => {
+    const metadata = {};
+    const received = { code, details: 'gone', metadata, more: 1 };
+    const given = withCodeOfGrpc(received);
+    expect(given).toEqual({ code: status.UNKNOWN, details, metadata: {}, more: 1 });
+    expect(given.metadata).toBe(metadata);
+    expect(received.code).toBe(code);
+  });
+
+  test('says so where there are no details', () => {
+    expect(withCodeOfGrpc({ code: 99, details: '' }).details).toBe('the status code was 99');
+    expect(withCodeOfGrpc({}).details).toBe('the status has no code');
+  });
+
+  test.each([
+    undefined,
+    null,
+    7,
+    {
+      get code() {
+        throw new Error('no');
+      },
+    },
+    {
+      code: {
+        toString() {
+          throw new Error('no');
+        },
+      },
+    },
+  ])('is UNKNOWN for what is no status (%#)', (received) => {
+    expect(withCodeOfGrpc(received)).toMatchObject({ code: status.UNKNOWN, details: '' });
+  });
 });

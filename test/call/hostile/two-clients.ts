@@ -66,7 +66,8 @@ export function observe(
     watched.on('status', (ended: StatusObject) => {
       events.push(`status ${codeOf(ended)} ${detailsOf(ended)} ${keysOf(ended.metadata)}`);
       clearTimeout(waiting);
-      const code = codeOf(ended);
+      const known = codeOf(ended);
+      const code = typeof known === 'number' ? known : status.UNKNOWN;
       // A second status, or a message behind it, would come in the next turns.
       void turns(4).then(() => resolve({ events, code }));
     });
@@ -100,9 +101,22 @@ function watch(
   }
 }
 
-/** What is no code of gRPC is UNKNOWN by its rules; grpc-js gives it to its caller as it is. */
-function codeOf({ code }: { readonly code: unknown }): number {
-  return typeof code === 'number' && Number.isInteger(code) && code >= 0 && code <= 16 ? code + 0 : 2;
+/** What is no code of gRPC: grpc-js gives it to its caller as it is. A guard's caller gets UNKNOWN. */
+function codeOf({ code }: { readonly code: unknown }): number | string {
+  return typeof code === 'number' && Number.isInteger(code) && code >= 0 && code <= 16
+    ? code + 0
+    : `<${String(code)}>`;
+}
+
+const UNKNOWN_CODE = /^(error|status) <(.*?)> ("(?:[^"\\]|\\.)*")(.*)$/s;
+
+/** An event of an unguarded call as a guard's caller has to see it: without a code that gRPC does not have. */
+function withCodeOfGrpc(event: string): string {
+  return event.replace(UNKNOWN_CODE, (_event, what: string, code: string, details: string, rest: string) => {
+    const came = code === 'undefined' ? 'the status has no code' : `the status code was ${code}`;
+    const text: string = JSON.parse(details);
+    return `${what} ${status.UNKNOWN} ${JSON.stringify(text === '' ? came : `${text} (${came})`)}${rest}`;
+  });
 }
 
 /** Without what differs from run to run: times, addresses, and how the loss of a connection is noticed first. */
@@ -229,7 +243,7 @@ function expected(plain: Seen, chain: string): readonly string[] | 'fallback' {
   // An answer that takes its time comes too late where the time is over.
   const isLate = chain.includes('later') && plain.events.some((event) => event.includes('(deadline)'));
   const answers = chain.includes('answers') && isReplaceable && !isLate;
-  return answers ? 'fallback' : plain.events;
+  return answers ? 'fallback' : plain.events.map(withCodeOfGrpc);
 }
 
 /** The events of a call, shortened to what a fallback's answer must look like: headers, one answer, one status. */
