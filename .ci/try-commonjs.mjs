@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { asDeveloped, manifest, withProject } from './consumers/project.mjs';
 
 const [tarball] = process.argv.slice(2);
-const EXPECTED = { sources: ['primary', 'default'], rest: Array(7).fill('function') };
+const EXPECTED = { sources: ['primary', 'default'], rest: Array(9).fill('function') };
 
 await withProject('commonjs', async ({ run, install, bin }) => {
   const peers = Object.keys(manifest.peerDependenciesMeta);

@@ -14,7 +14,9 @@ await withProject('esm', async ({ directory, run, install, bin }) => {
   };
   install(resolve(tarball), `@grpc/grpc-js@${grpcVersion}`);
   // Without any optional peer: only an entry point that is made for one of them may need it.
-  tryExports(specifiers.filter((name) => !/^failsoft\/(opossum|queue-.*)$/.test(name)));
+  tryExports(
+    specifiers.filter((name) => !/^failsoft\/(opossum|queue-.*|prometheus|opentelemetry)$/.test(name)),
+  );
   const peers = Object.keys(manifest.peerDependenciesMeta);
   install(...asDeveloped(...peers, 'typescript', '@types/node'));
   tryExports(specifiers);

@@ -139,3 +139,4 @@ export type {
   TransitionEvent,
   WarningEvent,
 } from './telemetry/events.js';
+export type { StoreReading } from './telemetry/store-reading.js';

@@ -2,6 +2,7 @@ import { checkFunction, checkNumber, checkOneOf } from '../checks.js';
 import { FailsoftError, invalid } from '../errors.js';
 import { registryEmitter } from '../telemetry/emitter.js';
 import type { StoreEvent, WarningEvent } from '../telemetry/events.js';
+import type { StoreReading } from '../telemetry/store-reading.js';
 import { type ChainOptions, FallbackChain } from './chain/chain.js';
 import type { FallbackStrategy, Method } from './strategy.js';
 
@@ -55,6 +56,19 @@ export class FallbackRegistry {
    */
   onStore(listener: (event: StoreEvent) => void): () => void {
     return this.#events.on('store', checkFunction('onStore(listener)', listener));
+  }
+
+  /** What the strategies that keep answers or requests count and hold; each strategy once. */
+  stores(): StoreReading[] {
+    const strategies = new Set([...this.#chains.values()].flatMap((chain) => chain.strategies));
+    return [...strategies].flatMap((strategy) => {
+      try {
+        return strategy.storeReading?.() ?? [];
+      } catch (error) {
+        this.#events.warnings.report(error, `storeReading of ${strategy.name}`);
+        return [];
+      }
+    });
   }
 
   /**

@@ -2,6 +2,7 @@ import type { CallCredentials, InterceptorOptions, Metadata, StatusObject } from
 import type { CircuitSnapshot, RejectionReason } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
 import type { StoreEvent, WarningEvent } from '../telemetry/events.js';
+import type { StoreReading } from '../telemetry/store-reading.js';
 
 /** Where an answer came from; the value of `failsoft-source` in its metadata. */
 export type Source = 'primary' | 'last-good' | `secondary:${string}` | 'default' | 'deferred' | (string & {});
@@ -208,6 +209,8 @@ export interface FallbackStrategy<Req, Res> {
    * harms no call (a listener, a rule), which becomes the event `warning`.
    */
   reportWarnings?(report: (event: WarningEvent) => void): void;
+  /** What it counts and holds, for metrics; undefined where it keeps nothing. */
+  storeReading?(): StoreReading | undefined;
   /** Frees its resources. Called by `FallbackRegistry.close()`. */
   close?(): void | Promise<void>;
 }

@@ -24,6 +24,7 @@ import type { ObserveCall } from '../telemetry/call-observers.js';
 import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
 import type { Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
+import type { StoreReading } from '../telemetry/store-reading.js';
 import { METHOD_OPTION_KEYS, type MethodOptions, type MethodRule } from './method-options.js';
 
 /** Settings of methods. They hold for every method; rules in `methods` override them for some methods. */
@@ -120,6 +121,8 @@ export interface Guard {
   transitions(): TransitionCount[];
   /** How the probes and readiness checks of the present circuits ended: per circuit, kind and outcome. */
   probes(): ProbeCount[];
+  /** What the fallbacks that keep answers or requests count and hold: `lastGood`, `deferred`. */
+  stores(): StoreReading[];
   /**
    * Observes calls, for what needs a call's beginning too, such as tracing. `observer` is called when a call is made, in the
    * caller's async context; the object that it returns is told of the call's transitions and its end. An observer that throws

@@ -34,6 +34,7 @@ import {
   type IsolationEvent,
   type TransitionEvent,
 } from '../telemetry/events.js';
+import type { StoreReading } from '../telemetry/store-reading.js';
 import { checkCallOptions, NO_CALL_OPTIONS } from './call-options.js';
 import type { Slot } from './circuit-line.js';
 import { CircuitRegistry } from './circuit-registry.js';
@@ -214,6 +215,10 @@ class InterceptorGuard implements Guard {
 
   probes(): ProbeCount[] {
     return this.#registry.probes();
+  }
+
+  stores(): StoreReading[] {
+    return this.#fallbacks?.stores() ?? [];
   }
 
   observe(observer: ObserveCall): () => void {

@@ -4,6 +4,7 @@ import { checkFunction, checkKeys, checkNumber, checkOneOf } from '../../checks.
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import type { StoreEvent } from '../../telemetry/events.js';
+import type { StoreReading } from '../../telemetry/store-reading.js';
 import { recode } from '../messages.js';
 import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, When } from '../strategy.js';
@@ -89,6 +90,11 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
 
   reportStore(report: (event: StoreEvent) => void): void {
     this.#reports.add(report);
+  }
+
+  storeReading(): StoreReading {
+    const [method = ''] = this.#methods.keys();
+    return { store: this.name, method, state: this.#state };
   }
 
   #become(state: StoreEvent['state'], error?: unknown): void {

@@ -3,6 +3,7 @@ import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import { provenanceOf } from '../../status/provenance.js';
 import type { StoreEvent } from '../../telemetry/events.js';
+import type { StoreReading } from '../../telemetry/store-reading.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import { REQUEST_KEY_OPTIONS, RequestKey } from '../request-key/request-key.js';
 import { reasonOf } from '../store-reason.js';
@@ -197,6 +198,21 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
       entries,
       bytes,
       store: this.#store?.stats(),
+    };
+  }
+
+  storeReading(): StoreReading {
+    const { entries, bytes, kept, hits, misses, stale, failures, skipped, store } = this.stats();
+    const [method = ''] = this.#methods.keys();
+    const allSkipped = skipped.degraded + skipped.otherCaller + skipped.tooLong + skipped.busy;
+    const { state = 'ok', ...operations } = store ?? {};
+    return {
+      store: this.name,
+      method,
+      state,
+      memory: { entries, bytes },
+      answers: { kept, hits, misses, stale, failures, skipped: allSkipped },
+      ...(store !== undefined && { operations }),
     };
   }
 

@@ -1,5 +1,8 @@
 // Every entry point as a CommonJS program in TypeScript sees it, and two calls.
+
+import { openTelemetry } from 'failsoft/opentelemetry';
 import { opossumEngine } from 'failsoft/opossum';
+import { prometheus } from 'failsoft/prometheus';
 import { KServeInferenceServiceClient } from 'failsoft/protos/kserve';
 import { FaultServiceClient } from 'failsoft/protos/mock';
 import { PredictionServiceClient } from 'failsoft/protos/tfserving';
@@ -19,9 +22,15 @@ async function main(): Promise<void> {
   predictor.close();
   await server.close();
   const protos = [KServeInferenceServiceClient, PredictionServiceClient, InferenceAPIsServiceClient];
-  const rest = [opossumEngine, FaultServiceClient, openBullQueue, openLevelQueue, ...protos].map(
-    (value) => typeof value,
-  );
+  const rest = [
+    opossumEngine,
+    FaultServiceClient,
+    openBullQueue,
+    openLevelQueue,
+    prometheus,
+    openTelemetry,
+    ...protos,
+  ].map((value) => typeof value);
   console.log(JSON.stringify({ sources, rest }));
 }
 

@@ -1,0 +1,1 @@
+export type { MeteredGuard } from '../readings/metered-guard.js';

@@ -1,0 +1,22 @@
+import { Labels } from '../readings/labels.js';
+import type { MeteredGuard } from '../readings/metered-guard.js';
+import type { RegisteredFamilies } from './registered-families.js';
+
+/**
+ * Observes each call of a guard when it ends, in a histogram that all guards of a registry share.
+ * @param buckets in seconds; those of the registry's first guard count
+ * @returns a function that ends it
+ */
+export function observeDurations(
+  guard: MeteredGuard,
+  families: RegisteredFamilies,
+  labels: Readonly<Record<string, string>>,
+  buckets: readonly number[],
+  maxMethods: number,
+): () => void {
+  const histogram = families.durations(buckets);
+  const methods = new Labels(maxMethods);
+  return guard.on('call', ({ method, outcome, durationMs }) => {
+    histogram.observe({ ...labels, method: methods.of(method), outcome }, durationMs / 1000);
+  });
+}

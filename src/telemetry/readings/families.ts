@@ -1,0 +1,313 @@
+import type { CircuitSnapshot, CircuitStateName } from '../../circuit/types.js';
+import type { Reading } from './reader.js';
+import { OTHER } from './sums.js';
+
+/** A value with its labels. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** A metric in the words that every exporter shares. */
+export interface Family {
+  /** `circuit.state`: for Prometheus `failsoft_circuit_state`, for OpenTelemetry `failsoft.circuit.state`. */
+  readonly name: string;
+  /** A counter's samples never fall. */
+  readonly type: 'counter' | 'gauge';
+  /** In UCUM, as OpenTelemetry has it: `s`, `By`, `1` for a share, `{call}`. */
+  readonly unit: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+  samples(reading: Reading): Sample[];
+}
+
+export const STATES: readonly CircuitStateName[] = ['closed', 'open', 'half-open', 'recovering'];
+
+/** The samples of each circuit with a label, then of all others. */
+function perCircuit(
+  { circuits, others }: Reading,
+  own: (snapshot: CircuitSnapshot) => Iterable<readonly [labels: Record<string, string>, value: number]>,
+  rest: (
+    others: NonNullable<Reading['others']>,
+  ) => Iterable<readonly [labels: Record<string, string>, value: number]> = () => [],
+): Sample[] {
+  const samples: Sample[] = [];
+  for (const { label, snapshot } of circuits) {
+    for (const [labels, value] of own(snapshot))
+      samples.push({ labels: { circuit: label, ...labels }, value });
+  }
+  if (others !== undefined) {
+    for (const [labels, value] of rest(others))
+      samples.push({ labels: { circuit: OTHER, ...labels }, value });
+  }
+  return samples;
+}
+
+const named = (name: string, values: Readonly<Record<string, number>>) =>
+  Object.entries(values).map(([key, value]) => [{ [name]: key }, value] as const);
+
+/** 0 or 1 per circuit and state; of `_other`, how many circuits are in the state. */
+const circuitState: Family = {
+  name: 'circuit.state',
+  type: 'gauge',
+  unit: '{circuit}',
+  help: '1 for the state that the circuit is in, 0 for the others; of _other, how many circuits are in it.',
+  labels: ['circuit', 'state'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      ({ state }) => STATES.map((name) => [{ state: name }, name === state ? 1 : 0] as const),
+      ({ now }) => named('state', now.states),
+    ),
+};
+
+/** For exporters whose number of series is bounded: only circuits that are not closed. */
+export const troubledState: Family = {
+  ...circuitState,
+  help: '1 for the state that a circuit is in, 0 for the others; only of circuits that are not closed.',
+  samples: (reading) =>
+    circuitState.samples({
+      ...reading,
+      circuits: reading.circuits.filter(({ snapshot }) => snapshot.state !== 'closed'),
+      others: undefined,
+    }),
+};
+
+const circuits: Family = {
+  name: 'circuits',
+  type: 'gauge',
+  unit: '{circuit}',
+  help: 'How many circuits are in a state; isolated circuits are counted in their state too.',
+  labels: ['state'],
+  samples: ({ all }) =>
+    [...named('state', all.states), [{ state: 'isolated' }, all.isolated] as const].map(
+      ([labels, value]) => ({
+        labels,
+        value,
+      }),
+    ),
+};
+
+const isolated: Family = {
+  name: 'circuit.isolated',
+  type: 'gauge',
+  unit: '{circuit}',
+  help: '1 while the circuit is isolated by hand; of _other, how many circuits are.',
+  labels: ['circuit'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      (snapshot) => [[{}, snapshot.isolated > 0 ? 1 : 0]],
+      ({ now }) => [[{}, now.isolated]],
+    ),
+};
+
+const opened: Family = {
+  name: 'opened',
+  type: 'counter',
+  unit: '{opening}',
+  help: 'How often the circuit opened.',
+  labels: ['circuit'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      ({ totals }) => [[{}, totals.opened]],
+      ({ totals }) => [[{}, totals.opened]],
+    ),
+};
+
+const transitions: Family = {
+  name: 'transitions',
+  type: 'counter',
+  unit: '{transition}',
+  help: 'How often the circuit changed its state, by the trip rule; probe, reset, restored or none for other changes.',
+  labels: ['circuit', 'from', 'to', 'rule'],
+  samples: ({ transitions: rows }) =>
+    rows.map(({ circuitKey: circuit, from, to, rule, count }) => ({
+      labels: { circuit, from, to, rule },
+      value: count,
+    })),
+};
+
+const calls: Family = {
+  name: 'calls',
+  type: 'counter',
+  unit: '{call}',
+  help: 'Calls that the circuit admitted, by what they said of the server.',
+  labels: ['circuit', 'outcome'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      ({ totals }) => named('outcome', totals.outcomes),
+      ({ totals }) => named('outcome', totals.outcomes),
+    ),
+};
+
+const rejected: Family = {
+  name: 'rejected',
+  type: 'counter',
+  unit: '{call}',
+  help: 'Calls that the circuit rejected, by the reason. In mode observe: calls that it would have rejected.',
+  labels: ['circuit', 'reason'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      ({ totals }) => named('reason', totals.rejected).filter(([, value]) => value > 0),
+      ({ totals }) => named('reason', totals.rejected).filter(([, value]) => value > 0),
+    ),
+};
+
+const answers: Family = {
+  name: 'answers',
+  type: 'counter',
+  unit: '{call}',
+  help: 'Calls by where their answer came from; source none: the caller got an error.',
+  labels: ['method', 'source'],
+  samples: ({ answers: rows }) => {
+    const sums = new Map<string, { labels: Record<string, string>; value: number }>();
+    for (const { method, source, count } of rows) {
+      const key = `${source} ${method}`;
+      const sum = sums.get(key) ?? { labels: { method, source }, value: 0 };
+      sum.value += count;
+      sums.set(key, sum);
+    }
+    return [...sums.values()];
+  },
+};
+
+const degraded: Family = {
+  name: 'degraded',
+  type: 'counter',
+  unit: '{call}',
+  help: 'Calls that a fallback answered, by its source and why the primary did not answer: rejected, failed, slow.',
+  labels: ['method', 'source', 'cause'],
+  samples: ({ answers: rows }) =>
+    rows.flatMap(({ method, source, cause, count }) =>
+      cause === null || source === 'none' ? [] : [{ labels: { method, source, cause }, value: count }],
+    ),
+};
+
+const attempts: Family = {
+  name: 'fallback.attempts',
+  type: 'counter',
+  unit: '{attempt}',
+  help: 'Fallbacks that were asked and did not answer, by the result: declined, failed, timed-out, disabled, capped, stopped.',
+  labels: ['method', 'strategy', 'result'],
+  samples: ({ attempts: rows }) =>
+    rows.map(({ method, strategy, result, count }) => ({
+      labels: { method, strategy, result },
+      value: count,
+    })),
+};
+
+const failureRate: Family = {
+  name: 'failure_rate',
+  type: 'gauge',
+  unit: '1',
+  help: 'Share of failures and overloads in the window, 0 to 1; of _other, over the windows of its circuits together.',
+  labels: ['circuit'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      ({ window }) => [[{}, window.failureRate]],
+      ({ now }) => [[{}, now.calls === 0 ? 0 : now.unhealthy / now.calls]],
+    ),
+};
+
+const slowRate: Family = {
+  name: 'slow_rate',
+  type: 'gauge',
+  unit: '1',
+  help: 'Share of slow calls in the window, 0 to 1; only of circuits with a slow-rate rule.',
+  labels: ['circuit'],
+  samples: (reading) =>
+    perCircuit(reading, ({ window }) => (window.slowRate === null ? [] : [[{}, window.slowRate]])),
+};
+
+const latency: Family = {
+  name: 'latency',
+  type: 'gauge',
+  unit: 's',
+  help: 'Quantiles of the durations in the window; none of _other, because quantiles cannot be added.',
+  labels: ['circuit', 'quantile'],
+  samples: (reading) =>
+    perCircuit(reading, ({ window: { latencyMs } }) =>
+      latencyMs === null
+        ? []
+        : [
+            [{ quantile: '0.5' }, latencyMs.p50 / 1000],
+            [{ quantile: '0.9' }, latencyMs.p90 / 1000],
+            [{ quantile: '0.99' }, latencyMs.p99 / 1000],
+          ],
+    ),
+};
+
+const openUntil: Family = {
+  name: 'open_until',
+  type: 'gauge',
+  unit: 's',
+  help: 'When an open circuit will admit a probe, in seconds since the epoch; only of open circuits.',
+  labels: ['circuit'],
+  samples: (reading) =>
+    perCircuit(reading, ({ openUntilMs }) => (openUntilMs === null ? [] : [[{}, openUntilMs / 1000]])),
+};
+
+const inFlight: Family = {
+  name: 'in_flight',
+  type: 'gauge',
+  unit: '{call}',
+  help: 'Calls that were admitted and have not ended.',
+  labels: ['circuit'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      (snapshot) => [[{}, snapshot.inFlight]],
+      ({ now }) => [[{}, now.inFlight]],
+    ),
+};
+
+const concurrencyLimit: Family = {
+  name: 'concurrency_limit',
+  type: 'gauge',
+  unit: '{call}',
+  help: 'How many calls the circuit admits at a time; only of circuits with a limit.',
+  labels: ['circuit'],
+  samples: (reading) =>
+    perCircuit(reading, (snapshot) =>
+      snapshot.concurrencyLimit === undefined ? [] : [[{}, snapshot.concurrencyLimit]],
+    ),
+};
+
+const probes: Family = {
+  name: 'probes',
+  type: 'counter',
+  unit: '{probe}',
+  help: 'Probes and readiness checks, by what was asked (call, synthetic, readiness) and what it said of the server.',
+  labels: ['circuit', 'kind', 'outcome'],
+  samples: ({ probes: rows }) =>
+    rows.map(({ circuitKey: circuit, kind, outcome, count }) => ({
+      labels: { circuit, kind, outcome },
+      value: count,
+    })),
+};
+
+export const CIRCUIT_FAMILIES: readonly Family[] = [
+  opened,
+  transitions,
+  calls,
+  rejected,
+  answers,
+  degraded,
+  attempts,
+  failureRate,
+  slowRate,
+  latency,
+  openUntil,
+  inFlight,
+  concurrencyLimit,
+  probes,
+  isolated,
+  circuits,
+];
+
+export { circuitState };

@@ -1,0 +1,43 @@
+import { cut } from '../../text.js';
+import { OTHER } from './sums.js';
+
+/** Longer texts than this are cut. A circuit's key is longer only where the method's path is. */
+const LONGEST = 512;
+
+/** A text as the value of a label: well-formed and bounded. What escapes it for the format is the exporter. */
+export function labelOf(text: string): string {
+  return cut(text, LONGEST, '…');
+}
+
+/**
+ * Gives the first so many names a label of their own, and all others `_other`. A name keeps what it got until it is
+ * forgotten: if it changed in between, a counter would go backwards.
+ */
+export class Labels {
+  readonly #max: number;
+  readonly #own = new Map<string, string>();
+  readonly #others = new Set<string>();
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  of(name: string): string {
+    const known = this.#own.get(name);
+    if (known !== undefined) return known;
+    if (name === OTHER || this.#others.has(name)) return OTHER;
+    if (this.#own.size >= this.#max) {
+      this.#others.add(name);
+      return OTHER;
+    }
+    const label = labelOf(name);
+    this.#own.set(name, label);
+    return label;
+  }
+
+  /** @returns whether the name had a label of its own */
+  forget(name: string): boolean {
+    this.#others.delete(name);
+    return this.#own.delete(name);
+  }
+}

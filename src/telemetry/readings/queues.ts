@@ -1,0 +1,36 @@
+import type { MeteredQueue } from './metered-guard.js';
+
+/** What a queue holds now. */
+export interface QueueReading {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly counts: Awaited<ReturnType<MeteredQueue['counts']>>;
+}
+
+interface HasQueues {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly queues: Readonly<Record<string, MeteredQueue>>;
+}
+
+/** A scrape does not wait longer for a queue. */
+const LONGEST_MS = 2_000;
+
+/** Asks all queues at the same time. A queue that fails, or is too slow, has no reading, and so no series. */
+export async function readQueues(owners: Iterable<HasQueues>): Promise<QueueReading[]> {
+  const asked = [...owners].flatMap(({ labels, queues }) =>
+    Object.entries(queues).map(async ([queue, source]) => ({
+      labels: { ...labels, queue },
+      counts: await bounded(async () => source.counts()),
+    })),
+  );
+  const settled = await Promise.allSettled(asked);
+  return settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+function bounded<T>(ask: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('no answer')), LONGEST_MS).unref();
+    ask()
+      .then(resolve, reject)
+      .finally(() => clearTimeout(timer));
+  });
+}
