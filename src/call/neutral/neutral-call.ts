@@ -20,7 +20,7 @@ import {
 } from '../answered.js';
 import { reserveOf, setDeadline, type TimedCall } from '../budget.js';
 import { type KeyedCall, keyPartOf } from '../call-key.js';
-import { circumstancesOf } from '../circumstances.js';
+import { connectionTroubleOf } from '../connection-trouble.js';
 import { emitDegraded } from '../degraded.js';
 import { type AskedCall, FallbackRun } from '../fallback-run.js';
 import { type AnsweredCall, GoodAnswer } from '../good-answer.js';
@@ -176,7 +176,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   conclude(received: StatusObject, known?: Outcome, waitedMs = this.elapsedMs): Outcome {
     const outcome = known ?? this.outcomeOf(received, waitedMs);
     const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-    const circumstances = outcome === 'failure' ? circumstancesOf(received) : undefined;
+    const circumstances = isUnhealthy(outcome) ? connectionTroubleOf(received) : undefined;
     this.settle(outcome, waitedMs, received.code, pushbackMs, circumstances);
     if (outcome === 'success') this.entry.usualLatency.record(waitedMs);
     return outcome;
