@@ -36,9 +36,10 @@ async function endings(
   const leaves = LEAVING.includes(what);
   const end = async (kind: Kind) => {
     const hangs = HANGING[what]?.includes(kind) === true;
-    const options = leaves ? { deadline: Date.now() + LEFT_MS } : {};
+    // what hangs can be cancelled: a deadline might come before what it still gets
+    const options = leaves && !hangs ? { deadline: Date.now() + LEFT_MS } : {};
     try {
-      return (await observe(client, kind, options, hangs && !leaves)).events;
+      return (await observe(client, kind, options, hangs)).events;
     } catch (error) {
       return [`${THROWN}${error instanceof Error ? error.message : String(error)}`];
     }
