@@ -132,6 +132,7 @@ module.exports = {
       ['^src/gen/'],
       'The mock server is a server: it must not lean on the code that it tests.',
     ),
+    room('oip', ['^src/gen/inference/'], 'Tensors and messages: no gRPC, nothing of the guard.'),
     room('protos', ['^src/gen/'], 'Definitions of services that a proto file cannot hold beside another.'),
     room('gen', [], 'Generated from protos/.'),
     {

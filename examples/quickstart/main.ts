@@ -11,18 +11,13 @@ import {
   lastGood,
   secondaryModel,
 } from 'failsoft';
+import { float32, inferRequest, tensor } from 'failsoft/oip';
 import {
   GRPCInferenceServiceClient,
   GRPCInferenceServiceService,
   type ModelInferRequest,
 } from 'failsoft/protos/oip';
-import {
-  demandLevel,
-  demandRequest,
-  labelledInputs,
-  majorityAnswer,
-  startMockServer,
-} from 'failsoft/testing';
+import { labelledInputs, majorityAnswer, startMockServer } from 'failsoft/testing';
 
 // Yours are already running somewhere.
 const largeServer = await startMockServer({ models: ['demand-large'] });
@@ -49,9 +44,9 @@ guard.on('transition', ({ circuitKey, from, to, reason }) => console.log(circuit
 
 // The client is called as before. callUnary() makes the call as a promise, and adds where the answer came from.
 async function predict(features: readonly number[]): Promise<string> {
-  const request = demandRequest('demand-large', features);
+  const request = inferRequest('demand-large', { features: float32([1, features.length], features) });
   const { response, source } = await callUnary(client, 'modelInfer', request);
-  return `level ${demandLevel(response)} from ${source}`;
+  return `level ${tensor(response, 'level', 'INT64').data[0]} from ${source}`;
 }
 
 const inputs = labelledInputs(7);

@@ -1,5 +1,6 @@
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { circuitRejectionOf, createGuard, FallbackRegistry, isFailsoftError } from 'failsoft';
+import { float32, inferRequest, tensor } from 'failsoft/oip';
 import { GRPCInferenceServiceClient, ModelInferRequest } from 'failsoft/protos/oip';
 import { startMockServer } from 'failsoft/testing';
 
@@ -21,3 +22,5 @@ client.modelInfer(
 );
 // @ts-expect-error the call option is typed, and this is not its type
 client.modelInfer(ModelInferRequest.fromPartial({}), new Metadata(), { failsoft: { bypass: 1 } }, () => {});
+const data: Float32Array = tensor(inferRequest('m', { x: float32([1], [1]) }), 'x', 'FP32').data;
+console.log(data);
