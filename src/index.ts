@@ -103,6 +103,7 @@ export type {
   AttemptScope,
   CallFacts,
   Cause,
+  CauseKind,
   FallbackContext,
   FallbackStrategy,
   Method,
@@ -116,6 +117,7 @@ export { createGuard } from './guard/guard.js';
 export type { CircuitSettings, Guard, GuardOptions, GuardSettings } from './guard/guard-options.js';
 export type { Match } from './guard/match.js';
 export type { MethodOptions, MethodRule } from './guard/method-options.js';
+export type { SoftDeadlineOptions } from './guard/soft-deadline.js';
 export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';
 export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/provenance.js';
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';

@@ -28,7 +28,7 @@ export function tunedCircuit(deadlineMs: number): CircuitOptions {
 export const failsoftTuned: Contestant = {
   name: 'failsoft-tuned',
   about:
-    "failsoft as its README's example: a latency rule, a reserve for fallbacks; open for a second at first, as the others are.",
+    "failsoft as its README's example: a latency rule, a soft deadline and a reserve for fallbacks; open for a second at first, as the others are.",
   open(setting) {
     const { deadlineMs } = setting;
     const guard = createGuard({
@@ -36,7 +36,7 @@ export const failsoftTuned: Contestant = {
       circuit: tunedCircuit(deadlineMs),
       fallbackReserveMs: deadlineMs / 5,
       methods: [
-        { match: modelInfer },
+        { match: modelInfer, fallbackAfterMs: deadlineMs / 2 },
         { match: modelStreamInfer, firstMessageTimeoutMs: deadlineMs / 2, stallTimeoutMs: deadlineMs / 2 },
       ],
       fallbacks: chainOf(setting),

@@ -1,4 +1,5 @@
 import { type InterceptorOptions, status } from '@grpc/grpc-js';
+import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { deadlineOf, likeDeadline, reserveOf, setDeadline } from './budget.js';
 import type { Call } from './call.js';
@@ -45,13 +46,18 @@ function callPrimary(call: Call, entry: Entry, permits: Permits, budgetMs: numbe
     call.real = real;
     const primary = new Primary(call, real, entry, permits, budgetMs, reserveMs);
     const { chain } = call;
-    call.stage = chain?.serves('failed') ? new ReplaceablePrimary(primary, chain) : primary;
+    call.stage =
+      chain !== undefined && isReplaceable(call, chain) ? new ReplaceablePrimary(primary, chain) : primary;
     primary.start(call);
   } catch (error) {
     call.stage = OVER;
     permits.settle('ignored', status.CANCELLED, 0, 0);
     throw error;
   }
+}
+
+function isReplaceable(call: Call, chain: FallbackChain): boolean {
+  return chain.serves('failed') || (call.method.settings.softDeadline !== undefined && chain.serves('slow'));
 }
 
 /** A copy: an interceptor before the guard may make the call again with its own options object. */

@@ -49,7 +49,7 @@ export function causeOf({ reason, retryAfterMs }: Rejection): Cause {
 }
 
 function outcomeOf(cause: Cause): CallEvent['outcome'] {
-  return cause.kind === 'rejected' ? 'rejected' : cause.outcome;
+  return cause.kind === 'failed' ? cause.outcome : cause.kind;
 }
 
 function tell(

@@ -1,10 +1,10 @@
-import type {
-  InterceptingCall,
-  InterceptingListener,
-  InterceptorOptions,
+import {
+  type InterceptingCall,
+  type InterceptingListener,
+  type InterceptorOptions,
   Metadata,
-  NextCall,
-  StatusObject,
+  type NextCall,
+  type StatusObject,
   status,
 } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
@@ -63,6 +63,13 @@ export interface Stage {
   onReceiveMessage?(call: Call, message: unknown): void;
   onReceiveStatus?(call: Call, status: StatusObject): void;
 }
+
+/** What an OK answer ends with, where no status of a server says it. */
+export const OK_STATUS: StatusObject = Object.freeze({
+  code: status.OK,
+  details: '',
+  metadata: new Metadata(),
+});
 
 /** Remembers a message while there is no real call, and calls its writer back, which would hang otherwise. */
 export function remember(call: Call, context: MessageContext, message: unknown): void {

@@ -24,6 +24,11 @@ export function fallBack(call: Call, unanswered: Unanswered, cause: Cause): void
   waiting.watch(call);
 }
 
+/** Asks the chain to answer a slow call, which goes on. */
+export function fallBackSlow(call: Call, slow: Unanswered, afterMs: number): void {
+  ask(call, slow, { kind: 'slow', afterMs });
+}
+
 /** Asks the chain to answer a rejected call; not in this turn, in which the caller may have no listener yet. */
 export function fallBackRejected(call: Call, entry: Entry, by: RejectedBy): void {
   const waiting = new AwaitingRequest(new RejectedCall(entry, by), causeOf(by.rejection), askWaited);
@@ -66,6 +71,8 @@ class Fallback implements Stage, StreamedAnswerListener {
   private readonly run: FallbackRun;
   /** A real call that continues if no fallback answers. */
   private paused: PausedCall | undefined;
+  /** Follows this stage: a real call may go on when the caller has its answer. */
+  private next: Stage = OVER;
   private stream: StreamedAnswer | undefined;
   private leaveParent: (() => void) | undefined;
   /** The source of the answer, when there is an answer. */
@@ -80,6 +87,7 @@ class Fallback implements Stage, StreamedAnswerListener {
   }
 
   begin(chain: FallbackChain): void {
+    this.paused?.begin?.(() => this.stop());
     const outcome = this.run.ask(chain);
     if (!(outcome instanceof Promise)) return this.conclude(outcome);
     this.run.wait(outcome, (later) => this.conclude(later));
@@ -107,18 +115,32 @@ class Fallback implements Stage, StreamedAnswerListener {
     this.end();
     cancelledWithout(call, this.unanswered.entry, this.cause, code);
     this.run.cancel('cancelled');
-    this.paused?.end(code, details);
+    this.paused?.end(call, code, details);
     endLater(call, code, details);
+    call.stage = this.next;
   }
 
-  // ---------------------------------------------------------------- by a paused real call
+  // ---------------------------------------------------------------- by a real call that is alive
 
-  onReceiveMessage(_call: Call, message: unknown): void {
-    this.paused?.onReceiveMessage(message);
+  onReceiveMetadata(call: Call, metadata: Metadata): void {
+    if (this.paused === undefined) this.next.onReceiveMetadata?.(call, metadata);
+    else this.paused.onReceiveMetadata?.(call, metadata);
   }
 
-  onReceiveStatus(_call: Call, received: StatusObject): void {
-    this.paused?.onReceiveStatus(received);
+  onReceiveMessage(call: Call, message: unknown): void {
+    if (this.paused === undefined) this.next.onReceiveMessage?.(call, message);
+    else this.paused.onReceiveMessage(call, message);
+  }
+
+  onReceiveStatus(call: Call, received: StatusObject): void {
+    if (this.paused === undefined) this.next.onReceiveStatus?.(call, received);
+    else this.paused.onReceiveStatus(call, received);
+  }
+
+  /** The real call is the answer. */
+  private stop(): void {
+    this.end();
+    this.run.cancel('cancelled');
   }
 
   // ---------------------------------------------------------------- the result of the chain
@@ -138,7 +160,7 @@ class Fallback implements Stage, StreamedAnswerListener {
 
   private give(answer: Answer<unknown>): void {
     const { call, cause } = this;
-    this.paused?.end(status.CANCELLED, 'failsoft: answered by a fallback');
+    this.next = this.paused?.answered(call) ?? OVER;
     this.paused = undefined;
     this.source = answer.source;
     emitDegraded(call.method, this.unanswered.entry.key, answer, cause);
@@ -203,7 +225,7 @@ class Fallback implements Stage, StreamedAnswerListener {
   private finish(final: StatusObject): void {
     if (this.isOver) return;
     this.end();
-    this.call.stage = OVER;
+    this.call.stage = this.next;
     const { entry } = this.unanswered;
     if (final.code === status.OK) answeredByFallback(this.call, entry, this.source, this.cause);
     else notAnswered(this.call, entry, this.cause, final.code);

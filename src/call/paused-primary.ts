@@ -1,6 +1,6 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
-import type { Call, MessageContext } from './call.js';
+import type { Call, MessageContext, Stage } from './call.js';
 import type { HeldAnswer } from './held-answer.js';
 import type { PendingWrite } from './pending-write.js';
 import type { Primary } from './primary.js';
@@ -41,11 +41,11 @@ export class PausedPrimary implements Unanswered, PausedCall {
     this.primary.halfClose(call);
   }
 
-  onReceiveMessage(message: unknown): void {
+  onReceiveMessage(_call: Call, message: unknown): void {
     this.messages.push(message);
   }
 
-  onReceiveStatus(received: StatusObject): void {
+  onReceiveStatus(_call: Call, received: StatusObject): void {
     this.primary.watch?.stop();
     this.ended = received;
   }
@@ -62,7 +62,12 @@ export class PausedPrimary implements Unanswered, PausedCall {
     }
   }
 
-  end(code: status, details: string): void {
+  answered(call: Call): Stage | undefined {
+    this.end(call, status.CANCELLED, 'failsoft: answered by a fallback');
+    return undefined;
+  }
+
+  end(_call: Call, code: status, details: string): void {
     this.primary.watch?.stop();
     this.write?.release();
     this.primary.real.cancelWithStatus(code, details);

@@ -3,23 +3,27 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import { normalStatus } from '../status/normal-status.js';
 import { answeredByPrimary } from './answered.js';
-import type { Call, MessageContext, Stage } from './call.js';
+import type { Call, MessageContext } from './call.js';
 import { FailedPrimary } from './failed-primary.js';
-import { fallBack } from './fallback.js';
+import { fallBack, fallBackSlow } from './fallback.js';
 import { HeldAnswer } from './held-answer.js';
 import { PausedPrimary } from './paused-primary.js';
 import { PendingWrite } from './pending-write.js';
 import type { Primary } from './primary.js';
+import { type EndedPrimary, type SlowCall, SlowPrimary } from './slow-primary.js';
 
 /**
  * The real call runs, and a fallback may still replace it. Its events are held back from the caller until they are known to be
  * the answer. A response stream is replaceable until its first message; after that its {@link Primary} continues alone.
+ *
+ * It owns the soft deadline (`fallbackAfterMs`), which begins when the caller has sent everything, and reads.
  */
-export class ReplaceablePrimary implements Stage {
-  private readonly primary: Primary;
+export class ReplaceablePrimary implements SlowCall {
+  readonly primary: Primary;
   private readonly chain: FallbackChain;
   private readonly held = new HeldAnswer();
   private write: PendingWrite | undefined;
+  private cancelSoftDeadline: (() => void) | undefined;
 
   constructor(primary: Primary, chain: FallbackChain) {
     this.primary = primary;
@@ -37,14 +41,35 @@ export class ReplaceablePrimary implements Stage {
   startRead(call: Call): void {
     call.reads++;
     this.primary.startRead();
+    this.awaitAnswer(call);
   }
 
   halfClose(call: Call): void {
     this.primary.halfClose(call);
+    this.awaitAnswer(call);
   }
 
   cancel(call: Call, code: status, details: string): void {
+    this.cancelSoftDeadline?.();
     this.primary.cancel(call, code, details);
+  }
+
+  // ---------------------------------------------------------------- the soft deadline
+
+  private awaitAnswer(call: Call): void {
+    const { clock, settings } = call.method;
+    if (settings.softDeadline === undefined || this.cancelSoftDeadline !== undefined || !call.halfClosed)
+      return;
+    // the real call may have ended in this turn, or the caller may have cancelled
+    if (call.stage !== this || this.primary.isCancelled || this.held.hasMessage) return;
+    if (call.options.method_definition.responseStream && call.reads === 0) return;
+    if (!this.chain.serves('slow')) return;
+    this.chain.slowBudget.earn();
+    const afterMs = settings.softDeadline.of(this.primary.entry.usualLatency);
+    if (afterMs === Number.POSITIVE_INFINITY) return;
+    this.cancelSoftDeadline = clock.setTimer(() => {
+      if (call.stage === this) fallBackSlow(call, new SlowPrimary(this, call.reads), afterMs);
+    }, afterMs);
   }
 
   // ---------------------------------------------------------------- by the server
@@ -52,11 +77,14 @@ export class ReplaceablePrimary implements Stage {
   onReceiveMetadata(call: Call, metadata: Metadata): void {
     this.primary.good?.hasMetadata(metadata);
     this.held.holdMetadata(metadata);
-    if (!call.method.settings.holdHeaders || !this.chain.serves('failed')) this.held.releaseMetadata(call);
+    const { holdHeaders, softDeadline } = call.method.settings;
+    const mayBeReplaced = this.chain.serves('failed') || softDeadline !== undefined;
+    if (!holdHeaders || !mayBeReplaced) this.held.releaseMetadata(call);
   }
 
   onReceiveMessage(call: Call, message: unknown): void {
     if (message === null) return; // a failed call's null message; it is passed on with the status
+    this.cancelSoftDeadline?.();
     const { primary } = this;
     primary.judgeMessage(call, message);
     if (call.options.method_definition.responseStream) this.receiveFirst(call, message);
@@ -109,18 +137,35 @@ export class ReplaceablePrimary implements Stage {
   }
 
   onReceiveStatus(call: Call, received: StatusObject): void {
+    const ended = this.conclude(call, received);
+    if (isUnhealthy(ended.outcome)) this.fail(call, ended);
+    else this.release(call, ended);
+  }
+
+  conclude(call: Call, received: StatusObject): EndedPrimary {
+    this.cancelSoftDeadline?.();
     const normal = normalStatus(received);
-    const outcome = this.primary.conclude(call, normal);
-    if (!isUnhealthy(outcome) || !this.chain.serves('failed')) {
-      answeredByPrimary(call, this.primary.entry, outcome, normal.code);
-      return this.held.releaseWith(call, received);
-    }
-    this.write?.release();
+    return { received, normal, outcome: this.primary.conclude(call, normal) };
+  }
+
+  fail(call: Call, ended: EndedPrimary): void {
+    if (!this.chain.serves('failed')) return this.release(call, ended);
+    const { received, normal, outcome } = ended;
+    this.releaseWrite();
     fallBack(
       call,
       new FailedPrimary(this.primary.entry, this.held, received, normal, outcome),
       failure(outcome, normal),
     );
+  }
+
+  release(call: Call, { received, normal, outcome }: EndedPrimary): void {
+    answeredByPrimary(call, this.primary.entry, outcome, normal.code);
+    this.held.releaseWith(call, received);
+  }
+
+  releaseWrite(): void {
+    this.write?.release();
   }
 }
 

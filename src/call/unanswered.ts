@@ -1,6 +1,6 @@
-import type { StatusObject } from '@grpc/grpc-js';
+import type { Metadata, StatusObject } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
-import type { Call, MessageContext } from './call.js';
+import type { Call, MessageContext, Stage } from './call.js';
 
 /** A call that a fallback may answer: its circuit, its own status, and its end when no fallback answers. */
 export interface Unanswered {
@@ -18,12 +18,17 @@ export interface Unanswered {
   giveUp(call: Call, story: string | undefined, expired: boolean): void;
 }
 
-/** A real call that waits while the fallbacks are asked. */
+/** A real call that is alive while the fallbacks are asked. */
 export interface PausedCall {
+  /** The chain is asked now. `stop` ends it, because the real call is the answer. */
+  begin?(stop: () => void): void;
   sendMessage(call: Call, context: MessageContext, message: unknown): void;
   halfClose(call: Call): void;
-  onReceiveMessage(message: unknown): void;
-  onReceiveStatus(status: StatusObject): void;
-  /** Ends the real call: a fallback has answered, or the caller has gone. */
-  end(code: StatusObject['code'], details: string): void;
+  onReceiveMetadata?(call: Call, metadata: Metadata): void;
+  onReceiveMessage(call: Call, message: unknown): void;
+  onReceiveStatus(call: Call, status: StatusObject): void;
+  /** A fallback has answered. @returns the stage of a real call that goes on for its circuit alone */
+  answered(call: Call): Stage | undefined;
+  /** Ends the real call, because the caller has gone. */
+  end(call: Call, code: StatusObject['code'], details: string): void;
 }

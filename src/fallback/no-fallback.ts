@@ -1,5 +1,6 @@
-import { checkKeys, checkOneOf } from '../checks.js';
+import { checkKeys } from '../checks.js';
 import type { FallbackStrategy, When } from './strategy.js';
+import { checkWhen } from './when.js';
 
 /** Options of {@link noFallback}. */
 export interface NoFallbackOptions {
@@ -17,7 +18,7 @@ export function noFallback(options: NoFallbackOptions = {}): FallbackStrategy<un
   checkKeys('noFallback', options, ['when']);
   return {
     name: 'no-fallback',
-    when: checkOneOf('noFallback.when', options.when ?? 'always', ['rejected', 'failed', 'always']),
+    when: checkWhen('noFallback.when', options.when ?? 'always'),
     stops: true,
     readsCall: false,
     answer: () => undefined,

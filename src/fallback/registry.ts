@@ -1,10 +1,11 @@
-import { checkFunction, checkNumber, checkOneOf } from '../checks.js';
+import { checkFunction, checkNumber } from '../checks.js';
 import { FailsoftError, invalid } from '../errors.js';
 import { registryEmitter } from '../telemetry/emitter.js';
 import type { StoreEvent, WarningEvent } from '../telemetry/events.js';
 import type { StoreReading } from '../telemetry/store-reading.js';
 import { type ChainOptions, FallbackChain } from './chain/chain.js';
 import type { FallbackStrategy, Method } from './strategy.js';
+import { checkWhen } from './when.js';
 
 /** The chains of fallbacks, by method. A registry serves any number of guards and clients. */
 export class FallbackRegistry {
@@ -125,7 +126,7 @@ function checkStrategy(field: string, strategy: FallbackStrategy<unknown, unknow
     throw invalid(`${field}.name`, 'a name', strategy.name);
   const at = `${field} (${strategy.name})`;
   checkFunction(`${at}.answer`, strategy.answer);
-  checkOneOf(`${at}.when`, strategy.when ?? 'always', ['rejected', 'failed', 'always']);
+  checkWhen(`${at}.when`, strategy.when ?? 'always');
   checkNumber(`${at}.timeoutMs`, strategy.timeoutMs ?? Infinity, 1, Infinity);
   const share = checkNumber(`${at}.budgetShare`, strategy.budgetShare ?? 1, 0, 1);
   if (share === 0) throw invalid(`${at}.budgetShare`, 'a number above 0, up to 1', share);

@@ -29,7 +29,20 @@ export type Cause =
       readonly outcome: Outcome;
       /** The status with which it ended. */
       readonly status: StatusObject;
+    }
+  /** The call was made, and has not been answered within its `fallbackAfterMs`. It goes on, and may still answer first. */
+  | {
+      /** The call was made, and has not been answered within its `fallbackAfterMs`. */
+      readonly kind: 'slow';
+      /** After how many milliseconds the chain was asked. */
+      readonly afterMs: number;
     };
+
+/** Why a strategy is asked: the call was rejected, it failed, or its answer is late (`fallbackAfterMs`). */
+export type CauseKind = Cause['kind'];
+
+/** The causes that a strategy serves: one of them, a list of them, or all. */
+export type When = CauseKind | 'always' | readonly CauseKind[];
 
 /** An earlier strategy of the chain that did not answer. */
 export interface Attempt {
@@ -37,8 +50,8 @@ export interface Attempt {
   readonly strategy: string;
   /**
    * `declined`: it had no answer. `failed`: it threw, or its answer was no message of the method. `timed-out`: its time limit or
-   * the caller's deadline passed. `disabled`: it was switched off. `capped`: too many calls of the chain were waiting.
-   * `stopped`: it ended the chain.
+   * the caller's deadline passed. `disabled`: it was switched off. `capped`: too many calls of the chain were waiting, or the share
+   * of slow calls that may ask it was used up. `stopped`: it ended the chain.
    */
   readonly result: 'declined' | 'failed' | 'timed-out' | 'disabled' | 'capped' | 'stopped';
   /** What it threw, where it threw. */
@@ -132,9 +145,6 @@ export interface PrimaryAnswer<Req, Res> {
   readonly response: Res;
 }
 
-/** The causes that a strategy serves. */
-export type When = 'rejected' | 'failed' | 'always';
-
 /**
  * The part of a `MethodDefinition` (ts-proto's or proto-loader's) that types and serializes a method. Its functions are
  * declared as methods, so that a list can have methods of different types.
@@ -178,7 +188,8 @@ export interface FallbackStrategy<Req, Res> {
   enabled?: boolean;
   /**
    * Whether it may make the caller wait, for a network or a store. `true`: it is not asked when no time is left, or too many
-   * calls of the chain wait. @default unknown: it is asked, and a promise is aborted and dropped then
+   * calls of the chain wait; and slow calls ask it in bounded number (`slowShare` of the chain). A strategy that calls a model
+   * says so here. @default unknown: it is asked, and a promise is aborted and dropped then
    */
   readonly waits?: boolean;
   /** Ends the chain without an answer: neither it nor a later strategy is asked. See `noFallback()`. @default false */

@@ -74,6 +74,8 @@ export interface CircuitSettings {
   readonly defaultDeadlineMs: number;
   /** The part of a deadline that is kept for fallbacks, in milliseconds. */
   readonly fallbackReserveMs: number;
+  /** After how long the next call asks its fallbacks while it goes on, in milliseconds. */
+  readonly fallbackAfterMs: number;
   /** How long a stream may take to its first message, in milliseconds. */
   readonly firstMessageTimeoutMs: number;
   /** How long a stream may send nothing, in milliseconds. */

@@ -191,6 +191,7 @@ class InterceptorGuard implements Guard {
       circuit: slot.circuit.options,
       defaultDeadlineMs: settings.defaultDeadlineMs,
       fallbackReserveMs: settings.fallbackReserveMs,
+      fallbackAfterMs: settings.softDeadline?.of(slot.usualLatency) ?? Number.POSITIVE_INFINITY,
       firstMessageTimeoutMs: settings.firstMessageTimeoutMs,
       stallTimeoutMs: settings.stallTimeoutMs,
       fallbacks: strategies.map(({ name }) => name),

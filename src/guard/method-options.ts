@@ -2,6 +2,7 @@ import type { CircuitOptions } from '../circuit/types.js';
 import type { ClassifyOptions } from '../classify/rule.js';
 import type { KeyBy } from '../key/key-by.js';
 import type { Match } from './match.js';
+import type { SoftDeadlineOptions } from './soft-deadline.js';
 
 /** Settings of methods: for all methods of a guard, or in a rule for some of them. */
 export interface MethodOptions {
@@ -50,6 +51,14 @@ export interface MethodOptions {
    * effect where no fallback is registered. @default 0
    */
   readonly fallbackReserveMs?: number;
+  /**
+   * Soft deadline. A call that is not answered within this time asks its fallbacks, while it goes on: whichever answers first is
+   * given to the caller, and the primary's late answer still counts for its circuit, and for `lastGood`. A number of
+   * milliseconds, or a percentile of the circuit's own recent latencies. It is counted from the moment when the caller has sent
+   * everything; for a response stream it is the time to its first message, while the caller reads. Without effect where no
+   * fallback serves slow calls. The idea is from Dean and Barroso, "The Tail at Scale". @default none
+   */
+  readonly fallbackAfterMs?: number | SoftDeadlineOptions;
   /** Ends a response stream whose first message takes longer (DEADLINE_EXCEEDED). @default none */
   readonly firstMessageTimeoutMs?: number;
   /** Ends a response stream that pauses longer while the caller is reading (DEADLINE_EXCEEDED). @default none */
@@ -88,6 +97,7 @@ export const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
   'defaultDeadlineMs',
   'minimumDeadlineMs',
   'fallbackReserveMs',
+  'fallbackAfterMs',
   'firstMessageTimeoutMs',
   'stallTimeoutMs',
   'abandonedAfterMs',

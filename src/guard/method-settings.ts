@@ -8,6 +8,7 @@ import { Warnings } from '../telemetry/warnings.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 import { compileMatch, type Matcher, SPECIFICITY } from './match.js';
 import { METHOD_KEYS, type MethodOptions, type MethodRule } from './method-options.js';
+import { type SoftDeadline, softDeadline } from './soft-deadline.js';
 import { isUnguarded } from './unguarded.js';
 
 /** The settings of one method, checked and filled in. */
@@ -25,6 +26,8 @@ export interface MethodSettings extends LineOptions {
    */
   minimumDeadlineOf(usualMs: number): number;
   readonly fallbackReserveMs: number;
+  /** Undefined without `fallbackAfterMs`. */
+  readonly softDeadline: SoftDeadline | undefined;
   readonly firstMessageTimeoutMs: number;
   readonly stallTimeoutMs: number;
   readonly abandonedAfterMs: number;
@@ -142,6 +145,7 @@ export class SettingsResolver {
       streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
       minimumDeadlineOf: followsUsual ? (usualMs) => Math.max(fixedMinimumMs, usualMs) : () => fixedMinimumMs,
       fallbackReserveMs: ms('fallbackReserveMs', 0),
+      softDeadline: softDeadline(`${field}.fallbackAfterMs`, options.fallbackAfterMs),
       firstMessageTimeoutMs: ms('firstMessageTimeoutMs', Number.POSITIVE_INFINITY, 1),
       stallTimeoutMs: ms('stallTimeoutMs', Number.POSITIVE_INFINITY, 1),
       abandonedAfterMs: ms('abandonedAfterMs', 60_000, 1),

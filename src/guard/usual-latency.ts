@@ -1,3 +1,5 @@
+import { RecentLatencies } from './recent-latencies.js';
+
 /** Before so many calls the median is not reliable, and not used. */
 const WARM_UP_CALLS = 20;
 /** The step by which a value moves the median, as a share of it: at the beginning, and later. */
@@ -14,15 +16,24 @@ const SMALLEST_MS = 0.001;
 export class UsualLatency {
   #medianMs = 0;
   #calls = 0;
+  /** Only where a percentile is asked for. */
+  #recent: RecentLatencies | undefined;
 
   record(durationMs: number): void {
     this.#calls++;
+    this.#recent?.record(durationMs);
     if (this.#calls === 1) {
       this.#medianMs = Math.max(durationMs, SMALLEST_MS);
       return;
     }
     const step = Math.max(STEP, FIRST_STEP / Math.sqrt(this.#calls));
     this.#medianMs *= durationMs > this.#medianMs ? 1 + step : 1 / (1 + step);
+  }
+
+  /** A percentile of the last answers since it was first asked for, in milliseconds; Infinity while there are too few. */
+  percentileMs(percentile: number): number {
+    this.#recent ??= new RecentLatencies();
+    return this.#recent.percentileMs(percentile);
   }
 
   /** The median in milliseconds; 0 while there are too few calls. */

@@ -14,7 +14,7 @@ const AGE = 'failsoft-age-ms';
 export interface ProvenanceLabel {
   /** Where the answer came from: `last-good`, `secondary:<name>`, `default`, ... */
   readonly source: Source;
-  /** Why the primary did not answer: a rejection's reason, or a status code's name. */
+  /** Why the primary did not answer: a rejection's reason, a status code's name, or `slow` (`fallbackAfterMs`). */
   readonly cause: string | undefined;
   /** The age of a kept answer in whole milliseconds, finite and not negative; undefined for other answers. */
   readonly ageMs: number | undefined;
@@ -144,6 +144,7 @@ function printable(text: string): string {
 /** A cause as a single word, for `failsoft-cause`. */
 export function causeText(cause: Cause): string {
   if (cause.kind === 'rejected') return cause.reason;
+  if (cause.kind === 'slow') return 'slow';
   return cause.status.code === status.OK ? 'INVALID_ANSWER' : (status[cause.status.code] ?? 'UNKNOWN');
 }
 

@@ -77,8 +77,11 @@ export interface CallEvent {
   readonly method: string;
   /** The circuit's key. */
   readonly circuitKey: string;
-  /** The outcome of the primary; `rejected` for a call that a circuit did not admit. */
-  readonly outcome: Outcome | 'rejected';
+  /**
+   * The outcome of the primary; `rejected` for a call that a circuit did not admit, `slow` for a call whose primary went on
+   * when its caller had an answer (`fallbackAfterMs`).
+   */
+  readonly outcome: Outcome | 'rejected' | 'slow';
   /** The gRPC status code that the caller got: 0 also for a fallback's answer. */
   readonly status: number;
   /** From the moment when the caller made the call to its end, in milliseconds. */

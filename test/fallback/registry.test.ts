@@ -57,7 +57,13 @@ describe('FallbackRegistry', () => {
     ['null', null, /\[0\]: expected a fallback strategy/],
     ['no name', { answer: () => undefined }, /\[0\]\.name: expected a name/],
     ['no answer', { name: 'x' }, /x\)\.answer: expected a function/],
-    ['when', { ...plain(), when: 'never' }, /when: expected one of rejected, failed, always/],
+    [
+      'when',
+      { ...plain(), when: 'never' },
+      /when: expected one of rejected, failed, slow, always, or a list of causes, got "never"/,
+    ],
+    ['an empty when', { ...plain(), when: [] }, /when: expected one of rejected, failed, slow, always/],
+    ['a list with always', { ...plain(), when: ['slow', 'always'] }, /when: expected one of rejected/],
     ['timeoutMs', { ...plain(), timeoutMs: 0 }, /timeoutMs: expected a number from 1/],
     ['budgetShare above 1', { ...plain(), budgetShare: 2 }, /budgetShare: expected a number from 0 to 1/],
     ['budgetShare 0', { ...plain(), budgetShare: 0 }, /budgetShare: expected a number above 0/],
@@ -72,6 +78,9 @@ describe('FallbackRegistry', () => {
     expect(() => registry.register(METHOD, [plain()])).toThrow('registered once');
     expect(() => registry.register(Object.create({ path: '/a/b' }), [plain()])).toThrow('requestSerialize');
     expect(() => registry.register(JSON.parse('{}'), [plain()])).toThrow('a method definition');
+    expect(() => new FallbackRegistry().register(METHOD, [plain()], { slowShare: 2 })).toThrow(
+      'slowShare: expected a number from 0 to 1, got 2',
+    );
     const options = JSON.parse('{"maxConcurent": 1}');
     expect(() => new FallbackRegistry().register(METHOD, [plain()], options)).toThrow('maxConcurent');
     await registry.close();

@@ -21,6 +21,14 @@ export const INVISIBLE: Readonly<Record<string, (keyBy: KeyBy) => Guard>> = {
   'a fallback that is not needed': (keyBy) =>
     // A client stream that fails while it is sent has its error that much later.
     createGuard({ keyBy, circuit: neverTrip(), fallbacks: decliningFallbacks(), abandonedAfterMs: 20 }),
+  'a soft deadline after which no fallback answers': (keyBy) =>
+    createGuard({
+      keyBy,
+      circuit: neverTrip(),
+      fallbacks: decliningFallbacks(),
+      fallbackAfterMs: 1,
+      abandonedAfterMs: 20,
+    }),
 };
 
 export const KEYS: Readonly<Record<string, KeyBy>> = {

@@ -1,10 +1,12 @@
-import { checkInteger, checkKeys } from '../../checks.js';
+import { checkInteger, checkKeys, checkNumber } from '../../checks.js';
 import { invalid } from '../../errors.js';
 import { Warnings } from '../../telemetry/warnings.js';
 import { isStream } from '../messages.js';
 import type { Answer, Attempt, Cause, FallbackStrategy, Method, PrimaryAnswer } from '../strategy.js';
+import { isFor } from '../when.js';
 import { CallContext } from './call-context.js';
 import type { AbortCause, ChainCall } from './chain-call.js';
+import { SlowBudget } from './slow-budget.js';
 import { type ChainResult, judge, noAnswer, type StrategyResult } from './strategy-result.js';
 import { StrategyScope } from './strategy-scope.js';
 
@@ -17,6 +19,12 @@ export interface ChainOptions {
    * only strategies that answer at once are asked. @default 1024
    */
   readonly maxConcurrent?: number;
+  /**
+   * The share of the method's calls that may ask strategies which call something (`waits: true`: `secondaryModel`,
+   * `answerWith`) because they are slow (`fallbackAfterMs`), from 0 to 1. When the model is slow as a whole, all other slow calls
+   * wait for it, so that nobody's load is doubled. Strategies that answer from memory are not bounded. @default 0.1
+   */
+  readonly slowShare?: number;
   /** Whether the chain answers; can be changed while running. @default true */
   readonly enabled?: boolean;
 }
@@ -33,6 +41,8 @@ export class FallbackChain {
   readonly maxConcurrent: number;
   /** Whether a strategy reads the request, so that the call must keep a copy of its messages. */
   readonly readsCall: boolean;
+  /** Bounds the questions of slow calls. */
+  readonly slowBudget: SlowBudget;
   /** Can be changed while running. A disabled chain asks no strategy and keeps no answers. */
   enabled: boolean;
   readonly #method: Method<unknown, unknown>;
@@ -48,11 +58,12 @@ export class FallbackChain {
     warnings = new Warnings(),
   ) {
     const field = `fallbacks of ${method.path}`;
-    checkKeys(field, options, ['maxConcurrent', 'enabled']);
+    checkKeys(field, options, ['maxConcurrent', 'slowShare', 'enabled']);
     if (options.enabled !== undefined && typeof options.enabled !== 'boolean')
       throw invalid(`${field}.enabled`, 'a boolean', options.enabled);
     this.enabled = options.enabled ?? true;
     this.maxConcurrent = checkInteger(`${field}.maxConcurrent`, options.maxConcurrent ?? 1024, 0);
+    this.slowBudget = new SlowBudget(checkNumber(`${field}.slowShare`, options.slowShare ?? 0.1, 0, 1));
     this.strategies = Object.freeze([...strategies]);
     this.readsCall = strategies.some((strategy) => strategy.readsCall !== false);
     this.#method = method;
@@ -84,7 +95,7 @@ export class FallbackChain {
   serves(kind: Cause['kind']): boolean {
     if (!this.enabled) return false;
     for (const strategy of this.strategies) {
-      if (strategy.enabled !== false && isFor(strategy, kind)) return strategy.stops !== true;
+      if (strategy.enabled !== false && isFor(strategy.when, kind)) return strategy.stops !== true;
     }
     return false;
   }
@@ -116,7 +127,7 @@ export class FallbackChain {
     let attempts = before;
     for (let index = first; index < this.strategies.length; index++) {
       const strategy = this.strategies[index];
-      if (strategy === undefined || !isFor(strategy, call.cause.kind)) continue;
+      if (strategy === undefined || !isFor(strategy.when, call.cause.kind)) continue;
       const result = this.#ask(strategy, call, attempts);
       if ('then' in result) return result.then((later) => this.#goOn(index, later, call));
       if (result.ended) return result;
@@ -140,6 +151,8 @@ export class FallbackChain {
       const skipped = this.#mayNotWait(call);
       if (skipped !== undefined) return noAnswer(skipped, strategy, attempts);
     }
+    const paid = strategy.waits === true && call.cause.kind === 'slow';
+    if (paid && !this.slowBudget.spend()) return noAnswer('capped', strategy, attempts);
     const scope = new StrategyScope(
       call,
       attempts,
@@ -152,9 +165,11 @@ export class FallbackChain {
       // Wraps a foreign thenable in a real promise: its `then` may do anything.
       given = isThenable(answered) ? Promise.resolve(answered) : answered;
     } catch (error) {
+      if (paid) this.slowBudget.refund();
       return noAnswer('failed', strategy, attempts, error);
     }
     if (!(given instanceof Promise)) {
+      if (paid) this.slowBudget.refund();
       const result = judge(this.#method, strategy, given, attempts);
       // A stream is read later: its signal must still abort when the caller has gone.
       if (result.answer !== undefined && isStream(this.#method, result.answer.message))
@@ -224,10 +239,6 @@ export class FallbackChain {
       );
     });
   }
-}
-
-function isFor(strategy: Strategy, kind: Cause['kind']): boolean {
-  return strategy.when === undefined || strategy.when === 'always' || strategy.when === kind;
 }
 
 function isThenable(value: unknown): value is PromiseLike<Answer<unknown> | undefined> {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Metadata } from '@grpc/grpc-js';
-import { checkFunction, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
+import { checkFunction, checkKeys, checkNumber } from '../../checks.js';
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import type { StoreEvent } from '../../telemetry/events.js';
@@ -8,6 +8,7 @@ import type { StoreReading } from '../../telemetry/store-reading.js';
 import { recode } from '../messages.js';
 import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, When } from '../strategy.js';
+import { checkWhen } from '../when.js';
 import type { DeferredJob, DeferredQueue } from './queue.js';
 
 /** Metadata of an answer that is a promise of one: the id of the job. */
@@ -35,7 +36,10 @@ export interface DeferredOptions<Req, Res> {
    * has it already. @default 1000
    */
   readonly timeoutMs?: number;
-  /** @default 'always' */
+  /**
+   * The causes that it serves. A slow call is never put into the queue: it is running already, and would be predicted twice.
+   * @default ['rejected', 'failed']
+   */
   readonly when?: When;
   /** @default systemClock */
   readonly clock?: Clock;
@@ -76,7 +80,7 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
       if (typeof key !== 'string' || !/^[0-9a-z_.-]+$/.test(key))
         throw invalid(`deferred.metadataKeys[${index}]`, 'a metadata key in lower case', key);
     }
-    this.when = checkOneOf('deferred.when', options.when ?? 'always', ['rejected', 'failed', 'always']);
+    this.when = withoutSlow(checkWhen('deferred.when', options.when ?? NOT_SLOW));
     this.timeoutMs = checkNumber('deferred.timeoutMs', options.timeoutMs ?? 1_000, 1);
     this.#clock = options.clock ?? systemClock;
     this.#options = options;
@@ -143,6 +147,15 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
     }
     return { message, source: 'deferred', metadata: { [JOB_ID_KEY]: job.id } };
   }
+}
+
+const NOT_SLOW: readonly ['rejected', 'failed'] = Object.freeze(['rejected', 'failed']);
+
+function withoutSlow(when: When): When {
+  if (when === 'always') return NOT_SLOW;
+  if (when === 'slow' || (typeof when !== 'string' && when.includes('slow')))
+    throw invalid('deferred.when', 'rejected or failed, because a slow call is running already', when);
+  return when;
 }
 
 function kept(metadata: Metadata, keys: readonly string[]): DeferredJob['metadata'] {

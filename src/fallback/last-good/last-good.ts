@@ -1,4 +1,4 @@
-import { checkFunction, checkInteger, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
+import { checkFunction, checkInteger, checkKeys, checkNumber } from '../../checks.js';
 import { type Clock, systemClock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import { provenanceOf } from '../../status/provenance.js';
@@ -8,6 +8,7 @@ import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import { REQUEST_KEY_OPTIONS, RequestKey } from '../request-key/request-key.js';
 import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../strategy.js';
+import { checkWhen } from '../when.js';
 import { ageOf, timeOfStored } from './age.js';
 import { StoreLink, type StoreStateEvent } from './answer-store.js';
 import { type KeptAnswer, KeptAnswers } from './kept-answers.js';
@@ -63,7 +64,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
 
   constructor(options: LastGoodOptions<Req, Res>) {
     checkKeys('lastGood', options, [...REQUEST_KEY_OPTIONS, ...LAST_GOOD_OPTIONS]);
-    this.when = checkOneOf('lastGood.when', options.when ?? 'always', ['rejected', 'failed', 'always']);
+    this.when = checkWhen('lastGood.when', options.when ?? 'always');
     this.#key = new RequestKey(options, 'lastGood');
     const ttlMs = checkNumber('lastGood.ttlMs', options.ttlMs ?? 60_000, 0);
     this.#longestMs = ttlMs + checkNumber('lastGood.maxStaleMs', options.maxStaleMs ?? 600_000, 0);

@@ -1,0 +1,67 @@
+import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { normalStatus } from '../status/normal-status.js';
+import { type Call, type MessageContext, OK_STATUS, type Stage } from './call.js';
+import { OVER } from './over.js';
+import type { Primary } from './primary.js';
+
+/**
+ * A real call whose caller has a fallback's answer already. Its own answer still counts: for the circuit, for the usual latency,
+ * and for strategies that keep answers. Its deadline ends it; without a deadline, `abandonedAfterMs` does, and it counts as a
+ * time-out. Of a response stream only the first message is awaited.
+ */
+export class LatePrimary implements Stage {
+  private readonly primary: Primary;
+  private readonly cancelTimer: (() => void) | undefined;
+  private ended = false;
+
+  constructor(call: Call, primary: Primary) {
+    this.primary = primary;
+    const { clock, settings } = call.method;
+    const { abandonedAfterMs } = settings;
+    if (call.deadlineMs !== Number.POSITIVE_INFINITY) return;
+    const details = `failsoft: no answer within ${abandonedAfterMs} ms after a fallback's answer`;
+    this.cancelTimer = clock.setTimer(
+      () => primary.real.cancelWithStatus(status.DEADLINE_EXCEEDED, details),
+      abandonedAfterMs,
+    );
+  }
+
+  // The caller has its answer: what it does now, a cancellation too, does not concern the real call.
+
+  sendMessage(_call: Call, context: MessageContext): void {
+    if (context.callback !== undefined) process.nextTick(context.callback);
+  }
+  startRead(): void {}
+  halfClose(): void {}
+  cancel(): void {}
+
+  onReceiveMetadata(_call: Call, metadata: Metadata): void {
+    this.primary.good?.hasMetadata(metadata);
+  }
+
+  onReceiveMessage(call: Call, message: unknown): void {
+    if (message === null || this.ended) return;
+    const { primary } = this;
+    const { requestStream, responseStream } = call.options.method_definition;
+    primary.judgeMessage(call, message);
+    if (responseStream) {
+      primary.noteStreamed();
+      this.end(call, OK_STATUS);
+      primary.real.cancelWithStatus(status.CANCELLED, 'failsoft: answered by a fallback');
+      return;
+    }
+    primary.good?.hasResponse(message);
+    if (requestStream) primary.real.startRead(); // as grpc-js's client does, to find a second message
+  }
+
+  onReceiveStatus(call: Call, received: StatusObject): void {
+    if (!this.ended) this.end(call, normalStatus(received));
+  }
+
+  private end(call: Call, received: StatusObject): void {
+    this.ended = true;
+    this.cancelTimer?.();
+    if (call.stage === this) call.stage = OVER;
+    this.primary.conclude(call, received);
+  }
+}
