@@ -1,1 +1,2 @@
-export type { MeteredGuard } from '../readings/metered-guard.js';
+export type { MeteredGuard, MeteredQueue } from '../readings/metered-guard.js';
+export { type OpenTelemetry, type OpenTelemetryOptions, openTelemetry } from './open-telemetry.js';

@@ -47,7 +47,7 @@ const named = (name: string, values: Readonly<Record<string, number>>) =>
   Object.entries(values).map(([key, value]) => [{ [name]: key }, value] as const);
 
 /** 0 or 1 per circuit and state; of `_other`, how many circuits are in the state. */
-const circuitState: Family = {
+export const circuitState: Family = {
   name: 'circuit.state',
   type: 'gauge',
   unit: '{circuit}',
@@ -59,18 +59,6 @@ const circuitState: Family = {
       ({ state }) => STATES.map((name) => [{ state: name }, name === state ? 1 : 0] as const),
       ({ now }) => named('state', now.states),
     ),
-};
-
-/** For exporters whose number of series is bounded: only circuits that are not closed. */
-export const troubledState: Family = {
-  ...circuitState,
-  help: '1 for the state that a circuit is in, 0 for the others; only of circuits that are not closed.',
-  samples: (reading) =>
-    circuitState.samples({
-      ...reading,
-      circuits: reading.circuits.filter(({ snapshot }) => snapshot.state !== 'closed'),
-      others: undefined,
-    }),
 };
 
 const circuits: Family = {
@@ -242,7 +230,7 @@ const latency: Family = {
     ),
 };
 
-const openUntil: Family = {
+export const openUntil: Family = {
   name: 'open_until',
   type: 'gauge',
   unit: 's',
@@ -309,5 +297,3 @@ export const CIRCUIT_FAMILIES: readonly Family[] = [
   isolated,
   circuits,
 ];
-
-export { circuitState };

@@ -1,0 +1,91 @@
+import type { Attributes, BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
+import { CIRCUIT_FAMILIES, circuitState, type Family, openUntil } from '../readings/families.js';
+import type { MeteredQueue } from '../readings/metered-guard.js';
+import { readQueues } from '../readings/queues.js';
+import type { GuardReader } from '../readings/reader.js';
+import { STORE_FAMILIES } from '../readings/store-families.js';
+import { attributesOf } from './attributes.js';
+import { TroubledStates } from './troubled-states.js';
+
+/** 0 for a circuit that is not open: an SDK may repeat the last value of what is no longer measured. */
+const openUntilOrZero: Family = {
+  ...openUntil,
+  help: 'When an open circuit will admit a probe, in seconds since the epoch; 0 for other circuits.',
+  samples: ({ circuits }) =>
+    circuits.map(({ label: circuit, snapshot: { openUntilMs } }) => ({
+      labels: { circuit },
+      value: (openUntilMs ?? 0) / 1000,
+    })),
+};
+
+const FAMILIES: readonly Family[] = [
+  ...CIRCUIT_FAMILIES.filter((family) => family !== openUntil),
+  openUntilOrZero,
+  ...STORE_FAMILIES,
+];
+
+/**
+ * Makes the observable instruments of a guard: the SDK reads them when it exports, so that a call costs nothing.
+ * @param attributes on every measurement
+ * @returns a function that unregisters them
+ */
+export function observeGuard(
+  meter: Meter,
+  reader: GuardReader,
+  queues: Readonly<Record<string, MeteredQueue>>,
+  attributes: Attributes,
+): () => void {
+  const families = FAMILIES.map((family) => ({ family, instrument: instrumentOf(meter, family) }));
+  const troubled = new TroubledStates();
+  families.push({
+    family: { ...circuitState, samples: (reading) => troubled.samples(reading) },
+    instrument: meter.createObservableUpDownCounter('failsoft.circuit.state', {
+      unit: circuitState.unit,
+      description:
+        '1 for the state that a circuit is in, 0 for the others; of circuits that are or were not closed.',
+    }),
+  });
+  const jobs = meter.createObservableUpDownCounter('failsoft.queue.jobs', {
+    unit: '{job}',
+    description: 'Jobs of a deferred queue: waiting, active (taken and not finished) or dead (given up).',
+  });
+  const size = meter.createObservableUpDownCounter('failsoft.queue.size', {
+    unit: 'By',
+    description: 'The size of the waiting and active jobs of a deferred queue.',
+  });
+  const hasQueues = Object.keys(queues).length > 0;
+  const observe: BatchObservableCallback = async (result) => {
+    const reading = reader.read();
+    for (const { family, instrument } of families) {
+      for (const { labels, value } of family.samples(reading)) {
+        // a counter that was never counted needs no series: the SDK has room for 2,000 of an instrument
+        if (value === 0 && family.type === 'counter') continue;
+        result.observe(instrument, value, { ...attributes, ...attributesOf(labels) });
+      }
+    }
+    if (!hasQueues) return;
+    for (const { labels, counts } of await readQueues([{ labels: {}, queues }])) {
+      const own = { ...attributes, ...attributesOf(labels) };
+      for (const state of ['waiting', 'active', 'dead'] as const)
+        result.observe(jobs, counts[state], { ...own, 'failsoft.job.state': state });
+      result.observe(size, counts.bytes, own);
+    }
+  };
+  const instruments: Observable[] = [...families.map(({ instrument }) => instrument), jobs, size];
+  meter.addBatchObservableCallback(observe, instruments);
+  return () => meter.removeBatchObservableCallback(observe, instruments);
+}
+
+function instrumentOf(meter: Meter, family: Family): Observable {
+  const name = `failsoft.${family.name}`;
+  if (family.type === 'counter') return meter.createObservableCounter(name, describe(family));
+  if (ADDABLE.has(family.name)) return meter.createObservableUpDownCounter(name, describe(family));
+  return meter.createObservableGauge(name, describe(family));
+}
+
+/** What can be added over circuits and processes; a share, a quantile or a moment cannot. */
+const ADDABLE = new Set(['circuits', 'circuit.isolated', 'in_flight', 'store.entries', 'store.size']);
+
+function describe({ unit, help }: Family) {
+  return { unit, description: help };
+}
