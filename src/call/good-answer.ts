@@ -1,8 +1,8 @@
 import type { CallCredentials, InterceptorOptions, Metadata } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
-import type { Call, RealCall } from './call.js';
-import { watchSentMetadata } from './sent-metadata.js';
+import type { Call } from './call.js';
+import { watchedMetadata } from './sent-metadata.js';
 
 /** The parts of a call that its good answer is kept with. */
 export interface AnsweredCall extends Pick<Call, 'method' | 'metadata' | 'sent'> {
@@ -14,7 +14,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   readonly method: string;
   readonly circuitKey: string;
   response: unknown;
-  sentMetadata: Metadata | undefined;
+  sentMetadata: readonly Metadata[] | undefined;
   responseMetadata: Metadata | undefined;
   readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
@@ -44,12 +44,11 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return requestBytes === undefined ? undefined : this.#chain.decodeRequest(requestBytes);
   }
 
-  /** Takes the metadata of the real call. Interceptors behind the guard may still change it, or send a copy. */
-  sends(real: RealCall, metadata: Metadata): void {
-    this.sentMetadata = metadata;
-    watchSentMetadata(real, (sent) => {
-      this.sentMetadata = sent;
-    });
+  /** @returns the metadata for the real call: a copy of the caller's, which notes what is sent */
+  watched(metadata: Metadata): Metadata {
+    const sent: Metadata[] = [];
+    this.sentMetadata = sent;
+    return watchedMetadata(metadata.clone(), (each) => sent.push(each));
   }
 
   hasMetadata(metadata: Metadata): void {

@@ -60,8 +60,7 @@ export class Primary implements Stage, StreamWatchListener {
   /** Starts the real call, and passes on the reads that the caller has made before. */
   start(call: Call): void {
     // A copy, because interceptors behind the guard may change it: neither the caller's metadata nor the kept copy may change.
-    const metadata = call.metadata.clone();
-    this.good?.sends(this.real, metadata);
+    const metadata = this.good?.watched(call.metadata) ?? call.metadata.clone();
     this.startedAtMs = call.method.clock.now();
     // The reserve shortens only the wait for a stream's first message, not the stream.
     if (this.responseStream && this.reserveMs > 0 && this.givenMs < Number.POSITIVE_INFINITY)

@@ -1,36 +1,56 @@
-import type { Metadata } from '@grpc/grpc-js';
-import type { RealCall } from './call.js';
+import { Metadata } from '@grpc/grpc-js';
 
-/** More interceptors than any client has. */
-const MOST_INTERCEPTORS = 100;
+/** Gets the metadata of a real call as they go out: without those that call credentials add. */
+export type OnSent = (sent: Metadata) => void;
 
 /**
- * Calls `seen` with the metadata that leave the last interceptor behind the guard, before they go out. An interceptor may send
- * a copy of the metadata it was given, and nothing that grpc-js hands to the guard shows that copy. Where no interceptor stands
- * behind the guard, `seen` is not called. A call that is no InterceptingCall, and a second guard, end the search: `seen` gets the
- * metadata that they are given.
+ * grpc-js copies a call's metadata when the call starts, and again for each attempt to send it; it merges what call credentials
+ * add into the second copy, and makes the headers from it.
  */
-export function watchSentMetadata(real: RealCall, seen: (metadata: Metadata) => void): void {
-  const last = lastOf(real);
-  if (last === real) return;
-  const start = last.start.bind(last);
-  last.start = (metadata, listener) => {
-    seen(metadata);
-    start(metadata, listener);
-  };
+const COPIES_OF_GRPC_JS = 2;
+
+/**
+ * Metadata for a real call. `onSent` is called each time that a copy of them goes out, with everything that the interceptors
+ * behind the guard have changed in them or in a copy: for each attempt of a retry, and through a second guard.
+ *
+ * It is not called for metadata that an interceptor makes anew. Then nothing shows what was sent.
+ */
+export function watchedMetadata(metadata: Metadata, onSent: OnSent): Metadata {
+  const listeners = metadata instanceof WatchedMetadata ? [...metadata.listeners, onSent] : [onSent];
+  return new WatchedMetadata(metadata, listeners, 0);
 }
 
-/** grpc-js's InterceptingCall holds the call behind it in `nextCall`, in every version; only its types hide it. */
-function lastOf(real: RealCall): RealCall {
-  let last = real;
-  for (let left = MOST_INTERCEPTORS; left > 0; left--) {
-    const next: unknown = Reflect.get(last, 'nextCall');
-    if (!isCall(next)) return last;
-    last = next;
+class WatchedMetadata extends Metadata {
+  readonly #listeners: readonly OnSent[];
+  /** How often a copy was made of a copy, beginning with the metadata that the guard hands out. */
+  readonly #copies: number;
+  /** The content before the first merge: in grpc-js's last copy, before the call credentials' part. */
+  #unmerged: Metadata | undefined;
+
+  constructor(from: Metadata, listeners: readonly OnSent[], copies: number) {
+    super(from.getOptions());
+    super.merge(from);
+    this.#listeners = listeners;
+    this.#copies = copies;
   }
-  return last;
-}
 
-function isCall(value: unknown): value is RealCall {
-  return typeof value === 'object' && value !== null && 'start' in value && typeof value.start === 'function';
+  get listeners(): readonly OnSent[] {
+    return this.#listeners;
+  }
+
+  override clone(): Metadata {
+    return new WatchedMetadata(super.clone(), this.#listeners, this.#copies + 1);
+  }
+
+  override merge(other: Metadata): void {
+    this.#unmerged ??= super.clone();
+    super.merge(other);
+  }
+
+  override toHttp2Headers(): ReturnType<Metadata['toHttp2Headers']> {
+    // An interceptor that shows its metadata in a log makes headers of them, too.
+    if (this.#copies >= COPIES_OF_GRPC_JS)
+      for (const listener of this.#listeners) listener(this.#unmerged ?? this);
+    return super.toHttp2Headers();
+  }
 }

@@ -136,9 +136,11 @@ export interface PrimaryAnswer<Req, Res> {
   /** As in {@link FallbackContext}. */
   readonly host: string | undefined;
   /**
-   * The metadata as they were sent, after the interceptors behind the guard. Undefined if these could not change them.
+   * The metadata as they were sent, after the interceptors behind the guard, for each attempt to send the call. Empty if
+   * nothing shows what was sent: an interceptor has made new metadata, or answered the call itself. Undefined for calls of
+   * another transport than grpc-js, which no interceptor can change.
    */
-  readonly sentMetadata?: Metadata | undefined;
+  readonly sentMetadata?: readonly Metadata[] | undefined;
   /** The answer's initial metadata, where the server sent them. */
   readonly responseMetadata?: Metadata | undefined;
   /** The primary's message. Not to be changed. */

@@ -60,7 +60,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #counts = { kept: 0, hits: 0, misses: 0, stale: 0, failures: 0 };
   readonly #warnings = new Warnings();
   readonly #reports = new Set<(event: StoreEvent) => void>();
-  readonly #skipped = { degraded: 0, otherCaller: 0, tooLong: 0, busy: 0 };
+  readonly #skipped = { degraded: 0, otherCaller: 0, unknownCaller: 0, tooLong: 0, busy: 0 };
 
   constructor(options: LastGoodOptions<Req, Res>) {
     checkKeys('lastGood', options, [...REQUEST_KEY_OPTIONS, ...LAST_GOOD_OPTIONS]);
@@ -136,7 +136,8 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   #reasonToSkip(answer: PrimaryAnswer<Req, Res>): keyof SkippedAnswers | undefined {
     const { metadata, sentMetadata, responseMetadata } = answer;
     if (responseMetadata !== undefined && provenanceOf(responseMetadata).degraded) return 'degraded';
-    if (sentMetadata !== undefined && !this.#key.isSameCaller(metadata, sentMetadata)) return 'otherCaller';
+    if (sentMetadata?.length === 0 && this.#key.readsMetadata) return 'unknownCaller';
+    if (sentMetadata?.some((sent) => !this.#key.isSameCaller(metadata, sent))) return 'otherCaller';
     if (this.#key.isLonger(answer, this.#maxMessageBytes)) return 'tooLong';
     if (this.#sawLongAnswer && isCertainlyLonger(answer.response, this.#maxMessageBytes)) return 'tooLong';
     return this.#pending.hasRoom() ? undefined : 'busy';
@@ -205,7 +206,8 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   storeReading(): StoreReading {
     const { entries, bytes, kept, hits, misses, stale, failures, skipped, store } = this.stats();
     const [method = ''] = this.#methods.keys();
-    const allSkipped = skipped.degraded + skipped.otherCaller + skipped.tooLong + skipped.busy;
+    const { degraded, otherCaller, unknownCaller, tooLong, busy } = skipped;
+    const allSkipped = degraded + otherCaller + unknownCaller + tooLong + busy;
     const { state = 'ok', ...operations } = store ?? {};
     return {
       store: this.name,

@@ -44,6 +44,11 @@ export interface SkippedAnswers {
   readonly degraded: number;
   /** Answers to other `vary` metadata than the caller's, which an interceptor behind the guard had set. */
   readonly otherCaller: number;
+  /**
+   * Answers for which nothing shows the `vary` metadata that were sent: an interceptor behind the guard sent new `Metadata` in
+   * place of the ones that it was given (or a copy), or answered the call itself.
+   */
+  readonly unknownCaller: number;
   /** The request or the answer is longer than `maxMessageBytes`. */
   readonly tooLong: number;
   /** Too many answers, or too many bytes, waited to be hashed. */

@@ -25,6 +25,11 @@ export class CallerIdentity {
     this.#vary = [...new Set(vary)].sort();
   }
 
+  /** Whether callers differ by their metadata at all. */
+  get readsMetadata(): boolean {
+    return this.#vary.length > 0;
+  }
+
   of(metadata: Metadata, credentials: CallCredentials | undefined): string {
     let identity = credentials === undefined ? '' : nameOf(credentials);
     for (const key of this.#vary) {

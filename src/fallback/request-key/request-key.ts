@@ -86,6 +86,11 @@ export class RequestKey {
     return this.#identity.isSame(a, b);
   }
 
+  /** Whether callers differ by their metadata at all. */
+  get readsMetadata(): boolean {
+    return this.#identity.readsMetadata;
+  }
+
   /** Whether the request is a part of the key and longer than `bytes`: then the key would take long to make. */
   isLonger({ requestBytes }: KeyedCall, bytes: number): boolean {
     return this.#keyOf === undefined && requestBytes !== undefined && requestBytes.length > bytes;

@@ -86,7 +86,7 @@ describe('an answer that was given to another caller than the one that called', 
     ['it took the token away', new Metadata()],
   ])('is not kept: %s', (_, sentMetadata) => {
     const { keep, ask, strategy } = setUp();
-    keep({ metadata: caller, sentMetadata });
+    keep({ metadata: caller, sentMetadata: [caller, sentMetadata] });
     expect(ask({ metadata: caller })).toBeUndefined();
     expect(ask({ metadata: sentMetadata })).toBeUndefined();
     expect(strategy.stats()).toMatchObject({ kept: 0, skipped: { otherCaller: 1 } });
@@ -96,15 +96,25 @@ describe('an answer that was given to another caller than the one that called', 
     const { keep, ask } = setUp();
     keep({
       metadata: caller,
-      sentMetadata: metadata({ authorization: 'alice', 'x-trace': '2', 'x-span': '3' }),
+      sentMetadata: [metadata({ authorization: 'alice', 'x-trace': '2', 'x-span': '3' })],
     });
     expect(ask({ metadata: caller })).toBeDefined();
   });
 
   it('is kept where callers share answers', () => {
     const { keep, ask } = setUp({ vary: [] });
-    keep({ metadata: caller, sentMetadata: metadata({ authorization: 'service' }) });
+    keep({ metadata: caller, sentMetadata: [metadata({ authorization: 'service' })] });
     expect(ask({ metadata: new Metadata() })).toBeDefined();
+  });
+
+  it('is not kept where nothing shows what was sent, unless callers share answers', () => {
+    const { keep, ask, strategy } = setUp();
+    keep({ metadata: caller, sentMetadata: [] });
+    expect(ask({ metadata: caller })).toBeUndefined();
+    expect(strategy.stats()).toMatchObject({ kept: 0, skipped: { unknownCaller: 1 } });
+    const shared = setUp({ vary: [] });
+    shared.keep({ metadata: caller, sentMetadata: [] });
+    expect(shared.ask({ metadata: caller })).toBeDefined();
   });
 });
 
