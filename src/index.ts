@@ -42,7 +42,10 @@ export {
   REJECTION_REASONS,
   type Rejection,
   type RejectionReason,
+  type Signal,
+  type SignalRule,
   type SlowRateRule,
+  signal,
   slowRate,
   type ThrottleOptions,
   type TripRule,
@@ -141,4 +144,9 @@ export type {
   TransitionEvent,
   WarningEvent,
 } from './telemetry/events.js';
+export {
+  type PrometheusSignal,
+  type PrometheusSignalOptions,
+  prometheusSignal,
+} from './telemetry/signal/prometheus-signal.js';
 export type { StoreReading } from './telemetry/store-reading.js';

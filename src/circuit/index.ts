@@ -4,6 +4,7 @@ export { adaptive } from './trip/adaptive.js';
 export { consecutiveFailures } from './trip/consecutive-failures.js';
 export { failureRate } from './trip/failure-rate.js';
 export { latencyPercentile } from './trip/latency-percentile.js';
+export { signal } from './trip/signal.js';
 export { slowRate } from './trip/slow-rate.js';
 export {
   type AdaptiveOptions,
@@ -29,6 +30,8 @@ export {
   REJECTION_REASONS,
   type Rejection,
   type RejectionReason,
+  type Signal,
+  type SignalRule,
   type SlowRateRule,
   type ThrottleOptions,
   type TripRule,

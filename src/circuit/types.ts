@@ -21,6 +21,7 @@ export type { ConsecutiveFailuresRule } from './trip/consecutive-failures.js';
 export type { FailureRateRule } from './trip/failure-rate.js';
 export type { LatencyPercentileRule } from './trip/latency-percentile.js';
 export type { TripRule, TripRuleName } from './trip/rules.js';
+export type { Signal, SignalRule } from './trip/signal.js';
 export type { SlowRateRule } from './trip/slow-rate.js';
 
 /** The states of a circuit. `isolate()` lies over them, `mode` beside them. */

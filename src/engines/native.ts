@@ -14,6 +14,7 @@ export const nativeEngine: Engine = Object.freeze<Engine>({
       'slow-rate',
       'latency-percentile',
       'adaptive',
+      'signal',
     ] as const),
     windows: new Set(['count', 'time'] as const),
     severalProbes: true,

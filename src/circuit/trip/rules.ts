@@ -4,6 +4,7 @@ import { type ConsecutiveFailuresRule, consecutiveFailuresRule } from './consecu
 import { type FailureRateRule, failureRateRule } from './failure-rate.js';
 import { type LatencyPercentileRule, latencyPercentileRule } from './latency-percentile.js';
 import { checkRule, type MarkOf, type RuleKind, type TripCheck } from './rule.js';
+import { type SignalRule, signalRule } from './signal.js';
 import { type SlowRateRule, slowRateRule } from './slow-rate.js';
 
 interface RuleOfName {
@@ -12,14 +13,15 @@ interface RuleOfName {
   readonly 'slow-rate': SlowRateRule;
   readonly 'latency-percentile': LatencyPercentileRule;
   readonly adaptive: AdaptiveRule;
+  readonly signal: SignalRule;
 }
 
 /** The name of a trip rule, as reasons and an engine's capabilities show it. */
 export type TripRuleName = keyof RuleOfName;
 
 /**
- * A trip rule as data; made by `consecutiveFailures()`, `failureRate()`, `slowRate()`, `latencyPercentile()` or
- * `adaptive()`.
+ * A trip rule as data; made by `consecutiveFailures()`, `failureRate()`, `slowRate()`, `latencyPercentile()`,
+ * `adaptive()` or `signal()`.
  */
 export type TripRule = RuleOfName[TripRuleName];
 
@@ -29,6 +31,7 @@ const KINDS: { readonly [Name in TripRuleName]: RuleKind<RuleOfName[Name]> } = {
   'slow-rate': slowRateRule,
   'latency-percentile': latencyPercentileRule,
   adaptive: adaptiveRule,
+  signal: signalRule,
 };
 
 function isName(value: unknown): value is TripRuleName {
