@@ -109,9 +109,14 @@ module.exports = {
       'A strategy answers in place of the primary. It never reaches into the interceptor or the machine of a circuit.',
     ),
     room(
+      'recovery',
+      ['^src/circuit/types\\.ts$', '^src/classify/', '^src/key/', '^src/telemetry/'],
+      'Readiness checks and synthetic probes ask servers of open circuits; they know a circuit by its words.',
+    ),
+    room(
       'guard',
       [
-        '^src/(call|status|key|classify|fallback|telemetry)/',
+        '^src/(call|status|key|classify|fallback|recovery|telemetry)/',
         '^src/engines/(engine|native)\\.ts$',
         '^src/circuit/(types|index)\\.ts$',
       ],

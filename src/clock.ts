@@ -12,9 +12,10 @@ export interface Clock {
   epochMs(): number;
   /**
    * Runs `callback` once after `delayMs`.
+   * @param background true: waiting for it keeps no process alive. A clock may ignore it. @default false
    * @returns a function that cancels it; cancelling twice, or after it ran, does nothing.
    */
-  setTimer(callback: () => void, delayMs: number): () => void;
+  setTimer(callback: () => void, delayMs: number, background?: boolean): () => void;
 }
 
 /** Node drops delays above this to 1 ms; a longer wait is cut into pieces. */
@@ -26,11 +27,12 @@ const origin = performance.timeOrigin;
 export const systemClock: Clock = {
   now: () => origin + performance.now(),
   epochMs: () => Date.now(),
-  setTimer: (callback, delayMs) => {
+  setTimer: (callback, delayMs, background = false) => {
     let timer: NodeJS.Timeout;
     const arm = (leftMs: number) => {
       const stepMs = Math.min(leftMs, LONGEST_TIMEOUT_MS);
       timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : callback()), stepMs);
+      if (background) timer.unref();
     };
     arm(delayMs);
     return () => clearTimeout(timer);

@@ -21,6 +21,7 @@ export {
   type Circuit,
   type CircuitMode,
   type CircuitOptions,
+  type CircuitRecovery,
   type CircuitSnapshot,
   type CircuitStateName,
   type Circumstances,
@@ -36,6 +37,7 @@ export {
   type Jitter,
   type LatencyPercentileRule,
   latencyPercentile,
+  type Opening,
   type OpenOptions,
   type Permit,
   type RampOptions,
@@ -122,6 +124,15 @@ export type { Match } from './guard/match.js';
 export type { MethodOptions, MethodRule } from './guard/method-options.js';
 export type { SoftDeadlineOptions } from './guard/soft-deadline.js';
 export { type KeyBy, type KeyContext, type KeyPart, perKey, perMethod, perModel } from './key/key-by.js';
+// How an open circuit finds out that its server is back.
+export type {
+  Readiness,
+  ReadinessCheck,
+  ReadinessFunction,
+  ReadinessQuestion,
+} from './recovery/check.js';
+export { connectivity } from './recovery/connectivity.js';
+export type { ProbeTarget, RecoveryOptions } from './recovery/options.js';
 export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/provenance.js';
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';
 export type { AnswerCause, AnswerCount } from './telemetry/answers.js';

@@ -19,11 +19,12 @@ export function chainOf({ fallback }: Setting): FallbackRegistry {
 /** A client that a guard is attached to. */
 export function guardedCaller(setting: Setting, guard: Guard, options: ClientOptions = {}): Caller {
   guard.on('transition', ({ to }) => setting.report(to));
-  const client = new GRPCInferenceServiceClient(setting.target, setting.credentials, {
-    ...setting.options,
-    ...options,
-    interceptors: [guard.interceptor, setting.sent],
-  });
+  const own = { ...setting.options, ...options, interceptors: [setting.sent] };
+  const client = new GRPCInferenceServiceClient(
+    setting.target,
+    setting.credentials,
+    guard.clientOptions(own),
+  );
   return {
     infer: (request, call) => infer(client, request, call),
     inferStream: (request, call) => inferStream(client, request, call),

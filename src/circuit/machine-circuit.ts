@@ -8,12 +8,14 @@ import { Losses } from './losses.js';
 import type { Machine } from './machine.js';
 import { CIRCUIT_MODES, type ResolvedOptions } from './options/resolve.js';
 import { CircuitPermit, type PermitOwner, UNRECORDED } from './permit.js';
+import { canBeMoved, RecoverySeam } from './recovery-seam.js';
 import { parseSnapshot } from './restore.js';
 import { Totals } from './totals.js';
 import type {
   Circuit,
   CircuitMode,
   CircuitOptions,
+  CircuitRecovery,
   CircuitSnapshot,
   CircuitStateName,
   ExecuteOptions,
@@ -261,6 +263,13 @@ export class MachineCircuit implements Circuit, PermitOwner {
   reset(): void {
     this.machine.reset();
     this.limit?.reset();
+  }
+
+  // ---------------------------------------------------------------- readiness checks and synthetic probes
+
+  get recovery(): CircuitRecovery | undefined {
+    const { machine } = this;
+    return canBeMoved(machine) ? new RecoverySeam(this, machine) : undefined;
   }
 
   // ---------------------------------------------------------------- snapshots and settings

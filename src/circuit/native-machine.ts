@@ -1,16 +1,24 @@
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import { Evidence } from './evidence.js';
-import type { Machine, MachineSnapshot } from './machine.js';
+import type { MachineSnapshot } from './machine.js';
 import type { MachineCircuit } from './machine-circuit.js';
 import { cappedPushbackMs, openTimeMs } from './open-time.js';
 import { newSettings, type Settings } from './options/settings.js';
 import type { CircuitPermit } from './permit.js';
 import { Probes } from './probes.js';
 import { Ramp } from './ramp.js';
+import type { MovableMachine } from './recovery-seam.js';
 import { type RestorableSnapshot, restoredState } from './restore.js';
 import type { State } from './state.js';
 import { ms } from './trip/rule.js';
 import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
+
+type OpenState = Extract<State, { readonly name: 'open' }>;
+
+/** When a caller may be a probe. */
+function callersFromMs({ untilMs, reservedMs = 0 }: OpenState): number {
+  return untilMs + reservedMs;
+}
 
 /** What an outcome other than a success is to a ramp. */
 const RAMP_ANSWERS = {
@@ -21,7 +29,7 @@ const RAMP_ANSWERS = {
 } as const;
 
 /** The state table of docs/semantics.md. It has no timer: time passes when a call comes or the state is read. */
-export class NativeMachine implements Machine {
+export class NativeMachine implements MovableMachine {
   private readonly circuit: MachineCircuit;
   private settings: Settings;
   private current: State;
@@ -29,6 +37,8 @@ export class NativeMachine implements Machine {
   private openings = 0;
   /** The end of the longest push-back of the server so far. */
   private pushbackUntilMs = 0;
+  /** Whether an answer of a readiness check may end an open time. */
+  private trustsReady = true;
   private lastTrip: CircuitSnapshot['lastTrip'] = null;
 
   constructor(circuit: MachineCircuit, settings: Settings) {
@@ -51,12 +61,15 @@ export class NativeMachine implements Machine {
       case 'closed':
         return this.letThrough();
       case 'open':
-        return circuit.refuse('CIRCUIT_OPEN', state.untilMs - nowMs);
+        return circuit.refuse('CIRCUIT_OPEN', callersFromMs(state) - nowMs);
       case 'half-open': {
-        if (state.probes.full) return circuit.refuse('HALF_OPEN', state.probes.firstDueMs - nowMs);
+        const { probes } = state;
+        if (probes.full) return circuit.refuse('HALF_OPEN', probes.firstDueMs - nowMs);
+        if (nowMs < probes.reservedUntilMs)
+          return circuit.refuse('HALF_OPEN', Math.min(probes.firstDueMs, probes.reservedUntilMs) - nowMs);
         if (circuit.crowded) return circuit.refuse('CONCURRENCY_LIMIT', 0);
         const probe = circuit.admit(true);
-        state.probes.add(probe, nowMs);
+        probes.add(probe, nowMs);
         return probe;
       }
       case 'recovering':
@@ -152,14 +165,19 @@ export class NativeMachine implements Machine {
   private lookAt(nowMs: number): State {
     const { current } = this;
     // the commonest case first: open, and its time not over
-    if (current.name === 'open' && nowMs < current.untilMs) return current;
+    if (current.name === 'open' && nowMs < callersFromMs(current)) return current;
     for (;;) {
       const state = this.pass(nowMs);
-      if (state.name !== 'open' || nowMs < state.untilMs) return state;
-      const { options, slowProbeMs } = this.settings;
-      const probes = new Probes(options.halfOpen, slowProbeMs);
-      this.transition({ name: 'half-open', sinceMs: nowMs, probes }, 'open time is over');
+      if (state.name !== 'open' || nowMs < callersFromMs(state)) return state;
+      this.halfOpen(state, nowMs);
     }
+  }
+
+  private halfOpen({ isReady = false }: OpenState, nowMs: number): void {
+    const { options, slowProbeMs } = this.settings;
+    const probes = new Probes(options.halfOpen, slowProbeMs, isReady);
+    const reason = isReady ? 'the server is ready' : 'open time is over';
+    this.transition({ name: 'half-open', sinceMs: nowMs, probes }, reason);
   }
 
   /** Lets time pass: does what is due by now, as of the moment that it was due. */
@@ -189,6 +207,8 @@ export class NativeMachine implements Machine {
     const { circuit } = this;
     const { clock, random } = circuit.environment;
     const { open } = this.settings.options;
+    // a server that says that it is ready, and is not, is believed again when it has said that it is not
+    if (this.current.name === 'half-open' && this.current.probes.afterReady) this.trustsReady = false;
     this.openings += 1;
     circuit.totals.opened += 1;
     this.lastTrip = { atMs: atMs + circuit.aheadMs(clock.now()), reason };
@@ -212,6 +232,7 @@ export class NativeMachine implements Machine {
 
   private closeCircuit(reason: string, atMs: number): void {
     this.openings = 0;
+    this.trustsReady = true;
     this.transition({ name: 'closed', sinceMs: atMs }, reason);
   }
 
@@ -221,7 +242,55 @@ export class NativeMachine implements Machine {
     this.evidence.reset(this.settings);
     this.openings = 0;
     this.pushbackUntilMs = 0;
+    this.trustsReady = true;
     this.transition({ name: 'closed', sinceMs: nowMs }, 'reset');
+  }
+
+  // ---------------------------------------------------------------- readiness checks and synthetic probes
+
+  openUntilMs(): number | undefined {
+    const state = this.pass(this.circuit.environment.clock.now());
+    return state.name === 'open' ? state.untilMs : undefined;
+  }
+
+  ready(): void {
+    const state = this.current;
+    if (state.name !== 'open' || !this.trustsReady) return;
+    const nowMs = this.circuit.environment.clock.now();
+    const pushbackMs = Math.min(
+      this.pushbackUntilMs,
+      state.sinceMs + this.settings.options.open.maxPushbackMs,
+    );
+    const untilMs = Math.max(nowMs, pushbackMs);
+    const { untilMs: dueMs } = state;
+    if (untilMs < state.untilMs) this.current = { dueMs, ...state, untilMs, isReady: true };
+  }
+
+  notReady(untilMs: number, maxHoldMs: number): void {
+    const state = this.current;
+    if (state.name !== 'open') return;
+    this.trustsReady = true;
+    const { untilMs: dueMs } = state;
+    const held = { dueMs, ...state, isReady: false };
+    const heldUntilMs = Math.min(untilMs, held.dueMs + maxHoldMs);
+    this.current = { ...held, untilMs: Math.max(held.dueMs, state.isReady ? 0 : state.untilMs, heldUntilMs) };
+  }
+
+  reserveProbes(forMs: number): void {
+    if (this.current.name === 'open') this.current = { ...this.current, reservedMs: forMs };
+  }
+
+  acquireProbe(reserveMs: number): Permit | undefined {
+    const { circuit } = this;
+    const nowMs = circuit.environment.clock.now();
+    const before = this.pass(nowMs);
+    if (before.name === 'open' && nowMs >= before.untilMs) this.halfOpen(before, nowMs);
+    const state = this.current;
+    if (state.name !== 'half-open' || state.probes.full || circuit.crowded) return undefined;
+    state.probes.reservedUntilMs = nowMs + reserveMs;
+    const probe = circuit.admit(true);
+    state.probes.add(probe, nowMs);
+    return probe;
   }
 
   // ---------------------------------------------------------------- settings and snapshots

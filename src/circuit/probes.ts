@@ -19,10 +19,15 @@ export class Probes {
   #admitted = 0;
   #successes = 0;
   #failures = 0;
+  /** Until then only synthetic probes go out. */
+  reservedUntilMs = Number.NEGATIVE_INFINITY;
+  /** Whether a readiness check, and not time, has ended the open time before. */
+  readonly afterReady: boolean;
 
-  constructor(options: ResolvedHalfOpen, slowMs: number) {
+  constructor(options: ResolvedHalfOpen, slowMs: number, afterReady = false) {
     this.#options = options;
     this.slowMs = slowMs;
+    this.afterReady = afterReady;
   }
 
   get full(): boolean {

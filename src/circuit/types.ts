@@ -98,6 +98,36 @@ export interface ExecuteOptions {
   classify?: (error: unknown) => Outcome;
 }
 
+/**
+ * How readiness checks and synthetic probes, which live outside the circuit, move its open time. Each opening has its own
+ * generation: an answer about an older one changes nothing.
+ */
+export interface CircuitRecovery {
+  /** The present opening; undefined unless the circuit is open. Does not move the circuit. */
+  opening(): Opening | undefined;
+  /** The server is ready: the open time is over, but not before the server's push-back. */
+  ready(generation: number): void;
+  /**
+   * The server is not ready: the circuit stays open until then, but at most `maxHoldMs` longer than its own time.
+   * @param untilMs by the circuit's clock
+   */
+  notReady(generation: number, untilMs: number, maxHoldMs: number): void;
+  /** Callers become probes only this much later than the open time ends: until then {@link acquireProbe} gives the probes. */
+  reserveProbes(generation: number, forMs: number): void;
+  /**
+   * A permit for a synthetic probe, once the open time is over.
+   * @param reserveMs for how long no caller becomes a probe from now on
+   */
+  acquireProbe(reserveMs: number): Permit | undefined;
+}
+
+/** An opening of a circuit. */
+export interface Opening {
+  readonly generation: number;
+  /** When it is over, by the circuit's clock. */
+  readonly untilMs: number;
+}
+
 /** One key's guard. Pure: no gRPC, no timers, no I/O; time comes from the clock it was made with. */
 export interface Circuit {
   /** Names the circuit: target, method path, `#` and key part. */
@@ -139,6 +169,11 @@ export interface Circuit {
    * @throws FailsoftError FAILSOFT_REJECTED (with the {@link Rejection} as `cause`) when not admitted, else what `fn` throws
    */
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
+  /**
+   * How readiness checks and synthetic probes move its open time. Absent in circuits of engines that cannot, and in throttles. For
+   * those who build on circuits; a guard's `recovery` option is its user.
+   */
+  readonly recovery?: CircuitRecovery | undefined;
   /**
    * Lets go of what the engine holds for it (listeners, timers); to be called when a circuit is dropped. Absent where there
    * is nothing to let go of.

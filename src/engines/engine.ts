@@ -29,6 +29,8 @@ export interface EngineCapabilities {
   readonly staleProtection: boolean;
   /** An ignored probe gives its slot back. */
   readonly ignoredProbes: boolean;
+  /** `recovery`: readiness checks and synthetic probes move the open time (`Circuit.recovery`). */
+  readonly recovery: boolean;
 }
 
 /** Makes circuits. The whole of failsoft runs on any engine. */

@@ -27,6 +27,7 @@ export const nativeEngine: Engine = Object.freeze<Engine>({
     percentiles: true,
     staleProtection: true,
     ignoredProbes: true,
+    recovery: true,
   }),
   configure(options, field) {
     const settings = compileSettings(options, field);

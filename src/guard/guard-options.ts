@@ -1,4 +1,4 @@
-import type { Interceptor } from '@grpc/grpc-js';
+import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
 import type {
   CallAnswer,
   CallDefinition,
@@ -86,7 +86,21 @@ export interface CircuitSettings {
 
 /** Guards any number of clients. Made by `createGuard`. */
 export interface Guard {
-  /** Attach it: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
+  /**
+   * The options of a guarded client: `new Client(address, credentials, guard.clientOptions())`. They have
+   *
+   * - the guard's interceptor, before yours; where your list has it already, it stays where it is;
+   * - `grpc.initial_reconnect_backoff_ms` and `grpc.max_reconnect_backoff_ms` that match the first open time: otherwise grpc-js may
+   *   leave a server that is back alone for two minutes;
+   * - `grpc.keepalive_time_ms` and `grpc.keepalive_timeout_ms`, so that a peer that hangs without closing is noticed within 25 seconds;
+   * - a `callInvocationTransformer`, after yours, that shows the guard the client's channel: open circuits then know when it is connected again.
+   *
+   * What you give wins over all of these.
+   * @param options the client's other options
+   * @param target as in {@link forTarget}
+   */
+  clientOptions(options?: ClientOptions, target?: string): ClientOptions;
+  /** For a client whose options are your own: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
   readonly interceptor: Interceptor;
   /**
    * An interceptor with circuits of its own, for a guard whose clients have different servers that fail separately.

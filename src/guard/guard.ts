@@ -1,5 +1,5 @@
-import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
-import { Connection } from '../call/connection.js';
+import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import type { Connection } from '../call/connection.js';
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
@@ -38,7 +38,9 @@ import type { StoreReading } from '../telemetry/store-reading.js';
 import { checkCallOptions, NO_CALL_OPTIONS } from './call-options.js';
 import type { Slot } from './circuit-line.js';
 import { CircuitRegistry } from './circuit-registry.js';
+import { guardedOptions } from './client-options.js';
 import { executeCall } from './execute-call.js';
+
 import {
   type CircuitSettings,
   GUARD_OPTION_KEYS,
@@ -48,7 +50,10 @@ import {
   SETTING_KEYS,
 } from './guard-options.js';
 import { SettingsResolver } from './method-settings.js';
+
 import { NeutralCalls } from './neutral-calls.js';
+
+import { Recoveries } from './recoveries.js';
 
 /** So many names of calls are remembered: a name may be a caller's text. */
 const MOST_METHODS = 1000;
@@ -74,6 +79,9 @@ class InterceptorGuard implements Guard {
   readonly #attempts = new AttemptCounts();
   readonly #mark = Object.freeze([this]);
   readonly #provenance: ProvenanceMemory | undefined;
+  readonly #recoveries: Recoveries;
+  /** The interceptors that this guard has made. */
+  readonly #own = new WeakSet<Interceptor>();
   #unsubscribe: () => void = () => {};
   readonly #calls: NeutralCalls;
   readonly #neutralMethods = new Map<string, MethodGuard>();
@@ -121,6 +129,9 @@ class InterceptorGuard implements Guard {
       (path) => this.#settings.for(path),
       (slot) => this.#onEvict(slot),
     );
+    this.#recoveries = new Recoveries(this.#clock, environment.random, this.#events, (path) =>
+      this.#settings.for(path),
+    );
     if (fallbacks !== undefined) this.#unsubscribe = this.#subscribeTo(fallbacks);
     this.#calls = new NeutralCalls(this.#clock, this.#events.warnings, (target, path) =>
       this.#neutralMethod(target, path),
@@ -143,8 +154,8 @@ class InterceptorGuard implements Guard {
       throw invalid('forTarget(target)', 'a string without #', target);
     let methods = new Map<string, MethodGuard | undefined>();
     let settings = this.#settings;
-    const connection = new Connection();
-    return (options, nextCall) => {
+    const connection = this.#recoveries.connectionOf(target);
+    const interceptor: Interceptor = (options, nextCall) => {
       const { path } = options.method_definition;
       if (settings !== this.#settings) {
         settings = this.#settings;
@@ -161,6 +172,20 @@ class InterceptorGuard implements Guard {
         return new InterceptingCall(nextCall(options));
       return new GuardedCall(guard, options, nextCall, callOptions);
     };
+    this.#own.add(interceptor);
+    return interceptor;
+  }
+
+  clientOptions(options: ClientOptions = {}, target = ''): ClientOptions {
+    if (typeof options !== 'object' || options === null)
+      throw invalid('clientOptions(options)', 'an object', options);
+    const interceptor = target === '' ? this.interceptor : this.forTarget(target);
+    return guardedOptions(options, {
+      interceptor,
+      isOwn: (candidate) => this.#own.has(candidate),
+      openMs: this.#settings.openMs,
+      show: this.#recoveries.shown(target),
+    });
   }
 
   on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void {
@@ -312,7 +337,9 @@ class InterceptorGuard implements Guard {
 
   #onTransition(event: TransitionEvent): void {
     const { target, method, part } = splitKey(event.circuitKey);
-    this.#registry.find(target, method, part)?.counts.changed(event);
+    const slot = this.#registry.find(target, method, part);
+    slot?.counts.changed(event);
+    if (event.to === 'open' && slot !== undefined && !this.#closed) this.#recoveries.opened(slot);
     this.#events.emit('transition', event);
     this.#observers.current?.changed(event);
   }
@@ -355,6 +382,7 @@ class InterceptorGuard implements Guard {
     this.#events.clear();
     this.#observers.clear();
     this.#unsubscribe();
+    this.#recoveries.close();
     this.#registry.close();
   }
 

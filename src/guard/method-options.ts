@@ -1,6 +1,7 @@
 import type { CircuitOptions } from '../circuit/types.js';
 import type { ClassifyOptions } from '../classify/rule.js';
 import type { KeyBy } from '../key/key-by.js';
+import type { RecoveryOptions } from '../recovery/options.js';
 import type { Match } from './match.js';
 import type { SoftDeadlineOptions } from './soft-deadline.js';
 
@@ -24,6 +25,12 @@ export interface MethodOptions {
    * @default false
    */
   readonly parentCircuit?: boolean | CircuitOptions;
+  /**
+   * How an open circuit finds out that its server is back. Merged field by field with the less specific settings; `false` for the
+   * open time alone.
+   * @default the connectivity of clients that were made with `guard.clientOptions()`
+   */
+  readonly recovery?: false | RecoveryOptions;
   /** Classifies statuses and messages. @default DEFAULT_TABLE */
   readonly classify?: ClassifyOptions;
   /**
@@ -92,6 +99,7 @@ export const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
   'guard',
   'circuit',
   'parentCircuit',
+  'recovery',
   'classify',
   'keyBy',
   'defaultDeadlineMs',

@@ -1,9 +1,11 @@
 import { checkInteger, checkKeys, checkNumber } from '../checks.js';
+import { defaults } from '../circuit/index.js';
 import type { CircuitOptions, TripRule } from '../circuit/types.js';
 import { Classifier } from '../classify/classifier.js';
 import type { Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
 import { DEFAULT_KEY, type KeyPart, perMethod } from '../key/key-by.js';
+import { type RecoverySettings, resolveRecovery } from '../recovery/options.js';
 import { Warnings } from '../telemetry/warnings.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 import { compileMatch, type Matcher, SPECIFICITY } from './match.js';
@@ -15,6 +17,8 @@ import { isUnguarded } from './unguarded.js';
 export interface MethodSettings extends LineOptions {
   readonly guarded: boolean;
   readonly classifier: Classifier;
+  /** Undefined where nothing is checked. */
+  readonly recovery: RecoverySettings | undefined;
   readonly keyPart: KeyPart;
   /** For calls with one message in each direction. */
   readonly defaultDeadlineMs: number;
@@ -79,6 +83,11 @@ export class SettingsResolver {
     for (const { matcher } of this.#rules) for (const path of matcher.paths) this.for(path);
   }
 
+  /** The first open time of circuits that no rule is for, in milliseconds. */
+  get openMs(): number {
+    return this.#general.circuit?.open?.baseMs ?? defaults.open.baseMs;
+  }
+
   for(path: string): MethodSettings {
     let settings = this.#known.get(path);
     if (settings === undefined) {
@@ -140,6 +149,12 @@ export class SettingsResolver {
       classifier: new Classifier(classify, `${field}.classify`, (error) =>
         this.#warnings.report(error, `classify of ${path}`),
       ),
+      recovery: resolveRecovery(
+        options.recovery,
+        `${field}.recovery`,
+        { name: this.#engine.name, canMove: this.#engine.capabilities.recovery },
+        (error) => this.#warnings.report(error, `readiness check of ${path}`),
+      ),
       keyPart: partOfKey,
       defaultDeadlineMs,
       streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
@@ -185,8 +200,12 @@ function deadline(field: string, value: unknown): number {
 function merge(general: MethodOptions, specific: MethodOptions): MethodOptions {
   const { match: _match, ...own } = specific as Partial<MethodRule>;
   const merged: MethodOptions = { ...general, ...defined(own) };
-  if (general.circuit === undefined || own.circuit === undefined) return merged;
-  return { ...merged, circuit: { ...general.circuit, ...defined(own.circuit) } };
+  const { circuit, recovery } = general;
+  return {
+    ...merged,
+    ...(circuit && own.circuit && { circuit: { ...circuit, ...defined(own.circuit) } }),
+    ...(recovery && own.recovery && { recovery: { ...recovery, ...defined(own.recovery) } }),
+  };
 }
 
 /** The options that are set. An undefined option leaves the more general setting. */

@@ -153,7 +153,7 @@ describe("opossum's own options", () => {
 });
 
 describe("a circuit's options", () => {
-  it('nothing given: half of twenty calls, open for five seconds', () => {
+  it('nothing given: half of twenty calls, open for a second', () => {
     const b = opossumBench();
     b.call('failure', 19);
     expect(b.circuit.state).toBe('closed');

@@ -82,5 +82,6 @@ function capabilitiesWith(options: EngineOptions): EngineCapabilities {
     percentiles: options.rollingPercentilesEnabled ?? true,
     staleProtection: true,
     ignoredProbes: true,
+    recovery: false,
   });
 }

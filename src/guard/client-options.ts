@@ -1,0 +1,53 @@
+import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
+import type { ClientChannel } from '../recovery/channels.js';
+
+/** The longest wait between two attempts to connect is never below this, in milliseconds. */
+const LEAST_BACKOFF_MS = 100;
+/** The first wait, as a share of the longest. */
+const FIRST_SHARE = 0.25;
+/**
+ * After so long without data a peer with calls in flight is pinged, and so long it has to answer, in milliseconds. Servers of gRPC
+ * answer the third ping in a row without data between with GOAWAY `too_many_pings`: a call may wait alone for a minute.
+ */
+const KEEPALIVE_TIME_MS = 20_000;
+const KEEPALIVE_TIMEOUT_MS = 5_000;
+
+type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
+
+/** The guard's part. */
+export interface GuardOfClient {
+  readonly interceptor: Interceptor;
+  /** Whether an interceptor in the caller's list is this guard's. */
+  readonly isOwn: (interceptor: Interceptor) => boolean;
+  /** The first open time, in milliseconds. */
+  readonly openMs: number;
+  /** Gets the channel of each call before the call, and the client's interceptors without the guard's. */
+  readonly show: (channel: ClientChannel, interceptors: readonly Interceptor[]) => void;
+}
+
+/** A client's options with a guard. What the caller gives wins. */
+export function guardedOptions(given: ClientOptions, guard: GuardOfClient): ClientOptions {
+  const { interceptors = [], interceptor_providers: providers, callInvocationTransformer: theirs } = given;
+  const others = interceptors.filter((interceptor) => !guard.isOwn(interceptor));
+  const transformer: Transformer = (properties) => {
+    const transformed = theirs === undefined ? properties : theirs(properties);
+    guard.show(transformed.channel, others);
+    return transformed;
+  };
+  const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? guard.openMs);
+  const options: ClientOptions = {
+    'grpc.initial_reconnect_backoff_ms': Math.max(LEAST_BACKOFF_MS, Math.round(longestMs * FIRST_SHARE)),
+    'grpc.max_reconnect_backoff_ms': longestMs,
+    'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    ...given,
+    callInvocationTransformer: transformer,
+  };
+  // grpc-js takes one of the two lists, and throws where it is given both
+  if (providers !== undefined && given.interceptors === undefined)
+    options.interceptor_providers = [() => guard.interceptor, ...providers];
+  else
+    options.interceptors =
+      others.length < interceptors.length ? interceptors : [guard.interceptor, ...others];
+  return options;
+}

@@ -1,0 +1,67 @@
+import {
+  type ChannelCredentials,
+  Client,
+  type ClientOptions,
+  connectivityState,
+  type Interceptor,
+} from '@grpc/grpc-js';
+
+/** A channel as an interface: what grpc-js exports under that name is its class. */
+export type ClientChannel = NonNullable<ClientOptions['channelOverride']>;
+
+/** More channels than this of one target are not remembered. */
+const MOST_CHANNELS = 16;
+
+/** The channels that clients of one target have shown to the guard. */
+export class KnownChannels implements Iterable<ClientChannel> {
+  readonly #channels = new Map<ClientChannel, readonly Interceptor[]>();
+  #last: ClientChannel | undefined;
+  #client: Client | undefined;
+
+  /** Called for each call. @param interceptors the client's own, which a call of the guard's passes too */
+  show(channel: ClientChannel, interceptors: readonly Interceptor[]): void {
+    if (channel === this.#last) return;
+    this.#last = channel;
+    this.#client = undefined;
+    for (const known of this.#channels.keys()) if (isClosed(known)) this.#channels.delete(known);
+    const [oldest] = this.#channels.keys();
+    if (oldest !== undefined && this.#channels.size >= MOST_CHANNELS) this.#channels.delete(oldest);
+    this.#channels.set(channel, interceptors);
+  }
+
+  [Symbol.iterator](): Iterator<ClientChannel> {
+    return this.#channels.keys();
+  }
+
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** A client on the channel of the last call, with the caller's interceptors and without the guard. */
+  get client(): Client | undefined {
+    const channel = this.#last;
+    if (channel === undefined || isClosed(channel)) return undefined;
+    this.#client ??= new Client(channel.getTarget(), NO_CREDENTIALS, {
+      channelOverride: channel,
+      interceptors: [...(this.#channels.get(channel) ?? [])],
+    });
+    return this.#client;
+  }
+
+  clear(): void {
+    this.#channels.clear();
+    this.#last = undefined;
+    this.#client = undefined;
+  }
+}
+
+/** Not used: the channel has its own. */
+const NO_CREDENTIALS: ChannelCredentials = Object.create(null);
+
+function isClosed(channel: ClientChannel): boolean {
+  try {
+    return channel.getConnectivityState(false) === connectivityState.SHUTDOWN;
+  } catch {
+    return true;
+  }
+}

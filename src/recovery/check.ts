@@ -1,0 +1,53 @@
+/** What a readiness check found. `unsupported`: the server has no such question, so it is asked no more. */
+export type Readiness = 'ready' | 'not-ready' | 'no-answer' | 'unsupported';
+
+/** What a readiness check is asked about. */
+export interface ReadinessQuestion {
+  /** The key of an open circuit; of several that one check serves, any. */
+  readonly circuitKey: string;
+  /** `/package.Service/Method` */
+  readonly method: string;
+  /** The circuit's key part; '' for the method's own circuit. */
+  readonly keyPart: string;
+  /** By when the answer counts, in milliseconds since the epoch. */
+  readonly deadlineMs: number;
+  /** Aborted at the deadline, and when no circuit waits for the answer any more. */
+  readonly signal: AbortSignal;
+  /** To be called when the answer may have changed: the check is asked again at once. The same function during an outage. */
+  readonly changed: () => void;
+}
+
+/** Asks whether an open circuit's server is back. Made by `modelReady()`, `grpcHealth()` and `connectivity()`, or your own. */
+export interface ReadinessCheck {
+  /** For warnings. */
+  readonly name: string;
+  /** `server`: one answer is for every circuit that has this check. `circuit`: each circuit asks for itself. */
+  readonly scope: 'server' | 'circuit';
+  /** How often it asks where `intervalMs` is not set, in milliseconds. @default 500 */
+  readonly intervalMs?: number;
+  /** A rejection is no answer. */
+  ask(question: ReadinessQuestion): Readiness | Promise<Readiness>;
+}
+
+/** A readiness check as a function: true is ready, false is not, undefined is no answer. Each circuit asks for itself. */
+export type ReadinessFunction = (
+  question: ReadinessQuestion,
+) => boolean | undefined | Promise<boolean | undefined>;
+
+/** @param report gets the errors of the function */
+export function functionCheck(fn: ReadinessFunction, report: (error: unknown) => void): ReadinessCheck {
+  return {
+    name: fn.name === '' ? 'check' : fn.name,
+    scope: 'circuit',
+    ask: async (question) => {
+      try {
+        const answer = await fn(question);
+        if (answer === undefined) return 'no-answer';
+        return answer ? 'ready' : 'not-ready';
+      } catch (error) {
+        report(error);
+        return 'no-answer';
+      }
+    },
+  };
+}

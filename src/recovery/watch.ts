@@ -1,0 +1,202 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { CircuitRecovery } from '../circuit/types.js';
+import type { Clock } from '../clock.js';
+import type { Readiness, ReadinessCheck } from './check.js';
+import type { RecoverySettings } from './options.js';
+
+/** An open circuit that is checked. */
+export interface CheckedCircuit {
+  readonly circuitKey: string;
+  readonly method: string;
+  readonly keyPart: string;
+  readonly recovery: CircuitRecovery;
+  readonly settings: RecoverySettings;
+  readonly check: ReadinessCheck;
+}
+
+/** The guard's part. */
+export interface WatchReport {
+  /** A check of this circuit's server has ended. */
+  readonly answered: (circuit: CheckedCircuit, answer: Readiness, durationMs: number) => void;
+  readonly warn: (error: unknown, source: string) => void;
+}
+
+/** So many checks of a guard are begun per second. */
+const MOST_PER_SECOND = 10;
+const USUAL_INTERVAL_MS = 500;
+/** Half of this share of an interval is taken away or added by chance. */
+const JITTER_SHARE = 0.5;
+/** After a change that a check reports itself, it is asked so soon. */
+const SOON_MS = 1;
+
+interface Group {
+  readonly check: ReadinessCheck;
+  /** The generation of each circuit's opening, by circuit. */
+  readonly openings: Map<CheckedCircuit, number>;
+  nextMs: number;
+  isAsking: boolean;
+  /** Asks again at once; given to the check. */
+  readonly change: () => void;
+  /** The check reported a change while it was asked. */
+  changed: boolean;
+}
+
+/**
+ * Asks the servers of open circuits whether they are back. One timer for all, and none while nothing is open; a check is asked
+ * again when it has answered. What it finds moves the circuits' open times, and nothing else.
+ */
+export class ReadinessWatch {
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #report: WatchReport;
+  readonly #groups = new Map<ReadinessCheck | string, Group>();
+  readonly #given = new Set<ReadinessCheck>();
+  /** Checks run in the guard's own async context, not in that of the call that opened the circuit. */
+  readonly #scope = new AsyncResource('failsoft.readiness');
+  #stopTimer: (() => void) | undefined;
+  #freeMs = 0;
+  #closed = false;
+
+  constructor(clock: Clock, random: () => number, report: WatchReport) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#report = report;
+  }
+
+  /** A circuit has opened. */
+  add(circuit: CheckedCircuit): void {
+    const opening = circuit.recovery.opening();
+    if (this.#closed || opening === undefined || this.#given.has(circuit.check)) return;
+    const name = circuit.check.scope === 'server' ? circuit.check : circuit.circuitKey;
+    const nowMs = this.#clock.now();
+    const group = this.#groups.get(name) ?? this.#newGroup(circuit.check, nowMs);
+    this.#groups.set(name, group);
+    for (const other of group.openings.keys())
+      if (other.circuitKey === circuit.circuitKey) group.openings.delete(other);
+    group.openings.set(circuit, opening.generation);
+    this.#arm();
+  }
+
+  #newGroup(check: ReadinessCheck, nextMs: number): Group {
+    const change = () => this.#changed(group);
+    const group: Group = { check, openings: new Map(), nextMs, isAsking: false, change, changed: false };
+    return group;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#groups.clear();
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+  }
+
+  #arm(): void {
+    this.#stopTimer?.();
+    this.#stopTimer = undefined;
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const group of this.#groups.values()) if (!group.isAsking) nextMs = Math.min(nextMs, group.nextMs);
+    if (nextMs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(0, Math.max(nextMs, this.#freeMs) - this.#clock.now());
+    const tick = () => this.#tick();
+    this.#stopTimer = this.#scope.runInAsyncScope(() => this.#clock.setTimer(tick, waitMs, BACKGROUND));
+  }
+
+  /** Begins the check that has waited longest; the timer comes again for the others. */
+  #tick(): void {
+    const nowMs = this.#clock.now();
+    let due: Group | undefined;
+    for (const [name, group] of this.#groups) {
+      if (group.isAsking || group.nextMs > nowMs) continue;
+      if (!this.#isNeeded(group, nowMs)) this.#groups.delete(name);
+      else if (due === undefined || group.nextMs < due.nextMs) due = group;
+    }
+    if (due !== undefined && nowMs >= this.#freeMs) {
+      this.#freeMs = nowMs + 1_000 / MOST_PER_SECOND;
+      void this.#ask(due, nowMs);
+    }
+    this.#arm();
+  }
+
+  /** Forgets the circuits that are not open any more, or again, or whose time is over: the next call is a probe then. */
+  #isNeeded({ openings }: Group, nowMs: number): boolean {
+    for (const [circuit, generation] of openings) {
+      const opening = circuit.recovery.opening();
+      if (opening?.generation !== generation || opening.untilMs <= nowMs) openings.delete(circuit);
+    }
+    return openings.size > 0;
+  }
+
+  async #ask(group: Group, startMs: number): Promise<void> {
+    const [first] = group.openings.keys();
+    if (first === undefined) return;
+    const asked = [...group.openings];
+    const { timeoutMs } = first.settings;
+    group.isAsking = true;
+    group.changed = false;
+    const aborter = new AbortController();
+    const stopTimeout = this.#clock.setTimer(() => aborter.abort(), timeoutMs, BACKGROUND);
+    const answer = await Promise.race([this.#answer(group, first, aborter.signal), aborted(aborter.signal)]);
+    stopTimeout();
+    aborter.abort();
+    group.isAsking = false;
+    if (this.#closed) return;
+    this.#heed(group, asked, answer, startMs);
+    this.#arm();
+  }
+
+  async #answer(group: Group, circuit: CheckedCircuit, signal: AbortSignal): Promise<Readiness> {
+    const { circuitKey, method, keyPart, settings, check } = circuit;
+    const deadlineMs = this.#clock.epochMs() + settings.timeoutMs;
+    const { change } = group;
+    try {
+      return await check.ask({ circuitKey, method, keyPart, deadlineMs, signal, changed: change });
+    } catch (error) {
+      this.#report.warn(error, `readiness check ${check.name}`);
+      return 'no-answer';
+    }
+  }
+
+  #heed(group: Group, asked: [CheckedCircuit, number][], answer: Readiness, startMs: number): void {
+    const nowMs = this.#clock.now();
+    const [first] = asked;
+    if (first === undefined) return;
+    const [{ settings, method, check }] = first;
+    const { intervalMs = check.intervalMs ?? USUAL_INTERVAL_MS, timeoutMs } = settings;
+    group.nextMs = nowMs + (group.changed ? SOON_MS : this.#jittered(intervalMs));
+    // until the answer after the next is overdue
+    const untilMs = nowMs + 2 * (intervalMs + timeoutMs);
+    for (const [circuit, generation] of asked) {
+      const { recovery } = circuit;
+      if (answer === 'ready') recovery.ready(generation);
+      else if (answer === 'not-ready') recovery.notReady(generation, untilMs, circuit.settings.maxHoldMs);
+      this.#report.answered(circuit, answer, nowMs - startMs);
+    }
+    if (answer !== 'unsupported') return;
+    this.#given.add(check);
+    group.openings.clear();
+    this.#report.warn(
+      new Error(`the server of ${method} does not support it; it is asked no more`),
+      `readiness check ${check.name}`,
+    );
+  }
+
+  #changed(group: Group): void {
+    group.changed = true;
+    if (group.isAsking || this.#closed) return;
+    group.nextMs = this.#clock.now() + SOON_MS;
+    this.#arm();
+  }
+
+  #jittered(ms: number): number {
+    return ms * (1 + JITTER_SHARE * (this.#random() - 0.5));
+  }
+}
+
+/** Waiting for an answer keeps no process alive. */
+const BACKGROUND = true;
+
+function aborted(signal: AbortSignal): Promise<Readiness> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve('no-answer'), { once: true });
+  });
+}
