@@ -1,5 +1,5 @@
 import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
-import type { Connection } from '../call/connection.js';
+import { Connection } from '../call/connection.js';
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';

@@ -158,7 +158,7 @@ describe("a circuit's options", () => {
     b.call('failure', 19);
     expect(b.circuit.state).toBe('closed');
     b.call('failure');
-    expect(b.reject()).toMatchObject({ reason: 'CIRCUIT_OPEN', retryAfterMs: 5000 });
+    expect(b.reject()).toMatchObject({ reason: 'CIRCUIT_OPEN', retryAfterMs: 1000 });
   });
 
   it.each<[number, number, number, string]>([
