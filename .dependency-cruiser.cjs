@@ -20,14 +20,14 @@ const ALWAYS_INSTALLED = ['@grpc/grpc-js', ...Object.keys(dependencies)].map(
 );
 const OPTIONAL_PEERS = Object.keys(peerDependenciesMeta).map((name) => `^node_modules/${name}/`);
 
-/** A room may import itself, the leaves, and what is listed. */
-function room(name, mayImport, why) {
+/** A room may import itself, the leaves, and what is listed. `within`: rooms inside it that have a rule of their own. */
+function room(name, mayImport, why, within = []) {
   const itself = `^src/${name}/`;
   return {
     name: `${name.replace('/', '-')}-imports`,
     comment: why,
     severity: 'error',
-    from: { path: itself },
+    from: { path: itself, pathNot: within },
     to: { path: '^src/', pathNot: [itself, LEAVES, ...mayImport] },
   };
 }
@@ -70,9 +70,36 @@ module.exports = {
     },
     room('classify', [], 'An outcome depends on the status and the messages alone.'),
     room(
+      'telemetry/dashboard',
+      [
+        '^src/circuit/types\\.ts$',
+        '^src/guard/guard-options\\.ts$',
+        '^src/telemetry/[^/]+\\.ts$',
+        '^src/key/circuit-key\\.ts$',
+        '^src/gen/dashboard/',
+      ],
+      'The page reads a guard through its public face; it is never on the way of a call.',
+    ),
+    {
+      name: 'page-runs-in-browsers',
+      comment: 'The logic of the page is compiled into its script: nothing of Node is there.',
+      severity: 'error',
+      from: { path: '^src/telemetry/dashboard/(view|browser)/' },
+      to: {
+        path: '^(src/|node:|[a-z_/]+$)',
+        pathNot: [
+          '^src/telemetry/dashboard/(view|browser)/',
+          '^src/key/circuit-key\\.ts$',
+          // types alone
+          '^src/(circuit/types|guard/guard-options)\\.ts$',
+        ],
+      },
+    },
+    room(
       'telemetry',
       ['^src/circuit/types\\.ts$', OUTCOME],
       'An event says which state a circuit went to, and how a call ended: the words, not the machine.',
+      ['^src/telemetry/dashboard/'],
     ),
     room(
       'key',
@@ -161,7 +188,8 @@ module.exports = {
       name: 'source-needs-what-is-declared',
       comment: 'A development dependency is not there for users.',
       severity: 'error',
-      from: { path: '^src/' },
+      // uPlot is a text in the page's assets, with its licence
+      from: { path: '^src/', pathNot: '^src/telemetry/dashboard/browser/' },
       to: {
         path: '^node_modules/',
         pathNot: [...ALWAYS_INSTALLED, ...OPTIONAL_PEERS, '^node_modules/@types/'],

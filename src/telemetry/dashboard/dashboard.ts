@@ -1,0 +1,78 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Guard } from '../../guard/guard-options.js';
+import { Warnings } from '../warnings.js';
+import {
+  type ControlOptions,
+  checkGuard,
+  type DashboardOptions,
+  type ResolvedPage,
+  resolveDashboard,
+} from './options.js';
+import { Controls } from './server/controls.js';
+import type { Feed } from './server/feed.js';
+import { GuardFeed } from './server/guard-feed.js';
+import { handle } from './server/handler.js';
+import { Hub } from './server/hub.js';
+
+/** Answers the requests of a page. A plain `(request, response)` function of node:http, with a way to end it. */
+export interface DashboardHandler {
+  /** Answers every request that it is given; unknown paths with 404. */
+  (request: IncomingMessage, response: ServerResponse): void;
+  /** Ends the streams and the timer, and releases what visitors have isolated. Without it, an open page keeps a server from closing. */
+  close(): void;
+}
+
+/** Users of a page are told that it is alive this often. */
+const HEARTBEAT_MS = 15_000;
+/** A reader that takes nothing for so long is dropped. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * The live page of a guard, as a handler for node:http, Express and Fastify. Nobody logs in: mount it where only those come
+ * who may see which models fail. It shows names, states and figures; no request, no answer and no metadata.
+ *
+ * @example http.createServer(dashboard(guard)).listen(9300, '127.0.0.1')
+ * @example app.use('/failsoft', dashboard(guard)) // Express
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option
+ */
+export function dashboard(guard: Guard, options: DashboardOptions = {}): DashboardHandler {
+  const resolved = resolveDashboard(options);
+  const feed = new GuardFeed(checkGuard(guard), resolved);
+  const { controls } = resolved;
+  return handlerOf(feed, resolved, resolved.basePath, controls, guard);
+}
+
+export function handlerOf(
+  feed: Feed,
+  page: ResolvedPage,
+  basePath: string | undefined,
+  options?: ControlOptions,
+  guard?: Guard,
+): DashboardHandler {
+  const { intervalMs, maxReaders } = page;
+  const warnings = new Warnings();
+  const onActionError = (error: unknown) => warnings.report(error, 'an action of the dashboard');
+  const controls: Controls | undefined =
+    options === undefined || guard === undefined ? undefined : new Controls(guard, options, onActionError);
+  const actions = (options?.actions ?? []).map(({ label, description = '' }) => ({ label, description }));
+  const hub = new Hub(
+    feed,
+    { intervalMs, maxReaders, heartbeatMs: HEARTBEAT_MS, patienceMs: PATIENCE_MS },
+    (error) => warnings.report(error, 'the dashboard'),
+  );
+  const facts = { canControl: controls !== undefined, actions };
+  const handler = (request: IncomingMessage, response: ServerResponse) => {
+    try {
+      handle({ page, basePath, hub, facts, controls }, request, response);
+    } catch (error) {
+      warnings.report(error, 'the dashboard');
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    }
+  };
+  const close = () => {
+    hub.close();
+    controls?.close();
+  };
+  return Object.assign(handler, { close });
+}

@@ -1,0 +1,88 @@
+import type { IncomingMessage } from 'node:http';
+import type { CircuitMode, IsolationHandle } from '../../../circuit/types.js';
+import type { Guard } from '../../../guard/guard-options.js';
+import type { ControlOptions } from '../options.js';
+import { hasToken, mayChange } from './request-check.js';
+
+/** How a change ended: a status of HTTP and a sentence. */
+export interface ControlResult {
+  readonly status: number;
+  readonly text: string;
+}
+
+const MODES: readonly CircuitMode[] = ['enforce', 'observe', 'off'];
+const result = (status: number, text: string): ControlResult => ({ status, text });
+
+/**
+ * Changes circuits for visitors who have the token. What to do stands in the query, so that no framework has to parse, or has
+ * already taken, a body.
+ */
+export class Controls {
+  readonly #guard: Guard;
+  readonly #options: ControlOptions;
+  readonly #onError: (error: unknown) => void;
+  readonly #handles = new Map<string, IsolationHandle>();
+
+  /** @param onError gets the errors of actions; must not throw */
+  constructor(guard: Guard, options: ControlOptions, onError: (error: unknown) => void) {
+    this.#guard = guard;
+    this.#options = options;
+    this.#onError = onError;
+  }
+
+  async handle(request: IncomingMessage, query: URLSearchParams): Promise<ControlResult> {
+    if (!mayChange(request)) return result(403, 'changes are accepted from this page alone');
+    if (!hasToken(request, this.#options.token)) return result(401, 'the token is missing or wrong');
+    const action = query.get('action');
+    if (action === 'check') return result(200, 'the token is right');
+    if (action === 'run') return this.#run(Number(query.get('index')));
+    const circuitKey = query.get('circuit') ?? '';
+    // `circuit()` would make a circuit for any key
+    if (this.#guard.settingsOf(circuitKey) === undefined) return result(404, 'there is no such circuit');
+    if (action === 'isolate') return this.#isolate(circuitKey);
+    if (action === 'release') return this.#release(circuitKey);
+    if (action === 'mode') return this.#setMode(circuitKey, query.get('mode'));
+    return result(400, 'action: expected check, isolate, release, mode or run');
+  }
+
+  /** Releases what visitors have isolated. */
+  close(): void {
+    for (const handle of this.#handles.values()) handle.release();
+    this.#handles.clear();
+  }
+
+  #isolate(circuitKey: string): ControlResult {
+    if (this.#handles.has(circuitKey)) return result(200, 'it is isolated already');
+    this.#handles.set(circuitKey, this.#guard.circuit(circuitKey).isolate());
+    return result(200, 'isolated: every call is rejected');
+  }
+
+  #release(circuitKey: string): ControlResult {
+    const handle = this.#handles.get(circuitKey);
+    if (handle === undefined)
+      return result(409, 'it was not isolated from here; the program that isolated it must release it');
+    handle.release();
+    this.#handles.delete(circuitKey);
+    const { isolated } = this.#guard.circuit(circuitKey);
+    return isolated > 0 ? result(200, 'released here; the program still holds it') : result(200, 'released');
+  }
+
+  #setMode(circuitKey: string, mode: string | null): ControlResult {
+    const known = MODES.find((name) => name === mode);
+    if (known === undefined) return result(400, `mode: expected one of ${MODES.join(', ')}`);
+    this.#guard.circuit(circuitKey).mode = known;
+    return result(200, `its mode is ${known}`);
+  }
+
+  async #run(index: number): Promise<ControlResult> {
+    const action = this.#options.actions?.[index];
+    if (action === undefined) return result(404, 'there is no such action');
+    try {
+      await action.run();
+      return result(200, 'done');
+    } catch (error) {
+      this.#onError(error);
+      return result(500, 'it failed; the program has the error');
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import type { CircuitMode, CircuitSnapshot, CircuitStateName } from '../../../circuit/types.js';
+import type { CircuitSettings } from '../../../guard/guard-options.js';
+
+/** The version of the messages of `/events`. */
+export const FORMAT_VERSION = 1;
+
+/** How many callers of a circuit were answered by a source, for a cause; as in `guard.answers()`. */
+export interface AnswersView {
+  /** `primary`, as `failsoft-source`, or `none`: the caller got an error. */
+  readonly source: string;
+  /** Why the primary did not answer; null for its own answers. */
+  readonly cause: string | null;
+  /** Since the circuit was made. */
+  readonly count: number;
+}
+
+/** A circuit as the page shows it: its snapshot, and what lies beside it. */
+export interface CircuitView extends Omit<CircuitSnapshot, 'takenAtMs' | 'version' | 'baseline'> {
+  /** The name of the process that it belongs to. */
+  readonly process: string;
+  /** Names an entry of the `settings` of the same stream. */
+  readonly settings: string;
+  /** Answers by source and cause. */
+  readonly answers: readonly AnswersView[];
+  /** When the next readiness check of an open circuit starts, in milliseconds since the epoch; null where none is planned. */
+  readonly nextCheckAtMs: number | null;
+}
+
+/** A change of a circuit's state, or an isolation by hand. */
+export interface TimelineEntry {
+  /** The name of the process. */
+  readonly process: string;
+  /** The circuit's key. */
+  readonly circuitKey: string;
+  /** Milliseconds since the epoch. */
+  readonly atMs: number;
+  /** The state before. */
+  readonly from: CircuitStateName | 'isolated' | 'released';
+  /** The state after; `isolated` and `released` are done by hand. */
+  readonly to: CircuitStateName | 'isolated' | 'released';
+  /** The reason with its figures. */
+  readonly reason: string;
+  /** For how long it will be open, in milliseconds; null in other states. */
+  readonly openForMs: number | null;
+  /** Whether the circuit rejected calls then, or only reported. */
+  readonly mode: CircuitMode;
+}
+
+/** What happened to a circuit during a step of its history. */
+export interface Sample {
+  /** Calls that came, rejected ones included. */
+  readonly calls: number;
+  /** Calls that were rejected. */
+  readonly rejected: number;
+  /** The window's failure rate at the end of the step, 0 to 1. */
+  readonly failureRate: number;
+  /** The window's median at the end of the step, in milliseconds; null when it holds no latencies. */
+  readonly p50: number | null;
+  /** The window's 99th percentile, in milliseconds. */
+  readonly p99: number | null;
+  /** Answers by source. */
+  readonly answers: Readonly<Record<string, number>>;
+}
+
+/** A circuit in a `snapshot` message. */
+export interface CircuitRecord {
+  readonly view: CircuitView;
+  /** Oldest first, one per step; the last one ended at the process's `steppedAtMs`. */
+  readonly history: readonly Sample[];
+  /** Oldest first. */
+  readonly timeline: readonly TimelineEntry[];
+}
+
+/** A process whose circuits the page shows. */
+export interface ProcessView {
+  /** Its name. */
+  readonly name: string;
+  /** Why it cannot be read; null while it can. */
+  readonly error: string | null;
+  /** Since when it can, or cannot, be read, in milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** The length of a step of its history, in milliseconds. */
+  readonly stepMs: number;
+  /** How many steps are kept. */
+  readonly steps: number;
+  /** The end of the last step, in milliseconds since the epoch. */
+  readonly steppedAtMs: number;
+}
+
+/** Everything: the first message of a stream, and the first after a gap. */
+export interface SnapshotMessage {
+  readonly version: typeof FORMAT_VERSION;
+  /** When it was made, in milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly processes: readonly ProcessView[];
+  readonly settings: Readonly<Record<string, CircuitSettings>>;
+  readonly circuits: readonly CircuitRecord[];
+}
+
+/** A step of a process's history. A circuit without a sample had no calls in it. */
+export interface Step {
+  readonly process: string;
+  /** Its end, in milliseconds since the epoch. */
+  readonly atMs: number;
+  readonly samples: readonly (readonly [circuitKey: string, sample: Sample])[];
+}
+
+/** What has changed since the message before. What is left out has not. */
+export interface DeltaMessage {
+  readonly atMs: number;
+  readonly processes?: readonly ProcessView[];
+  readonly settings?: Readonly<Record<string, CircuitSettings>>;
+  /** Whole views of the circuits that have changed. */
+  readonly circuits?: readonly CircuitView[];
+  /** Circuits that are gone: evicted, or of a process that has started anew. */
+  readonly removed?: readonly (readonly [process: string, circuitKey: string])[];
+  readonly steps?: readonly Step[];
+  readonly timeline?: readonly TimelineEntry[];
+}
+
+/** Tells circuits of several processes apart. */
+export function idOf(process: string, circuitKey: string): string {
+  return `${process}\n${circuitKey}`;
+}
