@@ -40,8 +40,38 @@ export function checkKeys(field: string, value: unknown, known: readonly string[
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid(field, 'an object', value);
   for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw unknownOption(`${field}.${key}`, known);
+    if (!known.includes(key)) throw unknownOption(`${field}.${key}`, known, closest(key, known));
   }
+}
+
+/** The known name that was probably meant: at most a third of its letters are wrong, whatever their case. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const rated = known.map((each) => ({ each, edits: editsBetween(name.toLowerCase(), each.toLowerCase()) }));
+  const [best] = rated.sort((a, b) => a.edits - b.edits);
+  return best !== undefined && best.edits <= Math.max(1, Math.floor(best.each.length / 3))
+    ? best.each
+    : undefined;
+}
+
+/** The longest name that is compared: what no option is as long as, is no misspelt option. */
+const LONGEST_NAME = 64;
+
+/** The number of letters to insert, remove, replace or swap with a neighbour, to make one text of the other. */
+function editsBetween(a: string, b: string): number {
+  if (a.length > LONGEST_NAME) return Number.POSITIVE_INFINITY;
+  let [before, row]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let edits = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + cost);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        edits = Math.min(edits, (before[j - 2] ?? 0) + 1);
+      next.push(edits);
+    }
+    [before, row] = [row, next];
+  }
+  return row[b.length] ?? 0;
 }
 
 /** Checks a share that must be more than nothing: in (0, 1]. */

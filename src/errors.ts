@@ -1,3 +1,5 @@
+import { cut } from './text.js';
+
 /** Stable codes of every error that failsoft itself throws. Branch on these, not on messages. */
 export type FailsoftErrorCode =
   /** An option, a snapshot, a default answer or an environment value is not what was expected. */
@@ -46,13 +48,14 @@ export function invalid(field: string, expected: string, got: unknown): Failsoft
 }
 
 /** The error for a name that is none of the options: a misspelt one must not become a default. */
-export function unknownOption(field: string, known: readonly string[]): FailsoftError {
-  const message = `${field}: expected one of the options ${known.join(', ')}, got an unknown option`;
+export function unknownOption(field: string, known: readonly string[], meant?: string): FailsoftError {
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+  const message = `${field}: expected one of the options ${known.join(', ')}, got an unknown option${hint}`;
   return new FailsoftError('FAILSOFT_INVALID_ARGUMENT', message);
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value);
+  if (typeof value === 'string') return JSON.stringify(cut(value, 80, '…'));
   if (typeof value === 'function') return `a function${value.name ? ` (${value.name})` : ''}`;
   if (typeof value === 'object' && value !== null) {
     if (Array.isArray(value)) return `an array of ${value.length}`;

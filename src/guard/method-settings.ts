@@ -70,9 +70,9 @@ export class SettingsResolver {
     this.#engine = engine;
     this.#warnings = warnings;
     this.#general = general;
-    if (!Array.isArray(rules)) throw invalid('methods', 'an array of settings', rules);
+    if (!Array.isArray(rules)) throw invalid('options.methods', 'an array of settings', rules);
     this.#rules = rules.map((rule, index) => {
-      const field = `methods[${index}]`;
+      const field = `options.methods[${index}]`;
       checkKeys(field, rule, ['match', ...METHOD_KEYS]);
       return { rule, matcher: compileMatch(rule.match, `${field}.match`), field };
     });

@@ -80,7 +80,7 @@ describe('guard.reconfigure', () => {
     [
       'a bad option of a method',
       { circuit: trip(9), methods: [{ match: 'a.B', circuit: { mode: 'on' as 'off' } }] },
-      /^methods\[0\]\.circuit\.mode/,
+      /^options\.methods\[0\]\.circuit\.mode/,
     ],
     [
       'options that do not go together, of two rules',
@@ -90,13 +90,13 @@ describe('guard.reconfigure', () => {
           { match: METHOD, circuit: { trip: [failureRate({ threshold: 1, minimumCalls: 20 })] } },
         ],
       },
-      /^methods\[1\]\.circuit\.trip\[0\]\.minimumCalls/,
+      /^options\.methods\[1\]\.circuit\.trip\[0\]\.minimumCalls/,
     ],
     ['a throttle', { circuit: { throttle: {} } }, /^options\.circuit\.throttle: expected no throttle/],
     [
       'a throttle for one method',
       { circuit: trip(9), methods: [{ match: METHOD, circuit: { throttle: {} } }] },
-      /^methods\[0\]\.circuit\.throttle: expected no throttle/,
+      /^options\.methods\[0\]\.circuit\.throttle: expected no throttle/,
     ],
   ])('refuses %s, and changes nothing', (_what, settings, message) => {
     const guard = createGuard({ circuit: trip(2) });

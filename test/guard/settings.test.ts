@@ -178,13 +178,16 @@ describe('settings', () => {
     ],
     [settingsError({ classify: null }), 'options.classify: expected an object, got null'],
     [settingsError({ classify: { rules: 1 } }), 'options.classify.rules: expected an array'],
-    [settingsError({}, [{ match: INFER, deadline: 1 }]), 'methods[0].deadline: expected one of the options'],
-    [settingsError({}, [{ match: INFER }, { match: 'a b' }]), 'methods[1].match: expected'],
+    [
+      settingsError({}, [{ match: INFER, deadline: 1 }]),
+      'options.methods[0].deadline: expected one of the options',
+    ],
+    [settingsError({}, [{ match: INFER }, { match: 'a b' }]), 'options.methods[1].match: expected'],
     [
       settingsError({ circuit: { window: { type: 'count', size: 10 } } }, [
         { match: INFER, circuit: { trip: [failureRate({ threshold: 0.5, minimumCalls: 20 })] } },
       ]),
-      'methods[0].circuit.trip',
+      'options.methods[0].circuit.trip',
     ],
     ...[INFER, 'inference.GRPCInferenceService', GRPCInferenceServiceService].map<[() => unknown, string]>(
       (match) => [
@@ -196,7 +199,7 @@ describe('settings', () => {
           },
           { match, circuit: { trip: [failureRate({ threshold: 0.5, minimumCalls: 20 })] } },
         ]),
-        'methods[1].circuit.trip',
+        'options.methods[1].circuit.trip',
       ],
     ),
     [guardError(null), 'options: expected an object, got null'],

@@ -54,7 +54,7 @@ const MAX_LIMIT = 1_000_000;
 
 /**
  * Resolves the options of a circuit.
- * @param field how error messages name the options, such as `circuit` or `methods[2].circuit`
+ * @param field how error messages name the options, such as `options.circuit` or `options.methods[2].circuit`
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
 export function resolveOptions(options: CircuitOptions | undefined, field: string): ResolvedOptions {

@@ -2,12 +2,16 @@ import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { DEFAULT_TABLE } from '../../classify/classifier.js';
 import { FailsoftError, isFailsoftError } from '../../errors.js';
 import { circuitRejectionOf } from '../../status/rejection.js';
+import { cut } from '../../text.js';
 import { isRounded } from '../request-key/canonical.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob } from './queue.js';
 
 /** Metadata of every replay: the job's id, the same each time. A server that remembers it predicts once. */
 export const IDEMPOTENCY_KEY = 'failsoft-idempotency-key';
+
+/** The longest reason that is kept with a dead job, in UTF-16 units. */
+const LONGEST_REASON = 500;
 
 /** A job, and what the model said to it. */
 export interface DeferredResult {
@@ -76,8 +80,12 @@ export function isRejected(error: unknown): boolean {
 }
 
 export function textOf(error: unknown): string {
-  if (isServiceError(error)) return `${status[error.code]}: ${error.details}`.slice(0, 500);
-  return (error instanceof Error ? error.message : String(error)).slice(0, 500);
+  const text = isServiceError(error)
+    ? `${status[error.code]}: ${error.details}`
+    : error instanceof Error
+      ? error.message
+      : String(error);
+  return cut(text, LONGEST_REASON);
 }
 
 function isServiceError(error: unknown): error is ServiceError {
