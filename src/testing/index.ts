@@ -20,6 +20,9 @@ export type {
 } from './faults/plan.js';
 export { ManualClock } from './manual-clock.js';
 export { seededRandom } from './random.js';
+export type { ModelFunction, OwnModel, TensorSpec } from './served/own-model.js';
+export type { ModelAnswer, ModelContext } from './served/served-model.js';
 export type { MockServerOptions } from './server/options.js';
+export type { MockService } from './server/own-services.js';
 export { SERVER_PRESETS, type ServerPreset } from './server/presets.js';
 export { type MockServer, startMockServer } from './server/start-mock-server.js';

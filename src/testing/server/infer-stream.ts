@@ -1,5 +1,6 @@
 import { type handleBidiStreamingCall, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import {
+  InferParameter,
   type ModelInferRequest,
   ModelInferResponse,
   type ModelStreamInferResponse,
@@ -9,7 +10,7 @@ import { cancellation } from './cancellation.js';
 import { type ErrorStatus, withoutTrailers } from './error-status.js';
 import type { InferResult, ModelHost } from './model-host.js';
 import type { ServerContext } from './server-context.js';
-import { toStatus } from './unary.js';
+import { thrownStatus, toStatus } from './unary.js';
 import { wait } from './wait.js';
 
 type InferStream = ServerDuplexStream<ModelInferRequest, ModelStreamInferResponse>;
@@ -61,7 +62,7 @@ class InferStreamSession {
     const { stream } = host.faults;
     if (stream?.fault?.afterMessages === this.#answered) return this.#break(request, stream.fault);
     if (this.#answered > 0) await wait(this.#server.clock, stream?.gapMs ?? 0, this.#signal);
-    this.#settle(request, await host.infer(request, this.#signal));
+    await this.#settle(request, host, await host.run(request, this.#signal, this.#call.metadata));
   }
 
   /** The client has sent everything and has its answers: a fault after them replaces the end. */
@@ -93,13 +94,41 @@ class InferStreamSession {
     }
   }
 
-  #settle(request: ModelInferRequest, result: InferResult): void {
+  async #settle(request: ModelInferRequest, host: ModelHost, result: InferResult): Promise<void> {
     if (result.kind === 'response') this.#send({ errorMessage: '', inferResponse: result.response });
+    else if (result.kind === 'responses') await this.#responses(request, host, result.responses);
     else if (result.kind === 'status') this.#failItem(request, result.status);
     else {
       this.#over = true;
       if (result.kind === 'drop') this.#server.dropConnection(this.#call.getPeer());
     }
+  }
+
+  /** All responses of a decoupled model to one request. */
+  async #responses(
+    request: ModelInferRequest,
+    host: ModelHost,
+    responses: AsyncIterable<ModelInferResponse>,
+  ): Promise<void> {
+    // Triton's switch: an empty response says that there are no more.
+    const final = request.parameters.get('triton_enable_empty_final_response')?.boolParam === true;
+    let first = true;
+    try {
+      for await (const response of responses) {
+        const { stream } = host.faults;
+        if (!first && stream?.fault?.afterMessages === this.#answered) this.#break(request, stream.fault);
+        else if (!first) await wait(this.#server.clock, stream?.gapMs ?? 0, this.#signal);
+        first = false;
+        if (this.#over || this.#signal.aborted) return;
+        this.#send({ errorMessage: '', inferResponse: final ? marked(response, false) : response });
+      }
+    } catch (error) {
+      return this.#failItem(request, thrownStatus(host.name, error));
+    }
+    if (!final) return;
+    const { modelName, modelVersion, id } = request;
+    const empty = ModelInferResponse.fromPartial({ modelName, modelVersion, id });
+    this.#send({ errorMessage: '', inferResponse: marked(empty, true) });
   }
 
   #failItem(request: ModelInferRequest, error: ErrorStatus): void {
@@ -123,4 +152,9 @@ class InferStreamSession {
     this.#over = true;
     this.#call.emit('error', error);
   }
+}
+
+function marked(response: ModelInferResponse, final: boolean): ModelInferResponse {
+  const parameter = InferParameter.fromPartial({ boolParam: final });
+  return { ...response, parameters: new Map([...response.parameters, ['triton_final_response', parameter]]) };
 }

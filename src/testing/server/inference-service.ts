@@ -4,52 +4,46 @@ import type {
   ModelInferRequest,
   ModelInferResponse,
 } from '../../gen/inference/grpc_service.js';
-import { FEATURES_TENSOR, LEVEL_TENSOR, MODEL_VERSION, PROBABILITIES_TENSOR } from '../demand/models.js';
 import { cancellation } from './cancellation.js';
 import { streamHandler } from './infer-stream.js';
+import { repositoryRpcs } from './repository.js';
 import type { ServerContext } from './server-context.js';
 import { toStatus, unary } from './unary.js';
 
-/** The rpcs of inference.GRPCInferenceService but those that only Triton has. */
-type Served = Pick<
-  GRPCInferenceServiceServer,
-  | 'serverLive'
-  | 'serverReady'
-  | 'serverMetadata'
-  | 'modelReady'
-  | 'modelMetadata'
-  | 'modelInfer'
-  | 'modelStreamInfer'
->;
-
-/** The seven rpcs of inference.GRPCInferenceService. */
-export function inferenceService(server: ServerContext): Served {
-  const service: Served = {
+/** The rpcs of inference.GRPCInferenceService. */
+export function inferenceService(server: ServerContext): GRPCInferenceServiceServer {
+  const service: GRPCInferenceServiceServer = {
     serverLive: unary(() => ({ live: true })),
-    serverReady: unary(() => ({ ready: server.hosts.every((host) => !host.faults.notReady) })),
+    // a model that was unloaded does not count, as on Triton
+    serverReady: unary(() => ({ ready: server.hosts.every((host) => host.ready || !host.loaded) })),
     serverMetadata: unary(() => ({
       name: 'failsoft-mock-server',
       version: '1',
-      extensions: ['failsoft.mock.v1.FaultService', 'model_stream_infer'],
-    })),
-    modelReady: unary(({ name, version }) => ({ ready: !server.host(name, version).faults.notReady })),
-    modelMetadata: unary(({ name, version }) => ({
-      name: server.host(name, version).name,
-      versions: [MODEL_VERSION],
-      platform: 'failsoft_mock',
-      inputs: [{ ...FEATURES_TENSOR, shape: [-1n, BigInt(FEATURES_TENSOR.width)] }],
-      outputs: [
-        { ...LEVEL_TENSOR, shape: [-1n] },
-        { ...PROBABILITIES_TENSOR, shape: [-1n, BigInt(PROBABILITIES_TENSOR.width)] },
+      extensions: [
+        'failsoft.mock.v1.FaultService',
+        'model_stream_infer',
+        ...['model_repository', 'model_configuration', 'statistics'],
       ],
-      properties: new Map(),
     })),
+    modelReady: unary(({ name, version }) => ({ ready: server.known(name, version).ready })),
+    modelMetadata: unary(({ name, version }) => {
+      const { model } = server.host(name, version);
+      return {
+        name: model.name,
+        versions: [...model.versions],
+        platform: model.platform,
+        inputs: [...model.inputs],
+        outputs: [...model.outputs],
+        properties: new Map(),
+      };
+    }),
     modelInfer: (call, callback) => {
       infer(server, call, callback).catch((error: unknown) => {
         callback(toStatus(error));
       });
     },
     modelStreamInfer: streamHandler(server),
+    ...repositoryRpcs(server),
   };
   return service;
 }
@@ -60,7 +54,9 @@ async function infer(
   callback: sendUnaryData<ModelInferResponse>,
 ): Promise<void> {
   const { modelName, modelVersion } = call.request;
-  const result = await server.host(modelName, modelVersion).infer(call.request, cancellation(call));
+  const result = await server
+    .host(modelName, modelVersion)
+    .infer(call.request, cancellation(call), call.metadata);
   if (result.kind === 'response') callback(null, result.response);
   else if (result.kind === 'status') callback(result.status);
   else if (result.kind === 'drop') server.dropConnection(call.getPeer());

@@ -1,4 +1,4 @@
-import { type handleUnaryCall, status } from '@grpc/grpc-js';
+import { type handleUnaryCall, Metadata, status } from '@grpc/grpc-js';
 import { type ErrorStatus, withoutTrailers } from './error-status.js';
 
 /** A handler that returns its answer, or throws a {@link StatusError}. */
@@ -23,6 +23,25 @@ export class StatusError extends Error {
     super(status.details);
     this.status = status;
   }
+}
+
+/** The status of an error that user code threw: its own, if it has one. */
+export function thrownStatus(model: string, error: unknown): ErrorStatus {
+  if (error instanceof StatusError) return error.status;
+  const code: unknown = typeof error === 'object' && error !== null ? Reflect.get(error, 'code') : undefined;
+  const text = error instanceof Error ? error.message : String(error);
+  if (typeof code !== 'number' || !Number.isInteger(code) || code < 1 || code > 16)
+    return withoutTrailers({ code: status.INTERNAL, details: `${model}: ${text}` });
+  const { details, metadata } = Object.assign({ details: undefined, metadata: undefined }, error);
+  return {
+    code,
+    details: typeof details === 'string' ? details : text,
+    metadata: isMetadata(metadata) ? metadata : new Metadata(),
+  };
+}
+
+function isMetadata(value: unknown): value is Metadata {
+  return value instanceof Metadata;
 }
 
 /** Any other error is a bug of the server, and becomes INTERNAL. */
