@@ -43,9 +43,14 @@ const DEADLINE_MS = 2_000;
 const chains = Object.keys(CHAINS);
 
 describe.each([
-  ['', Object.entries(HOSTILE_ANSWERS), inTurn, chains.map((chain) => [chain])],
-  // most of these end at their deadline: all chains wait for it together
-  [' whose connection breaks the protocol', Object.entries(BROKEN_CONNECTIONS), apart, [chains]],
+  [
+    '',
+    Object.entries(HOSTILE_ANSWERS),
+    inTurn,
+    KINDS.flatMap((kind) => chains.map((chain) => [[kind], [chain]] as const)),
+  ],
+  // most of these end at their deadline: all kinds and chains wait for it together
+  [' whose connection breaks the protocol', Object.entries(BROKEN_CONNECTIONS), apart, [[KINDS, chains]]],
 ] as const)('whatever a server sends, a call%s', (_what, answers, how, together) => {
   const ask = how(answers);
   /** An unguarded client sees the same beside every chain. */
@@ -56,25 +61,28 @@ describe.each([
     return seen;
   };
 
-  it.each(together.map((list) => [list]))('ends once, as it does without a guard, with %j', async (list) => {
-    const errors = uncaughtErrors(closers);
-    const problems: Record<string, unknown> = {};
-    const compare = async (chain: string, kind: Kind, guard: Guard) => {
-      const [plain, guarded] = await Promise.all([askUnguarded(kind), ask(kind, [guard.interceptor])]);
-      for (const [index, [name]] of answers.entries()) {
-        const [before, after] = [plain[index], guarded[index]];
-        const differs = before && after ? difference(before, after, chain) : 'nothing was seen';
-        if (differs !== undefined) problems[`${chain}, ${kind}, ${name}`] = differs;
-      }
-    };
-    const tryChain = async (chain: string) => {
-      const guard = createGuard({ circuit: neverTrip(), fallbacks: fallbacksOf(CHAINS[chain]) });
-      closers.push(() => guard.close());
-      await Promise.all(KINDS.map((kind) => compare(chain, kind, guard)));
-      const left = unsettled(guard);
-      if (left.length > 0) problems[chain] = left;
-    };
-    await Promise.all(list.map(tryChain));
-    expect({ problems, errors }).toEqual({ problems: {}, errors: [] });
-  });
+  it.each<readonly [readonly Kind[], readonly string[]]>(together)(
+    'of the kinds %j ends once, as it does without a guard, with %j',
+    async (kinds, list) => {
+      const errors = uncaughtErrors(closers);
+      const problems: Record<string, unknown> = {};
+      const compare = async (chain: string, kind: Kind, guard: Guard) => {
+        const [plain, guarded] = await Promise.all([askUnguarded(kind), ask(kind, [guard.interceptor])]);
+        for (const [index, [name]] of answers.entries()) {
+          const [before, after] = [plain[index], guarded[index]];
+          const differs = before && after ? difference(before, after, chain) : 'nothing was seen';
+          if (differs !== undefined) problems[`${chain}, ${kind}, ${name}`] = differs;
+        }
+      };
+      const tryChain = async (chain: string) => {
+        const guard = createGuard({ circuit: neverTrip(), fallbacks: fallbacksOf(CHAINS[chain]) });
+        closers.push(() => guard.close());
+        await Promise.all(kinds.map((kind) => compare(chain, kind, guard)));
+        const left = unsettled(guard);
+        if (left.length > 0) problems[chain] = left;
+      };
+      await Promise.all(list.map(tryChain));
+      expect({ problems, errors }).toEqual({ problems: {}, errors: [] });
+    },
+  );
 });
