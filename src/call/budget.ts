@@ -66,11 +66,11 @@ function defaultBudgetMs(
   return requestStream || responseStream ? streamDeadlineMs : defaultDeadlineMs;
 }
 
-/** The part of a budget that is reserved for fallbacks, in milliseconds: `fallbackReserveMs`, but at most half. */
+/** The part of a budget that is reserved for fallbacks, in milliseconds: `fallbackReserveMs`, but at most a share. */
 export function reserveOf(call: Pick<TimedCall, 'method' | 'chain'>, budgetMs: number): number {
-  const { fallbackReserveMs } = call.method.settings;
+  const { fallbackReserveMs, largestReserveShare } = call.method.settings;
   if (fallbackReserveMs === 0 || call.chain?.serves('failed') !== true) return 0;
-  return Math.min(fallbackReserveMs, Math.max(0, budgetMs / 2));
+  return Math.min(fallbackReserveMs, Math.max(0, budgetMs * largestReserveShare));
 }
 
 /** A deadline in the caller's form (a Date or a number), which interceptors behind the guard may rely on. */

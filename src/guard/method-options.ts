@@ -55,7 +55,8 @@ export interface MethodOptions {
   /**
    * The part of the caller's deadline that is reserved for fallbacks, in milliseconds, at most half of it. The primary has
    * the rest. A response stream has the shorter time for its first message only, and its whole deadline from there on. Without
-   * effect where no fallback is registered. @default 0
+   * effect where no fallback serves failures. The default is enough for fallbacks that answer from memory; a second model needs as
+   * long as it usually takes. @default 20, at most a tenth of the deadline
    */
   readonly fallbackReserveMs?: number;
   /**

@@ -30,6 +30,8 @@ export interface MethodSettings extends LineOptions {
    */
   minimumDeadlineOf(usualMs: number): number;
   readonly fallbackReserveMs: number;
+  /** The largest share of a deadline that the reserve may take. */
+  readonly largestReserveShare: number;
   /** Undefined without `fallbackAfterMs`. */
   readonly softDeadline: SoftDeadline | undefined;
   readonly firstMessageTimeoutMs: number;
@@ -44,6 +46,12 @@ const PARENT_TRIP: readonly TripRule[] = [{ rule: 'consecutive-failures', failur
 /** For an engine that cannot count in a row. */
 const PARENT_TRIP_BY_RATE: readonly TripRule[] = [{ rule: 'failure-rate', threshold: 0.9, minimumCalls: 20 }];
 
+/**
+ * Enough for what answers from memory, so that a call which timed out gets its fallback before its deadline; and a time that hardly
+ * any answer of the primary comes in. A second model needs more: `fallbackReserveMs`.
+ */
+const DEFAULT_RESERVE_MS = 20;
+const DEFAULT_RESERVE_SHARE = 0.1;
 /** So many methods' settings are remembered: a method's name may be a caller's text. */
 const MOST_REMEMBERED = 1000;
 /** The key part of `perMethod()`. */
@@ -159,7 +167,8 @@ export class SettingsResolver {
       defaultDeadlineMs,
       streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
       minimumDeadlineOf: followsUsual ? (usualMs) => Math.max(fixedMinimumMs, usualMs) : () => fixedMinimumMs,
-      fallbackReserveMs: ms('fallbackReserveMs', 0),
+      fallbackReserveMs: ms('fallbackReserveMs', DEFAULT_RESERVE_MS),
+      largestReserveShare: options.fallbackReserveMs === undefined ? DEFAULT_RESERVE_SHARE : 0.5,
       softDeadline: softDeadline(`${field}.fallbackAfterMs`, options.fallbackAfterMs),
       firstMessageTimeoutMs: ms('firstMessageTimeoutMs', Number.POSITIVE_INFINITY, 1),
       stallTimeoutMs: ms('stallTimeoutMs', Number.POSITIVE_INFINITY, 1),

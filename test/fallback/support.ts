@@ -80,7 +80,9 @@ export class FakeCall implements ChainCall {
 
   /** As a strategy sees it that is asked directly. */
   asked<Req>(): FallbackContext<Req> {
-    return Object.assign(new CallContext(this, new StrategyScope(this, [], Number.POSITIVE_INFINITY, 1)));
+    return Object.assign(
+      new CallContext(this, new StrategyScope(this, [], Number.POSITIVE_INFINITY, 1, true)),
+    );
   }
 
   abort(cause: AbortCause): void {

@@ -158,6 +158,7 @@ export class FallbackChain {
       attempts,
       strategy.timeoutMs ?? Infinity,
       strategy.budgetShare ?? 1,
+      !this.#hasAnother(strategy, call.cause.kind),
     );
     let given: Answer<unknown> | undefined | Promise<Answer<unknown> | undefined>;
     try {
@@ -183,6 +184,15 @@ export class FallbackChain {
       return noAnswer(skipped, strategy, attempts);
     }
     return this.#wait(strategy, given, scope, call);
+  }
+
+  /** Whether a strategy behind this one would be asked. */
+  #hasAnother(strategy: Strategy, kind: Cause['kind']): boolean {
+    for (let index = this.strategies.indexOf(strategy) + 1; index < this.strategies.length; index++) {
+      const next = this.strategies[index];
+      if (next !== undefined && next.enabled !== false && isFor(next.when, kind)) return next.stops !== true;
+    }
+    return false;
   }
 
   #mayNotWait(call: ChainCall): 'capped' | 'timed-out' | undefined {

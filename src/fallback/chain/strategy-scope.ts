@@ -10,15 +10,24 @@ export class StrategyScope implements AttemptScope {
   readonly #call: ChainCall;
   readonly #timeoutMs: number;
   readonly #share: number;
+  readonly #isLast: boolean;
   #budgetMs: number | undefined;
   #controller: AbortController | undefined;
   #abortedBy: AbortCause | undefined;
 
-  constructor(call: ChainCall, attempts: readonly Attempt[], timeoutMs: number, share: number) {
+  /** @param isLast whether no other strategy can answer after it */
+  constructor(
+    call: ChainCall,
+    attempts: readonly Attempt[],
+    timeoutMs: number,
+    share: number,
+    isLast: boolean,
+  ) {
     this.#call = call;
     this.attempts = attempts;
     this.#timeoutMs = timeoutMs;
     this.#share = share;
+    this.#isLast = isLast;
   }
 
   get remainingMs(): number {
@@ -34,8 +43,13 @@ export class StrategyScope implements AttemptScope {
   /** Computed on first read (when the strategy is asked, or has just promised an answer), then fixed. */
   get budgetMs(): number {
     // Infinity * share is Infinity, because a share of 0 is not allowed.
-    this.#budgetMs ??= Math.min(this.#timeoutMs, this.#call.remainingMs * this.#share);
+    this.#budgetMs ??= Math.min(this.#timeoutMs, this.#ownTimeMs(this.#call.remainingMs));
     return this.#budgetMs;
+  }
+
+  #ownTimeMs(remainingMs: number): number {
+    const leftMs = this.#isLast || remainingMs === Number.POSITIVE_INFINITY ? 0 : marginOf(remainingMs);
+    return Math.min(remainingMs * this.#share, remainingMs - leftMs);
   }
 
   get signal(): AbortSignal {
@@ -52,6 +66,13 @@ export class StrategyScope implements AttemptScope {
     this.#controller?.abort(reasonOf(cause));
   }
 }
+
+/** What a strategy leaves for those behind it that answer from memory, so that they still answer before the deadline. */
+function marginOf(remainingMs: number): number {
+  return Math.min(MOST_LEFT_MS, remainingMs / 10);
+}
+
+const MOST_LEFT_MS = 5;
 
 /** The same reasons as of `AbortSignal.timeout()` and `controller.abort()`. */
 function reasonOf(cause: AbortCause): DOMException {

@@ -119,7 +119,8 @@ describe('a deadline that the caller gives as a Date', () => {
       { fallbackReserveMs: 1_000, fallbacks: new FallbackRegistry() },
       0,
     ],
-    ['no reserve', { fallbacks: decliningFallbacks() }, 0],
+    ['the default reserve', { fallbacks: decliningFallbacks() }, 20],
+    ['no reserve', { fallbackReserveMs: 0, fallbacks: decliningFallbacks() }, 0],
     ['a default', { defaultDeadlineMs: 5_000 }, 0],
   ])('is one behind the guard, with %s', async (_with, options, lessMs) => {
     const { client, deadlines } = await setUp(options);

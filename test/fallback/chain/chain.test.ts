@@ -168,6 +168,21 @@ describe('time', () => {
     expect(call.listeners.size).toBe(0);
   });
 
+  it.each([
+    ['5 ms for the next strategy', 200, [gives('b')], 195],
+    ['a tenth, where that is less', 20, [gives('b')], 18],
+    ['nothing for strategies of another cause', 200, [strategy('b', () => undefined, { when: 'slow' })], 200],
+    ['nothing without a deadline', Number.POSITIVE_INFINITY, [gives('b')], Number.POSITIVE_INFINITY],
+  ])('leaves %s', async (_, leftMs, behind, budgetMs) => {
+    const budgets: number[] = [];
+    const first = strategy('a', (context) => {
+      budgets.push(context.budgetMs);
+      return undefined;
+    });
+    await story(chain([first, ...behind]), new FakeCall({ leftMs }));
+    expect(budgets).toEqual([budgetMs]);
+  });
+
   it('gives a strategy the same budget at each read', async () => {
     const call = new FakeCall({ leftMs: 200 });
     const budgets: number[] = [];
