@@ -164,6 +164,17 @@ module.exports = {
       ['^src/gen/'],
       'The mock server is a server: it must not lean on the code that it tests.',
     ),
+    room(
+      'adapters',
+      [
+        '^src/call/neutral/',
+        '^src/guard/(guard-options|call-options)\\.ts$',
+        '^src/circuit/types\\.ts$',
+        '^src/(classify|key|status)/',
+        '^src/fallback/(strategy|messages)\\.ts$',
+      ],
+      'An adapter makes the calls of one library; all that it needs of a guard is its public interface.',
+    ),
     room('oip', ['^src/gen/inference/'], 'Tensors and messages: no gRPC, nothing of the guard.'),
     room('protos', ['^src/gen/'], 'Definitions of services that a proto file cannot hold beside another.'),
     room('gen', [], 'Generated from protos/.'),

@@ -1,5 +1,5 @@
 import { invalid } from '../errors.js';
-import { serviceOf } from '../key/circuit-key.js';
+import { HTTP_NAME, serviceOf } from '../key/circuit-key.js';
 
 /** A method of a service definition, or anything with its path. */
 interface HasPath {
@@ -8,7 +8,7 @@ interface HasPath {
 
 /**
  * The methods that a rule is for: a method's definition or path (`/package.Service/Method`), a service's definition or name
- * (`package.Service`), a pattern (a string with `*`, matched against the path, or a regular expression), or a list of these.
+ * (`package.Service`), of HTTP a request (`POST https://host/route`) or an origin (`https://host`), a pattern (a string with `*`, matched against the path, or a regular expression), or a list of these.
  */
 export type Match = OneMatch | readonly OneMatch[];
 type OneMatch = string | RegExp | HasPath | Readonly<Record<string, HasPath>>;
@@ -71,12 +71,22 @@ function compileText(text: string, field: string): Matcher {
     const pattern = new RegExp(`^/?${source.join('.*').replace(/^\//, '')}$`);
     return { rate: (path) => (pattern.test(path) ? SPECIFICITY.pattern : SPECIFICITY.none), paths: [] };
   }
-  if (/^\/[^/]+\/[^/]+$/.test(text)) return named([text], SPECIFICITY.method);
+  if (/^\/[^/]+\/[^/]+$/.test(text) || HTTP_NAME.test(text)) return named([text], SPECIFICITY.method);
+  if (/^https?:\/\/[^/\s]+$/.test(text)) {
+    const rate = (path: string) =>
+      HTTP_NAME.test(path) && originOf(path) === text ? SPECIFICITY.service : SPECIFICITY.none;
+    return { rate, paths: [`GET ${text}`] };
+  }
   if (/^[^/\s]+$/.test(text)) {
     const rate = (path: string) => (serviceOf(path) === text ? SPECIFICITY.service : SPECIFICITY.none);
     return { rate, paths: [`/${text}/*`] };
   }
   throw invalid(field, "'/package.Service/Method', 'package.Service' or a pattern with *", text);
+}
+
+/** `POST https://models.example/v1` -> `https://models.example` */
+function originOf(name: string): string {
+  return /https?:\/\/[^/]+/.exec(name)?.[0] ?? '';
 }
 
 function named(paths: readonly string[], specificity: number): Matcher {

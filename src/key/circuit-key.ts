@@ -9,11 +9,15 @@ export function keyOf(target: string, method: string, part: string): string {
   return part === '' ? head : `${head}#${part}`;
 }
 
+/** `POST https://models.example/v1/models/:name` */
+export const HTTP_NAME = /^[A-Z]+ https?:\/\//;
+
 /** A full key in its parts again. A target has no `#`, so the first one divides. */
 export function splitKey(key: string): { target: string; method: string; part: string } {
   const hash = key.indexOf('#');
   const head = hash < 0 ? key : key.slice(0, hash);
-  const method = /\/[^/]+\/[^/]+$/.exec(head)?.[0] ?? head;
+  // the name of an HTTP request has slashes of its own
+  const method = HTTP_NAME.test(head) ? head : (/\/[^/]+\/[^/]+$/.exec(head)?.[0] ?? head);
   return {
     target: head.slice(0, head.length - method.length),
     method,

@@ -1,0 +1,285 @@
+import { type StatusObject, status } from '@grpc/grpc-js';
+import type { CallAnswer } from '../../call/neutral/call-types.js';
+import type { OpenCall } from '../../call/neutral/open-call.js';
+import { isTimeout } from '../../call/neutral/primary-run.js';
+import { commonStatusOf } from '../../call/neutral/thrown-status.js';
+import { isUnhealthy, OUTCOMES, type Outcome } from '../../classify/outcome.js';
+import { invalid } from '../../errors.js';
+import type { Cause } from '../../fallback/strategy.js';
+import { codeOfHttpStatus } from '../../status/http-status.js';
+import { type ProvenanceMemory, provenanceOf } from '../../status/provenance.js';
+import type { Described } from './described.js';
+import { type BodyOwner, type EndedBy, expired, GoodBody } from './good-body.js';
+import { metadataOf, trailersOf } from './headers.js';
+import { rejectedError } from './rejected-error.js';
+import { fallbackResponse, lengthOf, withBody } from './response.js';
+import { watchedBody } from './watched-body.js';
+
+/** Looks at a response: returns its outcome, or undefined to leave it to the status. */
+export type ClassifyResponse = (response: Response) => Outcome | undefined | PromiseLike<Outcome | undefined>;
+
+export interface FetchSettings {
+  readonly classifyResponse: ClassifyResponse | undefined;
+  readonly memory: ProvenanceMemory;
+}
+
+const NO_LIMITS = {
+  stallMs: Number.POSITIVE_INFINITY,
+  idleMs: Number.POSITIVE_INFINITY,
+  readAhead: 2,
+  length: Number.POSITIVE_INFINITY,
+};
+
+/** One fetch under a guard. */
+export class FetchCall implements BodyOwner {
+  readonly call: OpenCall;
+  endedBy: EndedBy;
+  judged: Outcome | undefined;
+  private readonly asked: Described;
+  private readonly settings: FetchSettings;
+  private readonly controller = new AbortController();
+  private stopTimer: () => void = nothing;
+  private stopFirstEvent: () => void = nothing;
+  private cancelChain: () => void = nothing;
+
+  constructor(call: OpenCall, asked: Described, settings: FetchSettings) {
+    this.call = call;
+    this.asked = asked;
+    this.settings = settings;
+    asked.signal?.addEventListener('abort', this.onCallerAbort);
+  }
+
+  async run(fetchWith: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
+    const { call, asked } = this;
+    if (call.rejection !== undefined) return this.runRejected();
+    this.limitTo(call.primaryDeadlineMs);
+    if (asked.wantsEvents) this.limitFirstEvent();
+    let response: Response;
+    try {
+      response = await fetchWith(this.controller.signal);
+    } catch (error) {
+      return this.failed(error);
+    }
+    const waitedMs = call.elapsedMs;
+    this.judged = await this.judge(response);
+    const isBad = response.status >= 400 || (this.judged !== undefined && isUnhealthy(this.judged));
+    return isBad ? this.bad(response, waitedMs) : this.good(response, waitedMs);
+  }
+
+  private async judge(response: Response): Promise<Outcome | undefined> {
+    const { classifyResponse } = this.settings;
+    if (classifyResponse === undefined) return undefined;
+    try {
+      const outcome = await classifyResponse(response);
+      if (outcome === undefined || OUTCOMES.includes(outcome)) return outcome;
+      throw invalid('classifyResponse', `undefined or one of ${OUTCOMES.join(', ')}`, outcome);
+    } catch (error) {
+      this.call.report(error, 'classifyResponse');
+      return undefined;
+    }
+  }
+
+  // ---------------------------------------------------------------- no good response
+
+  private async runRejected(): Promise<Response> {
+    const { call } = this;
+    const response = await this.askChain(call.rejectedCause(), (result) => {
+      throw this.endedBy === 'caller'
+        ? this.callersReason
+        : rejectedError(call.rejection, call.rejectedStatus(result));
+    });
+    return response;
+  }
+
+  private async failed(error: unknown): Promise<Response> {
+    const { call, endedBy } = this;
+    this.stopTimers();
+    if (endedBy === 'caller') {
+      call.settle('ignored', 0);
+      call.gaveOwn('ignored', status.CANCELLED);
+      this.release();
+      throw this.callersReason;
+    }
+    if (endedBy === 'time') call.hadOnly(call.elapsedMs);
+    const received =
+      endedBy === undefined ? commonStatusOf(error) : expired('the response did not come in time');
+    const outcome = call.conclude(received, isRefused(error) ? 'ignored' : undefined);
+    return this.orElse(outcome, received, () => {
+      this.release();
+      if (endedBy === 'time') throw this.callersReason;
+      throw endedBy === 'limit' ? this.controller.signal.reason : error;
+    });
+  }
+
+  private bad(response: Response, waitedMs: number): Promise<Response> {
+    const { call } = this;
+    const code = codeOfHttpStatus(response.status);
+    const details = `HTTP ${response.status} ${response.statusText}`.trimEnd();
+    const metadata = trailersOf(response.headers, call.clock.epochMs());
+    const received: StatusObject = { code, details, metadata };
+    const outcome = call.conclude(received, this.judged, waitedMs);
+    this.stopTimers();
+    const drop = () => void response.body?.cancel().catch(nothing); // its connection is free again
+    return this.orElse(outcome, received, () => this.passOn(response), drop);
+  }
+
+  /** A fallback's response, or else the primary's own result. */
+  private async orElse(
+    outcome: Outcome,
+    received: StatusObject,
+    own: () => Response,
+    drop: () => void = nothing,
+  ): Promise<Response> {
+    const { call } = this;
+    const giveOwn = () => {
+      call.gaveOwn(outcome, received.code);
+      return own();
+    };
+    if (!isUnhealthy(outcome) || !call.isReplaceable) return giveOwn();
+    return this.askChain({ kind: 'failed', outcome, status: received }, giveOwn, drop);
+  }
+
+  private async askChain(
+    cause: Cause,
+    own: (result: Awaited<ReturnType<OpenCall['fallBack']>>) => Response,
+    drop: () => void = nothing,
+  ): Promise<Response> {
+    const result = await this.call.fallBack(cause, (cancel) => {
+      this.cancelChain = cancel;
+      if (this.endedBy === 'caller') cancel();
+    });
+    const response = result.answer && this.fallback(result.answer);
+    if (response === undefined) return own(result);
+    drop();
+    this.release();
+    return response;
+  }
+
+  private fallback(answer: CallAnswer<unknown>): Response | undefined {
+    try {
+      const response = fallbackResponse(answer, this.asked.url.href);
+      const { response: _message, label: _label, ...provenance } = answer;
+      this.settings.memory.set(response, provenance);
+      return response;
+    } catch (error) {
+      this.call.report(error, `the response of ${answer.source}`);
+      return undefined;
+    }
+  }
+
+  /** The server's bad response, whose body the caller may read. */
+  private passOn(response: Response): Response {
+    const { body } = response;
+    const release = () => this.release();
+    if (body === null || body.locked) {
+      release();
+      return response;
+    }
+    const watched = watchedBody(body.getReader(), this.call.clock, NO_LIMITS, {
+      onChunk: nothing,
+      onEnd: release,
+      onError: release,
+      onCancel: release,
+      onStalled: nothing,
+      onIdle: nothing,
+    });
+    return this.withUpstream(withBody(response, watched));
+  }
+
+  // ---------------------------------------------------------------- a good response
+
+  private async good(response: Response, waitedMs: number): Promise<Response> {
+    const { call } = this;
+    const { body, headers } = response;
+    const isEvents = /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
+    if (body === null || body.locked || response.status < 200) {
+      new GoodBody(this, response, isEvents, waitedMs).onEnd();
+      return this.withUpstream(response);
+    }
+    const reader = body.getReader();
+    const first = isEvents ? await this.firstEvent(reader) : undefined;
+    if (first !== undefined && 'error' in first) return this.failed(first.error);
+    // a stream of events may run for hours
+    if (isEvents) this.stopTimers();
+    else this.limitTo(call.deadlineMs);
+    const limits = {
+      stallMs: isEvents ? call.limits.stallTimeoutMs : Number.POSITIVE_INFINITY,
+      idleMs: call.limits.abandonedAfterMs,
+      readAhead: isEvents ? 0 : 2,
+      length: lengthOf(headers),
+    };
+    const watch = new GoodBody(this, response, isEvents, isEvents ? call.elapsedMs : waitedMs);
+    const watched = watchedBody(reader, call.clock, limits, watch, first?.chunk);
+    return this.withUpstream(withBody(response, watched));
+  }
+
+  /** Until the first event a fallback may still answer. */
+  private async firstEvent(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+  ): Promise<{ readonly chunk: Uint8Array | undefined } | { readonly error: unknown }> {
+    if (!this.asked.wantsEvents) this.limitFirstEvent();
+    try {
+      const { value } = await reader.read();
+      return { chunk: value };
+    } catch (error) {
+      return { error };
+    }
+  }
+
+  /** A gateway behind the server may have labelled its answer. */
+  private withUpstream(response: Response): Response {
+    if (response.headers.has('failsoft-source')) {
+      const headers = metadataOf(response.headers);
+      this.settings.memory.set(response, provenanceOf(headers));
+    }
+    return response;
+  }
+
+  // ---------------------------------------------------------------- time
+
+  private get callersReason(): unknown {
+    return this.asked.signal?.reason;
+  }
+
+  private readonly onCallerAbort = (): void => {
+    this.endedBy ??= isTimeout(this.callersReason) ? 'time' : 'caller';
+    this.controller.abort(this.callersReason);
+    this.cancelChain();
+  };
+
+  private limitTo(deadlineMs: number): void {
+    this.stopTimer();
+    this.stopTimer = this.limitIn(deadlineMs - Date.now(), 'failsoft: deadline exceeded');
+  }
+
+  private limitFirstEvent(): void {
+    const ms = this.call.limits.firstMessageTimeoutMs;
+    this.stopFirstEvent = this.limitIn(ms, `failsoft: no first event within ${ms} ms`);
+  }
+
+  private limitIn(ms: number, details: string): () => void {
+    if (ms === Number.POSITIVE_INFINITY) return nothing;
+    const expire = () => {
+      this.endedBy ??= 'limit';
+      this.controller.abort(new DOMException(details, 'TimeoutError'));
+    };
+    return this.call.clock.setTimer(expire, Math.max(0, ms));
+  }
+
+  private stopTimers(): void {
+    this.stopTimer();
+    this.stopFirstEvent();
+  }
+
+  release(): void {
+    this.stopTimers();
+    this.asked.signal?.removeEventListener('abort', this.onCallerAbort);
+  }
+}
+
+function nothing(): void {}
+
+/** An error of fetch itself, about its arguments: the request never left the process. Network errors are `fetch failed`. */
+function isRefused(error: unknown): boolean {
+  return error instanceof TypeError && error.message !== 'fetch failed' && error.cause === undefined;
+}

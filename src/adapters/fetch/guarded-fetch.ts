@@ -1,0 +1,79 @@
+import { checkFunction, checkKeys } from '../../checks.js';
+import { invalid } from '../../errors.js';
+import type { FailsoftCallOptions } from '../../guard/call-options.js';
+import type { Guard } from '../../guard/guard-options.js';
+import { provenanceMemory } from '../../status/provenance.js';
+import { describe } from './described.js';
+import { type ClassifyResponse, FetchCall, type FetchSettings } from './fetch-call.js';
+import { compileRoutes, type Routes } from './route.js';
+
+/** Options of {@link guardedFetch}. */
+export interface GuardedFetchOptions {
+  /**
+   * The routes that have circuits of their own: path templates, or a function that returns one. A raw URL never names a circuit. A URL
+   * with no route has the circuit of its origin and HTTP method. @default none
+   */
+  readonly routes?: Routes;
+  /**
+   * Judges a response, for errors that a server sends with a good status. It may be async, and read the body of `response.clone()`, which
+   * then is in memory. Returns an outcome, or undefined to leave it to the status. If it throws, that is reported, and counts as
+   * undefined. @default by the status
+   */
+  readonly classifyResponse?: ClassifyResponse;
+  /**
+   * Whether the body of a `Request` object is read before it is sent, for keys and fallbacks. Bodies that are strings, bytes or
+   * URLSearchParams are always known. @default false
+   */
+  readonly readRequests?: boolean;
+  /** The fetch that makes the real requests. @default the global fetch, looked up for each request */
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+/** A `fetch` whose second argument may have options of failsoft for the call. */
+export type GuardedFetch = (
+  input: string | URL | Request,
+  init?: RequestInit & { readonly failsoft?: FailsoftCallOptions },
+) => Promise<Response>;
+
+const OPTIONS = ['routes', 'classifyResponse', 'readRequests', 'fetch'];
+
+/**
+ * Makes a `fetch` under a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end of the
+ * body, `Retry-After` as push-back, fallbacks as labelled responses. `provenanceOf(response)` says where a response came from.
+ *
+ * It rejects as fetch does; and with FailsoftError FAILSOFT_REJECTED, which `circuitRejectionOf(error)` reads, where a circuit rejected
+ * the request and no fallback answered.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, naming the option
+ * @example const openai = new OpenAI({ fetch: guardedFetch(guard, { routes: ['/v1/chat/completions'] }) });
+ */
+export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchOptions = {}): GuardedFetch {
+  checkFunction('guardedFetch.guard.begin', guard?.begin);
+  checkKeys('guardedFetch.options', options, OPTIONS);
+  const { routes, classifyResponse, readRequests = false, fetch } = options;
+  if (classifyResponse !== undefined)
+    checkFunction('guardedFetch.options.classifyResponse', classifyResponse);
+  if (fetch !== undefined) checkFunction('guardedFetch.options.fetch', fetch);
+  if (typeof readRequests !== 'boolean')
+    throw invalid('guardedFetch.options.readRequests', 'a boolean', readRequests);
+  const nameOf = compileRoutes(routes, 'guardedFetch.options.routes');
+  const settings: FetchSettings = { classifyResponse, memory: provenanceMemory() };
+
+  return async (input, init = {}) => {
+    const { failsoft, ...plain } = init;
+    const real = fetch ?? globalThis.fetch;
+    const body = readRequests ? await bodyOf(input, plain) : undefined;
+    const asked = describe(input, plain, body);
+    if (asked === undefined || asked.signal?.aborted === true) return real(input, plain);
+    const name = nameOf(asked.method, asked.url);
+    const { request, metadata } = asked;
+    const call = guard.begin({ path: name }, request, { ...failsoft, metadata });
+    if (call === undefined) return real(input, plain);
+    return new FetchCall(call, asked, settings).run((signal) => real(input, { ...plain, signal }));
+  };
+}
+
+async function bodyOf(input: string | URL | Request, init: RequestInit): Promise<Uint8Array | undefined> {
+  if (init.body !== undefined || typeof input === 'string' || !('clone' in input)) return undefined;
+  if (input.body === null || input.bodyUsed) return undefined;
+  return new Uint8Array(await input.clone().arrayBuffer());
+}

@@ -1,0 +1,33 @@
+import type { CallAnswer } from '../../call/neutral/call-types.js';
+import { invalid } from '../../errors.js';
+import { labelHeaders } from './headers.js';
+import { type HttpAnswer, partsOf } from './http-message.js';
+
+/** A response with another body. It has the URL of the first, as callers expect it. */
+export function withBody(response: Response, body: ReadableStream<Uint8Array>): Response {
+  const { status, statusText, headers, url, redirected, type } = response;
+  return dressed(new Response(body, { status, statusText, headers }), { url, redirected, type });
+}
+
+/** @throws an error of Response, for a status or a header that there cannot be */
+export function fallbackResponse(answer: CallAnswer<unknown>, url: string): Response {
+  const { response, label } = answer;
+  if (typeof response !== 'object' || response === null)
+    throw invalid('the answer of a fallback', 'an object with a body', response);
+  const { status, headers, body } = partsOf(response as HttpAnswer); // it comes from the route's decoder
+  const init = { status, headers: { ...headers, ...labelHeaders(label) } };
+  return dressed(new Response(body === undefined ? null : Uint8Array.from(body), init), { url });
+}
+
+function dressed(response: Response, facts: object): Response {
+  for (const [name, value] of Object.entries(facts))
+    Object.defineProperty(response, name, { value, configurable: true });
+  return response;
+}
+
+/** The length of a body, by its headers; Infinity where they do not say it, or the body is decoded. */
+export function lengthOf(headers: Headers): number {
+  const length = headers.get('content-length') ?? '';
+  const isDecoded = headers.has('content-encoding');
+  return /^\d{1,15}$/.test(length) && !isDecoded ? Number(length) : Number.POSITIVE_INFINITY;
+}

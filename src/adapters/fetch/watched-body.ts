@@ -1,0 +1,113 @@
+import type { Clock } from '../../clock.js';
+
+/** What becomes of a response's body. One of `onEnd`, `onError` and `onCancel` is called, once. */
+export interface BodyWatch {
+  /** @param waitedMs how long the caller waited for it */
+  onChunk(chunk: Uint8Array, waitedMs: number): void;
+  onEnd(): void;
+  onError(error: unknown): void;
+  /** The caller has cancelled the body. */
+  onCancel(): void;
+  /** No chunk came in time while the caller was reading. */
+  onStalled(): unknown;
+  /**
+   * Nothing has happened for a long time. The body goes on.
+   * @param unread whether chunks are there that the caller does not read
+   */
+  onIdle(unread: boolean): void;
+}
+
+export interface BodyLimits {
+  readonly stallMs: number;
+  readonly idleMs: number;
+  /** So many chunks are read before the caller asks for them. */
+  readonly readAhead: number;
+  /** The body's length, where its headers say so: the body is over when it is there, also if the caller does not read its end. */
+  readonly length: number;
+}
+
+/**
+ * A body that is passed on chunk by chunk, as the caller reads it, and watched. Two chunks are read ahead, so that a short body
+ * that nobody reads still comes to its end; none of a stream of events, whose waits count only while the caller reads.
+ */
+export function watchedBody(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  clock: Clock,
+  limits: BodyLimits,
+  watch: BodyWatch,
+  firstChunk?: Uint8Array,
+): ReadableStream<Uint8Array> {
+  let leftBytes = limits.length;
+  /** Its end was reported. */
+  let over = false;
+  /** The caller gets no more. */
+  let gone = false;
+  let stopTimer = () => {};
+  const end = (report: () => void) => {
+    stopTimer();
+    if (over) return;
+    over = true;
+    report();
+  };
+  const arm = (ms: number, expired: () => void) => {
+    stopTimer();
+    stopTimer = ms < Number.POSITIVE_INFINITY && !over ? clock.setTimer(expired, ms) : () => {};
+  };
+  const awaitReader = () => arm(limits.idleMs, () => watch.onIdle(true));
+  const pass = (
+    controller: ReadableStreamDefaultController<Uint8Array>,
+    chunk: Uint8Array,
+    waitedMs: number,
+  ) => {
+    watch.onChunk(chunk, waitedMs);
+    leftBytes -= chunk.byteLength;
+    controller.enqueue(chunk);
+    if (leftBytes <= 0) end(() => watch.onEnd());
+    else awaitReader();
+  };
+  const source = {
+    start: (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      if (firstChunk !== undefined) pass(controller, firstChunk, 0);
+    },
+    pull: (controller: ReadableStreamDefaultController<Uint8Array>) =>
+      new Promise<void>((resolve) => {
+        const sinceMs = clock.now();
+        const settle = () => {
+          stopTimer();
+          resolve();
+        };
+        const isStallFirst = limits.stallMs <= limits.idleMs;
+        arm(Math.min(limits.stallMs, limits.idleMs), () => {
+          if (!isStallFirst) return watch.onIdle(false);
+          const error = watch.onStalled();
+          over = true;
+          gone = true;
+          controller.error(error);
+          reader.cancel(error).catch(() => undefined); // there is no reader left for this error
+          settle();
+        });
+        reader.read().then(
+          ({ done, value }) => {
+            settle();
+            if (gone) return;
+            if (done) {
+              controller.close();
+              end(() => watch.onEnd());
+            } else pass(controller, value, clock.now() - sinceMs);
+          },
+          (error: unknown) => {
+            settle();
+            if (gone) return;
+            controller.error(error);
+            end(() => watch.onError(error));
+          },
+        );
+      }),
+    cancel: (reason: unknown) => {
+      gone = true;
+      end(() => watch.onCancel());
+      return reader.cancel(reason);
+    },
+  };
+  return new ReadableStream<Uint8Array>(source, { highWaterMark: limits.readAhead });
+}
