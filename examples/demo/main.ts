@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { type Engine, nativeEngine } from 'failsoft';
 import { DemoClient } from './client.js';
+import { liveView } from './live-view.js';
 import { type DemoOptions, type EngineName, HELP, parseOptions, UsageError } from './options.js';
+import { servePage } from './page.js';
 import { PHASES, type Phase, runPhases } from './phases.js';
 import { DemoRecord } from './record.js';
-import { conclusion, headline, phaseLine, Screen, table, transitionLine } from './report.js';
+import { conclusion, headline, phaseLine, table, transitionLine } from './report.js';
+import { Screen } from './screen.js';
 import { ServerProcess } from './servers.js';
 import { POPULAR_INPUTS, POPULAR_SHARE, PRIMARY_MODEL, RATE, startTraffic } from './traffic.js';
 
@@ -60,21 +63,23 @@ async function run(options: DemoOptions): Promise<void> {
 }
 
 async function play(
-  { seconds, slow, engine, seed, headless, json }: DemoOptions,
+  { seconds, slow, engine, seed, keep, port, headless, json }: DemoOptions,
   primary: ServerProcess,
   secondary: ServerProcess,
   signal: AbortSignal,
 ): Promise<void> {
   const { stdout } = process;
   const redraws = stdout.isTTY && !headless;
+  const hasColours = redraws && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
   const screen = new Screen(
     (text) => stdout.write(text),
-    () => (redraws ? stdout.columns : 0),
+    () => ({ columns: redraws ? stdout.columns : 0, rows: stdout.rows }),
   );
   const phaseMs = (seconds * 1_000) / PHASES.length;
   const addresses = { primary: primary.address, secondary: secondary.address };
   const client = new DemoClient(addresses, await engineNamed(engine), { phaseMs, slow, seed });
   await client.ready();
+  const page = headless ? undefined : await servePage(client.guard, primary, port);
 
   screen.line(
     `primary ${PRIMARY_MODEL} at ${addresses.primary}, secondary demand-small at ${addresses.secondary}`,
@@ -83,21 +88,29 @@ async function play(
     `${Number((RATE / slow).toFixed(1))} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
       `${POPULAR_SHARE * 100} % of them send one of ${POPULAR_INPUTS} popular inputs, the others new inputs`,
   );
+  if (page) screen.line(`the page: ${page.link}`);
   const record = new DemoRecord();
-  client.guard.on('transition', (event) => screen.line(transitionLine(record.addTransition(event))));
+  let phaseBeganMs = performance.now();
+  // the view of a terminal has what the lines say
+  const log = (text: string) => {
+    if (!redraws) screen.line(text);
+  };
+  client.guard.on('transition', (event) => log(transitionLine(record.addTransition(event))));
   const lines: Promise<void>[] = [];
   const endPhase = () => {
     const ended = record.phases.at(-1);
-    if (ended) lines.push(ended.settled().then(() => screen.line(phaseLine(ended))));
+    if (ended) lines.push(ended.settled().then(() => log(phaseLine(ended))));
   };
   const beginPhase = (phase: Phase) => {
     endPhase();
-    screen.line(headline(phase, Date.now() - record.startedAtMs));
+    log(headline(phase, Date.now() - record.startedAtMs));
+    phaseBeganMs = performance.now();
     record.begin(phase.name);
   };
   const redraw = setInterval(() => {
-    const phase = record.phases.at(-1);
-    if (phase) screen.progress(phaseLine(phase));
+    const [circuit] = redraws ? client.guard.snapshots() : [];
+    const inPhaseMs = performance.now() - phaseBeganMs;
+    screen.draw(liveView(record, { phaseMs, inPhaseMs, circuit, nowMs: Date.now(), hasColours }));
   }, REDRAW_MS);
   const stopTraffic = startTraffic(seed, RATE / slow, ({ features, level }) => {
     const phase = record.phases.at(-1);
@@ -110,6 +123,10 @@ async function play(
   });
   try {
     await runPhases(primary, phaseMs, beginPhase, signal);
+    if (keep) {
+      log('the page stays until Ctrl-C');
+      await aborted(signal);
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
@@ -117,12 +134,20 @@ async function play(
     clearInterval(redraw);
     endPhase();
     await Promise.all(lines);
+    await page?.close();
     await client.close();
   }
-  if (signal.aborted) screen.line('stopped before its end');
+  if (signal.aborted && record.phases.length < PHASES.length) screen.line('stopped before its end');
   screen.line(`\n${table(record)}\n\n${conclusion(record)}`);
   for (const [message, times] of record.errorMessages) screen.line(`error, ${times} times: ${message}`);
   if (json !== undefined) save(json, `${JSON.stringify(record.result(seconds, seed), null, 2)}\n`);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function save(path: string, text: string): void {

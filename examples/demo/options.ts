@@ -17,12 +17,15 @@ export const HELP = `The demo: predictions through an outage
   --engine NAME    the engine that makes the circuits: native or opossum (default native)
   --host ADDRESS   the IP address that the servers listen on (default 127.0.0.1)
   --seed N         seed of the traffic: the times of the calls and their inputs (default 1)
-  --headless       one line per phase and transition, never redrawn; the default where the output is no terminal
+  --keep           go on after the last phase, until Ctrl-C: break the primary yourself, with the buttons of the page
+  --port N         port of the page (default 0: any free one)
+  --headless       serve no page, and print one line per phase and transition, as where the output is no terminal
   --json FILE      also write the result to FILE as JSON, with times in milliseconds since the first call
   --help           print this
 
 Two mock inference servers run as processes of their own on free ports. The primary has the large model. It is healthy, slow
-(20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered, while a client makes calls.
+(20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered, while a client makes calls. The page, whose
+address is printed, shows it live and has buttons that break the primary. NO_COLOR=1 takes the colours out of the terminal.
 
 Ctrl-C stops the demo: it prints the result so far and exits with 130. A bad option gives exit code 2. The servers end with
 the demo, however it ends.
@@ -38,6 +41,9 @@ export interface DemoOptions {
   readonly engine: EngineName;
   readonly host: string;
   readonly seed: number;
+  readonly keep: boolean;
+  /** Of the page. */
+  readonly port: number;
   readonly headless: boolean;
   /** An absolute path. */
   readonly json: string | undefined;
@@ -58,6 +64,8 @@ export function parseOptions(args: readonly string[]): 'help' | DemoOptions {
     engine: engineName(values.engine),
     host: ipAddress('--host', values.host),
     seed: integer('--seed', values.seed, 0, 1_000_000_000),
+    keep: values.keep,
+    port: integer('--port', values.port, 0, 65_535),
     headless: values.headless,
     json: values.json === undefined ? undefined : writable('--json', values.json),
   };
@@ -75,6 +83,8 @@ function parse(args: readonly string[]) {
         engine: { type: 'string', default: 'native' },
         host: { type: 'string', default: '127.0.0.1' },
         seed: { type: 'string', default: '1' },
+        keep: { type: 'boolean', default: false },
+        port: { type: 'string', default: '0' },
         headless: { type: 'boolean', default: false },
         json: { type: 'string' },
         help: { type: 'boolean', default: false },

@@ -60,6 +60,8 @@ export async function runPhases(
     await phase.prepare?.(primary);
     signal.throwIfAborted();
     begin(phase);
+    // a visitor of the page may have killed it
+    if (phase.name !== 'killed') await primary.restart();
     await phase.enter?.(primary, phaseMs);
     const nowMs = performance.now();
     const endMs = Math.max(startMs + (index + 1) * phaseMs, nowMs + LEAST_SHARE * phaseMs);

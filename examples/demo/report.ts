@@ -7,33 +7,6 @@ export const HEADERS = ['phase', 'calls', ...SOURCES, 'errors', 'p50 ms', 'p99 m
 
 const TROUBLED = new Set(['brownout', 'failing', 'killed']);
 
-/** Writes lines. In a terminal the last line can be redrawn. */
-export class Screen {
-  readonly #write: (text: string) => void;
-  readonly #columns: () => number;
-  #drawn = false;
-
-  /** @param columns the terminal's present width, or 0 where nothing can be redrawn */
-  constructor(write: (text: string) => void, columns: () => number) {
-    this.#write = write;
-    this.#columns = columns;
-  }
-
-  /** Draws a line that a later line replaces. Does nothing where lines cannot be redrawn. */
-  progress(text: string): void {
-    const columns = this.#columns();
-    if (columns === 0) return;
-    // A line that wraps cannot be redrawn.
-    this.#write(`\r\u001b[2K${text.slice(0, columns - 1)}`);
-    this.#drawn = true;
-  }
-
-  line(text: string): void {
-    this.#write(this.#drawn ? `\r\u001b[2K${text}\n` : `${text}\n`);
-    this.#drawn = false;
-  }
-}
-
 export function headline({ name, what }: Phase, atMs: number): string {
   return `${seconds(atMs)}  ${name}: ${what}`;
 }

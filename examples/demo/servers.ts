@@ -22,6 +22,9 @@ export class ServerProcess {
   readonly options: ServerOptions;
   #child: ChildProcess | undefined;
   #address = '';
+  #isStopped = false;
+  /** The story and the buttons of the page take turns. */
+  #turn: Promise<void> = Promise.resolve();
 
   private constructor(options: ServerOptions) {
     this.options = options;
@@ -44,17 +47,20 @@ export class ServerProcess {
 
   /** Ends it by SIGKILL: it cannot clean up. */
   kill(): Promise<void> {
-    return this.#end((child) => child.kill('SIGKILL'));
+    return this.#inTurn(() => this.#end((child) => child.kill('SIGKILL')));
   }
 
-  /** Resolves when the server listens again. */
-  async restart(): Promise<void> {
-    await this.#run(this.#address.slice(this.#address.lastIndexOf(':') + 1));
+  /** Resolves when the server listens again, at once if it runs. */
+  restart(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (!this.#isRunning) await this.#run(this.#address.slice(this.#address.lastIndexOf(':') + 1));
+    });
   }
 
   /** Ends it as the death of its parent would: by closing its standard input. */
   stop(): Promise<void> {
-    return this.#end((child) => child.stdin?.end());
+    this.#isStopped = true;
+    return this.#inTurn(() => this.#end((child) => child.stdin?.end()));
   }
 
   /** Replaces the model's faults, over gRPC. */
@@ -77,7 +83,18 @@ export class ServerProcess {
     }
   }
 
+  get #isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const acted = this.#turn.then(act);
+    this.#turn = acted.catch(() => undefined);
+    return acted;
+  }
+
   async #run(port: string): Promise<void> {
+    if (this.#isStopped) return;
     const { model, host, latencyMs, seed } = this.options;
     // `detached`: not in the terminal's process group, so that Ctrl-C reaches the demo alone. It ends with its standard input.
     const child = spawn(
@@ -96,7 +113,7 @@ export class ServerProcess {
 
   async #end(end: (child: ChildProcess) => void): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.#isRunning) return;
     const exited = once(child, 'exit');
     end(child);
     const late = setTimeout(() => child.kill('SIGKILL'), 2_000);

@@ -12,6 +12,8 @@ describe("the demo's options", () => {
       engine: 'native',
       host: '127.0.0.1',
       seed: 1,
+      keep: false,
+      port: 0,
       headless: false,
       json: undefined,
     });
@@ -29,6 +31,8 @@ describe("the demo's options", () => {
       '--host',
       '::1',
       '--seed=0',
+      '--keep',
+      '--port=9300',
       '--headless',
       '--json',
       file,
@@ -39,6 +43,8 @@ describe("the demo's options", () => {
       engine: 'opossum',
       host: '::1',
       seed: 0,
+      keep: true,
+      port: 9_300,
       headless: true,
       json: file,
     });
@@ -63,6 +69,7 @@ describe("the demo's options", () => {
     [['--json='], /--json: expected a file that can be written.*got ""/],
     [['--json', '/dev/null/x.json'], /--json: expected a file/],
     [['--headless=yes'], /--headless/],
+    [['--port', '65536'], /--port: expected an integer from 0 to 65535/],
     [['--speed', '3'], /--speed/],
     [['fast'], /fast/],
   ])('%j is refused', (args, message) => {

@@ -1,35 +1,72 @@
+import { createGuard } from 'failsoft';
 import { describe, expect, it } from 'vitest';
+import { liveView } from '../../examples/demo/live-view.js';
 import { DemoRecord } from '../../examples/demo/record.js';
-import { conclusion, phaseLine, Screen, table, transitionLine } from '../../examples/demo/report.js';
+import { conclusion, phaseLine, table, transitionLine } from '../../examples/demo/report.js';
+import { Screen } from '../../examples/demo/screen.js';
 
-function screen(columns: number) {
+function screen(columns: number, rows = 24) {
   const written: string[] = [];
   return {
     written,
     screen: new Screen(
       (text) => written.push(text),
-      () => columns,
+      () => ({ columns, rows }),
     ),
   };
 }
 
-const CLEAR = '\r\u001b[2K';
+const UP = '\u001b[1A\u001b[2K';
 
 describe('the screen', () => {
-  it('redraws its last line, cut to the width, and clears it for the next', () => {
-    const { written, screen: shown } = screen(6);
-    shown.progress('one');
-    shown.progress('a long one');
+  it('draws a view over the one before, cut to the width and height, and clears it for a line', () => {
+    const { written, screen: shown } = screen(6, 3);
+    shown.draw(['one']);
+    shown.draw(['a long one', '\u001b[31mred text\u001b[0m', 'too high']);
     shown.line('all of this line');
     shown.line('two');
-    expect(written).toEqual([`${CLEAR}one`, `${CLEAR}a lon`, `${CLEAR}all of this line\n`, 'two\n']);
+    expect(written).toEqual([
+      'one\n',
+      `${UP}\ra lon\n\u001b[31mred t\u001b[0m\n`,
+      `${UP}${UP}\rall of this line\n`,
+      'two\n',
+    ]);
   });
 
-  it('shows no progress where nothing can be redrawn', () => {
+  it('draws nothing where nothing can be drawn over', () => {
     const { written, screen: shown } = screen(0);
-    shown.progress('one');
+    shown.draw(['one']);
     shown.line('two');
     expect(written).toEqual(['two\n']);
+  });
+});
+
+describe('the view of a terminal', () => {
+  it.each([true, false])('has a row per phase within 80 columns (colours: %s)', (hasColours) => {
+    const record = new DemoRecord();
+    const facts = { phaseMs: 5_000, inPhaseMs: 2_500, nowMs: 0, hasColours };
+    expect(liveView(record, { ...facts, circuit: undefined })).toHaveLength(12);
+    for (const name of ['healthy', 'brownout']) {
+      const phase = record.begin(name);
+      for (let n = 0; n < 12_345; n++) phase.callEnds({ source: 'last-good', level: 1 }, true, 1);
+    }
+    const guard = createGuard();
+    const circuit = guard.circuit('/a.B/C');
+    for (let n = 0; n < 5; n++) {
+      const permit = circuit.acquire();
+      if (permit.admitted) permit.settle('failure', 1);
+    }
+    const snapshot = circuit.snapshot();
+    const lines = liveView(record, { ...facts, circuit: { ...snapshot, openUntilMs: 800 } });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what begins a colour is one
+    const plain = lines.map((line) => line.replaceAll(/\u001b\[\d+m/g, ''));
+    expect(plain.join() === lines.join()).toBe(!hasColours);
+    for (const line of plain) expect(line.length).toBeLessThanOrEqual(80);
+    expect(plain[1]).toMatch(/^ {2}healthy +############ +12345 +12345 +0$/);
+    expect(plain[2]).toMatch(/^> brownout +######\.{6} /);
+    expect(plain[3]).toMatch(/^ {2}failing +\.{12}$/);
+    expect(plain).toContain('  circuit: open, next probe in 0.8 s');
+    expect(lines).toHaveLength(12);
   });
 });
 
