@@ -96,4 +96,15 @@ describe('the stories', { timeout: 120_000 }, () => {
       '  screen: demand low (fresh)',
     ]);
   });
+
+  it('nest: a provider owns the guard of a NestJS client, and closes it with the module', async () => {
+    expect(await printed('nest')).toEqual([
+      'all is well: level 1 from primary',
+      'the model fails: level 1 from last-good',
+      'an input that it never saw: level 2 from default',
+      '  circuit: closed -> open',
+      'its circuit is open: level 1 from last-good',
+      'the application is closed, and its guard with it: FAILSOFT_CLOSED',
+    ]);
+  });
 });
