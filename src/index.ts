@@ -132,6 +132,8 @@ export type {
   ReadinessQuestion,
 } from './recovery/check.js';
 export { connectivity } from './recovery/connectivity.js';
+export { grpcHealth } from './recovery/grpc-health.js';
+export { type ModelReadyOptions, modelReady } from './recovery/model-ready.js';
 export type { ProbeTarget, RecoveryOptions } from './recovery/options.js';
 export { type Provenance, type ProvenanceLabel, provenanceOf } from './status/provenance.js';
 export { type CircuitRejection, circuitRejectionOf } from './status/rejection.js';

@@ -165,6 +165,7 @@ class InterceptorGuard implements Guard {
       if (guard === undefined && !methods.has(path)) {
         guard = this.#guardMethod(target, path, connection);
         methods.set(path, guard);
+        this.#recoveries.met(options.method_definition);
       }
       const callOptions = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
       const passes = this.#closed || callOptions?.bypass === true;

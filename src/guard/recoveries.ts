@@ -1,11 +1,23 @@
 import type { Interceptor } from '@grpc/grpc-js';
 import { Connection } from '../call/connection.js';
-import type { Outcome } from '../classify/outcome.js';
+import { connectionTroubleOf } from '../call/connection-trouble.js';
+import type { CircuitRecovery, Permit } from '../circuit/types.js';
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Clock } from '../clock.js';
 import { type ClientChannel, KnownChannels } from '../recovery/channels.js';
 import type { Readiness, ReadinessCheck } from '../recovery/check.js';
 import { channelCheck } from '../recovery/connectivity.js';
+import type { RecoverySettings } from '../recovery/options.js';
+import {
+  type AnyMethod,
+  canBeProbed,
+  type EndedProbe,
+  probeLimitMs,
+  SyntheticProbes,
+} from '../recovery/synthetic-probes.js';
 import { ReadinessWatch } from '../recovery/watch.js';
+import { normalStatus } from '../status/normal-status.js';
+import { pushbackOf } from '../status/push-back.js';
 import type { Emitter } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import type { Slot } from './circuit-line.js';
@@ -20,6 +32,9 @@ const OUTCOMES: Readonly<Record<Readiness, Outcome>> = {
   unsupported: 'caller-error',
 };
 
+/** So many methods are remembered: a method's name may be a caller's text. */
+const MOST_METHODS = 1000;
+
 /** What a guard knows of the servers of one target: the channels to them, and the check that these allow. */
 interface Target {
   readonly channels: KnownChannels;
@@ -33,6 +48,9 @@ export class Recoveries {
   readonly #events: Emitter<GuardEvents>;
   readonly #settingsOf: (method: string) => MethodSettings;
   readonly #watch: ReadinessWatch;
+  readonly #probes: SyntheticProbes;
+  /** How the methods' messages are written and read: from their calls. */
+  readonly #methods = new Map<string, AnyMethod>();
   readonly #targets = new Map<string, Target>();
   /** For events: the circuits that are checked. */
   readonly #slots = new Map<string, Slot>();
@@ -50,6 +68,12 @@ export class Recoveries {
       answered: ({ circuitKey }, answer, durationMs) => this.#answered(circuitKey, answer, durationMs),
       warn: (error, source) => events.warnings.report(error, source),
     });
+    this.#probes = new SyntheticProbes(clock, (error, source) => events.warnings.report(error, source));
+  }
+
+  /** A method is called for the first time. */
+  met(definition: AnyMethod): void {
+    if (this.#methods.size < MOST_METHODS) this.#methods.set(definition.path, definition);
   }
 
   /** What the calls of a target know of their connections; the same for all interceptors of the target. */
@@ -71,17 +95,58 @@ export class Recoveries {
     const { recovery } = circuit;
     const { method, target } = shelf;
     const { recovery: settings } = this.#settingsOf(method);
-    if (recovery === undefined || settings === undefined || settings.check === false) return;
+    if (recovery === undefined || settings === undefined) return;
+    this.#slots.set(key, slot);
     const known = this.#targets.get(target);
+    if (settings.probeWith !== undefined) this.#probeSynthetically(slot, settings, recovery);
+    if (settings.check === false) return;
     const check =
       settings.check ?? (known !== undefined && known.channels.size > 0 ? known.check : undefined);
-    if (check === undefined) return;
-    this.#slots.set(key, slot);
-    this.#watch.add({ circuitKey: key, method, keyPart: part, recovery, settings, check });
+    if (check !== undefined)
+      this.#watch.add({ circuitKey: key, method, keyPart: part, recovery, settings, check });
+  }
+
+  #probeSynthetically(slot: Slot, settings: RecoverySettings, recovery: CircuitRecovery): void {
+    const { key, part, circuit, shelf } = slot;
+    const { method, target } = shelf;
+    const definition = this.#methods.get(method);
+    const client = settings.client ?? this.#targets.get(target)?.channels.client;
+    if (definition === undefined || !canBeProbed(definition) || client === undefined) {
+      const missing =
+        client === undefined ? 'a client: set recovery.client' : 'a unary method that was called';
+      const error = new Error(`expected ${missing}; callers are the probes`);
+      this.#events.warnings.report(error, `probeWith of ${method}`);
+      return;
+    }
+    const limitMs = probeLimitMs(circuit, this.#settingsOf(method).defaultDeadlineMs);
+    const settle = (permit: Permit, ended: EndedProbe) => this.#settle(slot, permit, ended);
+    const what = { circuitKey: key, method, keyPart: part };
+    this.#probes.add({ ...what, recovery, settings, definition, client, limitMs, settle });
+  }
+
+  /** A synthetic probe is judged as a caller's call is. */
+  #settle(slot: Slot, permit: Permit, { status, response, durationMs }: EndedProbe): boolean {
+    const { classifier } = this.#settingsOf(slot.shelf.method);
+    const ended = normalStatus(status);
+    const { code, details, metadata } = ended;
+    const byMessage = response === undefined ? undefined : classifier.classifyMessage(response);
+    const outcome = byMessage ?? classifier.classify(code, details, metadata, durationMs);
+    const bad = isUnhealthy(outcome);
+    const trouble = bad ? connectionTroubleOf(ended) : undefined;
+    permit.settle(outcome, durationMs, bad ? pushbackOf(metadata) : 0, trouble);
+    const counts = outcome !== 'ignored' && trouble?.notSent !== true;
+    reportProbe(this.#events, this.#clock, slot, {
+      kind: 'synthetic',
+      outcome: counts ? outcome : 'ignored',
+      durationMs,
+    });
+    return counts;
   }
 
   close(): void {
     this.#watch.close();
+    this.#probes.close();
+    this.#methods.clear();
     this.#slots.clear();
     for (const { channels } of this.#targets.values()) channels.clear();
   }
@@ -98,7 +163,9 @@ export class Recoveries {
   #answered(circuitKey: string, answer: Readiness, durationMs: number): void {
     const slot = this.#slots.get(circuitKey);
     if (slot === undefined) return;
-    if (!slot.isOpen) this.#slots.delete(circuitKey);
+    // before the state is read: reading it would make a half-open circuit of it
+    this.#probes.look(circuitKey);
+    if (slot.circuit.recovery?.opening() === undefined) this.#slots.delete(circuitKey);
     reportProbe(this.#events, this.#clock, slot, {
       kind: 'readiness',
       outcome: OUTCOMES[answer],

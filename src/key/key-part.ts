@@ -65,3 +65,13 @@ function bounded(part: string): string {
   const hash = createHash('sha256').update(part).digest('hex').slice(0, HASH_DIGITS);
   return `${cut(part, LONGEST_PART - CUT_MARK.length - HASH_DIGITS)}${CUT_MARK}${hash}`;
 }
+
+/** The name that a part was made of; undefined for '', for a part that was cut, and where it is not a name alone (Ray Serve). */
+export function nameOfPart(part: string): string | undefined {
+  if (part === '' || part.includes(CUT_MARK)) return undefined;
+  const version = part.lastIndexOf('@');
+  const name = version < 0 ? part : part.slice(0, version);
+  return name.replaceAll(/~(?:([0-9A-F]{2})|u([0-9A-F]{4}))/g, (_all, ascii?: string, unit?: string) =>
+    String.fromCharCode(Number.parseInt(ascii ?? unit ?? '0', 16)),
+  );
+}

@@ -1,0 +1,58 @@
+import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
+import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import type { Readiness, ReadinessQuestion } from './check.js';
+
+/** A small question to a server, without generated code: any client whose channel leads to the server can send it. */
+export interface UnaryQuestion {
+  /** `/package.Service/Method` */
+  readonly path: string;
+  readonly request: Uint8Array;
+  /** Reads the response's bytes. */
+  readonly read: (response: Uint8Array) => Readiness;
+}
+
+/** Asks past the guard, which must not count it; the client's other interceptors see it, as they may add a token. */
+export function askUnary(
+  client: Client,
+  { path, request, read }: UnaryQuestion,
+  { deadlineMs, signal }: ReadinessQuestion,
+): Promise<Readiness> {
+  return new Promise((resolve, reject) => {
+    const call = client.makeUnaryRequest(
+      path,
+      (bytes: Uint8Array) => Buffer.from(bytes),
+      (bytes: Buffer) => new Uint8Array(bytes),
+      request,
+      new Metadata(),
+      { deadline: deadlineMs, failsoft: { bypass: true } },
+      (error: ServiceError | null, response?: Uint8Array) => {
+        if (error !== null) resolve(error.code === status.UNIMPLEMENTED ? 'unsupported' : 'no-answer');
+        else {
+          try {
+            resolve(read(response ?? new Uint8Array()));
+          } catch (problem) {
+            reject(problem);
+          }
+        }
+      },
+    );
+    signal.addEventListener('abort', () => call.cancel(), { once: true });
+  });
+}
+
+/** A message of strings, by field number; empty ones are left out, as proto3 does. */
+export function stringFields(fields: Readonly<Record<number, string>>): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const [number, text] of Object.entries(fields))
+    if (text !== '') writer.uint32((Number(number) << 3) | 2).string(text);
+  return writer.finish();
+}
+
+/** What `visit` makes of each field; a field that it does not read is skipped. */
+export function eachField(bytes: Uint8Array, visit: (field: number, reader: BinaryReader) => boolean): void {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (!visit(field, reader)) reader.skip(wireType);
+  }
+}

@@ -1,0 +1,185 @@
+import { credentials, Metadata, Server, ServerCredentials, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  createGuard,
+  type GuardOptions,
+  grpcHealth,
+  isFailsoftError,
+  modelReady,
+  type ProbeEvent,
+  type Readiness,
+  type ReadinessCheck,
+} from 'failsoft';
+import { opossumEngine } from 'failsoft/opossum';
+import { GRPCInferenceServiceClient } from 'failsoft/protos/oip';
+import { demandRequest, labelledInputs, startMockServer } from 'failsoft/testing';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+const { features } = labelledInputs(7).next().value;
+const MODEL_INFER = '/inference.GRPCInferenceService/ModelInfer';
+
+/** A server that answers any method with these bytes, or this status. */
+async function serverOf(answers: Readonly<Record<string, Buffer | number>>) {
+  const server = new Server();
+  const asked: Buffer[] = [];
+  for (const [path, answer] of Object.entries(answers)) {
+    const [, service = '', method = ''] = path.split('/');
+    const raw = (bytes: Buffer) => bytes;
+    const definition = {
+      [method]: {
+        path: `/${service}/${method}`,
+        ...{ requestStream: false, responseStream: false },
+        ...{ requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw },
+      },
+    };
+    const handlers: UntypedServiceImplementation = {
+      [method]: (call: { request: Buffer }, callback: (error: object | null, value?: Buffer) => void) => {
+        asked.push(call.request);
+        if (typeof answer === 'number') callback({ code: answer, details: 'no' });
+        else callback(null, answer);
+      },
+    };
+    server.addService(definition, handlers);
+  }
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+  });
+  const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  onTestFinished(() => {
+    client.close();
+    server.forceShutdown();
+  });
+  return { client, asked };
+}
+
+function ask(check: ReadinessCheck, method: string, keyPart: string): Promise<Readiness> | Readiness {
+  const { signal } = new AbortController();
+  return check.ask({ circuitKey: `${method}#${keyPart}`, method, keyPart, deadlineMs: Date.now() + 2000, signal, changed: () => {} });
+}
+
+describe('grpcHealth()', () => {
+  it.each<[string, Buffer | number, Readiness]>([
+    ['SERVING', Buffer.from([8, 1]), 'ready'],
+    ['NOT_SERVING', Buffer.from([8, 2]), 'not-ready'],
+    ['UNKNOWN', Buffer.from([]), 'no-answer'],
+    ['SERVICE_UNKNOWN', Buffer.from([8, 3]), 'no-answer'],
+    ['NOT_FOUND', status.NOT_FOUND, 'no-answer'],
+    ['UNIMPLEMENTED', status.UNIMPLEMENTED, 'unsupported'],
+  ])('%s', async (_what, answer, readiness) => {
+    const { client, asked } = await serverOf({ '/grpc.health.v1.Health/Check': answer });
+    expect(await ask(grpcHealth(client, 'large'), MODEL_INFER, 'x')).toBe(readiness);
+    expect(asked[0]).toEqual(Buffer.from([10, 5, ...Buffer.from('large')]));
+  });
+
+  it('names the parameter that is wrong', () => {
+    expect(() => grpcHealth(JSON.parse('{}'))).toThrow('grpcHealth(client): expected a grpc-js client');
+    expect(() => modelReady(JSON.parse('{}'))).toThrow('modelReady(client): expected a grpc-js client');
+  });
+});
+
+describe('modelReady()', () => {
+  const OIP = '/inference.GRPCInferenceService/ModelReady';
+  const TF = '/tensorflow.serving.ModelService/GetModelStatus';
+  const PING = '/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping';
+  const PREDICT = '/tensorflow.serving.PredictionService/Predict';
+  const PREDICTIONS = '/org.pytorch.serve.grpc.inference.InferenceAPIsService/Predictions';
+  const text = (json: string) => Buffer.from([10, json.length, ...Buffer.from(json)]);
+  const name = Buffer.from([10, 5, ...Buffer.from('large')]);
+
+  it.each<[string, string, string, Buffer, Readiness, Buffer]>([
+    ['ModelReady', MODEL_INFER, OIP, Buffer.from([8, 1]), 'ready', name],
+    ['ModelReady of a model that loads', MODEL_INFER, OIP, Buffer.from([]), 'not-ready', name],
+    ['GetModelStatus: AVAILABLE', PREDICT, TF, Buffer.from([10, 4, 8, 1, 16, 30]), 'ready', Buffer.from([10, 7, ...name])],
+    ['GetModelStatus: LOADING', PREDICT, TF, Buffer.from([10, 4, 8, 1, 16, 20]), 'not-ready', Buffer.from([10, 7, ...name])],
+    ['Ping: healthy', PREDICTIONS, PING, text('{ "status": "Healthy" }'), 'ready', Buffer.from([])],
+    ['Ping: unhealthy', PREDICTIONS, PING, text('{ "status": "Unhealthy" }'), 'not-ready', Buffer.from([])],
+    ['Ping: partially', PREDICTIONS, PING, text('{ "status": "Partial Healthy" }'), 'not-ready', Buffer.from([])],
+  ])('%s', async (_what, method, path, answer, readiness, request) => {
+    const { client, asked } = await serverOf({ [path]: answer });
+    expect(await ask(modelReady(client), method, 'large')).toBe(readiness);
+    expect(asked[0]).toEqual(request);
+  });
+
+  it('takes the name out of the key: escaped, or with a version', async () => {
+    const { client, asked } = await serverOf({ [OIP]: Buffer.from([8, 1]) });
+    await ask(modelReady(client), MODEL_INFER, 'a~7Eb@3');
+    await ask(modelReady(client, { model: 'mine' }), MODEL_INFER, '');
+    expect(asked.map((bytes) => bytes.subarray(2).toString())).toEqual(['a~b', 'mine']);
+  });
+
+  it('gives no answer without a model, and for other services', async () => {
+    const { client } = await serverOf({});
+    expect(await ask(modelReady(client), MODEL_INFER, '')).toBe('no-answer');
+    expect(await ask(modelReady(client), '/my.Own/Service', 'large')).toBe('no-answer');
+  });
+});
+
+describe('recovery, on a real server', () => {
+  async function setUp(options: GuardOptions) {
+    const server = await startMockServer({ models: ['demand-large'] });
+    const plain = new GRPCInferenceServiceClient(server.address, credentials.createInsecure());
+    const guard = createGuard(options);
+    const client = new GRPCInferenceServiceClient(server.address, credentials.createInsecure(), guard.clientOptions());
+    const story: string[] = [];
+    const probes: ProbeEvent[] = [];
+    guard.on('transition', ({ from, to, reason }) => story.push(`${from} -> ${to}: ${reason}`));
+    guard.on('probe', (event) => probes.push(event));
+    onTestFinished(async () => {
+      plain.close();
+      client.close();
+      await guard.close();
+      await server.kill();
+    });
+    const call = () =>
+      new Promise<number>((resolve) => {
+        client.modelInfer(demandRequest('demand-large', features), new Metadata(), { deadline: Date.now() + 2000 }, (error) =>
+          resolve(error?.code ?? 0),
+        );
+      });
+    return { server, guard, call, story, probes };
+  }
+  const until = async (is: () => boolean) => {
+    for (let n = 0; !is() && n < 1000; n++) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(is()).toBe(true);
+  };
+  const failing = { trip: [{ rule: 'consecutive-failures', failures: 2 }], open: { baseMs: 50, jitter: 'none' } } as const;
+
+  it('a synthetic call is the probe, and no caller', async () => {
+    const made: string[] = [];
+    const { server, guard, call, story, probes } = await setUp({
+      circuit: failing,
+      recovery: {
+        check: false,
+        probeWith: ({ keyPart }: { keyPart: string }) => {
+          made.push(keyPart);
+          return demandRequest('demand-large', features);
+        },
+      },
+    });
+    server.faults.set('demand-large', { error: { code: status.UNAVAILABLE, share: 1 } });
+    for (let n = 0; n < 2; n++) await call();
+    await until(() => story.length >= 4);
+    expect(await call()).toBe(status.UNAVAILABLE);
+    server.faults.clear('demand-large');
+    await until(() => story.at(-1) === 'half-open -> recovering: the probe succeeded');
+    expect(await call()).toBe(0);
+    expect(probes.every(({ kind }) => kind === 'synthetic')).toBe(true);
+    expect(new Set(made)).toEqual(new Set(['demand-large']));
+    expect(guard.probes().map(({ kind }) => kind)).toContain('synthetic');
+  });
+
+  it('says in an error which option is wrong, and which engine cannot', () => {
+    const unsupported = () => createGuard({ engine: opossumEngine(), recovery: { intervalMs: 5 } });
+    try {
+      unsupported();
+      expect.unreachable();
+    } catch (error) {
+      expect(isFailsoftError(error) && error.code).toBe('FAILSOFT_UNSUPPORTED');
+      expect(String(error)).toContain('options.recovery.intervalMs: engine opossum cannot do it');
+    }
+    expect(() => createGuard({ recovery: JSON.parse('{"chek":1}') })).toThrow('options.recovery.chek');
+    expect(() => createGuard({ recovery: JSON.parse('{"check":1}') })).toThrow('options.recovery.check');
+    expect(() => createGuard({ recovery: { intervalMs: 0 } })).toThrow('options.recovery.intervalMs');
+    expect(() => createGuard({ recovery: JSON.parse('{"client":{}}') })).toThrow('options.recovery.client');
+    expect(() => createGuard({ engine: opossumEngine(), recovery: false })).not.toThrow();
+  });
+});
