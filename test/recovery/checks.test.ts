@@ -1,4 +1,11 @@
-import { credentials, Metadata, Server, ServerCredentials, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  credentials,
+  Metadata,
+  Server,
+  ServerCredentials,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import {
   createGuard,
   type GuardOptions,
@@ -28,7 +35,12 @@ async function serverOf(answers: Readonly<Record<string, Buffer | number>>) {
       [method]: {
         path: `/${service}/${method}`,
         ...{ requestStream: false, responseStream: false },
-        ...{ requestSerialize: raw, requestDeserialize: raw, responseSerialize: raw, responseDeserialize: raw },
+        ...{
+          requestSerialize: raw,
+          requestDeserialize: raw,
+          responseSerialize: raw,
+          responseDeserialize: raw,
+        },
       },
     };
     const handlers: UntypedServiceImplementation = {
@@ -41,7 +53,9 @@ async function serverOf(answers: Readonly<Record<string, Buffer | number>>) {
     server.addService(definition, handlers);
   }
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => (error ? reject(error) : resolve(bound)));
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
   });
   const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
   onTestFinished(() => {
@@ -53,7 +67,14 @@ async function serverOf(answers: Readonly<Record<string, Buffer | number>>) {
 
 function ask(check: ReadinessCheck, method: string, keyPart: string): Promise<Readiness> | Readiness {
   const { signal } = new AbortController();
-  return check.ask({ circuitKey: `${method}#${keyPart}`, method, keyPart, deadlineMs: Date.now() + 2000, signal, changed: () => {} });
+  return check.ask({
+    circuitKey: `${method}#${keyPart}`,
+    method,
+    keyPart,
+    deadlineMs: Date.now() + 2000,
+    signal,
+    changed: () => {},
+  });
 }
 
 describe('grpcHealth()', () => {
@@ -88,11 +109,32 @@ describe('modelReady()', () => {
   it.each<[string, string, string, Buffer, Readiness, Buffer]>([
     ['ModelReady', MODEL_INFER, OIP, Buffer.from([8, 1]), 'ready', name],
     ['ModelReady of a model that loads', MODEL_INFER, OIP, Buffer.from([]), 'not-ready', name],
-    ['GetModelStatus: AVAILABLE', PREDICT, TF, Buffer.from([10, 4, 8, 1, 16, 30]), 'ready', Buffer.from([10, 7, ...name])],
-    ['GetModelStatus: LOADING', PREDICT, TF, Buffer.from([10, 4, 8, 1, 16, 20]), 'not-ready', Buffer.from([10, 7, ...name])],
+    [
+      'GetModelStatus: AVAILABLE',
+      PREDICT,
+      TF,
+      Buffer.from([10, 4, 8, 1, 16, 30]),
+      'ready',
+      Buffer.from([10, 7, ...name]),
+    ],
+    [
+      'GetModelStatus: LOADING',
+      PREDICT,
+      TF,
+      Buffer.from([10, 4, 8, 1, 16, 20]),
+      'not-ready',
+      Buffer.from([10, 7, ...name]),
+    ],
     ['Ping: healthy', PREDICTIONS, PING, text('{ "status": "Healthy" }'), 'ready', Buffer.from([])],
     ['Ping: unhealthy', PREDICTIONS, PING, text('{ "status": "Unhealthy" }'), 'not-ready', Buffer.from([])],
-    ['Ping: partially', PREDICTIONS, PING, text('{ "status": "Partial Healthy" }'), 'not-ready', Buffer.from([])],
+    [
+      'Ping: partially',
+      PREDICTIONS,
+      PING,
+      text('{ "status": "Partial Healthy" }'),
+      'not-ready',
+      Buffer.from([]),
+    ],
   ])('%s', async (_what, method, path, answer, readiness, request) => {
     const { client, asked } = await serverOf({ [path]: answer });
     expect(await ask(modelReady(client), method, 'large')).toBe(readiness);
@@ -118,7 +160,11 @@ describe('recovery, on a real server', () => {
     const server = await startMockServer({ models: ['demand-large'] });
     const plain = new GRPCInferenceServiceClient(server.address, credentials.createInsecure());
     const guard = createGuard(options);
-    const client = new GRPCInferenceServiceClient(server.address, credentials.createInsecure(), guard.clientOptions());
+    const client = new GRPCInferenceServiceClient(
+      server.address,
+      credentials.createInsecure(),
+      guard.clientOptions(),
+    );
     const story: string[] = [];
     const probes: ProbeEvent[] = [];
     guard.on('transition', ({ from, to, reason }) => story.push(`${from} -> ${to}: ${reason}`));
@@ -131,8 +177,11 @@ describe('recovery, on a real server', () => {
     });
     const call = () =>
       new Promise<number>((resolve) => {
-        client.modelInfer(demandRequest('demand-large', features), new Metadata(), { deadline: Date.now() + 2000 }, (error) =>
-          resolve(error?.code ?? 0),
+        client.modelInfer(
+          demandRequest('demand-large', features),
+          new Metadata(),
+          { deadline: Date.now() + 2000 },
+          (error) => resolve(error?.code ?? 0),
         );
       });
     return { server, guard, call, story, probes };
@@ -141,7 +190,10 @@ describe('recovery, on a real server', () => {
     for (let n = 0; !is() && n < 1000; n++) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(is()).toBe(true);
   };
-  const failing = { trip: [{ rule: 'consecutive-failures', failures: 2 }], open: { baseMs: 50, jitter: 'none' } } as const;
+  const failing = {
+    trip: [{ rule: 'consecutive-failures', failures: 2 }],
+    open: { baseMs: 50, jitter: 'none' },
+  } as const;
 
   it('a synthetic call is the probe, and no caller', async () => {
     const made: string[] = [];
