@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { hasPrometheus, startPrometheus } from '../support/prometheus.js';
+import { path, run } from './support.js';
+
+const DIRECTORY = 'examples/observability/';
+const text = (file: string) => readFileSync(path(`${DIRECTORY}${file}`), 'utf8');
+
+interface Panel {
+  readonly id: number;
+  readonly title: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly targets: readonly { readonly expr: string }[];
+}
+
+const { panels }: { readonly panels: readonly Panel[] } = JSON.parse(text('dashboard.json'));
+
+/** The query as Grafana sends it for all jobs. */
+function filledIn(expr: string): string {
+  return expr.replaceAll('$__rate_interval', '10s').replaceAll('$job', '.*');
+}
+
+const queries = panels.flatMap(({ title, targets }) =>
+  targets.map(({ expr }) => ({ title, query: filledIn(expr) })),
+);
+const alerts = text('failsoft.rules.yml').match(/- alert: \w+/g) ?? [];
+
+describe('the dashboard', () => {
+  it('has panels that do not overlap, each with a query', () => {
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)} ${y + Math.floor(cell / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    for (const { targets } of panels) expect(targets.length).toBeGreaterThan(0);
+    for (const { query } of queries) expect(query).not.toContain('$');
+  });
+});
+
+describe.skipIf(!hasPrometheus)('with the programs of Prometheus', () => {
+  const promtool = (...args: string[]) =>
+    promisify(execFile)('promtool', args, { cwd: path(DIRECTORY) }).then(({ stdout }) => stdout);
+
+  it('the alert rules are right, and do what their tests say', async () => {
+    expect(await promtool('check', 'rules', 'failsoft.rules.yml')).toContain(`${alerts.length} rules found`);
+    expect(await promtool('check', 'config', 'prometheus.yml')).toContain('SUCCESS');
+    expect(await promtool('test', 'rules', 'failsoft.rules.test.yml')).toContain('SUCCESS');
+    const tested = text('failsoft.rules.test.yml');
+    for (const alert of alerts) expect(tested).toContain(`alertname: ${alert.slice('- alert: '.length)}`);
+  });
+
+  it('every query of the dashboard has data from a Prometheus that scrapes real, failing traffic', async () => {
+    process.env.PORT = '0';
+    onTestFinished(() => void delete process.env.PORT);
+    const program = run(`${DIRECTORY}main.ts`);
+    await program.prints('/metrics');
+    const target = /http:\/\/(\S+)\/metrics/.exec(program.stdout())?.[1];
+    const config = text('prometheus.yml')
+      .replaceAll(/_interval: 5s/g, '_interval: 1s')
+      .replace('127.0.0.1:9464', target ?? 'no address')
+      .replace('failsoft.rules.yml', path(`${DIRECTORY}failsoft.rules.yml`));
+    const prometheus = await startPrometheus(config);
+    onTestFinished(() => prometheus.stop());
+    // a circuit is not always open, so each query has its own moment
+    const missing = new Set(queries);
+    await expect
+      .poll(
+        async () => {
+          for (const each of missing)
+            if ((await prometheus.query(each.query)).length > 0) missing.delete(each);
+          return [...missing].map(({ title }) => title);
+        },
+        { interval: 250 },
+      )
+      .toEqual([]);
+    expect(await healthOfRules(prometheus.url)).toEqual(alerts.map(() => 'ok'));
+    program.process.kill('SIGTERM');
+    expect([await program.ended(), program.stderr()]).toEqual([0, '']);
+  });
+});
+
+async function healthOfRules(url: string): Promise<string[]> {
+  const response = await fetch(`${url}/api/v1/rules`);
+  const { data } = (await response.json()) as { data: { groups: { rules: { health: string }[] }[] } };
+  return data.groups.flatMap(({ rules }) => rules.map(({ health }) => health));
+}
