@@ -20,20 +20,12 @@ import {
 } from '../../support/echo-service.js';
 import { createGuard, openFor, tripAfter } from '../../support/guard.js';
 import { decliningFallbacks } from '../../support/guard-variants.js';
+import { startGuarded } from '../../support/guarded-client.js';
 
 const closers = closedAfterEach();
 
-async function setUp(options: GuardOptions, interceptorsOf: (guard: Guard) => Interceptor[]) {
-  const server = await startEchoServer();
-  const guard = createGuard(options);
-  const client = echoClient(server.address, { interceptors: interceptorsOf(guard) });
-  closers.push(
-    () => server.close(),
-    () => client.close(),
-    () => guard.close(),
-  );
-  return { server, client, guard };
-}
+const setUp = (options: GuardOptions, interceptorsOf: (guard: Guard) => Interceptor[]) =>
+  startGuarded(closers, options, interceptorsOf);
 
 /** Adds a token that it has to fetch first: the call starts some turns later. */
 const auth: Interceptor = (options, nextCall) =>

@@ -10,6 +10,7 @@ import {
   startEchoServer,
 } from '../../support/echo-service.js';
 import { createGuard, neverTrip } from '../../support/guard.js';
+import { startGuarded } from '../../support/guarded-client.js';
 
 const closers = closedAfterEach();
 
@@ -35,20 +36,13 @@ const echoing: Strategy = {
   }),
 };
 
-async function setUp(before: Interceptor[], strategy: Strategy = echoing, keyed = false) {
-  const server = await startEchoServer();
+function setUp(before: Interceptor[], strategy: Strategy = echoing, keyed = false) {
   const fallbacks = new FallbackRegistry()
     .register(echoService.unary, [strategy])
     .register(echoService.serverStream, [strategy]);
   const keyBy = perKey(({ request }) => (request as Message | undefined)?.text);
-  const guard = createGuard({ circuit: neverTrip(), fallbacks, ...(keyed && { keyBy }) });
-  const client = echoClient(server.address, { interceptors: [...before, guard.interceptor] });
-  closers.push(
-    () => server.close(),
-    () => client.close(),
-    () => guard.close(),
-  );
-  return { server, guard, client };
+  const options = { circuit: neverTrip(), fallbacks, ...(keyed && { keyBy }) };
+  return startGuarded(closers, options, ({ interceptor }) => [...before, interceptor]);
 }
 
 describe('a rejected call whose message comes late', () => {

@@ -1,24 +1,12 @@
-import {
-  InterceptingCall,
-  type InterceptingListener,
-  type Interceptor,
-  Metadata,
-  type StatusObject,
-  status,
-} from '@grpc/grpc-js';
+import { type Interceptor, status } from '@grpc/grpc-js';
 import { circuitRejectionOf } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
-import {
-  callUnary,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../../support/echo-service.js';
+import { callUnary, echoClient, echoService, startEchoServer } from '../../support/echo-service.js';
 import { createGuard, openFor, tripAfter } from '../../support/guard.js';
 import { decliningFallbacks } from '../../support/guard-variants.js';
+import { retrying } from '../../support/retrying.js';
 
 const closers = closedAfterEach();
 const PUSHBACK = 'grpc-retry-pushback-ms';
@@ -28,42 +16,13 @@ const OPEN_MS = 30_000;
  * Makes a unary call up to five times where it is UNAVAILABLE, unless the trailers say how long to wait (gRFC A6): a wait
  * is noted in place of being waited for, and a negative one ends it.
  */
-function retrying(attempts: { count: number; waits: string[] }): Interceptor {
-  return (options, nextCall) => {
-    let message: unknown;
-    let listener: Partial<InterceptingListener> = {};
-    let headers = new Metadata();
-    const attempt = () => {
-      attempts.count++;
-      const call = nextCall(options);
-      let answer: unknown = null;
-      call.start(headers, {
-        onReceiveMetadata: () => undefined,
-        onReceiveMessage: (received: unknown) => {
-          answer = received;
-        },
-        onReceiveStatus: (ended: StatusObject) => {
-          const wait = ended.metadata.get(PUSHBACK)[0];
-          if (wait !== undefined) attempts.waits.push(String(wait));
-          if (ended.code === status.UNAVAILABLE && wait === undefined && attempts.count < 5) return attempt();
-          listener.onReceiveMessage?.(answer);
-          listener.onReceiveStatus?.(ended);
-        },
-      });
-      call.sendMessage(message);
-      call.halfClose();
-    };
-    return new InterceptingCall(nextCall(options), {
-      start: (metadata, given) => {
-        headers = metadata;
-        listener = given;
-      },
-      sendMessage: (sent: Message) => {
-        message = sent;
-      },
-      halfClose: attempt,
-    });
-  };
+function patient(seen: { count: number; waits: string[] }): Interceptor {
+  return retrying(({ code, metadata }, attempts) => {
+    seen.count = attempts;
+    const wait = metadata.get(PUSHBACK)[0];
+    if (wait !== undefined) seen.waits.push(String(wait));
+    return code === status.UNAVAILABLE && wait === undefined && attempts < 5;
+  });
 }
 
 async function withOpenCircuit(above: Interceptor[] = [], fallbacks = false) {
@@ -135,7 +94,7 @@ describe("a rejection's trailers", () => {
 describe('an interceptor above the guard that tries again', () => {
   it('makes no further attempt of a rejected call that no attempt can help', async () => {
     const attempts = { count: 0, waits: [] };
-    const { client } = await withOpenCircuit([retrying(attempts)]);
+    const { client } = await withOpenCircuit([patient(attempts)]);
     const { error } = await callUnary(client, 'a', { deadline: Date.now() + OPEN_MS / 2 });
     expect(circuitRejectionOf(error)?.reason).toBe('CIRCUIT_OPEN');
     expect(attempts).toEqual({ count: 1, waits: ['-1'] });
@@ -143,7 +102,7 @@ describe('an interceptor above the guard that tries again', () => {
 
   it('knows when to make the next', async () => {
     const attempts = { count: 0, waits: [] };
-    const { client } = await withOpenCircuit([retrying(attempts)]);
+    const { client } = await withOpenCircuit([patient(attempts)]);
     await callUnary(client, 'a');
     expect(attempts).toEqual({ count: 1, waits: [String(OPEN_MS)] });
   });

@@ -1,39 +1,19 @@
-import {
-  InterceptingCall,
-  type InterceptingListener,
-  type Interceptor,
-  Metadata,
-  type StatusObject,
-  status,
-} from '@grpc/grpc-js';
+import { InterceptingCall, type Interceptor, status } from '@grpc/grpc-js';
 import { FallbackRegistry, type FallbackStrategy, type Guard, type GuardOptions } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { KINDS } from '../../support/call-script.js';
 import { closedAfterEach } from '../../support/closers.js';
-import {
-  callUnary,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../../support/echo-service.js';
+import { callUnary, echoService, type Message } from '../../support/echo-service.js';
 import { createGuard, neverTrip, openFor, tripAfter } from '../../support/guard.js';
+import { startGuarded } from '../../support/guarded-client.js';
+import { retrying } from '../../support/retrying.js';
 import { observe } from './two-clients.js';
 
 const closers = closedAfterEach();
 
-async function setUp(options: GuardOptions, interceptorsOf: (guard: Guard) => Interceptor[]) {
-  const server = await startEchoServer();
-  const guard = createGuard(options);
-  const client = echoClient(server.address, { interceptors: interceptorsOf(guard) });
-  closers.push(
-    () => server.close(),
-    () => client.close(),
-    () => guard.close(),
-  );
-  return { server, client, guard };
-}
+const setUp = (options: GuardOptions, interceptorsOf: (guard: Guard) => Interceptor[]) =>
+  startGuarded(closers, options, interceptorsOf);
 
 describe('a fallback registry that two guards share', () => {
   it('is left open by the guard that is closed', async () => {
@@ -61,40 +41,7 @@ describe('a fallback registry that two guards share', () => {
   });
 });
 
-/** Makes a call again, once, where it failed: with a copy of the options, as a real one does to set a deadline. */
-const retrying: Interceptor = (options, nextCall) => {
-  let message: unknown;
-  let headers = new Metadata();
-  let listener: Partial<InterceptingListener> = {};
-  const attempt = (left: number) => {
-    const call = nextCall({ ...options });
-    let answer: unknown = null;
-    call.start(headers, {
-      onReceiveMetadata: () => undefined,
-      onReceiveMessage: (received: unknown) => {
-        answer = received;
-      },
-      onReceiveStatus: (ended: StatusObject) => {
-        if (ended.code !== status.OK && left > 0) return attempt(left - 1);
-        listener.onReceiveMessage?.(answer);
-        listener.onReceiveStatus?.(ended);
-      },
-    });
-    call.sendMessage(message);
-    call.halfClose();
-  };
-  const none = nextCall({ ...options, deadline: 0 }); // never started: only the attempts are
-  return new InterceptingCall(none, {
-    start: (metadata, given) => {
-      headers = metadata;
-      listener = given;
-    },
-    sendMessage: (sent) => {
-      message = sent;
-    },
-    halfClose: () => attempt(1),
-  });
-};
+const retryingOnce = retrying(({ code }, attempts) => code !== status.OK && attempts < 2);
 
 const LISTS: Readonly<Record<string, (guard: Guard) => Interceptor[]>> = {
   'the same interceptor twice': ({ interceptor }) => [interceptor, interceptor],
@@ -143,8 +90,8 @@ describe.each(Object.entries(LISTS))('one guard twice in a list (%s)', (_how, in
 
 describe('one guard on both sides of an interceptor that tries again', () => {
   it.each<[string, (guard: Guard) => Interceptor[]]>([
-    ['itself', ({ interceptor }) => [interceptor, retrying, interceptor]],
-    ['of a target', (guard) => [guard.forTarget('a'), retrying, guard.forTarget('a')]],
+    ['itself', ({ interceptor }) => [interceptor, retryingOnce, interceptor]],
+    ['of a target', (guard) => [guard.forTarget('a'), retryingOnce, guard.forTarget('a')]],
   ])('counts the call once, however many attempts it takes (%s)', async (_how, interceptorsOf) => {
     const { client, guard, server } = await setUp({ circuit: neverTrip() }, interceptorsOf);
     const echo = server.handlers.unary;

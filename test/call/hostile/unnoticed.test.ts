@@ -15,30 +15,16 @@ import {
 } from 'failsoft';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
-import {
-  callUnary,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../../support/echo-service.js';
-import { createGuard, neverTrip, tripAfter } from '../../support/guard.js';
+import { callUnary, echoService, type Message } from '../../support/echo-service.js';
+import { neverTrip, tripAfter } from '../../support/guard.js';
+import { startGuarded } from '../../support/guarded-client.js';
 
 const closers = closedAfterEach();
 
 type Strategy = FallbackStrategy<Message, Message>;
 
-async function setUp(options: GuardOptions, before: Interceptor[] = []) {
-  const server = await startEchoServer();
-  const guard = createGuard(options);
-  const client = echoClient(server.address, { interceptors: [...before, guard.interceptor] });
-  closers.push(
-    () => server.close(),
-    () => client.close(),
-    () => guard.close(),
-  );
-  return { server, client, guard };
-}
+const setUp = (options: GuardOptions, before: Interceptor[] = []) =>
+  startGuarded(closers, options, ({ interceptor }) => [...before, interceptor]);
 
 describe("a call with `mode: 'off'`", () => {
   const off = { failsoft: { mode: 'off' } } as const;
