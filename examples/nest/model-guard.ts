@@ -10,15 +10,17 @@ export const PROTO = fileURLToPath(import.meta.resolve('failsoft/protos/inferenc
 /** For Nest's client and for the definitions below: their messages must have one shape. */
 export const LOADER = { includeDirs: [join(dirname(PROTO), '..')], longs: Number, defaults: true };
 
-const { 'inference.GRPCInferenceService': service } = loadSync(PROTO, LOADER);
-if (service === undefined || 'format' in service) throw new Error('no service in the proto file');
-const { ModelInfer } = service;
-if (ModelInfer === undefined) throw new Error('no ModelInfer in the proto file');
+function modelInfer() {
+  const { 'inference.GRPCInferenceService': service } = loadSync(PROTO, LOADER);
+  if (service === undefined || 'format' in service) throw new Error('no service in the proto file');
+  if (service.ModelInfer === undefined) throw new Error('no ModelInfer in the service');
+  return service.ModelInfer;
+}
 
 /** The guard of the whole application: every module that calls models injects it. It closes with the module. */
 @Injectable()
 export class ModelGuard implements OnModuleDestroy {
-  readonly #fallbacks = new FallbackRegistry().register(ModelInfer, [
+  readonly #fallbacks = new FallbackRegistry().register(modelInfer(), [
     lastGood(),
     defaultPrediction({
       modelName: 'none',
