@@ -42,7 +42,7 @@ describe('a lost connection', () => {
     expect(b.circuit.snapshot()).toMatchObject({ state: 'open', totals: { correlated: 0 } });
   });
 
-  it('is told in the reason of a trip for ten seconds', () => {
+  it('is named in the reason of a trip for ten seconds', () => {
     const reason = (waitMs: number) => {
       const b = bench(OPTIONS);
       loseTogether(b, 200, LOST);
@@ -56,7 +56,7 @@ describe('a lost connection', () => {
     expect(reason(10_001)).toBe('consecutive-failures 3 >= 3');
   });
 
-  it('is a failed probe, each', () => {
+  it('is a failure of each probe', () => {
     const b = bench({ ...OPTIONS, halfOpen: { permittedProbes: 3, successThreshold: 2 } });
     b.call('failure', 3);
     b.clock.advance(1000);
@@ -76,7 +76,7 @@ describe('a lost connection', () => {
     expect(b.circuit.snapshot()).toMatchObject({ consecutiveFailures: 1, totals: { correlated: 0 } });
   });
 
-  it('counts once for overloads too, and is nothing where the outcome is none of a server', () => {
+  it('counts once for overloads too, and not at all for other outcomes', () => {
     const b = bench({ trip: [failureRate({ threshold: 0.5, minimumCalls: 3 })] });
     const out = Array.from({ length: 4 }, () => b.admit());
     for (const permit of out) permit.settle('overload', 1, undefined, PERHAPS_LOST);
@@ -94,7 +94,7 @@ describe('a lost connection', () => {
     expect(b.circuit.snapshot()).toMatchObject({ consecutiveFailures: 1, totals: { correlated: 2 } });
   });
 
-  it('takes no requests from a throttle, but the one', () => {
+  it('counts as one request of a throttle', () => {
     const b = bench({ throttle: {} });
     loseTogether(b, 100, LOST);
     expect(b.circuit.snapshot()).toMatchObject({ window: { calls: 1, unhealthy: 1 } });

@@ -31,7 +31,7 @@ describe('mode', () => {
     expect(told[0]?.story.length).toBeGreaterThan(3);
   });
 
-  it('shadows count in flight and nowhere else', () => {
+  it('calls that enforce would reject count as in flight and nowhere else', () => {
     const b = bench({ ...OPTIONS, mode: 'observe', concurrency: { type: 'fixed', limit: 1 } });
     const real = b.admit();
     const shadows = [b.admit(), b.admit()];
@@ -49,7 +49,7 @@ describe('mode', () => {
     expect(b.circuit.snapshot().totals).toMatchObject({ admitted: 2, rejected: { CONCURRENCY_LIMIT: 2 } });
   });
 
-  it('what happens while it is off is not recorded, and in-flight calls come home', () => {
+  it('outcomes in mode off are not recorded, and calls in flight still end', () => {
     const b = bench(OPTIONS);
     const before = b.admit();
     b.circuit.mode = 'off';
@@ -76,7 +76,7 @@ describe('mode', () => {
     expect(b.admit().probe).toBe(true);
   });
 
-  it('a probe that was due before it ended while off has timed out', () => {
+  it('a probe that settles in mode off after its time limit has timed out', () => {
     const b = bench(OPTIONS);
     b.call('failure', 2);
     b.clock.advance(1000);
@@ -97,7 +97,7 @@ describe('mode', () => {
 });
 
 describe('isolation', () => {
-  it('lies over the state: what is in flight still counts', () => {
+  it('rejects calls in every state, and calls in flight still count', () => {
     const b = bench(OPTIONS);
     const [first, second] = [b.admit(), b.admit()];
     const handle = b.circuit.isolate();
@@ -122,7 +122,7 @@ describe('isolation', () => {
     expect(b.circuit.snapshot().totals.rejected).toMatchObject({ ISOLATED: 10, HALF_OPEN: 0 });
   });
 
-  it('works with using, and survives reset', () => {
+  it('ends with its `using` block, and outlasts reset()', () => {
     const b = bench(OPTIONS);
     {
       using _handle = b.circuit.isolate();
@@ -183,7 +183,7 @@ describe('a fixed concurrency limit', () => {
   const limited = (limit: number, more: CircuitOptions = {}) =>
     bench({ ...OPTIONS, ...more, concurrency: { type: 'fixed', limit } });
 
-  it('lets so many out at a time, and rejections are no failures', () => {
+  it('admits `limit` calls at a time, and its rejections are no failures', () => {
     const b = limited(2);
     const [first] = [b.admit(), b.admit()];
     for (let i = 0; i < 50; i++) {
@@ -201,7 +201,7 @@ describe('a fixed concurrency limit', () => {
     b.reject();
   });
 
-  it('an open circuit says that it is open', () => {
+  it('an open circuit that is full rejects with CIRCUIT_OPEN', () => {
     const b = limited(2);
     b.admit();
     b.call('failure', 2);
@@ -243,7 +243,7 @@ describe('an AIMD concurrency limit', () => {
     });
   const limitOf = (b: ReturnType<typeof bench>) => b.circuit.snapshot().concurrencyLimit;
 
-  it('grows by one for a limit of good calls, up to its most', () => {
+  it('grows by one for each round of good calls, up to its maximum', () => {
     const b = aimd();
     const roundTrip = () => {
       const permits = Array.from({ length: limitOf(b) ?? 0 }, () => b.admit());
@@ -264,7 +264,7 @@ describe('an AIMD concurrency limit', () => {
     });
   });
 
-  it('does not grow while it is not used', () => {
+  it('does not grow while fewer calls than the limit are in flight', () => {
     const b = aimd();
     b.call('success', 1000);
     expect(limitOf(b)).toBe(10);
@@ -284,7 +284,7 @@ describe('an AIMD concurrency limit', () => {
     expect(limitOf(b)).toBe(limit);
   });
 
-  it('backs off once per round trip, and not below its least', () => {
+  it('backs off once per round trip, and never below its minimum', () => {
     const b = aimd();
     const permits = Array.from({ length: 6 }, () => b.admit());
     permits.forEach((permit) => {

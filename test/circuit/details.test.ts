@@ -29,7 +29,7 @@ describe('reading the clock', () => {
     expect(readSoFar()).toBe(reads);
   });
 
-  it('a rejection of an open circuit does once', () => {
+  it('a rejection of an open circuit reads the clock once', () => {
     const b = bench({ trip: [consecutiveFailures({ failures: 1 })] });
     b.call('failure');
     const readSoFar = countReads(b);
@@ -37,7 +37,7 @@ describe('reading the clock', () => {
     expect(readSoFar()).toBe(1);
   });
 
-  it('a push-back that is none costs no reading', () => {
+  it('an invalid push-back costs no reading', () => {
     const b = bench({});
     const readSoFar = countReads(b);
     b.call('failure', 1, 1, -1);
@@ -116,7 +116,7 @@ describe('AIMD', () => {
     expect((b.circuit.snapshot().concurrencyLimit ?? 0) > 10).toBe(grows);
   });
 
-  it('calls from before it backed off do not raise it either', () => {
+  it('calls that began before it backed off do not raise it', () => {
     const b = bench({ trip: [], concurrency: { type: 'aimd', initialLimit: 10, backoffRatio: 0.5 } });
     const out = Array.from({ length: 10 }, () => b.admit());
     for (const permit of out) permit.settle(permit === out[0] ? 'overload' : 'success', 1);
@@ -150,7 +150,7 @@ describe('AIMD', () => {
     },
   );
 
-  it('after a round trip it backs off again, and not before', () => {
+  it('backs off again after a round trip, and not before', () => {
     const b = bench({ trip: [], concurrency: { type: 'aimd', initialLimit: 100, backoffRatio: 0.5 } });
     const out = Array.from({ length: 3 }, () => b.admit());
     const limits = [...out, ...Array.from({ length: 2 }, () => undefined)].map((permit) => {

@@ -6,7 +6,7 @@ import { bench } from './harness.js';
 const make = () => bench({ trip: [consecutiveFailures({ failures: 3 })] });
 
 describe('execute', () => {
-  it('hands a signal in: the given one, or one that never aborts', async () => {
+  it('gives the function a signal: the signal of the options, or a signal that never aborts', async () => {
     const b = make();
     const { signal } = new AbortController();
     expect(await b.circuit.execute((given) => given === signal, { signal })).toBe(true);
@@ -23,7 +23,7 @@ describe('execute', () => {
     expect(b.circuit.snapshot().window.latencyMs?.p50).toBeCloseTo(250, -1);
   });
 
-  it('takes what is thrown synchronously for a failure', async () => {
+  it('counts an error that is thrown synchronously as a failure', async () => {
     const b = make();
     const thrown = new Error('no');
     await expect(
@@ -50,13 +50,13 @@ describe('execute', () => {
     },
   );
 
-  it('classify is not asked about an answer', async () => {
+  it('classify is not called for an answer', async () => {
     const b = make();
     await b.circuit.execute(() => 1, { classify: () => 'failure' });
     expect(b.circuit.snapshot().totals.outcomes.success).toBe(1);
   });
 
-  it('a classify that throws, or says nonsense, is heard of; the permit is settled all the same', async () => {
+  it('a classify that throws, or returns no outcome, is reported; the permit is settled all the same', async () => {
     const b = make();
     const fail = () => Promise.reject(new Error('model'));
     const broken = () => {
@@ -100,7 +100,7 @@ describe('execute', () => {
     });
   });
 
-  it("a timeout's abort is a failure, and classify is asked: the server missed the deadline", async () => {
+  it('an abort by a time-out is a failure, and classify is called: the server missed the deadline', async () => {
     const b = make();
     const hang = (signal: AbortSignal) =>
       new Promise((_resolve, reject) => {
@@ -115,7 +115,7 @@ describe('execute', () => {
     expect(b.circuit.snapshot().totals.outcomes).toMatchObject({ failure: 1, overload: 1, ignored: 0 });
   });
 
-  it('what AbortSignal.timeout() aborts with is such a timeout', async () => {
+  it('AbortSignal.timeout() aborts with such a time-out', async () => {
     const b = make();
     const signal = AbortSignal.timeout(0);
     const work = b.circuit.execute(
@@ -129,7 +129,7 @@ describe('execute', () => {
     expect(b.circuit.snapshot().totals.outcomes.failure).toBe(1);
   });
 
-  it('an answer after an abort is an answer', async () => {
+  it('an answer after an abort is a success', async () => {
     const b = make();
     const controller = new AbortController();
     const work = b.circuit.execute(
@@ -143,7 +143,7 @@ describe('execute', () => {
     expect(b.circuit.snapshot().totals.outcomes.success).toBe(1);
   });
 
-  it('opens, says why in the error, and closes again', async () => {
+  it('opens, names the reason in the error, and closes again', async () => {
     const b = make();
     for (let i = 0; i < 3; i++)
       await b.circuit.execute(() => Promise.reject(new Error('no'))).catch(() => {});
@@ -157,7 +157,7 @@ describe('execute', () => {
     expect(b.circuit.state).toBe('recovering');
   });
 
-  it('refuses what is not a function, or not a signal', async () => {
+  it('refuses a value that is no function, and a signal that is no signal', async () => {
     const b = make();
     await expect(b.circuit.execute('work' as never)).rejects.toThrow(/^execute\.fn: expected a function/);
     await expect(b.circuit.execute(() => 1, { classify: 'failure' as never })).rejects.toThrow(

@@ -50,7 +50,7 @@ describe('half-open', () => {
     expect(b.circuit.state).toBe(verdict);
   });
 
-  it('admits so many in all, not at a time', () => {
+  it('admits `permittedProbes` in all, not at a time', () => {
     const b = halfOpen(3, 3);
     b.call('success', 2);
     const last = b.admit();
@@ -59,14 +59,14 @@ describe('half-open', () => {
     expect(b.circuit.state).toBe('closed');
   });
 
-  it('of N + 1 callers at once exactly N go out', () => {
+  it('admits exactly N of N + 1 callers at once', () => {
     const b = halfOpen(4, 4);
     const answers = Array.from({ length: 50 }, () => b.circuit.acquire());
     expect(answers.filter(({ admitted }) => admitted)).toHaveLength(4);
     expect(b.circuit.snapshot().totals.rejected.HALF_OPEN).toBe(46);
   });
 
-  it('a given-back slot goes to one caller', () => {
+  it('a slot that is given back is for a single caller', () => {
     const b = halfOpen(2, 2);
     const [first, second] = [b.admit(), b.admit()];
     b.reject();
@@ -79,7 +79,7 @@ describe('half-open', () => {
     expect(b.circuit.state).toBe('closed');
   });
 
-  it('the rest is told when the oldest probe is decided at the latest', () => {
+  it('the rejections name the time at which the oldest probe is decided at the latest', () => {
     const b = halfOpen(2, 2);
     b.admit();
     b.clock.advance(100);
@@ -88,7 +88,7 @@ describe('half-open', () => {
     expect(b.reject()).toEqual({ admitted: false, reason: 'HALF_OPEN', retryAfterMs: 300 });
   });
 
-  it('a probe that settles when it is due, or later, has timed out even if nobody looked', () => {
+  it('a probe that settles at its time limit, or later, has timed out even if the state was not read', () => {
     for (const lateMs of [500, 501, 800]) {
       const b = halfOpen(1, 1);
       const probe = b.admit();
@@ -100,7 +100,7 @@ describe('half-open', () => {
     }
   });
 
-  it('a timed-out probe of several is counted once, and its late end is stale', () => {
+  it('one of several probes that timed out is counted once, and its late end is stale', () => {
     const b = halfOpen(3, 1);
     const slow = b.admit();
     b.clock.advance(500);
@@ -114,7 +114,7 @@ describe('half-open', () => {
     expect(b.story().at(-1)).toBe('half-open -> open: 3 of 3 probes failed');
   });
 
-  it('opens as of the moment the probe was due, so silence is not added to the open time', () => {
+  it('opens as of the time limit of the probe, so that a time without calls does not prolong the open time', () => {
     const b = halfOpen(1, 1);
     b.admit();
     b.clock.advance(500 + 1999);
@@ -146,7 +146,7 @@ describe('half-open', () => {
       expect(b.story().at(-1)).toBe(story);
     });
 
-    it('of several: as many may be slow as may fail', () => {
+    it('as many of several probes may be slow as may fail', () => {
       const b = halfOpen(3, 2, { trip });
       b.call('success', 1, 301);
       b.call('caller-error', 1, 1);
@@ -167,7 +167,7 @@ describe('half-open', () => {
       expect(b.circuit.snapshot().openings).toBe(6);
     });
 
-    it('under the settings that half-open began with', () => {
+    it('applies the settings with which the half-open time began', () => {
       const b = halfOpen(1, 1, { trip });
       const probe = b.admit();
       b.circuit.reconfigure({ trip: [consecutiveFailures({ failures: 1 })], recovering: false });
@@ -194,13 +194,13 @@ describe('half-open', () => {
     });
   });
 
-  it('three successes are told of', () => {
+  it('the reason names three successes', () => {
     const b = halfOpen(3, 3);
     b.call('success', 3);
     expect(b.story().at(-1)).toBe('half-open -> closed: 3 probes succeeded');
   });
 
-  it('probes stay out of the window and count in the totals', () => {
+  it('probes are not in the window, but in the totals', () => {
     const b = halfOpen(3, 2);
     b.call('failure');
     expect(b.circuit.snapshot()).toMatchObject({

@@ -120,14 +120,14 @@ describe('push-back', () => {
     expect(openFor(b)).toBe(heard ? 2500 : 100);
   });
 
-  it('the longest one stands, a later shorter one does not take it back', () => {
+  it('the longest push-back holds: a later and shorter one does not replace it', () => {
     const b = bench(options(open));
     b.call('overload', 1, 1, 3000);
     b.call('failure', 2, 1, 200);
     expect(openFor(b)).toBe(3000);
   });
 
-  it('over the cap is forgotten after the cap, too', () => {
+  it('a push-back over the cap ends at the cap', () => {
     const b = bench(options(open));
     b.call('overload', 1, 1, 60_000);
     b.clock.advance(4000);
@@ -145,7 +145,7 @@ describe('push-back', () => {
     expect(b.reject().retryAfterMs).toBe(4000);
   });
 
-  it('of a stale call is not heard', () => {
+  it('a push-back of a stale call changes nothing', () => {
     const b = bench(options(open));
     const old = b.admit();
     b.call('failure', 2);
@@ -155,7 +155,7 @@ describe('push-back', () => {
     expect(openFor(b)).toBe(200);
   });
 
-  it('is forgotten on reset, and heard no more when the cap is 0', () => {
+  it('ends with reset(), and is ignored with a cap of 0', () => {
     const b = bench(options(open));
     b.call('overload', 1, 1, 3000);
     b.circuit.reset();

@@ -321,7 +321,7 @@ describe('circuit options', () => {
     expect(make).toThrow(new RegExp(`^${field.replace('.', '\\.')}: expected`));
   });
 
-  it('messages carry the name of the place that the options came from', () => {
+  it('error messages name the place of the options', () => {
     expect(() => resolveOptions({ mode: 'on' as 'off' }, 'methods[2].circuit')).toThrow(
       /^methods\[2\]\.circuit\.mode:/,
     );

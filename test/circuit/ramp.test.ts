@@ -102,7 +102,7 @@ describe('the ramp by answers', () => {
     },
   );
 
-  it.each([4, 40])('a cold server gets what it can serve: %d at a time', (concurrency) => {
+  it.each([4, 40])('a cold server gets the calls that it can serve: %d at a time', (concurrency) => {
     const b = recovering({ durationMs: 5000 });
     // work of 20 ms, and a queue before it; ten times as much is asked for
     const perSecond = concurrency * 500;
@@ -124,7 +124,7 @@ describe('the ramp by answers', () => {
     expect(tookMs).toBeGreaterThan(1500);
   });
 
-  it('slow requests among fast ones are no slow server', () => {
+  it('slow requests among fast requests do not make a server slow', () => {
     const b = recovering(BY_ANSWERS);
     for (let round = 0; round < 7; round++) {
       admitted(b).forEach((permit, index) => {
@@ -288,7 +288,7 @@ describe('the ramp by answers', () => {
     expect(b.transitions.at(-1)).toMatchObject({ reason: 'ramp is over', atMs: 1_000_000 + 1000 + 60_000 });
   });
 
-  it('says when to come again: within a tenth of its time', () => {
+  it('rejections say when to retry: within a tenth of its time', () => {
     const b = recovering({ durationMs: 1000, initialShare: 0.2 });
     admitted(b, 2);
     expect(b.reject()).toEqual({ admitted: false, reason: 'RECOVERING', retryAfterMs: 100 });
@@ -341,7 +341,7 @@ describe('the share by time', () => {
     expect(b.circuit.state).toBe('closed');
   });
 
-  it('says the same every time', () => {
+  it('gives the same result every time', () => {
     const pattern = () => {
       const b = recovering({ durationMs: 1e9, initialShare: 0.3 });
       return Array.from({ length: 20 }, () => (b.circuit.acquire().admitted ? 1 : 0)).join('');

@@ -142,7 +142,7 @@ describe('a synthetic probe', () => {
     expect(b.circuit.state).toBe('recovering');
   });
 
-  it('is a caller where nobody sends it in time', () => {
+  it("is a caller's call if no synthetic probe goes out in time", () => {
     const { b, recovery, generation } = opened();
     recovery.reserveProbes(generation, 500);
     b.clock.advance(1500);

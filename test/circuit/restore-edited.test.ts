@@ -94,7 +94,7 @@ function expectUsable(b: Bench): void {
   expect(circuit.state).toBe('open');
 }
 
-it('an edited snapshot is refused by name and changes nothing, or leaves a circuit that works', () => {
+it('an edited snapshot is refused with the name of the field and changes nothing, or leaves a circuit that works', () => {
   let refused = 0;
   let accepted = 0;
   const property = fc.property(

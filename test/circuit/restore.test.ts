@@ -65,7 +65,7 @@ describe('restore', () => {
     expect(b.story()).toEqual([]);
   });
 
-  it('of an open circuit: open for what is left', () => {
+  it('of an open circuit: it stays open for the rest of its time', () => {
     const fresh = restarted(opened(), 400);
     expect(fresh.reject()).toEqual({ admitted: false, reason: 'CIRCUIT_OPEN', retryAfterMs: 600 });
     expect(fresh.circuit.snapshot()).toMatchObject({
@@ -85,7 +85,7 @@ describe('restore', () => {
     expect(fresh.admit().probe).toBe(true);
   });
 
-  it('of a half-open circuit: the dead process took its probes along', () => {
+  it('of a half-open circuit: the probes of the ended process are not waited for', () => {
     const b = opened();
     b.clock.advance(1000);
     b.admit();
@@ -156,7 +156,7 @@ describe('restore', () => {
       expect(b.transitions.at(-1)).toMatchObject({ to: 'half-open', atMs: 1_001_010 - HOUR });
     });
 
-    it('open: for no longer than was left, whatever the wall clock did', () => {
+    it('open: for no longer than the rest of its time, whatever the wall clock did', () => {
       const b = opened();
       b.clock.advance(300);
       expect(later(b, 1_000_300 - HOUR).reject().retryAfterMs).toBe(700);
@@ -176,7 +176,7 @@ describe('restore', () => {
       expect(later(b, 1_001_500 + HOUR).circuit.state).toBe('closed');
     });
 
-    it('its times are those of the wall clock of now, and never of the future', () => {
+    it('its times are by the present wall clock, and never in the future', () => {
       const b = opened();
       expect(later(b, 1_000_400).circuit.snapshot()).toMatchObject({
         takenAtMs: 1_000_400,
@@ -203,7 +203,7 @@ describe('restore', () => {
     });
   });
 
-  it('adds every total to what was there', () => {
+  it('adds every total to the total of the running circuit', () => {
     const { totals } = bench(OPTIONS).circuit.snapshot();
     let next = 1;
     const number = (value: unknown): unknown =>
@@ -234,7 +234,7 @@ describe('restore', () => {
     expect(restarted(b, 0).circuit.snapshot()).not.toHaveProperty('baseline');
   });
 
-  it('an end of the open time from before its beginning has come', () => {
+  it('an open time that ends before it begins is over', () => {
     const snapshot = opened().circuit.snapshot();
     const b = bench(OPTIONS);
     b.circuit.restore({ ...snapshot, openUntilMs: 5 });
@@ -242,7 +242,7 @@ describe('restore', () => {
     expect(b.circuit.state).toBe('half-open');
   });
 
-  describe('refuses what is not a snapshot, naming the field', () => {
+  describe('refuses a value that is no snapshot, and names the field', () => {
     const good = (): CircuitSnapshot => {
       const b = opened({ ...OPTIONS, trip: [...(OPTIONS.trip ?? []), adaptive()] });
       return b.circuit.snapshot();
@@ -301,7 +301,7 @@ describe('restore', () => {
       expect(() => bench(OPTIONS).circuit.restore(value)).toThrow(/^snapshot: expected an object/);
     });
 
-    it('does not look at what it does not take over', () => {
+    it('does not check fields that it does not restore', () => {
       const b = bench(OPTIONS);
       b.circuit.restore({ ...good(), weather: 'fine', window: undefined, inFlight: 'none' });
       expect(b.circuit.state).toBe('open');
@@ -335,7 +335,7 @@ describe('reconfigure', () => {
     expect(b.circuit.snapshot().consecutiveFailures).toBe(1);
   });
 
-  it('a window of time stays when it is as long, and is emptied when not', () => {
+  it('a time window keeps its calls if its length stays the same, and is emptied otherwise', () => {
     const time: CircuitOptions = { trip: [], window: { type: 'time', durationMs: 1000 } };
     const b = bench(time);
     b.call('success', 5);
@@ -362,7 +362,7 @@ describe('reconfigure', () => {
     ]);
   });
 
-  it('the mode stays where none is given, and where the same is given again', () => {
+  it('the mode stays if no mode, or the same mode, is given', () => {
     const b = bench({ ...OPTIONS, mode: 'observe' });
     b.circuit.reconfigure(OPTIONS);
     expect(b.circuit.mode).toBe('observe');
@@ -373,7 +373,7 @@ describe('reconfigure', () => {
     expect(b.circuit.mode).toBe('enforce');
   });
 
-  it('half-open ends under the settings that it began with', () => {
+  it('a half-open time ends under the settings with which it began', () => {
     const b = opened({ ...OPTIONS, halfOpen: { permittedProbes: 2 } });
     b.clock.advance(1000);
     const probes = [b.admit(), b.admit()];
@@ -385,7 +385,7 @@ describe('reconfigure', () => {
     expect(b.circuit.state).toBe('recovering');
   });
 
-  it('what was due before is judged by the old settings', () => {
+  it('a change that was due before is made under the old settings', () => {
     const b = opened();
     b.clock.advance(1000);
     b.admit();
@@ -394,7 +394,7 @@ describe('reconfigure', () => {
     expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openForMs: 2000 });
   });
 
-  it('the limit: kept when it is the same, new when not', () => {
+  it('a concurrency limit is kept if its options are the same, and begins anew otherwise', () => {
     const aimd = { type: 'aimd', initialLimit: 10, backoffRatio: 0.5 } as const;
     const b = bench({ concurrency: aimd });
     b.call('overload');
@@ -406,7 +406,7 @@ describe('reconfigure', () => {
     expect(b.circuit.snapshot()).not.toHaveProperty('concurrencyLimit');
   });
 
-  it('the adaptive averages: kept while the rule is there', () => {
+  it('the averages of the adaptive rule are kept as long as the rule is there', () => {
     const b = bench({ trip: [adaptive()] });
     b.call('success', 50);
     b.circuit.reconfigure({ trip: [adaptive({ sigmas: 9 })] });

@@ -167,7 +167,7 @@ describe('the state table', () => {
     expect(b.circuit.snapshot()).toMatchObject({ openings: 0, window: { calls: 0 }, consecutiveFailures: 0 });
   });
 
-  it('tells the whole story in order, after each change', () => {
+  it('emits every transition in order, after the change', () => {
     const seen: [string, string][] = [];
     const b: Bench = bench(OPTIONS, { onTransition: (event) => seen.push([event.to, b.circuit.state]) });
     b.call('failure', 3);
@@ -199,7 +199,7 @@ describe('the state table', () => {
     expect(b.circuit.snapshot().generation).toBe(6);
   });
 
-  it('the ramp keeps the window and what it counted when it is over', () => {
+  it('the end of the ramp keeps the window with its counts', () => {
     const b = inState('recovering');
     b.call('failure', 2);
     b.clock.advance(1000);
@@ -231,7 +231,7 @@ describe('the state table', () => {
       });
     });
 
-    it('a stale settle does not move an open circuit whose time is over: only callers and readers do', () => {
+    it('a stale outcome does not make an open circuit half-open whose time is over: only calls and reads do', () => {
       const b = bench(OPTIONS);
       const old = b.admit();
       b.call('failure', 3);
@@ -259,7 +259,7 @@ describe('the state table', () => {
     expect(states).toEqual(['open CIRCUIT_OPEN', 'half-open admitted', 'closed admitted']);
   });
 
-  it('a listener that throws leaves the circuit whole', () => {
+  it('a listener that throws does not harm the circuit', () => {
     const b = bench(OPTIONS, {
       onTransition: () => {
         throw new Error('listener');

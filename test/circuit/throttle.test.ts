@@ -15,7 +15,7 @@ function rejectShare(b: Bench): number {
 }
 
 describe('the throttle', () => {
-  it('rejects nobody while the server accepts half of it, with k = 2', () => {
+  it('rejects no call while the server accepts half of them, with k = 2', () => {
     const b = throttled();
     b.call('success', 100);
     b.call('overload', 100);
@@ -54,7 +54,7 @@ describe('the throttle', () => {
     b.reject();
   });
 
-  it('always lets something through, up to its cap', () => {
+  it('always admits some calls: its share of rejections has a cap', () => {
     const b = throttled({ maxRejectShare: 0.75 });
     for (let i = 0; i < 200; i++) {
       const permit = b.circuit.acquire();
@@ -63,7 +63,7 @@ describe('the throttle', () => {
     expect(rejectShare(b)).toBeCloseTo(0.75, 1);
   });
 
-  it('settles on k times what the server takes', () => {
+  it('settles at k times the calls that the server accepts', () => {
     const b = throttled({ windowMs: 10_000 });
     let sent = 0;
     // a server that takes 10 of the 100 calls a second
@@ -81,7 +81,7 @@ describe('the throttle', () => {
     expect(sent / 60).toBeLessThan(25);
   });
 
-  it('comes back when the server does, and forgets in time', () => {
+  it('admits all calls again when the server recovers, and forgets after its window', () => {
     const b = throttled();
     for (let i = 0; i < 500; i++) {
       const permit = b.circuit.acquire();
@@ -95,7 +95,7 @@ describe('the throttle', () => {
     expect(b.transitions).toEqual([]);
   });
 
-  it("ignored calls are no requests, caller's errors are accepted, a call on its way is neither", () => {
+  it("ignored calls are no requests, caller's errors count as accepted, and a call in flight counts as neither", () => {
     const b = throttled({}, {}, () => 1e-6);
     b.call('ignored', 100);
     b.call('caller-error', 5);
@@ -107,7 +107,7 @@ describe('the throttle', () => {
     });
   });
 
-  it('knows its failures in a row', () => {
+  it('counts its failures in a row', () => {
     const b = throttled({}, {}, () => 0.999);
     b.call('failure', 2);
     b.call('overload');
@@ -116,7 +116,7 @@ describe('the throttle', () => {
     expect(b.circuit.snapshot().consecutiveFailures).toBe(0);
   });
 
-  it('honours limit, isolation and mode', () => {
+  it('applies the concurrency limit, isolation and mode', () => {
     const b = throttled({}, { concurrency: { type: 'fixed', limit: 1 } }, () => 0);
     const out = b.admit();
     expect(b.reject().reason).toBe('CONCURRENCY_LIMIT');
@@ -141,7 +141,7 @@ describe('the throttle', () => {
     expect(b.circuit.snapshot()).toMatchObject({ inFlight: 0, window: { calls: 0 } });
   });
 
-  it('reset forgets, and makes permits stale', () => {
+  it('reset() empties the window, and makes permits stale', () => {
     const b = throttled(
       {},
       { concurrency: { type: 'aimd', initialLimit: 100, backoffRatio: 0.5 } },
@@ -162,7 +162,7 @@ describe('the throttle', () => {
     b.call('success');
   });
 
-  it('takes new settings, and keeps what it knows unless the window changes', () => {
+  it('takes new settings, and keeps its counts unless the window changes', () => {
     const b = throttled({}, {}, () => 0.5);
     b.call('success', 10);
     b.circuit.reconfigure({

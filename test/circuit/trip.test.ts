@@ -340,7 +340,7 @@ describe('the adaptive rule', () => {
     }
   });
 
-  it('takes a faster and healthier model for what it is', () => {
+  it('does not fire for a model that gets faster and fails less', () => {
     const next = model(4);
     const b = bench(options(undefined));
     for (let i = 0; i < 3000; i++) b.admit().settle(...next(0.3, 200, 0.5));
@@ -373,7 +373,7 @@ describe('the adaptive rule', () => {
     expect(b.circuit.state).toBe(fires ? 'open' : 'closed');
   });
 
-  it('keeps its averages when it trips, leaves probes out, and forgets them on reset', () => {
+  it('keeps its averages when it trips, does not count probes, and starts anew with reset()', () => {
     const b = bench({ ...options(undefined), recovering: false, open: { baseMs: 1000, jitter: 'none' } });
     b.call('success', 500, 50);
     while (b.circuit.state === 'closed') b.call('failure', 1, 50);
@@ -403,7 +403,7 @@ describe('the adaptive rule', () => {
     expect(baseline?.latencyVariance).toBeCloseTo(1, 6);
   });
 
-  it('an endless or nonsensical duration does not spoil the averages', () => {
+  it('an infinite or invalid duration does not change the averages', () => {
     const b = bench(options(undefined));
     b.call('success', 10, Number.NaN);
     b.call('success', 10, -7);

@@ -33,7 +33,7 @@ const calls = (maxLength: number) =>
 const kept = (durationMs: number) => unitsToMs(decodeUnits(encodeLatency(durationMs)));
 
 describe('latency codes', () => {
-  it('never fall, and are within 0.8 % above what a unit of 1/1024 ms can tell', () => {
+  it('never decrease with the latency, and are within 0.8 % above a unit of 1/1024 ms', () => {
     let before = 0;
     let worst = 0;
     let isRising = true;
@@ -140,7 +140,7 @@ describe('the count window', () => {
     );
   });
 
-  it('is right at sizes where 16 bits do not reach', () => {
+  it('is right at sizes above 16 bits', () => {
     const size = 70_000;
     const window = new CountWindow({ window: { type: 'count', size }, thresholdsMs: [5], sum: false }, size);
     for (let i = 0; i < size + 10; i++) window.record(i % 2 === 0, 10);
@@ -192,7 +192,7 @@ describe('the time window', () => {
     );
   });
 
-  it('says the middle of the eighth of a doubling that a percentile fell into', () => {
+  it('gives the middle of the eighth of a doubling in which a percentile lies', () => {
     const percentile = (durationMs: number) => {
       const window = new TimeWindow(spec, DURATION_MS, BUCKETS, 0);
       window.record(false, durationMs, 0);
@@ -211,7 +211,7 @@ describe('the time window', () => {
     }
   });
 
-  it('rolls on read: nothing has to be recorded for the old to go', () => {
+  it('rolls when it is read: old calls leave it although no call is recorded', () => {
     const window = new TimeWindow(spec, DURATION_MS, BUCKETS, 0);
     for (let nowMs = 0; nowMs < 1000; nowMs += 100) window.record(true, 1, nowMs);
     const left: number[] = [];

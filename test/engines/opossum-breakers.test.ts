@@ -37,7 +37,7 @@ function recorded(breaker: CircuitBreaker): string[] {
 }
 
 describe("opossum's events and statistics", () => {
-  it('tell the story of a circuit', () => {
+  it('follow the transitions of a circuit', () => {
     const b = opossumBench(options);
     const heard = recorded(b.breaker);
     b.call('success');
@@ -91,7 +91,7 @@ describe("opossum's events and statistics", () => {
     expect(b.breaker.stats.latencyMean).toBe(50.5);
   });
 
-  it('a duration that is none counts as 0', () => {
+  it('an invalid duration counts as 0', () => {
     const b = opossumBench(options, { timeout: 100 });
     b.call('success', 1, Number.NaN);
     b.call('success', 1, -5);
@@ -110,7 +110,7 @@ describe("opossum's events and statistics", () => {
     expect(b.breaker.toJSON().status).toMatchObject({ successes: 0, failures: 0, fires: 0 });
   });
 
-  it('calls in flight, cancelled ones and rejections do not dilute the rate', () => {
+  it('calls in flight, cancelled calls and rejections do not lower the rate', () => {
     const b = opossumBench(options);
     for (let i = 0; i < 50; i++) b.admit();
     b.call('ignored', 50);
@@ -132,7 +132,7 @@ describe('the state of the breaker', () => {
     pendingClose,
   });
 
-  it('is that of the circuit, also when only the breaker is asked', () => {
+  it('is the state of the circuit, also when only the breaker is read', () => {
     const b = opossumBench(options);
     const none = { closed: false, open: false, halfOpen: false, pendingClose: false };
     expect(flags(b.breaker)).toEqual({ ...none, closed: true });
@@ -241,7 +241,7 @@ describe('what would make opossum unsafe', () => {
     expect(b.circuit.snapshot().totals.stale).toBe(3);
   });
 
-  it('a hung probe opens it as of when it was due', () => {
+  it('a probe that hangs opens it as of its time limit', () => {
     const b = opened();
     b.clock.advance(1000);
     b.admit();
@@ -251,7 +251,7 @@ describe('what would make opossum unsafe', () => {
     expect(b.circuit.snapshot().openings).toBe(2);
   });
 
-  it('says when the probe of another is over', () => {
+  it('a rejection names the time at which the probe is over', () => {
     const b = opened();
     b.clock.advance(1000);
     b.admit();
@@ -351,7 +351,7 @@ describe('breakers come and go', () => {
     ]);
   });
 
-  it('onBreaker hears of those there are and of those to come, until it is ended', () => {
+  it('onBreaker calls its listener for present and future breakers, until it is unsubscribed', () => {
     const engine = opossumEngine();
     const make = engine.configure(options, 'circuit');
     make('a', environment());
@@ -363,7 +363,7 @@ describe('breakers come and go', () => {
     expect(heard).toEqual(['a', 'b']);
   });
 
-  it('a closed circuit is gone from the breakers, and its calls pass', () => {
+  it('the breaker of a circuit that was closed for good is gone, and its calls pass', () => {
     const b = opened();
     const old = b.admit.bind(b);
     b.circuit.close?.();
@@ -391,7 +391,7 @@ describe('breakers come and go', () => {
     expect(repeat).not.toHaveBeenCalled();
   });
 
-  it('keep no process alive, and closed ones no memory', async () => {
+  it('keep no process alive, and no memory after they were closed', async () => {
     const fixture = fileURLToPath(new URL('exit-fixture.ts', import.meta.url));
     const args = ['--expose-gc', '--import', 'tsx', fixture];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 50_000 });

@@ -119,7 +119,7 @@ describe('a guard on the opossum engine, over a real server', () => {
     expect(guard.circuit(echoService.unary).state).toBe('closed');
   });
 
-  it('an option that opossum cannot do fails when the guard is made, naming option and engine', () => {
+  it('an option that opossum does not support is an error when the guard is made, and names the option and the engine', () => {
     const make = () =>
       createGuard({ engine: opossumEngine(), methods: [{ match: '*', circuit: { recovering: {} } }] });
     expect(make).toThrow(

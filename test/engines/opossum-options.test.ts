@@ -153,7 +153,7 @@ describe("opossum's own options", () => {
 });
 
 describe("a circuit's options", () => {
-  it('nothing given: half of twenty calls, open for a second', () => {
+  it('no options: opens at half of twenty calls, for a second', () => {
     const b = opossumBench();
     b.call('failure', 19);
     expect(b.circuit.state).toBe('closed');
@@ -224,7 +224,7 @@ describe("a circuit's options", () => {
     );
   });
 
-  it('what opossum does anyway may be said', () => {
+  it("an option with opossum's own behaviour is allowed", () => {
     const b = opossumBench({
       trip: [rule],
       window: { type: 'time', durationMs: 1000 },

@@ -33,7 +33,7 @@ const isNone = (deadline: unknown) =>
 const isStream = (kind: Kind) => kind !== 'unary';
 
 describe('defaultDeadlineMs', () => {
-  it.each(KINDS.filter(isStream))('is none of a %s call', async (kind) => {
+  it.each(KINDS.filter(isStream))('is no deadline of a %s call', async (kind) => {
     const { client, deadlines } = await setUp({ defaultDeadlineMs: 60_000 });
     expect((await observe(client, kind)).code).toBe(status.OK);
     expect(deadlines.map(isNone)).toEqual([true]);
@@ -54,7 +54,7 @@ describe('defaultDeadlineMs', () => {
     expect(guard.circuit(echoService.serverStream).snapshot().totals.outcomes).toMatchObject({ failure: 0 });
   });
 
-  it('is that of a unary call', async () => {
+  it('is the deadline of a unary call', async () => {
     const { client, deadlines } = await setUp({ defaultDeadlineMs: 60_000 });
     await callUnary(client, 'a');
     const left = Number(deadlines[0]) - Date.now();
@@ -62,20 +62,20 @@ describe('defaultDeadlineMs', () => {
     expect(left).toBeLessThanOrEqual(60_000);
   });
 
-  it.each(KINDS)("is that of a %s call where the method's own rule says so", async (kind) => {
+  it.each(KINDS)('is the deadline of a %s call where a rule for the method says so', async (kind) => {
     const methods = [{ match: echoService[kind], defaultDeadlineMs: 60_000 }];
     const { client, deadlines } = await setUp({ defaultDeadlineMs: 1_000, methods });
     await observe(client, kind);
     expect(Number(deadlines[0]) - Date.now()).toBeGreaterThan(30_000);
   });
 
-  it('may be Infinity, which is none', async () => {
+  it('may be Infinity, which is no deadline', async () => {
     const { client, deadlines } = await setUp({ defaultDeadlineMs: Number.POSITIVE_INFINITY });
     expect((await callUnary(client, 'a')).value?.text).toBe('echo a');
     expect(deadlines.map(isNone)).toEqual([true]);
   });
 
-  it('may be Infinity for a method, in place of what holds for all', async () => {
+  it('may be Infinity for a method, in place of the general setting', async () => {
     const methods = [{ match: echoService.unary, defaultDeadlineMs: Number.POSITIVE_INFINITY }];
     const { client, deadlines } = await setUp({ defaultDeadlineMs: 60_000, methods });
     await callUnary(client, 'a');
@@ -133,7 +133,7 @@ describe('a deadline that the caller gives as a Date', () => {
     expect(deadline.getTime()).toBe(givenMs);
   });
 
-  it('stays a number where it is a number', async () => {
+  it('stays a number if the caller gives a number', async () => {
     const { client, deadlines } = await setUp({ fallbackReserveMs: 1_000, fallbacks: decliningFallbacks() });
     const deadline = Date.now() + 60_000;
     await callUnary(client, 'a', { deadline });

@@ -54,7 +54,7 @@ describe('a rejected call whose message comes late', () => {
     expect(server.calls.count).toBe(0);
   });
 
-  it('has it asked so as well where the response is a stream', async () => {
+  it('has its chain asked with the message where the response is a stream, too', async () => {
     const { guard, client } = await setUp([signing(3)]);
     using _held = guard.circuit(echoService.serverStream).isolate();
     const call = client.serverStream({ text: 'a' }, new Metadata(), {});
@@ -87,7 +87,7 @@ describe('a rejected call whose message comes late', () => {
     expect(ended.events).toEqual(['error 1', 'status 1']);
   });
 
-  it('is one call with one chain asked, however often its message comes', async () => {
+  it('is one call whose chain is asked once, however often its message comes', async () => {
     let asked = 0;
     const counting: Strategy = {
       name: 'default',

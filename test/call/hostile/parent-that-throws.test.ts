@@ -88,7 +88,7 @@ describe.each(Object.entries(PARENTS))('a parent %s', (_which, make) => {
   });
 });
 
-it('a deadline that is none costs no permit either', async () => {
+it('an invalid deadline costs no permit either', async () => {
   const server = await startEchoServer();
   const guard = createGuard({ circuit: neverTrip() });
   const plain = echoClient(server.address);

@@ -77,7 +77,7 @@ describe("a rejection's trailers", () => {
     },
   );
 
-  it('never ask for a retry at once where nobody knows when it helps', async () => {
+  it('never ask for a retry at once where it is unknown when a retry helps', async () => {
     const { client, guard } = await withOpenCircuit();
     using _held = guard.circuit(echoService.unary).isolate();
     const { error } = await callUnary(client, 'a');
@@ -100,7 +100,7 @@ describe('an interceptor above the guard that tries again', () => {
     expect(attempts).toEqual({ count: 1, waits: ['-1'] });
   });
 
-  it('knows when to make the next', async () => {
+  it('waits as long as the trailers say', async () => {
     const attempts = { count: 0, waits: [] };
     const { client } = await withOpenCircuit([patient(attempts)]);
     await callUnary(client, 'a');

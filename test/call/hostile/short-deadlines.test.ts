@@ -78,7 +78,7 @@ describe('a deadline far below what the method usually takes', () => {
     expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 3, ignored: 0 });
   });
 
-  it('is evidence as long as nobody knows what is usual', async () => {
+  it('is evidence as long as the usual latency is unknown', async () => {
     const { client, circuit, server } = await setUp({ circuit: neverTrip() });
     server.handlers.unary = () => undefined;
     await withDeadline(client, 50, 3);

@@ -82,7 +82,7 @@ describe('an answer that was no success', () => {
     expect(kept).toEqual([]);
   });
 
-  it('is kept where it was one', async () => {
+  it('is kept where it was a success', async () => {
     const { kept, fallbacks } = keeper('rejected');
     const { client } = await setUp({ classify: byMessage('success'), fallbacks });
     await callUnary(client, 'a');

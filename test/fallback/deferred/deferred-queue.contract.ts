@@ -45,7 +45,7 @@ export function deferredQueueContract(
 ): void {
   const open = (opening: Opening = {}) => openQueue(opening);
   describe(`a deferred queue: ${name}`, () => {
-    it('gives jobs as they were put in, the oldest first, each once', async () => {
+    it('gives jobs in the order in which they were accepted, each once', async () => {
       const { queue } = await open();
       const jobs = ['job-1', 'job-2', 'job-3'].map((id) => job(id));
       for (const each of jobs) await queue.enqueue(each);
@@ -65,7 +65,7 @@ export function deferredQueueContract(
       expect(await queue.take(1)).toEqual([]);
     });
 
-    it('gives back what was put back, as it is now, and not before its time', async () => {
+    it('gives a job again that was put back, as it was put back, and not before its time', async () => {
       const { queue } = await open();
       await queue.enqueue(job('job-1'));
       await queue.enqueue(job('job-2'));
@@ -109,7 +109,7 @@ export function deferredQueueContract(
       expect(await queue.take(1)).toMatchObject([{ id: 'job-1' }]);
     });
 
-    it('knows of a replay that began, though the process died in the middle of it', async () => {
+    it('counts a replay that began, though the process ended in the middle of it', async () => {
       const { queue, reopen } = await open({ dies: true });
       await queue.enqueue(job('job-1'));
       const [taken] = await queue.take(1);
@@ -166,7 +166,7 @@ export function deferredQueueContract(
       await queue.close();
     });
 
-    it('keeps the dead, and why they are', async () => {
+    it('keeps dead jobs with their reasons', async () => {
       const { queue } = await open();
       await queue.enqueue(job('job-1'));
       const [taken] = await queue.take(1);
@@ -176,7 +176,7 @@ export function deferredQueueContract(
       expect(await queue.take(1)).toEqual([]);
     });
 
-    it('gives the dead in the order in which they died', async () => {
+    it('gives dead jobs in the order in which they died', async () => {
       const { queue, pass } = await open();
       for (const id of ['job-1', 'job-2', 'job-3']) await queue.enqueue(job(id));
       const taken = await queue.take(3);
@@ -190,7 +190,7 @@ export function deferredQueueContract(
       expect((await queue.dead(2)).map((each) => each.job.id)).toEqual(died.slice(0, 2));
     });
 
-    it('takes back what nobody has taken, and says so; nothing else', async () => {
+    it('withdraws a job that was not taken, and says so; no other job', async () => {
       const { queue } = await open();
       const jobs = ['job-1', 'job-2'].map((id) => job(id));
       for (const each of jobs) await queue.enqueue(each);
@@ -200,7 +200,7 @@ export function deferredQueueContract(
       expect(await queue.take(3)).toEqual([]);
     });
 
-    it('takes back no job that is done or dead', async () => {
+    it('withdraws no job that is done or dead', async () => {
       const { queue } = await open();
       const jobs = ['job-1', 'job-2'].map((id) => job(id));
       for (const each of jobs) await queue.enqueue(each);
@@ -212,7 +212,7 @@ export function deferredQueueContract(
       expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, dead: 1 });
     });
 
-    it('finishes only what it gave out', async () => {
+    it('finishes only jobs that were taken from it', async () => {
       const { queue } = await open();
       await queue.enqueue(job('job-1'));
       await expect(queue.complete(job('job-1'))).rejects.toThrow('gave out');
@@ -222,7 +222,7 @@ export function deferredQueueContract(
       expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, dead: 0 });
     });
 
-    it('has all that was not finished after its process is gone', async () => {
+    it('has all unfinished jobs after its process has ended', async () => {
       const { queue, reopen } = await open({ dies: true });
       await Promise.all(Array.from({ length: 20 }, (_, n) => queue.enqueue(job(`job-${10 + n}`))));
       const [first] = await queue.take(3);

@@ -45,7 +45,7 @@ describe('deferred', () => {
     expect(JSON.stringify(job)).not.toContain('secret');
   });
 
-  it('acknowledges nothing that the queue did not take', async () => {
+  it('acknowledges no job that the queue refused', async () => {
     const queue = new MemoryQueue();
     queue.broken = true;
     const { answer, attempts } = await chainOf([deferred(options(queue))]).run(new FakeCall());
@@ -88,26 +88,29 @@ describe('deferred', () => {
     expect(queue.jobs.size).toBe(0);
   });
 
-  it.each(['deadline', 'cancelled'] as const)('takes back what is accepted too late: %s', async (cause) => {
-    const queue = new MemoryQueue();
-    const disk = deferredPromise<undefined>();
-    queue.gate = disk.promise;
-    const withdrawn = vi.spyOn(queue, 'withdraw');
-    const call = new FakeCall();
-    const told = chainOf([
-      deferred(options(queue)),
-      defaultPrediction<ModelInferRequest, ModelInferResponse>(response({ id: 'default' })),
-    ]).run(call);
-    call.abort(cause);
-    expect((await told).answer?.source).toBe(cause === 'deadline' ? 'default' : undefined);
-    expect(queue.jobs.size).toBe(0);
-    disk.resolve(undefined);
-    await expect.poll(() => withdrawn.mock.results.length).toBe(1);
-    expect(await withdrawn.mock.results[0]?.value).toBe(true);
-    expect(queue.jobs.size).toBe(0);
-  });
+  it.each(['deadline', 'cancelled'] as const)(
+    'withdraws a job that is accepted too late: %s',
+    async (cause) => {
+      const queue = new MemoryQueue();
+      const disk = deferredPromise<undefined>();
+      queue.gate = disk.promise;
+      const withdrawn = vi.spyOn(queue, 'withdraw');
+      const call = new FakeCall();
+      const told = chainOf([
+        deferred(options(queue)),
+        defaultPrediction<ModelInferRequest, ModelInferResponse>(response({ id: 'default' })),
+      ]).run(call);
+      call.abort(cause);
+      expect((await told).answer?.source).toBe(cause === 'deadline' ? 'default' : undefined);
+      expect(queue.jobs.size).toBe(0);
+      disk.resolve(undefined);
+      await expect.poll(() => withdrawn.mock.results.length).toBe(1);
+      expect(await withdrawn.mock.results[0]?.value).toBe(true);
+      expect(queue.jobs.size).toBe(0);
+    },
+  );
 
-  it('takes back what a queue may have although it says that it failed', async () => {
+  it('withdraws a job that a queue may have although the enqueue failed', async () => {
     const queue = new MemoryQueue();
     vi.spyOn(queue, 'enqueue').mockImplementation(async (job) => {
       queue.jobs.set(job.id, job);

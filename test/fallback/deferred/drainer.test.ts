@@ -52,7 +52,7 @@ describe('the drainer', () => {
     await expect.poll(() => results).toEqual(['a: request a']);
   });
 
-  it('begins no more replays in a second than it may', async () => {
+  it('begins at most ratePerSecond replays in a second', async () => {
     const { queue, results, clock } = await drain(answers, { ratePerSecond: 10 });
     for (let n = 0; n < 3; n++) await queue.enqueue(inferJob(`${n}`));
     // The first look found nothing; the poll finds all three and takes one.
@@ -67,7 +67,7 @@ describe('the drainer', () => {
     await expect.poll(() => results.length).toBe(2);
   });
 
-  it('has no more replays running than it may', async () => {
+  it('runs at most maxConcurrent replays at a time', async () => {
     const waiting: (() => void)[] = [];
     const { queue, results, drainer } = await drain(
       (call, done) => void waiting.push(() => answers(call, done)),
@@ -110,7 +110,7 @@ describe('the drainer', () => {
     expect(calls).toBe(3);
   });
 
-  it('does not count what fails in an outage', async () => {
+  it('does not count a replay that fails in an outage', async () => {
     let ready = true;
     const { queue, drainer } = await drain(
       (_, done) => {
@@ -184,7 +184,7 @@ describe('the drainer', () => {
     await drainer.close();
   });
 
-  it('does not count what a closed client did not send', async () => {
+  it('does not count a replay that a closed client did not send', async () => {
     const { client, stop } = await startInferServer(answers);
     stop();
     client.close();
@@ -200,7 +200,7 @@ describe('the drainer', () => {
     expect(queue.jobs.get('a')?.failures).toBe(0);
   });
 
-  it('begins nothing after it is closed, not even what the queue gives it then', async () => {
+  it('begins no replay after it is closed, not even of a job that the queue gives it then', async () => {
     let asked = 0;
     const { queue, drainer, clock } = await drain((call: InferCall, done) => {
       asked++;
@@ -247,7 +247,7 @@ describe('the drainer', () => {
     expect(queue.buried).toEqual([]);
   });
 
-  it('does not count what a circuit of the client did not let out', async () => {
+  it('does not count a replay that a circuit of the client rejected', async () => {
     const { port, stop } = await startInferServer(answers);
     const guard = createGuard();
     using held = guard.circuit(METHOD, 'demand').isolate();
@@ -271,7 +271,7 @@ describe('the drainer', () => {
     await expect.poll(() => results).toEqual(['a: request a']);
   });
 
-  it('puts a job back also when nobody can say whether it is ready', async () => {
+  it('puts a job back also when `ready` throws', async () => {
     const errors: string[] = [];
     let known = true;
     const failing: Handle = (_, done) => {
@@ -292,7 +292,7 @@ describe('the drainer', () => {
     expect(errors).toContain('Error: no idea');
   });
 
-  it('lets go of the guard when it is closed', async () => {
+  it('unsubscribes from the guard when it is closed', async () => {
     const listeners = new Set<() => void>();
     const { drainer } = await drain(answers, {
       guard: {
@@ -307,7 +307,7 @@ describe('the drainer', () => {
     expect(listeners.size).toBe(0);
   });
 
-  it('outlives a queue that is down, and looks again', async () => {
+  it('survives a queue that is down, and looks again', async () => {
     const errors: string[] = [];
     const { queue, results, clock, drainer } = await drain(answers, {
       onError: (error) => errors.push(String(error)),
@@ -322,7 +322,7 @@ describe('the drainer', () => {
     await expect.poll(() => results).toEqual(['a: request a']);
   });
 
-  it('closes after what it is doing, and leaves no timer', async () => {
+  it('closes when its running work has ended, and leaves no timer', async () => {
     const waiting: (() => void)[] = [];
     const { queue, results, clock, drainer } = await drain(
       (call, done) => void waiting.push(() => answers(call, done)),

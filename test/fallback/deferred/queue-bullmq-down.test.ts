@@ -57,7 +57,7 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
     return queue;
   }
 
-  it('refuses at once while it is down, keeps nothing for it, and goes on when it is back', async () => {
+  it('refuses at once while Redis is down, keeps no job for later, and goes on when Redis is back', async () => {
     const queue = open();
     expect(await queue.enqueue(job('before'))).toBe('accepted');
     await redis.kill();
@@ -79,7 +79,7 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
     expect(await queue.take(5)).toMatchObject([{ id: 'before' }, { id: 'after' }]);
   });
 
-  it('leaves the answer to the next strategy while it is down', async () => {
+  it('leaves the answer to the next strategy while Redis is down', async () => {
     const queue = open();
     expect(await queue.enqueue(job('before'))).toBe('accepted');
     await redis.kill();
@@ -96,7 +96,7 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
     expect(tookMs).toBeLessThan(1_000);
   });
 
-  it('refuses after timeoutMs when it is stopped, then at once, sends none of it later, and goes on', async () => {
+  it('refuses after timeoutMs when Redis is stopped, then at once, sends no refused job later, and goes on', async () => {
     const queue = open({ timeoutMs: 300 });
     expect(await queue.enqueue(job('before'))).toBe('accepted');
     redis.suspend();
@@ -198,7 +198,7 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
     }
   });
 
-  it('refuses at once when it was never up, and connects when it is', async () => {
+  it('refuses at once when Redis was never up, and connects when it is', async () => {
     await redis.kill();
     const queue = open();
     await expect(queue.enqueue(job('a'))).rejects.toMatchObject({ code: 'FAILSOFT_UNAVAILABLE' });

@@ -56,7 +56,7 @@ describe.skipIf(!hasRedis)('with a real redis-server', () => {
     ).toEqual(Array.from({ length: 10 }, (_, n) => `job-${n}`));
   });
 
-  it('has what it accepted after redis was killed', async () => {
+  it('has the jobs that it accepted before redis was killed', async () => {
     const queue = open('killed');
     for (let n = 0; n < 10; n++) await queue.enqueue(job(`job-${n}`));
     await redis.kill();

@@ -84,7 +84,7 @@ describe('a damaged queue on LevelDB', () => {
     expect(readdirSync(report.backup)).toContain('CURRENT');
   });
 
-  it('keeps what it can read of a damaged table, and lets people look at the rest', async () => {
+  it('keeps the readable entries of a damaged table, and leaves the rest in a backup', async () => {
     const at = join(parent, 'queue');
     const all = await fill(at, 20);
     damage(tableOf(at), (bytes) => bytes.fill(0, 0, Math.min(700, bytes.length)));
@@ -197,7 +197,7 @@ describe('a damaged queue on LevelDB', () => {
 });
 
 describe('the reader of LevelDB’s log', () => {
-  it('knows CRC-32C', () => {
+  it('computes CRC-32C', () => {
     expect(crc32c(Buffer.from('123456789'))).toBe(0xe3069283); // the check value of the polynomial's catalogue
   });
 

@@ -28,7 +28,7 @@ afterEach(async () => {
 });
 
 describe('a full disk', () => {
-  it('can be had here, where services are required', () => {
+  it('is installed here, where services are required', () => {
     const kinds = DISKS.filter(([, make]) => make !== undefined).length;
     if (process.env.FAILSOFT_REQUIRE_SERVICES === '1') expect(kinds).toBeGreaterThan(0);
   });

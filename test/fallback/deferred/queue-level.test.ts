@@ -84,14 +84,14 @@ function countReads(): string[] {
 }
 
 describe('the queue on LevelDB', () => {
-  it('keeps the newest maxDead of the dead', async () => {
+  it('keeps the newest maxDead dead jobs', async () => {
     const queue = await open(undefined, { maxDead: 2 });
     for (const id of ['job-1', 'job-2', 'job-3']) await queue.enqueue(job(id));
     for (const each of await queue.take(3)) await queue.bury(each, 'old');
     expect((await queue.dead(10)).map((dead) => dead.job.id)).toEqual(['job-2', 'job-3']);
   });
 
-  it('counts the dead right, also when several die at once', async () => {
+  it('counts dead jobs right, also when several die at once', async () => {
     const clock = new ManualClock(1);
     const queue = await open(undefined, { maxDead: 1, clock });
     for (let n = 0; n < 5; n++) await queue.enqueue(job(`job-${n}`));
@@ -226,7 +226,7 @@ describe('the queue on LevelDB', () => {
     expect(await queue.take(2)).toMatchObject([{ id: 'job-1' }, { id: 'job-2' }]);
   });
 
-  it('writes what comes in the very turn in which all else is written', async () => {
+  it('writes a job that comes in the turn in which all others are written', async () => {
     const db = new ClassicLevel<string, string>(directory());
     await db.open();
     ends.push(() => db.close());
@@ -270,7 +270,7 @@ describe('the queue on LevelDB', () => {
     expect(await second.take(5)).toMatchObject([{ id: 'job-1' }]);
   });
 
-  it('is one process’s at a time, and closed when closed', async () => {
+  it('is open in one process at a time, and refuses everything after close()', async () => {
     const at = directory();
     const queue = await openLevelQueue(at);
     await queue.close();
@@ -295,7 +295,7 @@ describe('the queue on LevelDB', () => {
     expect(await again.take(5)).toMatchObject([{ id: 'job-1' }]);
   });
 
-  it('can be opened by one of those that try at once', async () => {
+  it('can be opened by one of several that try at once', async () => {
     const at = directory();
     const opened = await Promise.allSettled([open(at), open(at), open(at)]);
     expect(opened.filter(({ status }) => status === 'fulfilled').length).toBe(1);
