@@ -1,12 +1,15 @@
+import { Metadata } from '@grpc/grpc-js';
 import {
   type CircuitOptions,
   consecutiveFailures,
   createGuard,
   failureRate,
   latencyPercentile,
+  type ProbeTarget,
   presets,
 } from 'failsoft';
-import { GRPCInferenceServiceService } from 'failsoft/protos/oip';
+import { GRPCInferenceServiceService, ModelInferRequest } from 'failsoft/protos/oip';
+import { CALL_ID } from '../server/service.js';
 import type { Contestant } from './contestant.js';
 import { chainOf, guardedCaller } from './guarded.js';
 
@@ -24,11 +27,23 @@ export function tunedCircuit(deadlineMs: number): CircuitOptions {
   };
 }
 
+/** An inference of the circuit's model, as callers make them. */
+function syntheticRequest({ keyPart }: ProbeTarget): ModelInferRequest {
+  return ModelInferRequest.fromPartial({ modelName: keyPart, rawInputContents: [Buffer.alloc(64)] });
+}
+
+/** The servers write down which call arrives: this is none of the callers'. */
+function syntheticMetadata(): Metadata {
+  const metadata = new Metadata();
+  metadata.set(CALL_ID, '-1000000');
+  return metadata;
+}
+
 /** What failsoft's README recommends for models behind calls of half a second; the same for every scenario. */
 export const failsoftTuned: Contestant = {
   name: 'failsoft-tuned',
   about:
-    "failsoft as its README's example: a latency rule, a soft deadline and a reserve for fallbacks; open for a second at first, as the others are.",
+    "failsoft as its README's example: a latency rule, a soft deadline and a reserve for fallbacks; a synthetic probe; its channel by `clientOptions()`.",
   open(setting) {
     const { deadlineMs } = setting;
     const guard = createGuard({
@@ -39,8 +54,9 @@ export const failsoftTuned: Contestant = {
         { match: modelInfer, fallbackAfterMs: deadlineMs / 2 },
         { match: modelStreamInfer, firstMessageTimeoutMs: deadlineMs / 2, stallTimeoutMs: deadlineMs / 2 },
       ],
+      recovery: { probeWith: syntheticRequest, metadata: syntheticMetadata },
       fallbacks: chainOf(setting),
     });
-    return guardedCaller(setting, guard, { 'grpc.max_reconnect_backoff_ms': 1_000 });
+    return guardedCaller(setting, guard);
   },
 };

@@ -66,12 +66,16 @@ export class DemoClient {
       fallbacks,
       random: seededRandom(seed + 2),
     });
-    this.#primary = new GRPCInferenceServiceClient(addresses.primary, insecure, {
-      interceptors: [this.guard.interceptor],
-      // Below the circuit the channel waits before it connects again: by default up to two minutes.
+    // Below the circuit the channel waits before it connects again.
+    const backoff = {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': Math.max(100, phaseMs / 10),
-    });
+    };
+    this.#primary = new GRPCInferenceServiceClient(
+      addresses.primary,
+      insecure,
+      this.guard.clientOptions(backoff),
+    );
   }
 
   /** Connects, and makes one call that is neither guarded nor counted. */

@@ -55,11 +55,7 @@ export function guardedClient(options: GuardedClientOptions): GuardedClient {
     fallbacks,
     clock,
   });
-  const client = new GRPCInferenceServiceClient(address, insecure, {
-    interceptors: [guard.interceptor],
-    // The channel waits too before it reconnects, by default up to two minutes. Set it near the circuit's open time.
-    'grpc.max_reconnect_backoff_ms': 5_000,
-  });
+  const client = new GRPCInferenceServiceClient(address, insecure, guard.clientOptions());
   const close = async () => {
     client.close();
     small.close();

@@ -55,8 +55,7 @@ const guard = createGuard({ fallbacks, clock });
 guard.on('transition', ({ from, to, reason }) => console.log(`  circuit: ${from} -> ${to} (${reason})`));
 
 const Client = makeClientConstructor(service, 'Prices');
-const options = { interceptors: [guard.interceptor] };
-const client = new Client(address, credentials.createInsecure(), options);
+const client = new Client(address, credentials.createInsecure(), guard.clientOptions());
 
 /** Such a client is made at run time: its messages' types are unknown to the compiler. */
 const isPrice = (message: object): message is Price => 'cents' in message && 'note' in message;

@@ -37,7 +37,7 @@ const fallbacks = new FallbackRegistry().register(modelInfer, [
 
 // Two lines: guard a client. Each model has a circuit of its own; `fallbacks` may be left out.
 const guard = createGuard({ defaultDeadlineMs: 500, fallbackReserveMs: 100, fallbacks });
-const client = new GRPCInferenceServiceClient(address, insecure, { interceptors: [guard.interceptor] });
+const client = new GRPCInferenceServiceClient(address, insecure, guard.clientOptions());
 
 // One line: print why a circuit opens and closes.
 guard.on('transition', ({ circuitKey, from, to, reason }) => console.log(circuitKey, from, '->', to, reason));

@@ -48,7 +48,7 @@ const lastForecast = new FallbackRegistry().register(modelInfer, [lastGood({ clo
 const screen = createGuard({ circuit, fallbacks: lastForecast, clock });
 
 const clientOf = (guard: typeof desk) =>
-  new GRPCInferenceServiceClient(server.address, insecure, { interceptors: [guard.interceptor] });
+  new GRPCInferenceServiceClient(server.address, insecure, guard.clientOptions());
 const clients = { desk: clientOf(desk), screen: clientOf(screen) };
 const { features } = labelledInputs(3).next().value;
 

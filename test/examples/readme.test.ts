@@ -30,7 +30,7 @@ describe('the README', () => {
     const first = lines.slice(0, 30).join('\n');
     for (const step of [
       'createGuard(',
-      '[guard.interceptor]',
+      'guard.clientOptions()',
       '.register(modelInfer, [',
       "guard.on('transition'",
     ])
@@ -62,7 +62,7 @@ describe('the README', () => {
       'or on a failure rate': '50 % of ≥ 20 calls',
       window: 'last 100 calls',
       'open for': '1 s, ×2 up to 60 s',
-      jitter: 'half of it is random',
+      jitter: 'half of it is random: 0.5 to 1 s at first',
       "server's push-back": 'respected, up to 60 s',
       'probes in half-open': '1',
       'unsettled probe': 'fails after 10 s',

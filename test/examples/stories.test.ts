@@ -53,14 +53,13 @@ describe('the stories', { timeout: 120_000 }, () => {
       '  circuit: open -> half-open',
       '  circuit: half-open -> recovering',
       '  ada in DE: boots for ada, scarf for ada (primary)',
-      'it is cold: it gets few calls at first, then more of them',
-      '  second 0: 2 of 10 pages are personal',
-      '  second 1: 4 of 10 pages are personal',
-      '  second 2: 5 of 10 pages are personal',
-      '  second 3: 7 of 10 pages are personal',
-      '  second 4: 8 of 10 pages are personal',
-      '  circuit: recovering -> closed',
-      '  second 5: 10 of 10 pages are personal',
+      'pages come ten at a time: each answer lets more of them through',
+      '  round trip 1: 2 of 10 pages are personal',
+      '  round trip 2: 4 of 10 pages are personal',
+      '  round trip 3: 8 of 10 pages are personal',
+      '  round trip 4: 10 of 10 pages are personal',
+      '  round trip 5: 10 of 10 pages are personal',
+      '  round trip 6: 10 of 10 pages are personal',
     ]);
   });
 
