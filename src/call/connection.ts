@@ -1,7 +1,59 @@
-import type { Channel } from '@grpc/grpc-js';
+import { type Channel, connectivityState } from '@grpc/grpc-js';
+import type { Clock } from '../clock.js';
 
-/** What the calls of one interceptor know of the connections below them. A call itself sees no channel. */
+/** After so long without a call, load balancers drop a connection, and the client does not know it. */
+const IDLE_MS = 60_000;
+
+/**
+ * What the calls of one interceptor know of the connection below them. A call that began before the server's first answer on
+ * its connection has waited for the connection too, and for whatever a server does for a new client. A call itself sees no
+ * channel; where the client has shown it, its state tells of connections that end with no call on them.
+ */
 export class Connection {
-  /** The client's channel, where the client has shown it. */
+  /** The channel of the call that begins next, where its client has shown it. */
   channel: Pick<Channel, 'getConnectivityState'> | undefined;
+  /** When the first answer came on the present connection; Infinity before. */
+  private firstAnswerMs = Number.POSITIVE_INFINITY;
+  private beganMs = Number.NEGATIVE_INFINITY;
+  /** When the last answer came; before the first, when the first call began. */
+  lastAnswerMs = Number.NEGATIVE_INFINITY;
+
+  /** A call begins. */
+  begins(nowMs: number): void {
+    const { channel } = this;
+    if (channel === undefined ? nowMs - this.beganMs > IDLE_MS : !isReady(channel)) this.lost();
+    // the next call may be of another client, which shows no channel
+    this.channel = undefined;
+    if (this.beganMs === Number.NEGATIVE_INFINITY) this.lastAnswerMs = nowMs;
+    this.beganMs = nowMs;
+  }
+
+  /** The server answered. */
+  answered(nowMs: number): void {
+    if (this.firstAnswerMs === Number.POSITIVE_INFINITY) this.firstAnswerMs = nowMs;
+    this.lastAnswerMs = nowMs;
+  }
+
+  /** A message of a stream came: the stream's end may be far. */
+  firstAnswer(clock: Clock): void {
+    if (this.firstAnswerMs === Number.POSITIVE_INFINITY) this.answered(clock.now());
+  }
+
+  /** The connection is lost, or there was none. */
+  lost(): void {
+    this.firstAnswerMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a call that began then may have waited for the connection. */
+  wasConnectingAt(startedAtMs: number): boolean {
+    return startedAtMs < this.firstAnswerMs;
+  }
+}
+
+function isReady(channel: Pick<Channel, 'getConnectivityState'>): boolean {
+  try {
+    return channel.getConnectivityState(false) === connectivityState.READY;
+  } catch {
+    return true; // closed meanwhile: the call itself will tell
+  }
 }

@@ -45,7 +45,7 @@ export class LatePrimary implements Stage {
     const { requestStream, responseStream } = call.options.method_definition;
     primary.judgeMessage(call, message);
     if (responseStream) {
-      primary.noteStreamed();
+      primary.noteStreamed(call);
       this.end(call, OK_STATUS);
       primary.real.cancelWithStatus(status.CANCELLED, 'failsoft: answered by a fallback');
       return;

@@ -9,6 +9,7 @@ import type { Emitter } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
 import type { Connection } from './connection.js';
 import type { GuardedBy } from './guarded-mark.js';
+import type { LoopWatch } from './loop-watch.js';
 
 /** The part of a guard that all calls of a method (on a target) share. */
 export interface MethodGuard {
@@ -18,6 +19,8 @@ export interface MethodGuard {
   readonly line: CircuitLine;
   /** Of the interceptor that the call came through. */
   readonly connection: Connection;
+  /** Of the guard. */
+  readonly loop: LoopWatch;
   /** Read for each call: fallbacks may be registered after the first call. */
   chain(): FallbackChain | undefined;
   readonly clock: Clock;

@@ -7,7 +7,7 @@ import { pushbackOf } from '../status/push-back.js';
 import { answeredByPrimary } from './answered.js';
 import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
-import { connectionTroubleOf } from './connection-trouble.js';
+import { circumstancesOf } from './circumstances.js';
 import { GoodAnswer } from './good-answer.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
@@ -61,7 +61,10 @@ export class Primary implements Stage, StreamWatchListener {
   start(call: Call): void {
     // A copy, because interceptors behind the guard may change it: neither the caller's metadata nor the kept copy may change.
     const metadata = this.good?.watched(call.metadata) ?? call.metadata.clone();
-    this.startedAtMs = call.method.clock.now();
+    const { clock, connection, loop } = call.method;
+    this.startedAtMs = clock.now();
+    connection.begins(this.startedAtMs);
+    loop.begins(this.startedAtMs);
     // The reserve shortens only the wait for a stream's first message, not the stream.
     if (this.responseStream && this.reserveMs > 0 && this.givenMs < Number.POSITIVE_INFINITY)
       this.watch?.firstMessageBy(this.givenMs);
@@ -120,7 +123,7 @@ export class Primary implements Stage, StreamWatchListener {
     if (message !== null) {
       this.judgeMessage(call, message);
       this.good?.hasResponse(message);
-      if (this.responseStream) this.noteStreamed();
+      if (this.responseStream) this.noteStreamed(call);
     }
     call.listener.onReceiveMessage?.(message);
   }
@@ -141,7 +144,8 @@ export class Primary implements Stage, StreamWatchListener {
   }
 
   /** A message of a stream came. It settles a probe, because a long stream would exceed a probe's time limit. */
-  noteStreamed(): void {
+  noteStreamed(call: Call): void {
+    call.method.connection.firstAnswer(call.method.clock);
     this.watch?.received();
     if (this.permits.probe) this.settle(this.messageOutcome ?? 'success', status.OK, 0, 0);
   }
@@ -149,13 +153,25 @@ export class Primary implements Stage, StreamWatchListener {
   /** Settles the permits of a real call that is over, and keeps a good answer. */
   conclude(call: Call, received: StatusObject): Outcome {
     this.watch?.stop();
-    const durationMs = call.method.clock.now() - this.startedAtMs;
+    const nowMs = call.method.clock.now();
+    const durationMs = nowMs - this.startedAtMs;
     const outcome = this.outcomeOf(call, received, durationMs);
     const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-    const circumstances = isUnhealthy(outcome) ? connectionTroubleOf(received) : undefined;
+    const { usualLatency } = this.entry;
+    const waitedMs = this.waitedMs(durationMs);
+    const circumstances = circumstancesOf(
+      call.method,
+      outcome,
+      received,
+      this.startedAtMs,
+      nowMs,
+      waitedMs,
+      this.givenMs,
+      usualLatency.ms,
+    );
     this.settle(outcome, received.code, durationMs, pushbackMs, circumstances);
     if (outcome === 'success') {
-      this.entry.usualLatency.record(this.waitedMs(durationMs));
+      if (circumstances === undefined) usualLatency.record(waitedMs);
       this.good?.keep();
     }
     return outcome;

@@ -121,7 +121,7 @@ export class ReplaceablePrimary implements SlowCall {
         failure(outcome, { code: status.OK, details: '', metadata: new Metadata() }),
       );
     }
-    primary.noteStreamed();
+    primary.noteStreamed(call);
     this.goOnAlone(call);
   }
 

@@ -7,10 +7,10 @@ export interface Circumstances {
    * The call failed because its connection was lost. All calls on a connection fail together: those that began before the last
    * such failure that counted are correlated with it, and count nothing more. A probe that is lost is a failed probe.
    * `'perhaps'`: it may also be the failure of this call alone; it is correlated only if it ended at the same moment as the
-   * one that counted, with no answer between them.
+   * one that counted, with no answer between them. Its duration is no latency.
    */
   readonly lostConnection?: boolean | 'perhaps';
-  /** The call failed because there was no connection to send it on. It counts; but as a probe it was none, and is given back. */
+  /** The call failed because there was no connection to send it on. It counts, but for its duration; as a probe it was none, and is given back. */
   readonly notSent?: boolean;
   /** The call began before its server's first answer on the connection. Its duration is no latency; its failure counts. */
   readonly connecting?: boolean;
@@ -19,4 +19,9 @@ export interface Circumstances {
    * mark, which only a time-out should have, counts nothing.
    */
   readonly stalled?: boolean;
+}
+
+/** Whether the duration of such a call is a latency of the server. */
+export function isLatency({ lostConnection = false, notSent, connecting, stalled }: Circumstances): boolean {
+  return lostConnection === false && notSent !== true && connecting !== true && stalled !== true;
 }

@@ -1,6 +1,6 @@
 import { checkOneOf } from '../checks.js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
-import type { Circumstances } from './circumstances.js';
+import { type Circumstances, isLatency } from './circumstances.js';
 import { type ConcurrencyLimit, createLimit, replaceLimit } from './concurrency.js';
 import type { CircuitEnvironment } from './environment.js';
 import { execute } from './execute.js';
@@ -137,7 +137,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
       this.machine.record('ignored', undefined, undefined);
       return;
     }
-    const isTimed = circumstances.connecting !== true && circumstances.stalled !== true;
+    const isTimed = isLatency(circumstances);
     if (isTimed) this.limit?.settled(outcome, durationMs, this.out - this.shadows);
     else if (outcome === 'overload') this.limit?.settled(outcome, 0, this.out - this.shadows);
     else this.limit?.discounted();

@@ -2,6 +2,7 @@ import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/gr
 import { Connection } from '../call/connection.js';
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
+import { LoopWatch } from '../call/loop-watch.js';
 import type { MethodGuard } from '../call/method-guard.js';
 import type {
   CallAnswer,
@@ -74,6 +75,7 @@ class InterceptorGuard implements Guard {
   readonly #registry: CircuitRegistry;
   readonly #fallbacks: FallbackRegistry | undefined;
   readonly #clock: Clock;
+  readonly #loop: LoopWatch;
   readonly #events = guardEmitter();
   readonly #observers = new CallObservers(this.#events);
   readonly #attempts = new AttemptCounts();
@@ -110,6 +112,11 @@ class InterceptorGuard implements Guard {
     this.#clock = clock ?? systemClock;
     checkFunction('options.clock.now', this.#clock?.now);
     checkFunction('options.clock.setTimer', this.#clock.setTimer);
+    if (this.#clock.loop !== undefined) {
+      checkFunction('options.clock.loop.idleMs', this.#clock.loop?.idleMs);
+      checkFunction('options.clock.loop.turns', this.#clock.loop.turns);
+    }
+    this.#loop = new LoopWatch(this.#clock);
     this.#fallbacks = fallbacks;
     this.#engine = engine;
     this.#settings = new SettingsResolver(engine, general, methods, this.#events.warnings);
@@ -399,6 +406,7 @@ class InterceptorGuard implements Guard {
       settings,
       line: this.#registry.line(target, path),
       connection,
+      loop: this.#loop,
       chain: () => this.#fallbacks?.chainFor(path),
       clock: this.#clock,
       events: this.#events,

@@ -1,5 +1,5 @@
 import { checkNumber } from '../checks.js';
-import type { Clock } from '../clock.js';
+import type { Clock, EventLoop } from '../clock.js';
 
 interface Timer {
   readonly dueAt: number;
@@ -15,6 +15,10 @@ export class ManualClock implements Clock {
   #epochAheadMs = 0;
   #order = 0;
   readonly #timers = new Set<Timer>();
+  #idleMs = 0;
+  #turns = 0;
+  /** It idles while time is moved by {@link advance}, and stands still in a {@link stall}. */
+  readonly loop: EventLoop = { idleMs: () => this.#idleMs, turns: () => this.#turns };
 
   /** @param startMs the first value of `now()`, in milliseconds. @default 0 */
   constructor(startMs = 0) {
@@ -62,10 +66,26 @@ export class ManualClock implements Clock {
     const end = this.#now + checkNumber('advance.ms', ms, 0);
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#timers.delete(next);
-      this.#now = Math.max(this.#now, next.dueAt);
+      this.#idleUntil(next.dueAt);
       next.callback();
     }
-    this.#now = Math.max(this.#now, end);
+    this.#idleUntil(end);
+  }
+
+  /**
+   * Moves time forward as a garbage collection or synchronous work does: timers that become due run late, in the next
+   * {@link advance}.
+   * @param ms at least 0
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+   */
+  stall(ms: number): void {
+    this.#now += checkNumber('stall.ms', ms, 0);
+  }
+
+  #idleUntil(ms: number): void {
+    this.#idleMs += Math.max(0, ms - this.#now);
+    this.#now = Math.max(this.#now, ms);
+    this.#turns += 1;
   }
 
   #next(end: number): Timer | undefined {

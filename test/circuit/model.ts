@@ -246,7 +246,8 @@ export class Model {
     if (this.#isDiscounted(permit, outcome, circumstances))
       this.#record(permit, 'ignored', undefined, undefined);
     else {
-      const isLatency = !circumstances.connecting && !circumstances.stalled;
+      const { lostConnection, notSent, connecting, stalled } = circumstances;
+      const isLatency = !lostConnection && !notSent && !connecting && !stalled;
       this.#record(permit, outcome, isLatency ? durationMs : undefined, pushbackMs);
     }
   }

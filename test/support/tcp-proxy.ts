@@ -10,7 +10,8 @@ export interface TcpProxy {
   close(): void;
 }
 
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+/** @param delayMs how long a new connection waits before anything goes through it */
+export async function startTcpProxy(targetPort: number, delayMs = 0): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const listener = createServer((near) => {
     const far = connect(targetPort, '127.0.0.1');
@@ -19,7 +20,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       socket.setNoDelay(true);
       socket.on('error', () => undefined); // one side's reset is the other's end
     }
-    near.pipe(far).pipe(near);
+    const join = () => near.pipe(far).pipe(near);
+    if (delayMs === 0) join();
+    else setTimeout(join, delayMs);
     near.on('close', () => far.destroy());
     far.on('close', () => near.destroy());
     const forget = () => {

@@ -20,7 +20,7 @@ import {
 } from '../answered.js';
 import { reserveOf, setDeadline, type TimedCall } from '../budget.js';
 import { type KeyedCall, keyPartOf } from '../call-key.js';
-import { connectionTroubleOf } from '../connection-trouble.js';
+import { circumstancesOf } from '../circumstances.js';
 import { emitDegraded } from '../degraded.js';
 import { type AskedCall, FallbackRun } from '../fallback-run.js';
 import { type AnsweredCall, GoodAnswer } from '../good-answer.js';
@@ -102,6 +102,8 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     }
     this.requests?.keepFor(this);
     this.startedAtMs = method.clock.now();
+    method.connection.begins(this.startedAtMs);
+    method.loop.begins(this.startedAtMs);
     const admission = Permits.acquire(this, entry, this.callOptions.mode ?? 'enforce');
     this.admission = admission;
     if (!(admission instanceof Permits)) reportRejection(this, admission);
@@ -176,9 +178,19 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   conclude(received: StatusObject, known?: Outcome, waitedMs = this.elapsedMs): Outcome {
     const outcome = known ?? this.outcomeOf(received, waitedMs);
     const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-    const circumstances = isUnhealthy(outcome) ? connectionTroubleOf(received) : undefined;
+    const { usualLatency } = this.entry;
+    const circumstances = circumstancesOf(
+      this.method,
+      outcome,
+      received,
+      this.startedAtMs,
+      this.method.clock.now(),
+      waitedMs,
+      this.givenMs,
+      usualLatency.ms,
+    );
     this.settle(outcome, waitedMs, received.code, pushbackMs, circumstances);
-    if (outcome === 'success') this.entry.usualLatency.record(waitedMs);
+    if (outcome === 'success' && circumstances === undefined) usualLatency.record(waitedMs);
     return outcome;
   }
 

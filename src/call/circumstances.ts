@@ -1,0 +1,83 @@
+import { type StatusObject, status } from '@grpc/grpc-js';
+import type { Circumstances } from '../circuit/types.js';
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
+import { connectionTroubleOf } from './connection-trouble.js';
+import { lengthOf, SHORTEST_STANDSTILL_MS } from './loop-watch.js';
+import type { MethodGuard } from './method-guard.js';
+
+/** A standstill of the event loop matters to a call of which it took more than this share. */
+const MATTERING_SHARE = 0.25;
+/** A time-out comes of a standstill that ended at most so long ago: with many calls the last one waits for the others. */
+const JUST_ENDED_MS = 50;
+/** A standstill excuses the time-outs only of a server that answered so shortly before it. */
+const EXCUSED_MS = 5_000;
+
+const CONNECTING: Circumstances = Object.freeze({ connecting: true });
+const STALLED: Circumstances = Object.freeze({ stalled: true });
+const CONNECTING_AND_STALLED: Circumstances = Object.freeze({ connecting: true, stalled: true });
+
+type Method = Pick<MethodGuard, 'connection' | 'loop' | 'settings'>;
+
+/**
+ * Why the end of a call is not the evidence that it seems; undefined where nothing is special. It also notes what the end
+ * says about the connection.
+ * @param waitedMs how long the caller waited for the server
+ * @param givenMs the time that the server was given; Infinity without a deadline
+ * @param usualMs the usual duration of such calls; 0 while it is not known
+ */
+export function circumstancesOf(
+  method: Method,
+  outcome: Outcome,
+  received: StatusObject,
+  startedAtMs: number,
+  nowMs: number,
+  waitedMs: number,
+  givenMs: number,
+  usualMs: number,
+): Circumstances | undefined {
+  const { connection } = method;
+  if (outcome === 'success') {
+    connection.answered(nowMs);
+    // the way of nearly every call
+    if (waitedMs < SHORTEST_STANDSTILL_MS && !connection.wasConnectingAt(startedAtMs)) return undefined;
+  } else if (outcome === 'ignored') return undefined;
+  const { code } = received;
+  const trouble = isUnhealthy(outcome) ? connectionTroubleOf(received) : undefined;
+  if (trouble?.lostConnection === true || trouble?.notSent === true) connection.lost();
+  else if (trouble === undefined && isOfServer(code)) connection.answered(nowMs);
+  if (trouble !== undefined) return trouble;
+  const connecting = connection.wasConnectingAt(startedAtMs);
+  const isTimeout = outcome === 'failure' && code === status.DEADLINE_EXCEEDED;
+  const stalled = isTimeout
+    ? isExcused(method, startedAtMs, nowMs, givenMs, usualMs)
+    : !isUnhealthy(outcome) && isDelayed(method, startedAtMs, nowMs, waitedMs);
+  if (connecting) return stalled ? CONNECTING_AND_STALLED : CONNECTING;
+  return stalled ? STALLED : undefined;
+}
+
+/** Whether only a server can have answered so. */
+function isOfServer(code: status): boolean {
+  return code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED && code !== status.CANCELLED;
+}
+
+/** Whether a good part of the duration of an answered call was a standstill of this process. */
+function isDelayed({ loop }: Method, startedAtMs: number, nowMs: number, waitedMs: number): boolean {
+  if (waitedMs < SHORTEST_STANDSTILL_MS) return false;
+  return lengthOf(loop.longestSince(startedAtMs, nowMs)) > waitedMs * MATTERING_SHARE;
+}
+
+/** Whether a time-out says nothing about the server: the answer may have been there unread, or the request went out too late. */
+function isExcused(
+  { connection, loop, settings }: Method,
+  startedAtMs: number,
+  nowMs: number,
+  givenMs: number,
+  usualMs: number,
+): boolean {
+  const tookMs = nowMs - startedAtMs;
+  const standstill = loop.longestSince(startedAtMs, nowMs, tookMs - givenMs);
+  if (standstill === undefined || connection.lastAnswerMs < standstill.fromMs - EXCUSED_MS) return false;
+  const lengthMs = lengthOf(standstill);
+  const isOfIt = nowMs - standstill.untilMs <= JUST_ENDED_MS && lengthMs > tookMs * MATTERING_SHARE;
+  return isOfIt || givenMs - lengthMs < settings.minimumDeadlineOf(usualMs);
+}
