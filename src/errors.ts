@@ -12,7 +12,7 @@ export type FailsoftErrorCode =
   | 'FAILSOFT_CLOSED'
   /** A queue's directory is open already, here or in another process. */
   | 'FAILSOFT_IN_USE'
-  /** What is stored is not as it was written; the message says what to do. */
+  /** Stored data were changed or damaged. The message names the next step. */
   | 'FAILSOFT_DAMAGED'
   /** A store does not answer or cannot write now. Nothing was accepted; it may be well again later. */
   | 'FAILSOFT_UNAVAILABLE';
@@ -23,9 +23,9 @@ const BRAND = Symbol.for('failsoft.error');
 export class FailsoftError extends Error {
   /** Always 'FailsoftError'. */
   override readonly name = 'FailsoftError';
-  /** What went wrong; stable, unlike the message. */
+  /** Names the kind of error. Stable, unlike the message. */
   readonly code: FailsoftErrorCode;
-  /** Survives two copies of the package in one process, where `instanceof` does not. */
+  /** Works with two copies of the package in one process, where `instanceof` does not. */
   readonly [BRAND] = true;
 
   constructor(code: FailsoftErrorCode, message: string, options?: ErrorOptions) {

@@ -1,5 +1,5 @@
 /**
- * What a finished call says about the server.
+ * The evidence of a finished call about the server.
  *
  * | outcome | the window counts it as | consecutive failures | a probe | fallback |
  * |---|---|---|---|---|

@@ -24,7 +24,7 @@ function tritonItem(message: unknown): Outcome | undefined {
 
 const notReady = rule(status.INVALID_ARGUMENT, /is not ready/i, 'failure');
 
-/** MLServer gives each exception but its own the code INTERNAL, with the exception's text and nothing else. */
+/** MLServer answers INTERNAL, with the exception's text only, for each exception that is not its own. */
 const mlserverCallerErrors = [
   // MLServer, as it reads a request's tensors
   /^'.{1,64}' is not a valid Datatype/,
@@ -40,9 +40,9 @@ const mlserverCallerErrors = [
 ].map((text) => rule(status.INTERNAL, text, 'caller-error'));
 
 /**
- * What the status codes of real model servers mean, where it differs from the default table. Text is only matched where
- * a server gives one code to different things; a message above a size limit is the caller's mistake with all of them. Extend
- * one by spreading it: `{ ...presets.triton, rules: [...presets.triton.rules, mine] }`.
+ * The meaning of the status codes of real model servers, where it differs from the default table. A rule matches text only
+ * where a server uses one code for different errors. A message above a size limit is the caller's mistake in every preset.
+ * Extend a preset by spreading it: `{ ...presets.triton, rules: [...presets.triton.rules, mine] }`.
  */
 export const presets = {
   /** NVIDIA Triton: a full queue and a time-out in the queue are UNAVAILABLE, as is a missing protocol header. */
@@ -66,12 +66,11 @@ export const presets = {
     rules: rules(notReady),
   },
   /**
-   * MLServer answers INVALID_ARGUMENT for a model that is not ready, and UNKNOWN where the readiness of an unloaded model is
-   * asked for. Mistakes of the caller are INTERNAL unless MLServer itself finds them; the texts of MLServer's own decoding and
-   * of scikit-learn's checks of its input are known here, and are `caller-error`. (A model whose own code fails in just these
-   * words on every call is not told from a caller who sends wrong shapes.) The preset cannot tell any other exception, of
-   * another runtime or of your own model's code, from a failure: raise `mlserver.errors.InferenceError` for a bad input there
-   * (INVALID_ARGUMENT), or add a rule for its text.
+   * MLServer answers INVALID_ARGUMENT for a model that is not ready, and UNKNOWN for a readiness check of an unloaded model.
+   * Mistakes of the caller are INTERNAL unless MLServer itself finds them. The preset has the texts of MLServer's own decoding
+   * and of scikit-learn's input checks, as `caller-error`. (So a model that fails on every call with one of these texts opens no
+   * circuit.) Any other exception, of another runtime or of your own model's code, is a failure. For a bad input, raise
+   * `mlserver.errors.InferenceError` there (INVALID_ARGUMENT), or add a rule for its text.
    *
    * MLServer streams plain `ModelInferResponse` messages: use `MLServerInferenceServiceClient` of `failsoft/protos/oip`.
    */

@@ -21,7 +21,7 @@ export interface ClassifyRule {
   readonly details?: RegExp;
   /** A further condition, on the trailers or the duration, say. A condition that throws does not hold, and is reported. */
   readonly when?: (call: FinishedCall) => boolean;
-  /** What such a call says about the server. */
+  /** The outcome of such a call. */
   readonly outcome: Outcome;
 }
 

@@ -11,19 +11,18 @@ import type { Answer, FallbackContext, FallbackStrategy, Method, When } from '..
 import { checkWhen } from '../when.js';
 import type { DeferredJob, DeferredQueue } from './queue.js';
 
-/** Metadata of an answer that is a promise of one: the id of the job. */
+/** Metadata of an acknowledgement: the id of the job. */
 export const JOB_ID_KEY = 'failsoft-job-id';
 
 /** Options of {@link deferred}. */
 export interface DeferredOptions<Req, Res> {
   /** Where accepted requests wait. */
   readonly queue: DeferredQueue;
-  /** What the caller gets now. */
+  /** Makes the caller's acknowledgement. */
   readonly acknowledge: (request: Req, job: DeferredJob) => Res;
   /**
-   * How long the prediction is worth having, in milliseconds. It is counted by the wall clock, so that it goes on while no
-   * process runs; a step of the wall clock (it is set, or the machine sleeps) that a drainer sees is not counted. @default
-   * 3600000 (an hour)
+   * The time after which the prediction is of no use, in milliseconds by the wall clock: it passes while no process runs. A step
+   * of the wall clock (it is set, or the machine sleeps) while a drainer runs is not counted. @default 3600000 (an hour)
    */
   readonly expiresAfterMs?: number;
   /**
@@ -32,8 +31,8 @@ export interface DeferredOptions<Req, Res> {
    */
   readonly metadataKeys?: readonly string[];
   /**
-   * The most time that the queue may take to accept, in milliseconds. What it accepts later is taken back, unless a drainer
-   * has it already. @default 1000
+   * Time limit for the queue to accept, in milliseconds. A job that is accepted later is withdrawn, unless a drainer has it
+   * already. @default 1000
    */
   readonly timeoutMs?: number;
   /**
@@ -137,7 +136,7 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
       this.#become('ok');
     } catch (error) {
       this.#become('down', error);
-      // A queue that lost its connection may have the job all the same; that it is broken is told by this attempt.
+      // A queue that lost its connection may have the job all the same. The error of this attempt reports the broken connection.
       queue.withdraw(job).catch(() => undefined);
       throw error;
     }

@@ -20,9 +20,9 @@ export interface DrainedMethod {
 export interface DrainerOptions {
   /** Where the jobs wait. */
   readonly queue: DeferredQueue;
-  /** A job of another method is put back, and looked at again a minute later: another process may know its method. */
+  /** A job of another method is put back for a minute, because another process may have its method. */
   readonly methods: readonly DrainedMethod[];
-  /** Whether replaying makes sense now: every circuit concerned is closed, say. @default always */
+  /** Whether jobs may be replayed now: for example, whether their circuits are closed. @default always */
   readonly ready?: () => boolean;
   /**
    * A guard, whose `transition` events make the drainer look at `ready` again, until it is closed.
@@ -51,12 +51,12 @@ export interface DrainerOptions {
   /** The most replays at a time. @default 4 */
   readonly maxConcurrent?: number;
   /**
-   * Failed replays after which a job is dead. A replay that never ended, because the process died, is a failed one. Those
-   * that fail during an outage are not: when not `ready`, and when the client (its guard, or because it is closed) did not let
-   * the call out. @default 5
+   * Failed replays after which a job is dead. A replay that never ended, because the process died, counts as failed. A replay
+   * that fails in an outage does not count: while not `ready`, or when the client's guard rejected the call, or the client was
+   * closed. @default 5
    */
   readonly maxFailures?: number;
-  /** Replays after which a job is dead, whatever became of them: a request that takes the model down each time ends here. @default 25 */
+  /** Replays after which a job is dead, however they ended: the limit for a request that takes the model down each time. @default 25 */
   readonly maxReplays?: number;
   /** The first pause after a failed replay, in milliseconds; it doubles with each, up to a minute. @default 1000 */
   readonly retryMs?: number;

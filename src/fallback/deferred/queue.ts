@@ -6,7 +6,7 @@ export interface DeferredJob {
   readonly method: string;
   /** The request's protobuf bytes, in base64. */
   readonly request: string;
-  /** The metadata that was kept of the caller's; values of `-bin` keys in base64. */
+  /** The part of the caller's metadata that was kept; values of `-bin` keys in base64. */
   readonly metadata: readonly (readonly [key: string, value: string])[];
   /** Milliseconds since the epoch. */
   readonly acceptedAtMs: number;
@@ -14,7 +14,7 @@ export interface DeferredJob {
   readonly expiresAtMs: number;
   /** Replays that have begun. Each is counted, durably, before it begins. */
   readonly replays: number;
-  /** Replays that ended, and failed through the job itself. */
+  /** Replays that failed because of the job itself. */
   readonly failures: number;
   /** Replays that ended in an outage, which is not the job's fault. */
   readonly excused: number;
@@ -25,11 +25,11 @@ export function unfinished(job: DeferredJob): number {
   return Math.max(0, job.replays - job.failures - job.excused);
 }
 
-/** A job that was given up, and why. */
+/** A job that was given up, with the reason. */
 export interface DeadJob {
   /** The job, as it was last tried. */
   readonly job: DeferredJob;
-  /** Why it was given up, in words. */
+  /** The reason, in words. */
   readonly reason: string;
   /** Milliseconds since the epoch. */
   readonly diedAtMs: number;
@@ -48,9 +48,9 @@ export interface QueueCounts {
 }
 
 /**
- * Where accepted requests wait. What `enqueue` has accepted survives the process; a job that was taken and neither
- * completed, put back nor buried, because the process died, is waiting again. Every method ends within a bound of the
- * queue's own, also while its store does not answer.
+ * Holds accepted requests. A job that `enqueue` has accepted outlasts the process. A job that was taken, and not completed,
+ * put back or buried before the process died, waits again. Every method ends within a time limit of the queue, also while
+ * its store does not answer.
  */
 export interface DeferredQueue {
   /**
@@ -75,10 +75,10 @@ export interface DeferredQueue {
   putBack(job: DeferredJob, delayMs: number): Promise<void>;
   /** Gives the job up. When this fails, the job waits again (at once, or after a lease). */
   bury(job: DeferredJob, reason: string): Promise<void>;
-  /** The dead, the job first that has been dead for longest. */
+  /** The dead jobs, the oldest first. */
   dead(limit: number): Promise<DeadJob[]>;
   /** How many jobs it holds now. */
   counts(): Promise<QueueCounts>;
-  /** Lets go of files and connections. Jobs that were taken and not finished wait again. */
+  /** Closes files and connections. Jobs that were taken and not finished wait again. */
   close(): Promise<void>;
 }

@@ -13,7 +13,7 @@ export const IDEMPOTENCY_KEY = 'failsoft-idempotency-key';
 /** The longest reason that is kept with a dead job, in UTF-16 units. */
 const LONGEST_REASON = 500;
 
-/** A job, and what the model said to it. */
+/** A job with the model's answer. */
 export interface DeferredResult {
   /** The job that was replayed. */
   readonly job: DeferredJob;

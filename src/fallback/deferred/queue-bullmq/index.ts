@@ -14,26 +14,25 @@ export interface BullQueueOptions {
   readonly connection: BullConnection;
   /** Prefix of all keys in Redis. @default 'bull' (BullMQ's) */
   readonly prefix?: string;
-  /** Jobs that it holds at most, in Redis, dead ones not counted; over that, `deferred` declines. @default 100000 */
+  /** Most jobs in Redis, without dead jobs. Above it, `deferred` declines. @default 100000 */
   readonly maxJobs?: number;
   /**
-   * Bytes of jobs that it holds at most, in Redis, dead ones not counted; over that, `deferred` declines. @default 268435456
-   * (256 MiB)
+   * Most bytes of jobs in Redis, without dead jobs. Above it, `deferred` declines. @default 268435456 (256 MiB)
    */
   readonly maxBytes?: number;
-  /** Dead jobs that it keeps. @default 10000 */
+  /** Most dead jobs; the oldest goes first. @default 10000 */
   readonly maxDead?: number;
   /**
-   * How long a job that was taken is this process's, in milliseconds, from the beginning of its replay. It has to be longer than
-   * a replay and its `onResult` take; the jobs of a process that died wait again after it. @default 60000
+   * How long a taken job belongs to this process, in milliseconds from the beginning of its replay. It must be longer than a
+   * replay with its `onResult`. Jobs of a process that died wait again after it. @default 60000
    */
   readonly leaseMs?: number;
   /**
-   * How long Redis may take to do one thing, in milliseconds; then that has failed, and until Redis answers again all else fails
-   * at once. @default 2000
+   * How long Redis may take for one operation, in milliseconds. After that the operation has failed, and all others fail at
+   * once until Redis answers again. @default 2000
    */
   readonly timeoutMs?: number;
-  /** Called with the errors of the connections. @default they are dropped: what fails says so itself */
+  /** Called with the errors of the connections. @default they are dropped: each operation that fails rejects by itself */
   readonly onError?: (error: Error) => void;
   /**
    * Called with each error of `onError` itself. Each new error is also a process warning (`FailsoftWarning`); the same error
@@ -57,9 +56,9 @@ const KEYS = [
 ];
 
 /**
- * Opens a queue on Redis, through BullMQ (an optional peer, with ioredis), for any number of processes. What `enqueue` has
- * accepted is as durable as that Redis is: see `appendfsync` in its configuration. Connects at once, and again whenever it must;
- * while Redis is down nothing is kept in memory for it: each method fails at once with FAILSOFT_UNAVAILABLE.
+ * Opens a queue on Redis, through BullMQ (an optional peer, with ioredis), for any number of processes. An accepted job is as
+ * durable as that Redis: see `appendfsync` in its configuration. The queue connects at once, and again after each lost
+ * connection. While Redis is down, it keeps no job in memory: each method fails at once with FAILSOFT_UNAVAILABLE.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function openBullQueue(name: string, options: BullQueueOptions): DeferredQueue {

@@ -1,7 +1,7 @@
-// A job's key begins with when it is due, so that a look at the due ones touches no other, however many wait.
+// A job's key begins with the time at which it is due, so that reading the due jobs touches no other job, however many wait.
 export const JOBS = 'job!';
 export const DEAD = 'dead!';
-/** Holds how many jobs there are, and is written with each change: a damaged database has fewer than it says. */
+/** The key of the totals. They are written with each change, so that a damaged database has fewer jobs than its totals. */
 export const TOTALS = 'totals';
 const TIME_DIGITS = 16; // of the largest safe integer
 const JOB_KEY = /^job!\d{16}!/;
@@ -22,7 +22,7 @@ export function dueOf(jobKey: string): number {
   return Number(jobKey.slice(JOBS.length, JOBS.length + TIME_DIGITS));
 }
 
-/** The first key behind those of all jobs that are due. */
+/** The first key behind the keys of all due jobs. */
 export function afterDue(nowMs: number): string {
   return JOBS + timeOf(Math.floor(nowMs) + 1);
 }
@@ -31,12 +31,12 @@ export function deadKeyOf(id: string, diedAtMs: number): string {
   return `${DEAD}${timeOf(diedAtMs)}!${id}`;
 }
 
-/** The first key behind all that begin with the prefix. */
+/** The first key behind all keys with the prefix. */
 export function after(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }
 
-/** Text that sorts as the number does. Rounded up: nothing is due before its time. */
+/** Text that sorts like the number. Rounded up, so that no job is due before its time. */
 function timeOf(ms: number): string {
   const whole = Math.min(Math.max(0, Math.ceil(ms)), Number.MAX_SAFE_INTEGER);
   return String(whole).padStart(TIME_DIGITS, '0');

@@ -13,28 +13,28 @@ import { readTable } from './format/table-reader.js';
 import { inventoryOf } from './inventory.js';
 import { deadKeyOf, TOTALS } from './keys.js';
 
-/** What {@link repairLevelQueue} found. */
+/** The result of {@link repairLevelQueue}. */
 export interface RepairReport {
   /** Jobs that are in the queue now. */
   readonly jobs: number;
   /** Dead jobs that are in the queue now. */
   readonly dead: number;
   /**
-   * Jobs that the database said it had, and that are gone. Undefined when that number was lost as well. A job that was accepted
-   * last, in the very record that is damaged, may be in none of the counts but `damagedLogBytes`.
+   * Lost jobs, by the totals that the database had. Undefined if the totals were lost as well. The job that was accepted last
+   * may be in no count but `damagedLogBytes`, if its record is the damaged record.
    */
   readonly lostJobs: number | undefined;
-  /** Entries that are not as they were written. They are among the dead, as `unreadable`, for people to look at. */
+  /** Entries that were changed since they were written. They are dead jobs with the reason `unreadable`, for a person to examine. */
   readonly unreadable: number;
   /** Bytes of the log that could not be read. */
   readonly damagedLogBytes: number;
-  /** Where the files are as they were before. Delete it when nobody needs it any more. */
+  /** The directory with the files as they were before the repair. Delete it when you do not need it any more. */
   readonly backup: string;
 }
 
 /**
- * Repairs the queue in a directory that {@link openLevelQueue} calls damaged: keeps a copy of its files, saves each job that can
- * be read, and reports what was lost. A job that was completed shortly before may come back: replays are at least once.
+ * Repairs the queue in a directory that {@link openLevelQueue} refuses as damaged: keeps a copy of its files, saves each job that
+ * can be read, and reports the losses. A job that was completed shortly before may come back: replays are at least once.
  * The queue must not be open.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT; FAILSOFT_IN_USE; what the disk throws, for example when it is full
  */
@@ -63,7 +63,7 @@ export async function repairLevelQueue(
   }
 }
 
-/** Not while another process has it open: LevelDB takes its lock for that. */
+/** Fails while another process has the directory open: opening it takes LevelDB's lock. */
 async function destroy(path: string, backup: string): Promise<void> {
   try {
     await ClassicLevel.destroy(path);
@@ -81,7 +81,7 @@ async function backUp(path: string, nowMs: number): Promise<string> {
   return backup;
 }
 
-/** All entries that can be read: of each key the newest version. */
+/** The newest version of each entry that can be read. */
 async function salvage(path: string): Promise<{ entries: Map<string, string>; damagedLogBytes: number }> {
   const newest = new Map<string, Version>();
   const see = (version: Version) => {
@@ -96,7 +96,7 @@ async function salvage(path: string): Promise<{ entries: Map<string, string>; da
   return { entries, damagedLogBytes: damagedBytes };
 }
 
-/** Writes the entries into a new database, the unreadable ones among the dead. */
+/** Writes the entries into a new database, and the unreadable entries as dead jobs. */
 async function fill(db: ClassicLevel<string, string>, entries: Map<string, string>, nowMs: number) {
   const { found, expected, unreadable } = inventoryOf(entries, nowMs);
   for (const [index, { key, text }] of unreadable.entries()) {

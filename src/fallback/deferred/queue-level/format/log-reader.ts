@@ -13,23 +13,23 @@ interface Fragment {
   readonly end: number;
 }
 
-/** What the logs of a LevelDB hold. */
+/** The contents of the logs of a LevelDB. */
 export interface LogContents {
-  /** The records that are whole, in their order: each is a batch of writes. */
+  /** The undamaged records, in their order: each is a batch of writes. */
   readonly records: readonly Buffer[];
-  /** Bytes that are no record, with whole ones behind them. */
+  /** Bytes that are no record, and are followed by undamaged records. */
   readonly damagedBytes: number;
   /**
-   * Bytes at the very end that are neither a record nor the beginning of one: a last record that is damaged, or a write that was
-   * never acknowledged and that a power failure spoilt.
+   * Bytes at the very end that are neither a record nor the beginning of a record: a damaged last record, or a write that a
+   * power failure cut off before it was acknowledged.
    */
   readonly doubtfulBytes: number;
 }
 
 /**
- * Reads the logs of a LevelDB, the oldest first. LevelDB itself, when it meets a damaged record, drops all that follows in the block of 32 KiB, says
- * so to its own log file only, and goes on. Here a damaged record costs itself. A record that is cut off, with no whole one
- * behind it, is a write that was never acknowledged: no damage.
+ * Reads the logs of a LevelDB, the oldest first. When LevelDB itself reads a damaged record, it drops the rest of the block of 32 KiB, notes
+ * that in its own log file only, and goes on. This reader drops only the damaged record. A record that is cut off, and is not
+ * followed by an undamaged record, is a write that was never acknowledged: no damage.
  */
 export function readLogs(logs: readonly Buffer[]): LogContents {
   const records: Buffer[] = [];
