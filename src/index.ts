@@ -118,7 +118,9 @@ export type {
   When,
 } from './fallback/strategy.js';
 export type { FailsoftCallOptions } from './guard/call-options.js';
+export type { ChannelMethod } from './guard/channel-call.js';
 export { createGuard } from './guard/guard.js';
+export { type ChannelDefinitions, type GuardChannelOptions, guardChannel } from './guard/guard-channel.js';
 export type { CircuitSettings, Guard, GuardOptions, GuardSettings } from './guard/guard-options.js';
 export type { Match } from './guard/match.js';
 export type { MethodOptions, MethodRule } from './guard/method-options.js';

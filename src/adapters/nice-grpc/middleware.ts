@@ -1,0 +1,145 @@
+import type { Metadata as GrpcMetadata, StatusObject } from '@grpc/grpc-js';
+import { type CallOptions, ClientError, type ClientMiddleware, type ClientMiddlewareCall } from 'nice-grpc';
+import type { CallAnswer, GuardCallOptions, PrimaryContext } from '../../call/neutral/call-types.js';
+import { checkFunction, checkKeys } from '../../checks.js';
+import type { FailsoftCallOptions } from '../../guard/call-options.js';
+import type { Guard } from '../../guard/guard-options.js';
+import type { Provenance } from '../../status/provenance.js';
+import { toGrpc, toNice } from './metadata.js';
+
+/** Options of {@link guardMiddleware}. */
+export interface GuardMiddlewareOptions {
+  /** As of `guard.forTarget()`. @default '' */
+  readonly target?: string;
+}
+
+/** Call options of a guarded client. */
+export interface FailsoftOptions {
+  /** What this call wants of the guard. */
+  readonly failsoft?: FailsoftCallOptions & {
+    /** Called with the source of the answer, before the answer or its first message is given. */
+    onProvenance?(provenance: Provenance): void;
+  };
+  /** The deadline of nice-grpc-client-middleware-deadline: a Date, or milliseconds from now. */
+  readonly deadline?: Date | number;
+}
+
+type Options = CallOptions & Partial<FailsoftOptions>;
+
+/**
+ * A client middleware that guards all four kinds of calls. Attach it last: the middleware that is attached last is the outermost, and the
+ * guard must stand outside those that retry and that set deadlines. It reads the option `deadline`, passes a deadline on that leaves
+ * time for fallbacks, and enforces it itself.
+ *
+ * A degraded answer is labelled in the headers that `onHeader` gets. A rejected call is a ClientError UNAVAILABLE, which
+ * `circuitRejectionOf(error)` reads.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+ * @example createClientFactory().use(retryMiddleware).use(deadlineMiddleware).use(guardMiddleware(guard)).create(Definition, channel);
+ */
+export function guardMiddleware(
+  guard: Pick<Guard, 'call' | 'callStream'>,
+  options: GuardMiddlewareOptions = {},
+): ClientMiddleware<FailsoftOptions> {
+  checkFunction('guardMiddleware.guard.call', guard?.call);
+  checkKeys('guardMiddleware.options', options, ['target']);
+  return async function* failsoftMiddleware<Request, Response>(
+    call: ClientMiddlewareCall<Request, Response>,
+    callOptions: Options,
+  ): AsyncGenerator<Response, Response | undefined, undefined> {
+    const guarded = new GuardedNiceCall(call.method.path, callOptions, options.target);
+    const { path, requestStream, responseStream } = call.method;
+    const definition = { path, requestStream, responseStream };
+    if (!call.responseStream) {
+      const { next } = call;
+      const answer = await guard.call<Request | AsyncIterable<Request>, Response>(
+        definition,
+        call.request,
+        (context) => lastOf(next(context.request, guarded.optionsBelow(context))),
+        guarded.guardOptions,
+      );
+      guarded.label(answer, answer.label);
+      return answer.response;
+    }
+    const { next } = call;
+    const stream = guard.callStream<Request | AsyncIterable<Request>, Response>(
+      definition,
+      call.request,
+      (context) => next(context.request, guarded.optionsBelow(context)),
+      guarded.guardOptions,
+    );
+    try {
+      await stream.ready();
+      guarded.label(stream.provenance, stream.label);
+      yield* stream;
+      return undefined;
+    } finally {
+      await stream.return();
+    }
+  };
+}
+
+/** The result of a generator that yields nothing: the answer of a call with one answer. */
+async function lastOf<Response>(generator: AsyncGenerator<never, Response, undefined>): Promise<Response> {
+  const { value } = await generator.next();
+  return value;
+}
+
+/** nice-grpc's side of a guarded call. */
+class GuardedNiceCall {
+  readonly guardOptions: GuardCallOptions;
+  readonly #path: string;
+  readonly #options: Options;
+  #trailer: GrpcMetadata | undefined;
+
+  constructor(path: string, options: Options, target: string | undefined) {
+    const { failsoft, deadline, signal, metadata } = options;
+    const { onProvenance: _onProvenance, ...callOptions } = failsoft ?? {};
+    this.#path = path;
+    this.#options = options;
+    this.guardOptions = {
+      ...callOptions,
+      signal,
+      target,
+      metadata: toGrpc(metadata),
+      deadline: typeof deadline === 'number' ? Date.now() + deadline : deadline,
+      statusOf: (error) => this.#statusOf(error),
+      errorOf: (status) => this.#errorOf(status),
+    };
+  }
+
+  /** The options for the middleware behind the guard. */
+  optionsBelow<Req>(context: PrimaryContext<Req>): Options {
+    const { failsoft: _failsoft, deadline: _deadline, ...options } = this.#options;
+    const { deadlineMs } = context;
+    return {
+      ...options,
+      ...(deadlineMs < Number.POSITIVE_INFINITY && { deadline: new Date(deadlineMs) }),
+      signal: context.signal,
+      onHeader: (header) => {
+        context.onHeaders(toGrpc(header));
+        options.onHeader?.(header);
+      },
+      onTrailer: (trailer) => {
+        this.#trailer = toGrpc(trailer); // a ClientError has none
+        options.onTrailer?.(trailer);
+      },
+    };
+  }
+
+  label(provenance: Provenance | CallAnswer<unknown>, label: GrpcMetadata | undefined): void {
+    const { source, degraded, cause, ageMs, upstream } = provenance;
+    this.#options.failsoft?.onProvenance?.({ source, degraded, cause, ageMs, upstream });
+    if (label !== undefined) this.#options.onHeader?.(toNice(label));
+  }
+
+  #statusOf(error: unknown): Partial<StatusObject> | undefined {
+    if (!(error instanceof ClientError)) return undefined;
+    const { code, details } = error;
+    const metadata = this.#trailer;
+    return { code: Number(code), details, ...(metadata !== undefined && { metadata }) };
+  }
+
+  #errorOf({ code, details, metadata }: StatusObject): ClientError {
+    return Object.assign(new ClientError(this.#path, Number(code), details), { metadata });
+  }
+}
