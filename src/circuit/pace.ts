@@ -2,8 +2,8 @@
 const LEAST_ANSWERS = 4;
 /** So many durations of a round are kept; a round of thousands is judged by its first ones. */
 const MOST_KEPT = 64;
-/** An answer is slow from this multiple of the usual duration on, and from so many milliseconds above it. */
-const SLOW_FACTOR = 2;
+/** An answer is slow above this multiple of the usual duration, and so many milliseconds above it. With 2, a queue of the first rounds hid a later one. */
+const SLOW_FACTOR = 1.5;
 const SLOW_MARGIN_MS = 10;
 /** Where this share of the calls at a time takes more than that share of the time, the calls are not the reason. */
 const LIGHTER_SHARE = 0.6;

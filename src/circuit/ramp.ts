@@ -12,6 +12,8 @@ const ROUNDING = 1e-9;
 const MOST_RETURNED = 2;
 /** The share of a round's answers that may be unhealthy: what trips nothing must not hold up a recovery for ever either. */
 const TOLERATED_SHARE = 0.2;
+/** The share of a calm round's answers that may be slow. */
+const CALM_SHARE = 0.5;
 /** It is over after so many calm rounds in a row: a queue that grows slowly needs more than one to show. */
 const CALM_ROUNDS = 3;
 /** A server that slows down under its load puts the end of the ramp off, until so many times its length have passed. */
@@ -91,8 +93,8 @@ export class Ramp {
   /** @param durationMs of a success, else undefined: how fast a server refuses is not how fast it works */
   answered(answer: RampAnswer, durationMs: number | undefined, nowMs: number): void {
     const late = durationMs !== undefined && this.#pace.isSlow(durationMs);
-    // signs of a load that is too high already: the share by time begins anew
-    if (late || answer === 'overloaded' || answer === 'slow') this.#startMs = nowMs;
+    // signs that more load would be too much: the share by time begins anew, where the limit holds load back
+    if (this.#refused && (late || answer === 'overloaded' || answer === 'slow')) this.#startMs = nowMs;
     if (!this.#end()) return;
     this.#answers += 1;
     if (answer === 'healthy') {
@@ -111,7 +113,7 @@ export class Ramp {
       this.#halve();
       return;
     }
-    const calm = !this.#refused && this.#late <= this.#roundSize * TOLERATED_SHARE;
+    const calm = !this.#refused && this.#late <= this.#roundSize * CALM_SHARE;
     this.#calmRounds = calm ? this.#calmRounds + 1 : 0;
     this.#beginRound();
   }

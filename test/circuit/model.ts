@@ -327,7 +327,7 @@ export class Model {
     const knownMs = outcome === 'success' ? durationMs : undefined;
     const late = knownMs !== undefined && this.#isSlow(knownMs);
     const overLimit = knownMs !== undefined && knownMs > this.#slowMs();
-    if (late || overLimit || outcome === 'overload') this.rampFromMs = this.nowMs;
+    if (this.round.refused && (late || overLimit || outcome === 'overload')) this.rampFromMs = this.nowMs;
     if (this.uncounted > 0) {
       this.#uncountedEnds();
       return;
@@ -347,7 +347,7 @@ export class Model {
   }
 
   #isSlow(durationMs: number): boolean {
-    return durationMs > 2 * this.usualMs && durationMs > this.usualMs + 10;
+    return durationMs > 1.5 * this.usualMs && durationMs > this.usualMs + 10;
   }
 
   #endRound(): void {
@@ -371,7 +371,7 @@ export class Model {
       return;
     }
     const { refused, size, answers } = this.round;
-    const calm = !refused && answers.filter(({ late }) => late).length / size <= 0.2;
+    const calm = !refused && answers.filter(({ late }) => late).length / size <= 0.5;
     this.calmRounds = calm ? this.calmRounds + 1 : 0;
     if (this.calmRounds === 3) this.#close();
     else this.#beginRound();
