@@ -23,7 +23,7 @@ export function admit(call: Call): void {
   const budgetMs = setDeadline(call);
   const entry = call.method.line.get(keyPartOf(call));
   if (call.chain?.readsCall === true) call.sent = sentMessagesOf(call);
-  const permits = Permits.acquire(call, entry, call.callOptions.mode ?? 'enforce');
+  const permits = Permits.acquire(call, entry);
   if (permits instanceof Permits) return callPrimary(call, entry, permits, budgetMs);
   reportRejection(call, permits);
   if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, permits);

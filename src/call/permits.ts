@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import type { CircuitMode, Circumstances, Permit, Rejection } from '../circuit/types.js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
+import type { FailsoftCallOptions } from '../guard/call-options.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { reportProbe } from '../guard/report-probe.js';
 import type { ObservableCall } from './answered.js';
@@ -9,6 +10,11 @@ import type { ObservableCall } from './answered.js';
 export interface RejectedBy {
   readonly entry: Entry;
   readonly rejection: Rejection;
+}
+
+/** The parts of a call that its permits need; its options weaken the circuits, and set its priority. */
+export interface AdmittedCall extends ObservableCall {
+  readonly callOptions: FailsoftCallOptions;
 }
 
 /** A call's permits: of its circuit, and of the parent circuit above it. Settled together, once. */
@@ -33,20 +39,21 @@ export class Permits {
 
   /**
    * Acquires the permits of a call.
-   * @param mode weakens the circuits for this call
    */
-  static acquire(call: ObservableCall, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
+  static acquire(call: AdmittedCall, entry: Entry): Permits | RejectedBy {
     const { observed } = call;
+    const mode = call.callOptions.mode ?? 'enforce';
     if (observed === undefined) return Permits.#acquire(call, entry, mode);
     return observed.within(() => Permits.#acquire(call, entry, mode));
   }
 
-  static #acquire(call: ObservableCall, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
+  static #acquire(call: AdmittedCall, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
     if (mode === 'off') return new Permits(call, entry, undefined, undefined);
-    const own = entry.circuit.acquire();
+    const priority = call.callOptions.priority ?? call.method.settings.priority;
+    const own = entry.circuit.acquire(priority);
     if (!own.admitted && mode === 'enforce') return { entry, rejection: own };
     const above = entry.parent;
-    const parent = above?.circuit.acquire();
+    const parent = above?.circuit.acquire(priority);
     if (above !== undefined && parent?.admitted === false && mode === 'enforce') {
       if (own.admitted) own.withdraw();
       return { entry: above, rejection: parent };

@@ -2,6 +2,7 @@ import { checkFunction, checkOneOf } from '../checks.js';
 import { OUTCOMES, type Outcome } from '../classify/outcome.js';
 import type { Clock } from '../clock.js';
 import { FailsoftError, invalid } from '../errors.js';
+import { PRIORITIES } from './priority.js';
 import type { Circuit, ExecuteOptions, Rejection } from './types.js';
 
 const NEVER = new AbortController().signal;
@@ -59,8 +60,9 @@ async function executeWith<T>(
   const signal = options.signal ?? signalFor(fn);
   if (classify !== undefined) checkFunction('execute.classify', classify);
   if (typeof signal.throwIfAborted !== 'function') throw invalid('execute.signal', 'an AbortSignal', signal);
+  if (options.priority !== undefined) checkOneOf('execute.priority', options.priority, PRIORITIES);
   signal.throwIfAborted();
-  const permit = circuit.acquire();
+  const permit = circuit.acquire(options.priority);
   if (!permit.admitted) throw rejectedError(circuit.key, permit);
   const startMs = clock.now();
   // stands when classify itself throws

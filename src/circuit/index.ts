@@ -28,6 +28,7 @@ export {
   type Opening,
   type OpenOptions,
   type Permit,
+  type Priority,
   type RampOptions,
   REJECTION_REASONS,
   type Rejection,

@@ -8,6 +8,7 @@ import { Losses } from './losses.js';
 import type { Machine } from './machine.js';
 import { CIRCUIT_MODES, type ResolvedOptions } from './options/resolve.js';
 import { CircuitPermit, type PermitOwner, UNRECORDED } from './permit.js';
+import { limitFor, type Priority } from './priority.js';
 import { canBeMoved, RecoverySeam } from './recovery-seam.js';
 import { parseSnapshot } from './restore.js';
 import { Totals } from './totals.js';
@@ -50,6 +51,8 @@ export class MachineCircuit implements Circuit, PermitOwner {
   private readonly machine: Machine;
   private limit: ConcurrencyLimit | undefined;
   private currentMode: CircuitMode;
+  /** Whether there was a call of high priority: only then others leave room for them. */
+  hasHigh = false;
   private handles = 0;
   private out = 0;
   /** Those of the calls in flight that `enforce` would have rejected. */
@@ -74,10 +77,11 @@ export class MachineCircuit implements Circuit, PermitOwner {
 
   // ---------------------------------------------------------------- the way of a call
 
-  acquire(): Permit | Rejection {
+  acquire(priority: Priority = 'normal'): Permit | Rejection {
     if (this.currentMode === 'off') return UNRECORDED;
     if (this.handles > 0) return this.refuse('ISOLATED', 0);
-    return this.machine.decide();
+    if (priority === 'high') this.hasHigh = true;
+    return this.machine.decide(priority);
   }
 
   admit(probe: boolean): CircuitPermit {
@@ -94,9 +98,10 @@ export class MachineCircuit implements Circuit, PermitOwner {
     return new CircuitPermit(this, this.generation, false, true, this.totals.admitted);
   }
 
-  /** Whether the concurrency limit has no room for one more call. */
-  get crowded(): boolean {
-    return this.limit !== undefined && this.out - this.shadows >= this.limit.limit;
+  /** Whether the concurrency limit has no room for one more call of this priority. */
+  isCrowded(priority: Priority): boolean {
+    if (this.limit === undefined) return false;
+    return this.out - this.shadows >= limitFor(this.limit.limit, priority, this.hasHigh);
   }
 
   settled(

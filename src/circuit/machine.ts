@@ -1,5 +1,6 @@
 import type { Outcome } from '../classify/outcome.js';
 import type { CircuitPermit } from './permit.js';
+import type { Priority } from './priority.js';
 import type { RestorableSnapshot } from './restore.js';
 import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
 
@@ -22,7 +23,7 @@ export interface Machine {
   /** Lets time pass: an open circuit whose time is over becomes half-open. */
   look(nowMs: number): CircuitStateName;
   /** Decides on a call when neither the mode nor an isolation does. */
-  decide(): Permit | Rejection;
+  decide(priority: Priority): Permit | Rejection;
   /** Whether the outcome of a permit of the present generation still counts; a probe's does until it is due. */
   takes(permit: CircuitPermit): boolean;
   /**

@@ -5,6 +5,7 @@ import type { MachineCircuit } from './machine-circuit.js';
 import { cappedPushbackMs, openTimeMs } from './open-time.js';
 import { newSettings, type Settings } from './options/settings.js';
 import type { CircuitPermit } from './permit.js';
+import type { Priority } from './priority.js';
 import { Probes } from './probes.js';
 import { Ramp } from './ramp.js';
 import type { MovableMachine } from './recovery-seam.js';
@@ -51,15 +52,15 @@ export class NativeMachine implements MovableMachine {
 
   // ---------------------------------------------------------------- the way of a call
 
-  decide(): Permit | Rejection {
+  decide(priority: Priority): Permit | Rejection {
     const { circuit } = this;
     // a closed circuit does not read the clock
-    if (this.current.name === 'closed') return this.letThrough();
+    if (this.current.name === 'closed') return this.letThrough(priority);
     const nowMs = circuit.environment.clock.now();
     const state = this.lookAt(nowMs);
     switch (state.name) {
       case 'closed':
-        return this.letThrough();
+        return this.letThrough(priority);
       case 'open':
         return circuit.refuse('CIRCUIT_OPEN', callersFromMs(state) - nowMs);
       case 'half-open': {
@@ -67,21 +68,21 @@ export class NativeMachine implements MovableMachine {
         if (probes.full) return circuit.refuse('HALF_OPEN', probes.firstDueMs - nowMs);
         if (nowMs < probes.reservedUntilMs)
           return circuit.refuse('HALF_OPEN', Math.min(probes.firstDueMs, probes.reservedUntilMs) - nowMs);
-        if (circuit.crowded) return circuit.refuse('CONCURRENCY_LIMIT', 0);
+        if (circuit.isCrowded(priority)) return circuit.refuse('CONCURRENCY_LIMIT', 0);
         const probe = circuit.admit(true);
         probes.add(probe, nowMs);
         return probe;
       }
       case 'recovering':
-        if (circuit.crowded) return circuit.refuse('CONCURRENCY_LIMIT', 0);
-        if (state.ramp.admits(nowMs)) return circuit.admit(false);
+        if (circuit.isCrowded(priority)) return circuit.refuse('CONCURRENCY_LIMIT', 0);
+        if (state.ramp.admits(nowMs, priority, circuit.hasHigh)) return circuit.admit(false);
         return circuit.refuse('RECOVERING', state.ramp.retryAfterMs(nowMs));
     }
   }
 
-  private letThrough(): Permit | Rejection {
+  private letThrough(priority: Priority): Permit | Rejection {
     const { circuit } = this;
-    return circuit.crowded ? circuit.refuse('CONCURRENCY_LIMIT', 0) : circuit.admit(false);
+    return circuit.isCrowded(priority) ? circuit.refuse('CONCURRENCY_LIMIT', 0) : circuit.admit(false);
   }
 
   takes(permit: CircuitPermit): boolean {
@@ -286,7 +287,7 @@ export class NativeMachine implements MovableMachine {
     const before = this.pass(nowMs);
     if (before.name === 'open' && nowMs >= before.untilMs) this.halfOpen(before, nowMs);
     const state = this.current;
-    if (state.name !== 'half-open' || state.probes.full || circuit.crowded) return undefined;
+    if (state.name !== 'half-open' || state.probes.full || circuit.isCrowded('normal')) return undefined;
     state.probes.reservedUntilMs = nowMs + reserveMs;
     const probe = circuit.admit(true);
     state.probes.add(probe, nowMs);

@@ -1,5 +1,6 @@
 import type { ResolvedRamp } from './options/resolve.js';
 import { Pace } from './pace.js';
+import { limitFor, type Priority } from './priority.js';
 
 /** A tenth of the ramp: rejected callers come back spread over it, not all at its end. */
 const RETRY_STEPS = 10;
@@ -70,18 +71,29 @@ export class Ramp {
     return this.#calmRounds >= CALM_ROUNDS;
   }
 
-  admits(nowMs: number): boolean {
+  /** Calls of low priority have half of the limit, and no part in the share by time. */
+  admits(nowMs: number, priority: Priority = 'normal', hasHigh = false): boolean {
+    const isBelowLimit = this.#out < limitFor(this.#limit, priority, hasHigh);
+    if (priority === 'low') {
+      if (isBelowLimit) this.#admitted();
+      else this.#refused = true;
+      return isBelowLimit;
+    }
     const { initialShare, durationMs } = this.#options;
     const passed = (nowMs - this.#startMs) / durationMs;
     this.#credit += initialShare + (1 - initialShare) * passed;
-    if (this.#out >= this.#limit && this.#credit < 1 - ROUNDING) {
+    if (!isBelowLimit && this.#credit < 1 - ROUNDING) {
       this.#refused = true;
       return false;
     }
     this.#credit = Math.max(0, this.#credit - 1);
+    this.#admitted();
+    return true;
+  }
+
+  #admitted(): void {
     this.#out += 1;
     this.#mostOut = Math.max(this.#mostOut, this.#out);
-    return true;
   }
 
   /** An admitted call did not go out after all, or says nothing about the server: the next one may go in its place. */

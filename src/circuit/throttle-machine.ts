@@ -4,6 +4,7 @@ import type { Machine, MachineSnapshot } from './machine.js';
 import type { MachineCircuit } from './machine-circuit.js';
 import type { ResolvedThrottle } from './options/resolve.js';
 import { newSettings, type Settings } from './options/settings.js';
+import { type Priority, throttleShareFor } from './priority.js';
 import { type RestorableSnapshot, restoredSinceMs } from './restore.js';
 import { describeWindow } from './snapshot.js';
 import type { CircuitOptions, CircuitStateName, Permit, Rejection } from './types.js';
@@ -43,12 +44,12 @@ export class ThrottleMachine implements Machine {
     return 'closed';
   }
 
-  decide(): Permit | Rejection {
+  decide(priority: Priority): Permit | Rejection {
     const circuit = this.#circuit;
-    if (circuit.crowded) return circuit.refuse('CONCURRENCY_LIMIT', 0);
+    if (circuit.isCrowded(priority)) return circuit.refuse('CONCURRENCY_LIMIT', 0);
     const { clock, random } = circuit.environment;
     const nowMs = clock.now();
-    const share = this.#rejectShare(nowMs);
+    const share = throttleShareFor(this.#rejectShare(nowMs), priority, this.#options.maxRejectShare);
     if (share > 0 && random() < share) {
       this.#throttled.add(nowMs);
       return circuit.refuse('THROTTLED', 0);

@@ -1,6 +1,7 @@
 import type { Outcome } from '../classify/outcome.js';
 import type { Circumstances } from './circumstances.js';
 import type { CircuitMode, CircuitOptions } from './options/circuit-options.js';
+import type { Priority } from './priority.js';
 import type { BaselineSnapshot } from './trip/baseline.js';
 
 export type { Circumstances } from './circumstances.js';
@@ -15,6 +16,7 @@ export type {
   ThrottleOptions,
   WindowOptions,
 } from './options/circuit-options.js';
+export type { Priority } from './priority.js';
 export type { AdaptiveOptions, AdaptiveRule } from './trip/adaptive.js';
 export type { BaselineSnapshot } from './trip/baseline.js';
 export type { ConsecutiveFailuresRule } from './trip/consecutive-failures.js';
@@ -96,6 +98,8 @@ export interface ExecuteOptions {
    * `failure` and the caller gets that error. @default every error is a `failure`
    */
   classify?: (error: unknown) => Outcome;
+  /** Where a limit, a throttle or a ramp binds, work of low priority is rejected first. @default 'normal' */
+  priority?: Priority;
 }
 
 /**
@@ -134,8 +138,11 @@ export interface Circuit {
   readonly key: string;
   /** The state at this moment: reading it may move an open circuit, whose time is over, to half-open. */
   readonly state: CircuitStateName;
-  /** Admits a call or rejects it. Never throws. */
-  acquire(): Permit | Rejection;
+  /**
+   * Admits a call or rejects it. Never throws.
+   * @param priority who is rejected first where a limit, a throttle or a ramp admits less than is asked for. @default 'normal'
+   */
+  acquire(priority?: Priority): Permit | Rejection;
   /** Can be set while running. */
   mode: CircuitMode;
   /** Calls admitted and not yet settled. */

@@ -1,5 +1,5 @@
 import { checkKeys, checkOneOf } from '../checks.js';
-import type { CircuitMode } from '../circuit/types.js';
+import type { CircuitMode, Priority } from '../circuit/types.js';
 import { invalid } from '../errors.js';
 
 /**
@@ -18,6 +18,11 @@ export interface FailsoftCallOptions {
    * `enforce`: the circuit's own mode. @default 'enforce'
    */
   readonly mode?: CircuitMode;
+  /**
+   * Where a concurrency limit, a throttle or a ramp admits less than is asked for, calls of low priority get their fallback
+   * first, and the last tenth is kept for calls of high priority. @default by the method's `priority`
+   */
+  readonly priority?: Priority;
 }
 
 export const NO_CALL_OPTIONS: FailsoftCallOptions = Object.freeze({});
@@ -29,7 +34,7 @@ declare module '@grpc/grpc-js/build/src/client.js' {
   }
 }
 
-export const CALL_OPTION_KEYS: readonly string[] = ['bypass', 'key', 'fallback', 'mode'];
+export const CALL_OPTION_KEYS: readonly string[] = ['bypass', 'key', 'fallback', 'mode', 'priority'];
 
 /**
  * @param keys the names of the options that there are
@@ -50,5 +55,7 @@ export function checkCallOptions(
     throw invalid(`${field}.key`, 'a string', options.key);
   }
   if (options.mode !== undefined) checkOneOf(`${field}.mode`, options.mode, ['enforce', 'observe', 'off']);
+  if (options.priority !== undefined)
+    checkOneOf(`${field}.priority`, options.priority, ['high', 'normal', 'low']);
   return options;
 }

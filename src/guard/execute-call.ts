@@ -10,11 +10,12 @@ export async function executeCall<T>(
   path: string,
   fn: (signal: AbortSignal) => T | Promise<T>,
   options: GuardCallOptions,
-  { signal, classify }: ExecuteOptions = {},
+  { signal, classify, priority }: ExecuteOptions = {},
 ): Promise<T> {
   const { response } = await guard.call<undefined, T>({ path }, undefined, (context) => fn(context.signal), {
     ...options,
     signal,
+    ...(priority !== undefined && { priority }),
     ...(classify !== undefined && { outcomeOf: classify }),
     errorOf: (status, rejection) => {
       if (rejection === undefined) return new DOMException(status.details, 'TimeoutError');

@@ -364,9 +364,9 @@ class InterceptorGuard implements Guard {
 
   /** Whether a circuit is all that the calls of a name have. */
   #isPlain(path: string): boolean {
-    const { parent, defaultDeadlineMs, guarded } = this.#settings.for(path);
+    const { parent, defaultDeadlineMs, guarded, priority } = this.#settings.for(path);
     const isBounded = parent !== undefined || defaultDeadlineMs < Number.POSITIVE_INFINITY;
-    return guarded && !isBounded && this.#fallbacks?.chainFor(path) === undefined;
+    return guarded && !isBounded && priority === 'normal' && this.#fallbacks?.chainFor(path) === undefined;
   }
 
   /** The part of the guard that the calls of a method share which come through no interceptor. */

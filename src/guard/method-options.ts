@@ -1,4 +1,4 @@
-import type { CircuitOptions } from '../circuit/types.js';
+import type { CircuitOptions, Priority } from '../circuit/types.js';
 import type { ClassifyOptions } from '../classify/rule.js';
 import type { KeyBy } from '../key/key-by.js';
 import type { RecoveryOptions } from '../recovery/options.js';
@@ -39,6 +39,8 @@ export interface MethodOptions {
    * BentoML), as by `perModel()`; one per method for all others
    */
   readonly keyBy?: KeyBy;
+  /** The priority of calls that give none themselves. @default 'normal' */
+  readonly priority?: Priority;
   /**
    * The deadline of calls without a deadline, in milliseconds; `Infinity` for no deadline. A stream may be healthy for hours:
    * it has this deadline only where the rule with this option names its method.
@@ -103,6 +105,7 @@ export const METHOD_KEYS: readonly (keyof MethodOptions)[] = [
   'recovery',
   'classify',
   'keyBy',
+  'priority',
   'defaultDeadlineMs',
   'minimumDeadlineMs',
   'fallbackReserveMs',

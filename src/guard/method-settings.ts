@@ -1,6 +1,6 @@
-import { checkInteger, checkKeys, checkNumber } from '../checks.js';
+import { checkInteger, checkKeys, checkNumber, checkOneOf } from '../checks.js';
 import { defaults } from '../circuit/index.js';
-import type { CircuitOptions, TripRule } from '../circuit/types.js';
+import type { CircuitOptions, Priority, TripRule } from '../circuit/types.js';
 import { Classifier } from '../classify/classifier.js';
 import type { Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
@@ -20,6 +20,7 @@ export interface MethodSettings extends LineOptions {
   /** Undefined where nothing is checked. */
   readonly recovery: RecoverySettings | undefined;
   readonly keyPart: KeyPart;
+  readonly priority: Priority;
   /** For calls with one message in each direction. */
   readonly defaultDeadlineMs: number;
   /** For all other calls. */
@@ -164,6 +165,7 @@ export class SettingsResolver {
         (error) => this.#warnings.report(error, `readiness check of ${path}`),
       ),
       keyPart: partOfKey,
+      priority: checkOneOf(`${field}.priority`, options.priority ?? 'normal', ['high', 'normal', 'low']),
       defaultDeadlineMs,
       streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
       minimumDeadlineOf: followsUsual ? (usualMs) => Math.max(fixedMinimumMs, usualMs) : () => fixedMinimumMs,

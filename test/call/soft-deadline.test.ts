@@ -387,6 +387,7 @@ describe('a soft deadline by percentile', () => {
       calls[made - 1]?.[1](null, { text: 'primary' });
       await call;
     };
+    await answerAfter(500); // it waits for its connection, which says nothing about the model
     for (let n = 0; n < 19; n++) await answerAfter(n < 17 ? 20 : 40);
     expect(now()).toBe(Number.POSITIVE_INFINITY);
     await answerAfter(40);

@@ -104,7 +104,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     this.startedAtMs = method.clock.now();
     method.connection.begins(this.startedAtMs);
     method.loop.begins(this.startedAtMs);
-    const admission = Permits.acquire(this, entry, this.callOptions.mode ?? 'enforce');
+    const admission = Permits.acquire(this, entry);
     this.admission = admission;
     if (!(admission instanceof Permits)) reportRejection(this, admission);
   }

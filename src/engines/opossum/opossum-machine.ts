@@ -2,6 +2,7 @@ import { consecutiveAfter } from '../../circuit/evidence.js';
 import type { Machine, MachineSnapshot } from '../../circuit/machine.js';
 import type { MachineCircuit } from '../../circuit/machine-circuit.js';
 import { type CircuitPermit, UNRECORDED } from '../../circuit/permit.js';
+import type { Priority } from '../../circuit/priority.js';
 import { Probes } from '../../circuit/probes.js';
 import type { State } from '../../circuit/state.js';
 import type { CircuitSnapshot, CircuitStateName, Permit, Rejection } from '../../circuit/types.js';
@@ -46,7 +47,7 @@ export class OpossumMachine implements Machine {
 
   // ---------------------------------------------------------------- the way of a call
 
-  decide(): Permit | Rejection {
+  decide(priority: Priority): Permit | Rejection {
     if (this.#isClosed) return UNRECORDED;
     const { breaker } = this;
     const circuit = this.#circuit;
@@ -62,7 +63,7 @@ export class OpossumMachine implements Machine {
       breaker.reject();
       return circuit.refuse('HALF_OPEN', state.probes.firstDueMs - nowMs);
     }
-    if (circuit.crowded) {
+    if (circuit.isCrowded(priority)) {
       breaker.rejectForCapacity();
       return circuit.refuse('CONCURRENCY_LIMIT', 0);
     }
