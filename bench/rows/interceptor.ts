@@ -8,23 +8,10 @@ import {
 } from '@grpc/grpc-js';
 import { ConsecutiveBreaker, circuitBreaker, handleAll, type IPolicy } from 'cockatiel';
 import { createGuard, defaultPrediction, FallbackRegistry, perMethod } from 'failsoft';
-import {
-  GRPCInferenceServiceClient,
-  GRPCInferenceServiceService,
-  ModelInferRequest,
-  ModelInferResponse,
-} from 'failsoft/protos/oip';
+import { type GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import CircuitBreaker from 'opossum';
-import { fakeClient } from '../lib/fake-channel.js';
+import { addedTo, answer, BATCH, BATCHES, type Batch, calls, client, request, usOf } from '../lib/calls.js';
 import type { Row, Sampler } from '../lib/row.js';
-
-const answer = ModelInferResponse.fromPartial({ modelName: 'demand-large', id: '1' });
-const answerBytes = Buffer.from(ModelInferResponse.encode(answer).finish());
-const request = ModelInferRequest.fromPartial({ modelName: 'demand-large' });
-
-function client(...interceptors: Interceptor[]): GRPCInferenceServiceClient {
-  return fakeClient(GRPCInferenceServiceClient, answerBytes, { interceptors });
-}
 
 const noOp: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
 
@@ -59,24 +46,6 @@ const answering = minimal((listener) => {
   listener.onReceiveStatus?.({ code: status.OK, details: '', metadata: new Metadata() });
 });
 
-const BATCH = 100;
-const BATCHES = 100;
-
-type Batch = () => Promise<void>;
-
-/** Makes a batch of calls in one turn, as a busy service does; resolves when the last call is answered. */
-function calls(on: GRPCInferenceServiceClient): Batch {
-  return () =>
-    new Promise((resolve) => {
-      let left = BATCH;
-      const done = () => {
-        left--;
-        if (left === 0) setImmediate(resolve);
-      };
-      for (let n = 0; n < BATCH; n++) on.modelInfer(request, done);
-    });
-}
-
 /** The same calls as promises, inside a policy. */
 function promised(
   on: GRPCInferenceServiceClient,
@@ -100,12 +69,6 @@ const opossum = () => new CircuitBreaker((call: () => Promise<unknown>) => call(
 const cockatiel = () =>
   circuitBreaker(handleAll, { halfOpenAfter: 10_000, breaker: new ConsecutiveBreaker(5) });
 
-async function usOf(batch: Batch): Promise<number> {
-  const start = process.hrtime.bigint();
-  await batch();
-  return Number(process.hrtime.bigint() - start) / 1_000 / BATCH;
-}
-
 /** Microseconds per call. The mean, so that it includes the cost of garbage. */
 function perCall(batch: Batch): Sampler {
   return async () => {
@@ -115,17 +78,9 @@ function perCall(batch: Batch): Sampler {
   };
 }
 
-/** Additional microseconds per call over an unguarded client, measured in turn, on a machine in the same state. */
+/** Additional microseconds per call over an unguarded client. */
 function added(batch: Batch): Sampler {
-  const bare = calls(client());
-  return async () => {
-    let sum = 0;
-    for (let n = 0; n < BATCHES; n++) {
-      const without = await usOf(bare);
-      sum += (await usOf(batch)) - without;
-    }
-    return sum / BATCHES;
-  };
+  return addedTo(calls(client()), batch);
 }
 
 const okAdded: Row = {
