@@ -137,6 +137,11 @@ export interface Guard {
   transitions(): TransitionCount[];
   /** How the probes and readiness checks of the present circuits ended: per circuit, kind and outcome. */
   probes(): ProbeCount[];
+  /**
+   * When the open circuits that are checked are checked next, by their keys, in milliseconds since the epoch; now, where a check
+   * waits for its answer.
+   */
+  nextChecks(): ReadonlyMap<string, number>;
   /** What the fallbacks that keep answers or requests count and hold: `lastGood`, `deferred`. */
   stores(): StoreReading[];
   /**

@@ -251,6 +251,10 @@ class InterceptorGuard implements Guard {
     return this.#registry.probes();
   }
 
+  nextChecks(): Map<string, number> {
+    return this.#recoveries.nextChecks();
+  }
+
   stores(): StoreReading[] {
     return this.#fallbacks?.stores() ?? [];
   }

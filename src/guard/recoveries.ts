@@ -90,6 +90,14 @@ export class Recoveries {
     };
   }
 
+  /** When each circuit is checked next, by its key, in milliseconds since the epoch. */
+  nextChecks(): Map<string, number> {
+    const next = this.#watch.next();
+    const aheadMs = this.#clock.epochMs() - this.#clock.now();
+    for (const [key, atMs] of next) next.set(key, atMs + aheadMs);
+    return next;
+  }
+
   opened(slot: Slot): void {
     const { key, part, circuit, shelf } = slot;
     const { recovery } = circuit;

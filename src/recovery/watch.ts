@@ -83,6 +83,17 @@ export class ReadinessWatch {
     return group;
   }
 
+  /** When each circuit is checked next, by its key, in milliseconds of the clock; now, where a check waits for its answer. */
+  next(): Map<string, number> {
+    const nowMs = this.#clock.now();
+    const next = new Map<string, number>();
+    for (const { openings, nextMs, isAsking } of this.#groups.values()) {
+      const atMs = isAsking ? nowMs : Math.max(nextMs, this.#freeMs);
+      for (const { circuitKey } of openings.keys()) next.set(circuitKey, atMs);
+    }
+    return next;
+  }
+
   close(): void {
     this.#closed = true;
     this.#groups.clear();

@@ -178,3 +178,22 @@ describe('readiness checks', () => {
     expect(first.circuit.state).toBe('open');
   });
 });
+
+describe('the next checks', () => {
+  it('are known by the keys of the circuits, now while a check waits, and none when nothing is open', async () => {
+    const { first, clock, watch, add, advance } = setUp((): Readiness => 'not-ready');
+    expect(watch.next()).toEqual(new Map());
+    add(first);
+    expect(watch.next()).toEqual(new Map([[first.circuit.key, clock.now()]]));
+    await advance(50);
+    const nextMs = watch.next().get(first.circuit.key) ?? 0;
+    expect(nextMs).toBeGreaterThan(clock.now());
+    watch.close();
+    expect(watch.next()).toEqual(new Map());
+
+    const waiting = setUp(() => new Promise(() => undefined));
+    waiting.add(waiting.first);
+    await waiting.advance(100);
+    expect(waiting.watch.next().get(waiting.first.circuit.key)).toBe(waiting.clock.now());
+  });
+});

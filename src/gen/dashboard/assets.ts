@@ -3,10 +3,11 @@
 export const PAGE_SCRIPT = `(function () {
 	'use strict';
 
+	const HTTP_NAME = /^[A-Z]+ https?:\\/\\//;
 	function splitKey(key) {
 	    const hash = key.indexOf('#');
 	    const head = hash < 0 ? key : key.slice(0, hash);
-	    const method = /\\/[^/]+\\/[^/]+$/.exec(head)?.[0] ?? head;
+	    const method = HTTP_NAME.test(head) ? head : (/\\/[^/]+\\/[^/]+$/.exec(head)?.[0] ?? head);
 	    return {
 	        target: head.slice(0, head.length - method.length),
 	        method,
@@ -45,6 +46,10 @@ export const PAGE_SCRIPT = `(function () {
 	function idOf(process, circuitKey) {
 	    return \`\${process}\\n\${circuitKey}\`;
 	}
+	const NO_ANSWERS = Object.freeze({});
+	function unpacked([calls, rejected, failureRate, p50, p99, answers = NO_ANSWERS]) {
+	    return { calls, rejected, failureRate, p50, p99, answers };
+	}
 
 	const MOST_ENTRIES = 20;
 	const IDLE = Object.freeze({});
@@ -52,7 +57,7 @@ export const PAGE_SCRIPT = `(function () {
 	    const circuits = new Map();
 	    for (const { view, history, timeline } of message.circuits) {
 	        const id = idOf(view.process, view.circuitKey);
-	        circuits.set(id, { id, view, history: [...history], timeline: [...timeline] });
+	        circuits.set(id, { id, view, history: history.map(unpacked), timeline: [...timeline] });
 	    }
 	    return {
 	        atMs: message.atMs,
@@ -325,7 +330,9 @@ export const PAGE_SCRIPT = `(function () {
 	            if (atMs === null)
 	                return '';
 	            const what = atMs === view.nextCheckAtMs ? 'next check' : 'next probe';
-	            return atMs <= nowMs ? \`\${what} with the next call\` : \`\${what} in \${countdown(atMs - nowMs)}\`;
+	            if (atMs > nowMs)
+	                return \`\${what} in \${countdown(atMs - nowMs)}\`;
+	            return what === 'next check' ? 'a check is on its way' : 'next probe with the next call';
 	        }
 	        case 'half-open':
 	            return view.inFlight > 0 ? 'a probe is on its way' : 'the next call is the probe';
@@ -1781,7 +1788,7 @@ export const PAGE_STYLE = `.uplot, .uplot *, .uplot *::before, .uplot *::after {
   --faint-line: #8b95a3;
   --line: #dfe3e8;
   --grid: #eceff2;
-  --accent: #1f6feb;
+  --accent: #1a62d6;
   --good: #15803d;
   --open: #c8192b;
   --half-open: #a15c00;
@@ -1887,7 +1894,7 @@ export const PAGE_STYLE = `.uplot, .uplot *, .uplot *::before, .uplot *::after {
   box-sizing: border-box;
 }
 html {
-  scrollbar-gutter: stable;
+  overflow-y: scroll;
   -webkit-text-size-adjust: 100%;
 }
 body {
@@ -2002,7 +2009,7 @@ button[aria-busy="true"] {
 button.primary {
   background: var(--accent);
   border-color: var(--accent);
-  color: var(--ground);
+  color: var(--surface);
 }
 button.quiet {
   background: none;
@@ -2537,6 +2544,13 @@ main {
   display: none;
 }
 
+.cell.answers:has(.spark:empty) {
+  justify-content: center;
+}
+.cell.answers .spark:empty {
+  display: none;
+}
+
 /* what happened */
 .timeline h2 {
   min-height: 34px;
@@ -2817,12 +2831,12 @@ main {
     display: none;
   }
   .body .row {
-    height: 146px;
-    contain-intrinsic-size: auto 146px;
+    height: 174px;
+    contain-intrinsic-size: auto 174px;
     grid-template-columns: minmax(0, 1fr) auto;
-    grid-template-rows: 44px 22px 26px 30px;
-    padding: 10px 14px;
-    gap: 0 12px;
+    grid-template-rows: 44px 18px 26px 38px;
+    padding: 12px 14px;
+    gap: 8px 12px;
   }
   .body .row:first-child {
     border-top: 0;

@@ -16,6 +16,7 @@ export type {
   CircuitRecord,
   CircuitView,
   DeltaMessage,
+  PackedSample,
   ProcessView,
   Sample,
   SnapshotMessage,

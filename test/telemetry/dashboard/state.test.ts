@@ -6,6 +6,7 @@ import { TimelineLog } from '../../../src/telemetry/dashboard/server/timeline-lo
 import {
   FORMAT_VERSION,
   idOf,
+  packed,
   type SnapshotMessage,
 } from '../../../src/telemetry/dashboard/view/protocol.js';
 import {
@@ -25,7 +26,7 @@ const snapshot = (): SnapshotMessage => ({
   atMs: 0,
   processes: [PROCESS],
   settings: {},
-  circuits: [{ view: view(), history: [sample({ calls: 1 })], timeline: [] }],
+  circuits: [{ view: view(), history: [packed(sample({ calls: 1 }))], timeline: [] }],
 });
 const KEY = view().circuitKey;
 

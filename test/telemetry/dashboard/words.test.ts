@@ -206,6 +206,7 @@ describe('what is wrong, in a sentence', () => {
   it.each([
     [opened({ nextCheckAtMs: NOW + 300 }), 'next check in 0.3 s'],
     [opened({ nextCheckAtMs: NOW + 3_000 }), 'next probe in 0.8 s'],
+    [opened({ nextCheckAtMs: NOW }), 'a check is on its way'],
     [opened({ openUntilMs: NOW - 1 }), 'next probe with the next call'],
     [opened({ isolated: 1 }), 'until it is released'],
     [opened({ state: 'half-open', openUntilMs: null }), 'the next call is the probe'],

@@ -5,6 +5,7 @@ import {
   type DeltaMessage,
   FORMAT_VERSION,
   type ProcessView,
+  packed,
   type Sample,
   type SnapshotMessage,
   type Step,
@@ -79,7 +80,7 @@ export class GuardFeed implements Feed {
       settings: this.#settings.all(),
       circuits: [...this.#known.values()].map(({ view, series }) => ({
         view,
-        history: series.samples(this.#position),
+        history: series.samples(this.#position).map(packed),
         timeline: this.#timeline.of(view.circuitKey),
       })),
     };
@@ -90,6 +91,7 @@ export class GuardFeed implements Feed {
     const circuits: CircuitView[] = [];
     const gone = new Set(this.#known.keys());
     const answers = this.#answersByCircuit();
+    const nextChecks = this.#guard.nextChecks();
     for (const snapshot of this.#guard.snapshots()) {
       const { circuitKey } = snapshot;
       gone.delete(circuitKey);
@@ -98,7 +100,7 @@ export class GuardFeed implements Feed {
         process: this.#options.process,
         settings: this.#settings.nameOf(this.#guard.settingsOf(circuitKey)),
         answers: answers.get(circuitKey) ?? NO_ANSWERS,
-        nextCheckAtMs: null,
+        nextCheckAtMs: snapshot.state === 'open' ? (nextChecks.get(circuitKey) ?? null) : null,
       });
       if (known === undefined) {
         this.#known.set(circuitKey, {

@@ -5,7 +5,9 @@ import {
   type CircuitView,
   type DeltaMessage,
   FORMAT_VERSION,
+  type PackedSample,
   type ProcessView,
+  packed,
   type Sample,
   type SnapshotMessage,
   type Step,
@@ -125,7 +127,7 @@ export class MessageReader {
     const given = fields(value);
     return {
       view: this.#view(given.view),
-      history: list(given.history, MOST_STEPS).map(sample),
+      history: list(given.history, MOST_STEPS).map(packedSample),
       timeline: list(given.timeline, MOST_NAMES).map((entry) => this.#entry(entry)),
     };
   }
@@ -207,6 +209,11 @@ export class MessageReader {
       }),
     };
   }
+}
+
+function packedSample(value: unknown): PackedSample {
+  const [calls, rejected, failureRate, p50, p99, answers] = list(value, 6);
+  return packed(sample({ calls, rejected, failureRate, p50, p99, answers }));
 }
 
 function sample(value: unknown): Sample {

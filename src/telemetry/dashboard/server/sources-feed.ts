@@ -2,6 +2,7 @@ import {
   type DeltaMessage,
   FORMAT_VERSION,
   type ProcessView,
+  packed,
   type SnapshotMessage,
   type Step,
   type TimelineEntry,
@@ -48,7 +49,11 @@ export class SourcesFeed implements Feed {
       atMs: Date.now(),
       processes: [...processes.values()],
       settings: Object.fromEntries(settings),
-      circuits: [...circuits.values()].map(({ view, history, timeline }) => ({ view, history, timeline })),
+      circuits: [...circuits.values()].map(({ view, history, timeline }) => ({
+        view,
+        history: history.map(packed),
+        timeline,
+      })),
     };
   }
 

@@ -62,11 +62,21 @@ export interface Sample {
   readonly answers: Readonly<Record<string, number>>;
 }
 
+/** A {@link Sample} as a list, because a snapshot has many of them: calls, rejected, failure rate, p50, p99, answers if any. */
+export type PackedSample = readonly [
+  calls: number,
+  rejected: number,
+  failureRate: number,
+  p50: number | null,
+  p99: number | null,
+  answers?: Readonly<Record<string, number>>,
+];
+
 /** A circuit in a `snapshot` message. */
 export interface CircuitRecord {
   readonly view: CircuitView;
   /** Oldest first, one per step; the last one ended at the process's `steppedAtMs`. */
-  readonly history: readonly Sample[];
+  readonly history: readonly PackedSample[];
   /** Oldest first. */
   readonly timeline: readonly TimelineEntry[];
 }
@@ -121,4 +131,22 @@ export interface DeltaMessage {
 /** Tells circuits of several processes apart. */
 export function idOf(process: string, circuitKey: string): string {
   return `${process}\n${circuitKey}`;
+}
+
+export function packed({ calls, rejected, failureRate, p50, p99, answers }: Sample): PackedSample {
+  for (const _source in answers) return [calls, rejected, failureRate, p50, p99, answers];
+  return [calls, rejected, failureRate, p50, p99];
+}
+
+const NO_ANSWERS: Readonly<Record<string, number>> = Object.freeze({});
+
+export function unpacked([
+  calls,
+  rejected,
+  failureRate,
+  p50,
+  p99,
+  answers = NO_ANSWERS,
+]: PackedSample): Sample {
+  return { calls, rejected, failureRate, p50, p99, answers };
 }

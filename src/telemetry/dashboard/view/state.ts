@@ -7,6 +7,7 @@ import {
   type Sample,
   type SnapshotMessage,
   type TimelineEntry,
+  unpacked,
 } from './protocol.js';
 
 /** Most timeline entries of a circuit. */
@@ -45,7 +46,7 @@ export function stateOf(message: SnapshotMessage): StreamState {
   const circuits = new Map<string, CircuitState>();
   for (const { view, history, timeline } of message.circuits) {
     const id = idOf(view.process, view.circuitKey);
-    circuits.set(id, { id, view, history: [...history], timeline: [...timeline] });
+    circuits.set(id, { id, view, history: history.map(unpacked), timeline: [...timeline] });
   }
   return {
     atMs: message.atMs,

@@ -84,7 +84,8 @@ export function nextInWords(view: CircuitView, nowMs: number): string {
       const atMs = nextLookMs(view);
       if (atMs === null) return '';
       const what = atMs === view.nextCheckAtMs ? 'next check' : 'next probe';
-      return atMs <= nowMs ? `${what} with the next call` : `${what} in ${countdown(atMs - nowMs)}`;
+      if (atMs > nowMs) return `${what} in ${countdown(atMs - nowMs)}`;
+      return what === 'next check' ? 'a check is on its way' : 'next probe with the next call';
     }
     case 'half-open':
       return view.inFlight > 0 ? 'a probe is on its way' : 'the next call is the probe';
