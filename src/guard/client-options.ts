@@ -1,8 +1,9 @@
 import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
 import type { ClientChannel } from '../recovery/channels.js';
 
-/** The longest wait between two attempts to connect is never below this, in milliseconds. */
+/** The longest wait between two attempts to connect follows the open time within these bounds, in milliseconds. */
 const LEAST_BACKOFF_MS = 100;
+const MOST_BACKOFF_MS = 10_000;
 /** The first wait, as a share of the longest. */
 const FIRST_SHARE = 0.25;
 /**
@@ -34,7 +35,8 @@ export function guardedOptions(given: ClientOptions, guard: GuardOfClient): Clie
     guard.show(transformed.channel, others);
     return transformed;
   };
-  const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? guard.openMs);
+  const matchingMs = Math.min(MOST_BACKOFF_MS, guard.openMs);
+  const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);
   const options: ClientOptions = {
     'grpc.initial_reconnect_backoff_ms': Math.max(LEAST_BACKOFF_MS, Math.round(longestMs * FIRST_SHARE)),
     'grpc.max_reconnect_backoff_ms': longestMs,

@@ -51,6 +51,9 @@ describe('clientOptions()', () => {
       'grpc.initial_reconnect_backoff_ms': 1000,
       'grpc.max_reconnect_backoff_ms': 4000,
     });
+    expect(createGuard({ circuit: { open: { baseMs: 600_000 } } }).clientOptions()).toMatchObject({
+      'grpc.max_reconnect_backoff_ms': 10_000,
+    });
     expect(
       guard.clientOptions({
         'grpc.keepalive_time_ms': 7,
