@@ -1,7 +1,7 @@
 import { checkDurationMs, checkFunction, checkKeys, checkNumber } from '../../checks.js';
 import type { Clock } from '../../clock.js';
 import { invalid } from '../../errors.js';
-import type { OnWarning } from '../warnings.js';
+import type { WarningEvent } from '../events.js';
 
 /** Options of {@link prometheusSignal}. */
 export interface PrometheusSignalOptions {
@@ -27,7 +27,7 @@ export interface PrometheusSignalOptions {
    * Called when Prometheus begins to fail, and when it fails in another way. Each new way is a process warning
    * (`FailsoftWarning`) too. @default none
    */
-  readonly onWarning?: OnWarning;
+  readonly onWarning?: (event: WarningEvent) => void;
   /** @default the system's, with timers that keep no process alive */
   readonly clock?: Clock;
   /** Uniform in [0, 1), for the jitter. @default Math.random */
