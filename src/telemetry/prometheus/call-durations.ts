@@ -15,7 +15,7 @@ export function observeDurations(
   maxMethods: number,
 ): () => void {
   const histogram = families.durations(buckets);
-  const methods = new Labels(maxMethods);
+  const methods = new Labels(maxMethods, false);
   return guard.on('call', ({ method, outcome, durationMs }) => {
     histogram.observe({ ...labels, method: methods.of(method), outcome }, durationMs / 1000);
   });

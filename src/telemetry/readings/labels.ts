@@ -11,23 +11,26 @@ export function labelOf(text: string): string {
 
 /**
  * Gives the first so many names a label of their own, and all others `_other`. A name keeps what it got until it is
- * forgotten: if it changed in between, a counter would go backwards.
+ * forgotten: if it changed in between, a counter would go backwards. So the others are remembered too, where names are
+ * forgotten: a forgotten name makes room for a new one, but not for one of them.
  */
 export class Labels {
   readonly #max: number;
   readonly #own = new Map<string, string>();
-  readonly #others = new Set<string>();
+  readonly #others: Set<string> | undefined;
 
-  constructor(max: number) {
+  /** @param forgets whether each name will be forgotten one day; otherwise the number of names has no bound */
+  constructor(max: number, forgets: boolean) {
     this.#max = max;
+    this.#others = forgets ? new Set() : undefined;
   }
 
   of(name: string): string {
     const known = this.#own.get(name);
     if (known !== undefined) return known;
-    if (name === OTHER || this.#others.has(name)) return OTHER;
+    if (name === OTHER || this.#others?.has(name) === true) return OTHER;
     if (this.#own.size >= this.#max) {
-      this.#others.add(name);
+      this.#others?.add(name);
       return OTHER;
     }
     const label = labelOf(name);
@@ -37,7 +40,7 @@ export class Labels {
 
   /** @returns whether the name had a label of its own */
   forget(name: string): boolean {
-    this.#others.delete(name);
+    this.#others?.delete(name);
     return this.#own.delete(name);
   }
 }

@@ -50,8 +50,8 @@ export class GuardReader {
   /** @param maxCircuits the most circuits, and the most methods, with a label of their own */
   constructor(guard: MeteredGuard, maxCircuits: number) {
     this.#guard = guard;
-    this.#labels = new Labels(maxCircuits);
-    this.#methods = new Labels(maxCircuits);
+    this.#labels = new Labels(maxCircuits, true);
+    this.#methods = new Labels(maxCircuits, false);
     this.#stop = guard.on('evicted', (event) => this.#onEvicted(event));
   }
 
