@@ -1,6 +1,9 @@
 /** What a readiness check found. `unsupported`: the server has no such question, so it is asked no more. */
 export type Readiness = 'ready' | 'not-ready' | 'no-answer' | 'unsupported';
 
+/** Every {@link Readiness}. */
+export const READINESS: readonly Readiness[] = ['ready', 'not-ready', 'no-answer', 'unsupported'];
+
 /** What a readiness check is asked about. */
 export interface ReadinessQuestion {
   /** The key of an open circuit; of several that one check serves, any. */

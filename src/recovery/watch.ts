@@ -1,7 +1,8 @@
 import { AsyncResource } from 'node:async_hooks';
+import { checkOneOf } from '../checks.js';
 import type { CircuitRecovery } from '../circuit/types.js';
 import type { Clock } from '../clock.js';
-import type { Readiness, ReadinessCheck } from './check.js';
+import { READINESS, type Readiness, type ReadinessCheck } from './check.js';
 import type { RecoverySettings } from './options.js';
 
 /** An open circuit that is checked. */
@@ -160,7 +161,8 @@ export class ReadinessWatch {
     const deadlineMs = this.#clock.epochMs() + settings.timeoutMs;
     const { change } = group;
     try {
-      return await check.ask({ circuitKey, method, keyPart, deadlineMs, signal, changed: change });
+      const answer = await check.ask({ circuitKey, method, keyPart, deadlineMs, signal, changed: change });
+      return checkOneOf('the answer', answer, READINESS);
     } catch (error) {
       this.#report.warn(error, `readiness check ${check.name}`);
       return 'no-answer';

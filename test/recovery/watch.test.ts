@@ -138,6 +138,16 @@ describe('readiness checks', () => {
     expect(warnings).toEqual(['readiness check test: broken']);
   });
 
+  it('that answer with something else are no answer, and are reported', async () => {
+    const { first, add, advance, answers, warnings } = setUp(() => JSON.parse('"perhaps"'));
+    add(first);
+    await advance(100);
+    expect(answers).toEqual(['50 one no-answer']);
+    expect(warnings).toEqual([
+      'readiness check test: the answer: expected one of ready, not-ready, no-answer, unsupported, got "perhaps"',
+    ]);
+  });
+
   it('that the server does not support are given up, and said once', async () => {
     const { first, add, advance, warnings, answers, clock } = setUp(() => 'unsupported');
     add(first);
