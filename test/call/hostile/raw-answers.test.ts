@@ -30,16 +30,22 @@ const inTurn =
 const apart =
   (answers: Answers): Ask =>
   (kind, interceptors) =>
-    Promise.all(
-      answers.map(async ([, answer]) => {
-        const client = await rawClient(interceptors);
-        closers.push(() => client.close());
-        return client.ask(answer, kind, DEADLINE_MS);
-      }),
-    );
+    Promise.all(answers.map(([, answer]) => askAlone(answer, kind, interceptors, DEADLINE_MS)));
 
-/** Long enough for what ends earlier to do so on a busy machine, too. */
-const DEADLINE_MS = 2_000;
+async function askAlone(
+  answer: RawAnswer,
+  kind: Kind,
+  interceptors: readonly Interceptor[],
+  deadlineMs: number,
+): Promise<Seen> {
+  const client = await rawClient(interceptors);
+  closers.push(() => client.close());
+  return client.ask(answer, kind, deadlineMs);
+}
+
+const DEADLINE_MS = 1_000;
+/** On a busy machine the deadline may come before what else ends a call: then both are asked again, with more time. */
+const LONG_DEADLINE_MS = 8_000;
 const chains = Object.keys(CHAINS);
 
 describe.each([
@@ -68,14 +74,24 @@ describe.each([
       const problems: Record<string, unknown> = {};
       const compare = async (chain: string, kind: Kind, guard: Guard) => {
         const [plain, guarded] = await Promise.all([askUnguarded(kind), ask(kind, [guard.interceptor])]);
-        for (const [index, [name]] of answers.entries()) {
+        const check = async ([name, answer]: readonly [string, RawAnswer], index: number) => {
           const [before, after] = [plain[index], guarded[index]];
-          const differs = before && after ? difference(before, after, chain) : 'nothing was seen';
+          let differs = before && after ? difference(before, after, chain) : 'nothing was seen';
+          if (differs !== undefined && how === apart) {
+            const again = (interceptors: readonly Interceptor[]) =>
+              askAlone(answer, kind, interceptors, LONG_DEADLINE_MS);
+            differs = difference(await again([]), await again([guard.interceptor]), chain);
+          }
           if (differs !== undefined) problems[`${chain}, ${kind}, ${name}`] = differs;
-        }
+        };
+        await Promise.all(answers.map(check));
       };
       const tryChain = async (chain: string) => {
-        const guard = createGuard({ circuit: neverTrip(), fallbacks: fallbacksOf(CHAINS[chain]) });
+        const guard = createGuard({
+          circuit: neverTrip(),
+          fallbacks: fallbacksOf(CHAINS[chain]),
+          fallbackReserveMs: 0, // with a reserve, a stream ends in the guard's words, and before its deadline
+        });
         closers.push(() => guard.close());
         await Promise.all(kinds.map((kind) => compare(chain, kind, guard)));
         const left = unsettled(guard);
