@@ -136,7 +136,7 @@ describe('the metrics of a guard', () => {
   it('have a help text each', async () => {
     const text = await metered(guardOf()).metrics();
     const help = text.split('\n').filter((line) => line.startsWith('# HELP failsoft_'));
-    expect(help).toHaveLength(24);
+    expect(help).toHaveLength(25);
     for (const line of help) expect(line).toMatch(/^# HELP failsoft_[a-z_]+ \S.{10,}\.$/);
   });
 
@@ -167,6 +167,20 @@ describe('the metrics of a guard', () => {
     for (const line of lines)
       expect(line).toMatch(/^failsoft_opened_total\{circuit="(?:[^"\\\n]|\\["\\n])*"\} 0$/);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThan(600);
+  });
+});
+
+describe('calls that are no full evidence', () => {
+  it('are counted by the reason', async () => {
+    const guard = guardOf();
+    const register = metered(guard);
+    const circuit = guard.circuit('/a.B/C');
+    const permit = circuit.acquire();
+    circuit.reset();
+    if (permit.admitted) permit.settle('failure', 1);
+    expect(named(await scrape(register), 'failsoft_discounted_total')).toEqual({
+      'failsoft_discounted_total{circuit="/a.B/C",kind="stale"}': 1,
+    });
   });
 });
 
@@ -278,7 +292,7 @@ describe('a registry', () => {
     register.clear();
     const again = prometheus(guardOf(), { register });
     metrics.close();
-    expect(register.getMetricsAsArray()).toHaveLength(24);
+    expect(register.getMetricsAsArray()).toHaveLength(25);
     again.close();
     expect(register.getMetricsAsArray()).toEqual([]);
   });

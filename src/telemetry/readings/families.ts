@@ -1,6 +1,6 @@
 import type { CircuitSnapshot, CircuitStateName } from '../../circuit/types.js';
 import type { Reading } from './reader.js';
-import { OTHER } from './sums.js';
+import { discountedOf, OTHER } from './sums.js';
 
 /** A value with its labels. */
 export interface Sample {
@@ -145,6 +145,20 @@ const rejected: Family = {
     ),
 };
 
+const discounted: Family = {
+  name: 'discounted',
+  type: 'counter',
+  unit: '{call}',
+  help: 'Calls whose end was no full evidence: stale, correlated, connecting, stalled, not-sent. They explain why nothing tripped.',
+  labels: ['circuit', 'kind'],
+  samples: (reading) =>
+    perCircuit(
+      reading,
+      ({ totals }) => named('kind', discountedOf(totals)).filter(([, value]) => value > 0),
+      ({ totals }) => named('kind', totals.discounted).filter(([, value]) => value > 0),
+    ),
+};
+
 const answers: Family = {
   name: 'answers',
   type: 'counter',
@@ -284,6 +298,7 @@ export const CIRCUIT_FAMILIES: readonly Family[] = [
   transitions,
   calls,
   rejected,
+  discounted,
   answers,
   degraded,
   attempts,

@@ -6,7 +6,7 @@ import type { EvictedEvent } from '../events.js';
 import type { StoreReading } from '../store-reading.js';
 import { Labels, labelOf } from './labels.js';
 import type { MeteredGuard } from './metered-guard.js';
-import { CircuitsSum, OTHER, Rows, TotalsSum } from './sums.js';
+import { CircuitsSum, countedTotals, OTHER, Rows, TotalsSum } from './sums.js';
 
 /** A circuit with a label of its own. */
 export interface CircuitReading {
@@ -62,7 +62,7 @@ export class GuardReader {
   #onEvicted({ circuitKey, snapshot, transitions, probes }: EvictedEvent): void {
     if (this.#labels.forget(circuitKey)) return;
     this.#hasOthers = true;
-    this.#goneTotals.add(snapshot.totals);
+    this.#goneTotals.add(countedTotals(snapshot.totals));
     for (const row of transitions) this.#goneTransitions.add({ ...row, circuitKey: OTHER });
     for (const row of probes) this.#goneProbes.add({ ...row, circuitKey: OTHER });
   }
@@ -82,7 +82,7 @@ export class GuardReader {
       }
       this.#hasOthers = true;
       now.add(snapshot);
-      totals.add(snapshot.totals);
+      totals.add(countedTotals(snapshot.totals));
     }
     totals.add(this.#goneTotals);
     return {

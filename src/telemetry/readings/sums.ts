@@ -11,23 +11,33 @@ export function addSums(to: Sums, from: Readonly<Record<string, number>>): void 
   for (const [name, value] of Object.entries(from)) to[name] = (to[name] ?? 0) + value;
 }
 
-interface CountedTotals {
-  readonly outcomes: Readonly<Record<string, number>>;
-  readonly rejected: Readonly<Record<string, number>>;
-  readonly opened: number;
+type CountedTotals = Pick<TotalsSum, 'outcomes' | 'rejected' | 'discounted' | 'opened'>;
+
+/** The calls whose end counted less than it seems, or nothing, by the reason. */
+export function discountedOf(totals: CircuitSnapshot['totals']): Sums {
+  const { stale, correlated, connecting, stalled, notSent } = totals;
+  return { stale, correlated, connecting, stalled, 'not-sent': notSent };
 }
 
 /** Totals, which stay when a circuit is dropped. */
 export class TotalsSum {
   readonly outcomes: Sums = {};
   readonly rejected: Sums = {};
+  readonly discounted: Sums = {};
   opened = 0;
 
-  add({ outcomes, rejected, opened }: CountedTotals): void {
+  add({ outcomes, rejected, discounted, opened }: CountedTotals): void {
     addSums(this.outcomes, outcomes);
     addSums(this.rejected, rejected);
+    addSums(this.discounted, discounted);
     this.opened += opened;
   }
+}
+
+/** The totals of a snapshot, as they are added. */
+export function countedTotals(totals: CircuitSnapshot['totals']): CountedTotals {
+  const { outcomes, rejected, opened } = totals;
+  return { outcomes, rejected, opened, discounted: discountedOf(totals) };
 }
 
 /** What several circuits are together now. */
