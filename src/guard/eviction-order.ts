@@ -10,7 +10,7 @@ export interface Evictable<T> extends Linked<T> {
   readonly isOpen: boolean;
 }
 
-/** At most so many circuits are checked to find one that can be evicted, which bounds the cost of a new name. */
+/** Most circuits that are checked to find a circuit to evict. It bounds the cost of a new name. */
 const MOST_LOOKED_AT = 64;
 
 /**

@@ -70,7 +70,7 @@ export const GUARD_OPTION_KEYS: readonly string[] = [
 export interface CircuitSettings {
   /** The circuit's own, with every default filled in; undefined where the engine does not give them. */
   readonly circuit: CircuitOptions | undefined;
-  /** The deadline of a call that has none of its own, in milliseconds. */
+  /** The deadline of a call without a deadline of its own, in milliseconds. */
   readonly defaultDeadlineMs: number;
   /** The part of a deadline that is kept for fallbacks, in milliseconds. */
   readonly fallbackReserveMs: number;

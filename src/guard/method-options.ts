@@ -35,8 +35,8 @@ export interface MethodOptions {
   readonly classify?: ClassifyOptions;
   /**
    * Chooses the circuit of a call.
-   * @default one per model for services whose requests name one (Open Inference Protocol, TensorFlow Serving, TorchServe,
-   * BentoML), as by `perModel()`; one per method for all others
+   * @default a circuit per model for services whose requests name a model (Open Inference Protocol, TensorFlow Serving, TorchServe,
+   * BentoML), as by `perModel()`; a circuit per method for all others
    */
   readonly keyBy?: KeyBy;
   /** The priority of calls that give none themselves. @default 'normal' */

@@ -2,7 +2,7 @@
 const SIZE = 128;
 /** With fewer, a percentile is luck. */
 const FEWEST = 20;
-/** After so many new answers a percentile is computed anew. */
+/** A percentile is computed anew after this number of new answers. */
 const FRESH = 16;
 
 /** The durations of the last 128 successful calls of a circuit, and a percentile of them. It costs 1 kB. */

@@ -4,7 +4,7 @@ import { SPECIFICITY } from './match.js';
 // Questions about health and metadata are no evidence against a model. An orchestrator that polls them must get the server's own
 // answer, neither a rejection nor a fallback's "ready".
 
-/** Services that have only such questions. Guarded where a rule names the service or the method. */
+/** Services whose methods are all questions about health. They are guarded if a rule names the service or the method. */
 const SERVICES: ReadonlySet<string> = new Set([
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
@@ -17,7 +17,7 @@ const SERVICES: ReadonlySet<string> = new Set([
 const OPEN_INFERENCE = ['ServerLive', 'ServerReady', 'ServerMetadata', 'ModelReady', 'ModelMetadata'];
 const TRITON = ['ModelConfig', 'ModelStatistics', 'RepositoryIndex'];
 
-/** Such questions of services that predict. Guarded where a rule names the method; a rule for the service means its predictions. */
+/** Questions about health among the methods of prediction services. They are guarded if a rule names the method: a rule for the service means its predictions. */
 const METHODS: ReadonlySet<string> = new Set([
   ...['inference', 'org.pytorch.serve.grpc.openinference'].flatMap((name) =>
     [...OPEN_INFERENCE, ...TRITON].map((method) => `/${name}.GRPCInferenceService/${method}`),
@@ -31,7 +31,7 @@ const METHODS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Whether a method is such a question, and no rule names it.
+ * Whether a method is a question about health, and no rule names it.
  * @param rating how specific the best rule is, as in {@link SPECIFICITY}
  */
 export function isUnguarded(path: string, rating: number): boolean {

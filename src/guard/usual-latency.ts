@@ -1,6 +1,6 @@
 import { RecentLatencies } from './recent-latencies.js';
 
-/** Before so many calls the median is not reliable, and not used. */
+/** The median is reliable, and used, from this number of calls on. */
 const WARM_UP_CALLS = 20;
 /** The step by which a value moves the median, as a share of it: at the beginning, and later. */
 const FIRST_STEP = 0.2;

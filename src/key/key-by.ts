@@ -18,7 +18,7 @@ export interface KeyContext {
 /** Reports a problem under the name of its source. */
 export type Report = (error: unknown, source: string) => void;
 
-/** Chooses the circuit of a call. Called once per method, so that what depends on the method alone is decided once. */
+/** Chooses the circuit of a call. It is called once per method, and its result for each call of the method. */
 export interface KeyBy {
   /**
    * Chooses among a method's circuits.
@@ -30,7 +30,7 @@ export interface KeyBy {
 
 /** Chooses among the circuits of one method. */
 export interface KeyPart {
-  /** Whether the first message must be waited for (at most one tick). */
+  /** Whether the call must wait for its first message (at most one tick). */
   readonly needsRequest: boolean;
   /** The part of the key behind the method's path; '' is the method's own circuit. */
   of(request: unknown, metadata: Metadata): string;
@@ -57,8 +57,8 @@ export const DEFAULT_KEY: KeyBy = Object.freeze<KeyBy>({
  * proto-loader or google-protobuf. Calls of Ray Serve name it in the metadata: `application`, `application/model`, or
  * `/model` where no application is named.
  *
- * A request that names no model has the method's circuit. Where each good request of the method names one, that is reported
- * once as a warning of the guard.
+ * A request that names no model has the method's circuit. If every valid request of the method must name a model, the guard
+ * warns once.
  * @param options.version whether each version of a model has a circuit of its own: `model@3`, or `model@label:stable` for a
  * version label of TensorFlow Serving. @default false
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT

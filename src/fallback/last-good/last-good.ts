@@ -55,7 +55,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #pending: PendingAnswers;
   readonly #store: StoreLink | undefined;
   readonly #clock: Clock;
-  /** Only then are answers measured before they are encoded: most methods never have a long one. */
+  /** Answers are measured before they are encoded only after a long answer was seen: most methods never have a long answer. */
   #sawLongAnswer = false;
   readonly #counts = { kept: 0, hits: 0, misses: 0, stale: 0, failures: 0 };
   readonly #warnings = new Warnings();

@@ -9,7 +9,7 @@ export interface LastGoodOptions<Req, Res> extends RequestKeyOptions<Req> {
   readonly ttlMs?: number;
   /** Further time for which it may stand in for an error (RFC 5861, `stale-if-error`), in milliseconds. @default 600000 */
   readonly maxStaleMs?: number;
-  /** Most answers in memory; 0 for none in memory, with a store. @default 10000 */
+  /** Most answers in memory. With a store it may be 0: then no answer is in memory. @default 10000 */
   readonly maxEntries?: number;
   /** Most memory for answers, in bytes. @default 67108864 (64 MiB) */
   readonly maxBytes?: number;
@@ -46,7 +46,7 @@ export interface SkippedAnswers {
   readonly otherCaller: number;
   /**
    * Answers for which nothing shows the `vary` metadata that were sent: an interceptor behind the guard sent new `Metadata` in
-   * place of the ones that it was given (or a copy), or answered the call itself.
+   * place of the metadata that it was given (or a copy of them), or answered the call itself.
    */
   readonly unknownCaller: number;
   /** The request or the answer is longer than `maxMessageBytes`. */
@@ -83,6 +83,6 @@ export interface LastGoodStats {
 export interface LastGood<Req, Res> extends FallbackStrategy<Req, Res> {
   /** Counts, and the size of the memory. */
   stats(): LastGoodStats;
-  /** Drops all answers in memory, and those that wait to be put there. The store does not change. */
+  /** Drops all answers in memory, and all answers that wait to be kept. The store does not change. */
   clear(): void;
 }

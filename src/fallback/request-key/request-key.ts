@@ -107,7 +107,7 @@ export class RequestKey {
     return sorted === material ? asSent : digest(sorted);
   }
 
-  /** Calls of one model come many in a row. */
+  /** Many calls in a row are of the same model. */
   #placeOf({ circuitKey, method, host }: KeyedCall): string {
     const last = this.#lastPlace;
     if (last?.circuitKey === circuitKey && last.method === method && last.host === host) return last.text;
