@@ -62,37 +62,6 @@ describe('one of two backends hangs behind round_robin', () => {
     expect(fallback).toBeGreaterThanOrEqual(CALLS / 2);
   });
 
-  it('and is left out by outlier detection, with a minimum of two hosts', async () => {
-    const { healthy, sick } = await startBackends();
-    const guard = createGuard({ circuit: trippingAt(0.75), minimumDeadlineMs: 1 });
-    const outlier_detection = {
-      interval: { seconds: 0, nanos: 200_000_000 },
-      base_ejection_time: { seconds: 30, nanos: 0 },
-      max_ejection_percent: 50,
-      failure_percentage_ejection: { threshold: 60, minimum_hosts: 2, request_volume: 5 },
-      child_policy: [{ round_robin: {} }],
-    };
-    const client = echoClient(`ipv4:${healthy.address},${sick.address}`, {
-      'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ outlier_detection }] }),
-      interceptors: [guard.interceptor],
-    });
-    closers.push(() => client.close());
-    await ready(client);
-    const answered = async () => {
-      const deadline = Date.now() + DEADLINE_MS / 2;
-      const ended = await Promise.all(
-        Array.from({ length: CALLS }, () => callUnary(client, 'a', { deadline })),
-      );
-      return ended.filter(({ error }) => error === undefined).length;
-    };
-    let all: boolean;
-    do all = (await answered()) === CALLS;
-    while (!all || sick.calls.count === 0); // the test's own time limit ends it
-    const before = sick.calls.count;
-    expect(await answered()).toBe(CALLS);
-    expect([sick.calls.count, guard.circuit(echoService.unary).state]).toEqual([before, 'closed']);
-  });
-
   it('and has a circuit of its own with a client per address', async () => {
     const { healthy, sick } = await startBackends();
     const guard = createGuard({ minimumDeadlineMs: 1, circuit: trippingAt(0.5) });
