@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { OWN_HOST } from '../support/own-host.js';
 import { expectServersGone, readResult, runDemo } from './demo-run.js';
+import { run } from './support.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'failsoft-demo-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -27,6 +29,30 @@ describe('stopping the demo', () => {
       await expectServersGone(demo);
     },
   );
+
+  it('serves its page meanwhile, with buttons that kill the primary and mend it', {
+    timeout: 240_000,
+  }, async () => {
+    const demo = run('examples/demo/main.ts', '--host', OWN_HOST, '--seconds', '600', '--keep');
+    await demo.prints('healthy: ');
+    const [, url = '', token = ''] =
+      /the page: (http:\/\/127\.0\.0\.1:\d+\/)#token=(\S+)/.exec(demo.stdout()) ?? [];
+    const page = await (await fetch(url)).text();
+    for (const label of ['Slow', 'Failing', 'Kill', 'Healthy']) expect(page).toContain(`"label":"${label}"`);
+    const press = (index: number) =>
+      fetch(`${url}control?action=run&index=${index}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, origin: new URL(url).origin },
+      });
+    // kills the primary, and mends it
+    expect((await press(2)).status).toBe(200);
+    await demo.prints('closed -> open');
+    expect((await press(3)).status).toBe(200);
+    await demo.prints('recovering -> closed');
+    demo.process.kill('SIGINT');
+    expect(await demo.ended(), demo.stderr()).toBe(130);
+    expect(demo.stdout()).toContain(', 0 errors seen by callers');
+  });
 
   it('ends when its output is closed', { timeout: 240_000 }, async () => {
     const demo = runDemo('--seconds', '12');
