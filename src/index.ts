@@ -57,7 +57,7 @@ export {
 } from './circuit/index.js';
 // What an answer says about the server.
 export { DEFAULT_TABLE } from './classify/classifier.js';
-export { CALLER_RULES, LOCAL_RULES } from './classify/common-rules.js';
+export { CALLER_RULES, LOCAL_RULES, PROXY_RULES } from './classify/common-rules.js';
 export type { Outcome } from './classify/outcome.js';
 export { presets } from './classify/presets.js';
 export type { ClassifyOptions, ClassifyRule, FinishedCall } from './classify/rule.js';

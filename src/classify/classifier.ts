@@ -2,7 +2,7 @@ import { type Metadata, status } from '@grpc/grpc-js';
 import { checkFunction, checkKeys, checkOneOf } from '../checks.js';
 import { invalid } from '../errors.js';
 import { cut } from '../text.js';
-import { CALLER_RULES, LOCAL_RULES } from './common-rules.js';
+import { CALLER_RULES, LOCAL_RULES, PROXY_RULES } from './common-rules.js';
 import { OUTCOMES, type Outcome } from './outcome.js';
 import type { ClassifyOptions, ClassifyRule, FinishedCall } from './rule.js';
 
@@ -130,7 +130,7 @@ function compileRules(
     list.push({ ...rule });
     byCode[rule.code] = list;
   }
-  for (const rule of [...LOCAL_RULES, ...CALLER_RULES]) {
+  for (const rule of [...LOCAL_RULES, ...CALLER_RULES, ...PROXY_RULES]) {
     if (!rules.includes(rule)) byCode[rule.code] = [...(byCode[rule.code] ?? []), rule];
   }
   return byCode;

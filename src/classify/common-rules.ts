@@ -40,3 +40,18 @@ export const CALLER_RULES: readonly ClassifyRule[] = Object.freeze([
     outcome: 'caller-error',
   },
 ]);
+
+const marked =
+  (header: string) =>
+  ({ metadata }: FinishedCall): boolean =>
+    metadata.get(header).length > 0;
+
+/**
+ * What a proxy between this process and the server says by a header: Envoy (Istio, Contour, Gloo) answers UNAVAILABLE itself where its own
+ * limit of connections or requests is reached, or a rate limit. The model is not broken: it has too many calls. Each classifier applies
+ * them with {@link CALLER_RULES}.
+ */
+export const PROXY_RULES: readonly ClassifyRule[] = Object.freeze([
+  { code: status.UNAVAILABLE, when: marked('x-envoy-overloaded'), outcome: 'overload' },
+  { code: status.UNAVAILABLE, when: marked('x-envoy-ratelimited'), outcome: 'overload' },
+]);

@@ -25,7 +25,7 @@ export interface ClassifyRule {
   readonly outcome: Outcome;
 }
 
-/** How the calls of a method are classified. Rules go first, in order; then LOCAL_RULES and CALLER_RULES; then the table. */
+/** How the calls of a method are classified. Rules go first, in order; then LOCAL_RULES, CALLER_RULES and PROXY_RULES; then the table. */
 export interface ClassifyOptions {
   /** Overrides single codes of the default table. */
   readonly table?: Readonly<Partial<Record<status, Outcome>>>;

@@ -5,6 +5,8 @@ export interface TcpProxy {
   readonly address: string;
   /** Resets every connection that goes through it now. */
   drop(): void;
+  /** Lets nothing more through the connections that go through it now, and does not close them: as a cable that is pulled. */
+  stall(): void;
   /** Closes every connection that goes through it now, as the end of a process does. */
   end(): void;
   close(): void;
@@ -39,6 +41,9 @@ export async function startTcpProxy(targetPort: number, delayMs = 0): Promise<Tc
   return {
     address: `127.0.0.1:${port}`,
     drop,
+    stall: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     end: () => {
       for (const socket of sockets) socket.destroy();
     },

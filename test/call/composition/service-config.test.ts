@@ -196,6 +196,47 @@ describe('round_robin and outlier_detection', () => {
     expect(unary(guard).totals.outcomes.success).toBe(made);
   });
 
+  it.each<[string, object, (call: unknown, callback: (error: object) => void) => void]>([
+    [
+      'retryPolicy asks another address when one fails',
+      {
+        retryPolicy: {
+          maxAttempts: 3,
+          initialBackoff: '0.01s',
+          maxBackoff: '0.02s',
+          backoffMultiplier: 1,
+          retryableStatusCodes: ['UNAVAILABLE'],
+        },
+      },
+      (_call, callback) => callback({ code: status.UNAVAILABLE, details: 'down' }),
+    ],
+    [
+      'hedgingPolicy asks another address when one hangs',
+      { hedgingPolicy: { maxAttempts: 3, hedgingDelay: '0.02s' } },
+      () => {},
+    ],
+  ])('%s, and the circuit counts what the caller got', async (_what, policy, bad) => {
+    const started = await servers(3);
+    const guard = createGuard();
+    const config = { loadBalancingConfig: [{ round_robin: {} }], ...forAll(policy) };
+    const client = guardedClient(target(started), config, guard);
+    await expect
+      .poll(async () => {
+        await callUnary(client, 'a');
+        return started.every(({ calls }) => calls.count > 0);
+      })
+      .toBe(true);
+    const before = unary(guard).totals.outcomes.success;
+    const [first] = started;
+    if (first === undefined) throw new Error('no server');
+    const reached = first.calls.count;
+    first.handlers.unary = bad;
+    for (let call = 0; call < 9; call++)
+      expect((await callUnary(client, 'a', { deadline: Date.now() + 20_000 })).value?.text).toBe('echo a');
+    expect(first.calls.count).toBeGreaterThan(reached); // the bad address was asked
+    expect(unary(guard).totals.outcomes).toMatchObject({ success: before + 9, failure: 0 });
+  });
+
   it('outlier_detection takes a bad address out, and the circuit of the method stays closed', async () => {
     const started = await servers(2);
     const [bad, good] = started;
