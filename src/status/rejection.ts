@@ -127,6 +127,14 @@ export function withFallbackStory(failed: StatusObject, fallback: string): Statu
   return { ...failed, metadata };
 }
 
+/** For errors whose own `metadata` are no Metadata of grpc-js. One symbol for every copy of failsoft in the process. */
+const MARK = Symbol.for('failsoft.rejection-metadata');
+
+/** Marks another library's error as that of a rejection, for {@link circuitRejectionOf}. */
+export function markRejection<E extends object>(error: E, metadata: Metadata): E {
+  return Object.defineProperty(error, MARK, { value: metadata });
+}
+
 /**
  * Reads from a caller's error which circuit rejected the call, and why. Returns undefined for all other errors, also for a
  * rejection by another process: a gateway that uses failsoft passes on a rejection of its own guard. The gateway was reached,
@@ -134,9 +142,10 @@ export function withFallbackStory(failed: StatusObject, fallback: string): Statu
  * @example const rejection = circuitRejectionOf(error); if (rejection) retryAfter(rejection.retryAfterMs);
  */
 export function circuitRejectionOf(error: unknown): CircuitRejection | undefined {
-  if (typeof error !== 'object' || error === null || !('metadata' in error)) return undefined;
-  if (!isOwn(error.metadata)) return undefined;
-  const details = readDetails(error.metadata);
+  if (typeof error !== 'object' || error === null) return undefined;
+  const metadata: unknown = Reflect.get(error, MARK) ?? Reflect.get(error, 'metadata');
+  if (!isOwn(metadata)) return undefined;
+  const details = readDetails(metadata);
   for (const { domain, reason, metadata } of errorInfos(details)) {
     const known = REJECTION_REASONS.find((name) => name === reason);
     if (domain !== DOMAIN || known === undefined) continue;

@@ -90,8 +90,13 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
+  /** As {@link return}: the real call has failed, which is not the caller's error. */
+  throw(): Promise<IteratorResult<Req>> {
+    return this.return();
+  }
+
   [Symbol.asyncIterator](): AsyncIterator<Req> {
-    return { next: () => this.next(), return: () => this.return() };
+    return { next: () => this.next(), return: () => this.return(), throw: () => this.throw() };
   }
 
   /**

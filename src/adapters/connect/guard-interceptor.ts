@@ -1,0 +1,221 @@
+import {
+  Code,
+  ConnectError,
+  type Interceptor,
+  type StreamRequest,
+  type UnaryRequest,
+} from '@connectrpc/connect';
+import { Metadata } from '@grpc/grpc-js';
+import type { GuardCallOptions, PrimaryContext } from '../../call/neutral/call-types.js';
+import { checkFunction, checkKeys } from '../../checks.js';
+import { invalid } from '../../errors.js';
+import type { FailsoftCallOptions } from '../../guard/call-options.js';
+import type { Guard } from '../../guard/guard-options.js';
+import { connectMethod, pathOf } from './connect-method.js';
+import { errorOf, statusOf } from './errors.js';
+import { timeoutOf, toGrpc, toHeaders, withTimeout } from './headers.js';
+
+/** Options of {@link guardInterceptor}. */
+export interface GuardInterceptorOptions {
+  /** As of `guard.forTarget()`. @default '' */
+  readonly target?: string;
+  /** What a call wants of the guard; by a context value of the request, for example. @default nothing */
+  readonly callOptions?: (request: UnaryRequest | StreamRequest) => FailsoftCallOptions | undefined;
+}
+
+type Next = ReturnType<Interceptor>;
+
+/**
+ * An interceptor for transports of connect-es 2: Connect, gRPC and gRPC-Web, unary calls and streams. Put it first in the list
+ * (`interceptors: [guardInterceptor(guard), retry]`): the first is the outermost.
+ *
+ * A degraded answer is labelled in its headers. The headers of a stream come with its first message. A rejected call is a
+ * ConnectError `Unavailable`, which `circuitRejectionOf(error)` reads.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+ * @example const transport = createGrpcTransport({ baseUrl, interceptors: [guardInterceptor(guard)] });
+ */
+export function guardInterceptor(
+  guard: Pick<Guard, 'call' | 'callStream'>,
+  options: GuardInterceptorOptions = {},
+): Interceptor {
+  checkFunction('guardInterceptor.guard.call', guard?.call);
+  checkKeys('guardInterceptor.options', options, ['target', 'callOptions']);
+  const { target, callOptions } = options;
+  if (callOptions !== undefined) checkFunction('guardInterceptor.options.callOptions', callOptions);
+  if (target !== undefined && typeof target !== 'string')
+    throw invalid('guardInterceptor.options.target', 'a string', target);
+  return (next) => async (request) => {
+    const signal = new CallerSignal(request.signal);
+    const timeoutMs = timeoutOf(request.header);
+    const guardOptions: GuardCallOptions = {
+      ...callOptions?.(request),
+      target,
+      signal: signal.signal,
+      metadata: toGrpc(request.header),
+      ...(timeoutMs !== undefined && { deadline: Date.now() + timeoutMs }),
+      statusOf,
+      errorOf,
+    };
+    try {
+      if (!request.stream) return await unary(guard, next, request, guardOptions);
+      const kind = request.method.methodKind;
+      return await (kind === 'client_streaming' ? clientStream : responseStream)(
+        guard,
+        next,
+        request,
+        guardOptions,
+      );
+    } catch (error) {
+      throw signal.original(error);
+    }
+  };
+}
+
+async function unary(
+  guard: Pick<Guard, 'call'>,
+  next: Next,
+  request: UnaryRequest,
+  options: GuardCallOptions,
+): ReturnType<Next> {
+  const { service, method } = request;
+  let own: Awaited<ReturnType<Next>> | undefined;
+  const { response, label } = await guard.call<unknown, unknown>(
+    { path: pathOf(method) },
+    request.message,
+    async (context) => {
+      own = await next({ ...request, ...below(request, context) });
+      context.onHeaders(toGrpc(own.header));
+      return own.message;
+    },
+    options,
+  );
+  if (label === undefined && own !== undefined) return own;
+  return {
+    stream: false,
+    service,
+    method,
+    header: toHeaders(label ?? new Metadata()),
+    trailer: new Headers(),
+    // the chain has decoded it with this method's own schema
+    message: response as UnaryRequest['message'],
+  };
+}
+
+/** For connect-es its answer is a stream of one message. */
+async function clientStream(
+  guard: Pick<Guard, 'call'>,
+  next: Next,
+  request: StreamRequest,
+  options: GuardCallOptions,
+): ReturnType<Next> {
+  const { service, method } = request;
+  let own: Awaited<ReturnType<Next>> | undefined;
+  let messages: Messages = [];
+  const { response, label } = await guard.call<StreamRequest['message'], unknown>(
+    { path: pathOf(method), requestStream: true },
+    request.message,
+    async (context) => {
+      own = await next({ ...request, ...below(request, context), message: context.request });
+      context.onHeaders(toGrpc(own.header));
+      messages = own.stream ? await readAll(own.message) : [own.message];
+      return messages[0];
+    },
+    options,
+  );
+  // the chain has decoded it with this method's own schema
+  if (label !== undefined) messages = [response as Messages[number]];
+  return {
+    stream: true,
+    service,
+    method,
+    header: (label === undefined ? own?.header : undefined) ?? toHeaders(label ?? new Metadata()),
+    trailer: (label === undefined ? own?.trailer : undefined) ?? new Headers(),
+    message: iterableOf(messages),
+  };
+}
+
+type Messages = readonly UnaryRequest['message'][];
+
+async function readAll(messages: AsyncIterable<UnaryRequest['message']>): Promise<Messages> {
+  const read: UnaryRequest['message'][] = [];
+  for await (const message of messages) read.push(message);
+  return read;
+}
+
+async function* iterableOf(messages: Messages): AsyncGenerator<UnaryRequest['message']> {
+  yield* messages;
+}
+
+async function responseStream(
+  guard: Pick<Guard, 'callStream'>,
+  next: Next,
+  request: StreamRequest,
+  options: GuardCallOptions,
+): ReturnType<Next> {
+  const { service, method } = request;
+  const { requestStream } = connectMethod(method);
+  let own: Awaited<ReturnType<Next>> | undefined;
+  const messages = guard.callStream<StreamRequest['message'], UnaryRequest['message']>(
+    { path: pathOf(method), requestStream, responseStream: true },
+    request.message,
+    async (context) => {
+      own = await next({ ...request, ...below(request, context), message: context.request });
+      context.onHeaders(toGrpc(own.header));
+      if (!own.stream) throw new ConnectError('expected a stream', Code.Internal);
+      return own.message;
+    },
+    options,
+  );
+  await messages.ready();
+  const isOwn = messages.label === undefined;
+  return {
+    stream: true,
+    service,
+    method,
+    header: (isOwn ? own?.header : undefined) ?? toHeaders(messages.label ?? new Metadata()),
+    trailer: (isOwn ? own?.trailer : undefined) ?? new Headers(),
+    message: messages,
+  };
+}
+
+/** What the interceptors behind the guard get: its signal, and a time limit that leaves time for fallbacks. */
+function below(
+  { header }: UnaryRequest | StreamRequest,
+  { remainingMs, signal }: PrimaryContext<unknown>,
+): { readonly signal: AbortSignal; readonly header: Headers } {
+  return {
+    signal,
+    header: remainingMs < Number.POSITIVE_INFINITY ? withTimeout(header, remainingMs) : header,
+  };
+}
+
+/**
+ * The caller's signal, as the guard understands it: a transport aborts it with a ConnectError when the time of the call is over, which
+ * for a guard is a `TimeoutError`.
+ */
+class CallerSignal {
+  readonly signal: AbortSignal;
+  readonly #given: AbortSignal;
+  #timeout: DOMException | undefined;
+
+  constructor(given: AbortSignal) {
+    const controller = new AbortController();
+    this.#given = given;
+    this.signal = controller.signal;
+    const abort = () => controller.abort(this.#reason());
+    if (given.aborted) abort();
+    else given.addEventListener('abort', abort, { once: true }); // the transport's own, which ends with the call
+  }
+
+  #reason(): unknown {
+    const reason: unknown = this.#given.reason;
+    if (!(reason instanceof ConnectError) || reason.code !== Code.DeadlineExceeded) return reason;
+    this.#timeout = new DOMException(reason.message, 'TimeoutError');
+    return this.#timeout;
+  }
+
+  /** The transport's own error in place of the TimeoutError. */
+  original(error: unknown): unknown {
+    return error === this.#timeout && error !== undefined ? this.#given.reason : error;
+  }
+}

@@ -1,0 +1,4 @@
+// failsoft/connect: an interceptor for transports of connect-es 2.
+
+export { connectMethod } from './connect-method.js';
+export { type GuardInterceptorOptions, guardInterceptor } from './guard-interceptor.js';
