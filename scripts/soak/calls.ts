@@ -152,7 +152,9 @@ export function watch(
     statuses++;
     if (statuses > 1) return ledger.fail(`${path}: status ${code} after another status`);
     clearTimeout(never);
-    ledger.add(`ended ${status[code] ?? 'with no code of gRPC'}`); // the guard hands on what grpc-js makes of it
+    const name = status[code];
+    if (name === undefined) ledger.fail(`${path}: a status code that gRPC does not have, ${code}`);
+    else ledger.add(`ended ${name}`);
     setImmediate(() => setImmediate(() => ended(code)));
   });
 }
