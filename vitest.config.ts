@@ -28,7 +28,7 @@ const neverOpen = ['transparency', 'differential', 'hostile/raw-*', 'hostile/odd
 /** Begins with the files that take longest, most of it waiting for other processes, so that none of them is left for the end. */
 class LongestFirst extends BaseSequencer {
   static readonly #LONGEST =
-    /\/(demo|demo-stopped|observability|gateway-latency|deferred-sigkill|soak|raw-[\w-]+|transparency|queue-[\w-]+)\.test\.ts$/;
+    /\/(browser|demo|demo-stopped|observability|gateway-latency|deferred-sigkill|soak|raw-[\w-]+|transparency|queue-[\w-]+)\.test\.ts$/;
 
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { createGuard, defaults } from 'failsoft';
 import { serveDashboard } from 'failsoft/dashboard';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { EventStreamReader } from '../../../src/telemetry/dashboard/server/event-stream.js';
 import type { CircuitView, DeltaMessage } from '../../../src/telemetry/dashboard/view/protocol.js';
 import { ask, call, EventsReader, HOSTILE, isDelta, METHOD, servedGuard } from './support.js';
 
@@ -139,8 +140,37 @@ describe('/events', () => {
     });
   });
 
+  it('gives a reader that has not read for a while a snapshot in the place of what it missed', {
+    timeout: 60_000,
+  }, async () => {
+    const { guard, server } = await servedGuard({ history: false }, { maxCircuits: 2_000 });
+    const circuits = Array.from({ length: 1_000 }, (_, n) => guard.circuit(METHOD, `model-${n}`));
+    const socket = connect(server.port, '127.0.0.1', () =>
+      socket.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n'),
+    );
+    onTestFinished(() => void socket.destroy());
+    socket.pause();
+    const live = new EventsReader(server);
+    await live.snapshot();
+    // messages of almost a megabyte each: more than a socket holds
+    for (let round = 0; round < 20; round++) {
+      const seen = live.messages.length;
+      for (const circuit of circuits) call(circuit, 'success');
+      await vi.waitUntil(() => live.messages.length > seen, { interval: 5 });
+    }
+    await new Promise<void>((resolve) => {
+      let snapshots = 0;
+      const stream = new EventStreamReader((event) => {
+        if (event === 'snapshot') snapshots += 1;
+        if (snapshots === 2) resolve();
+      });
+      socket.setEncoding('utf8').on('data', (text: string) => stream.push(text));
+      socket.resume();
+    });
+  });
+
   it('queues nothing for a hundred readers that never read', { timeout: 60_000 }, async () => {
-    const guard = createGuard();
+    const guard = createGuard({ maxCircuits: 2_000 });
     const circuits = Array.from({ length: 300 }, (_, n) => guard.circuit(METHOD, `model-${n}`));
     const server = await serveDashboard(guard, {
       intervalMs: 50,
@@ -167,7 +197,7 @@ describe('/events', () => {
     for (const circuit of circuits) call(circuit, 'success');
     await live.until((message) => isDelta(message) && viewsIn(message.data).length === 300);
     const before = queued();
-    // fifteen messages of a quarter of a megabyte each: a hundred queues of them would be 400 MB
+    // fifteen messages of a quarter of a megabyte each: a hundred copies of them would be 400 MB
     for (let round = 0; round < 15; round++) {
       const seen = live.messages.length;
       for (const circuit of circuits) call(circuit, 'success');
