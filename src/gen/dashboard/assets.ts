@@ -47,7 +47,7 @@ export const PAGE_SCRIPT = `(function () {
 	    return \`\${process}\\n\${circuitKey}\`;
 	}
 	const NO_ANSWERS = Object.freeze({});
-	function unpacked([calls, rejected, failureRate, p50, p99, answers = NO_ANSWERS]) {
+	function unpacked([calls, rejected, failureRate, p50, p99, answers = NO_ANSWERS,]) {
 	    return { calls, rejected, failureRate, p50, p99, answers };
 	}
 
