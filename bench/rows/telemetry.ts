@@ -7,7 +7,7 @@ import { prometheus } from 'failsoft/prometheus';
 import { Registry } from 'prom-client';
 import { CallObservers } from '../../src/telemetry/call-observers.js';
 import { guardEmitter } from '../../src/telemetry/emitter.js';
-import { addedTo, type Batch, calls, client } from '../lib/calls.js';
+import { type Batch, calls, client, usuallyAddedTo } from '../lib/calls.js';
 import type { Row } from '../lib/row.js';
 import { nsPerCall } from '../lib/samplers.js';
 
@@ -33,11 +33,11 @@ const withPrometheus: Row = {
   unit: 'us',
   budget: 0.3,
   open: () => ({
-    ours: addedTo(
+    ours: usuallyAddedTo(
       guarded(),
       guarded((guard) => prometheus(guard, { register: new Registry() })),
     ),
-    floor: addedTo(guarded(), guarded()),
+    floor: usuallyAddedTo(guarded(), guarded()),
   }),
 };
 
@@ -45,7 +45,7 @@ const withDurations: Row = {
   name: 'telemetry.ok.added.prometheus.call-durations',
   unit: 'us',
   open: () => ({
-    ours: addedTo(
+    ours: usuallyAddedTo(
       guarded(),
       guarded((guard) => prometheus(guard, { register: new Registry(), callDurations: true })),
     ),
@@ -62,11 +62,11 @@ const withOpenTelemetry: Row = {
     tracing.register();
     const meterProvider = new MeterProvider();
     return {
-      ours: addedTo(
+      ours: usuallyAddedTo(
         guarded(),
         guarded((guard) => openTelemetry(guard, { meterProvider })),
       ),
-      floor: addedTo(guarded(), guarded()),
+      floor: usuallyAddedTo(guarded(), guarded()),
       close: () => tracing.shutdown(),
     };
   },
@@ -82,7 +82,7 @@ const withinSpan: Row = {
     const span = tracing.getTracer('bench').startSpan('caller');
     const inside = (batch: Batch) => () => context.with(trace.setSpan(context.active(), span), batch);
     const batch = guarded((guard) => openTelemetry(guard, { meterProvider: new MeterProvider() }));
-    return { ours: addedTo(inside(guarded()), inside(batch)), close: () => tracing.shutdown() };
+    return { ours: usuallyAddedTo(inside(guarded()), inside(batch)), close: () => tracing.shutdown() };
   },
 };
 

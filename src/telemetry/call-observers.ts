@@ -13,6 +13,8 @@ export interface CallObserver {
 /** Called when a call is made, in the caller's async context; undefined for a call that is not observed. */
 export type ObserveCall = () => CallObserver | undefined;
 
+const NO_OBSERVERS: readonly CallObserver[] = [];
+
 /** A call that has observers, or whose end is an event with listeners. */
 export class ObservedCall {
   readonly startedAtMs: number;
@@ -51,7 +53,8 @@ export class CallObservers {
   readonly events: Emitter<GuardEvents>;
   /** The call that is being admitted or settled now. */
   current: ObservedCall | undefined;
-  readonly #begin = new Set<{ readonly observe: ObserveCall }>();
+  /** Replaced as a whole, so that a call can go through it while it changes. */
+  #all: readonly { readonly observe: ObserveCall }[] = [];
 
   constructor(events: Emitter<GuardEvents>) {
     this.events = events;
@@ -60,31 +63,46 @@ export class CallObservers {
   /** @returns a function that ends the observation of further calls */
   add(observe: ObserveCall): () => void {
     const added = { observe };
-    this.#begin.add(added);
-    return () => this.#begin.delete(added);
+    this.#all = [...this.#all, added];
+    return () => {
+      this.#all = this.#all.filter((each) => each !== added);
+    };
   }
 
   clear(): void {
-    this.#begin.clear();
+    this.#all = [];
   }
 
   /** A call is made. Undefined, and nearly free, when nobody would learn of its end. */
   begin(clock: Clock): ObservedCall | undefined {
-    if (this.#begin.size === 0 && !this.events.hasListeners('call')) return undefined;
-    const observers: CallObserver[] = [];
-    for (const { observe } of this.#begin) {
-      const observer = this.safely(observe);
-      if (observer !== undefined) observers.push(observer);
+    const isEvent = this.events.hasListeners('call');
+    if (!isEvent && this.#all.length === 0) return undefined;
+    let observers: CallObserver[] | undefined;
+    for (const { observe } of this.#all) {
+      // not `safely()`: a closure less, on the way of each call outside of a span
+      try {
+        const observer = observe();
+        if (observer === undefined) continue;
+        observers ??= [];
+        observers.push(observer);
+      } catch (error) {
+        this.#report(error);
+      }
     }
-    return new ObservedCall(this, observers, clock.now());
+    if (observers === undefined && !isEvent) return undefined;
+    return new ObservedCall(this, observers ?? NO_OBSERVERS, clock.now());
   }
 
   safely<T>(work: () => T): T | undefined {
     try {
       return work();
     } catch (error) {
-      this.events.warnings.report(error, 'an observer of calls');
+      this.#report(error);
       return undefined;
     }
+  }
+
+  #report(error: unknown): void {
+    this.events.warnings.report(error, 'an observer of calls');
   }
 }
