@@ -151,6 +151,10 @@ export class RegisteredFamilies {
 
   *#readAll(family: Family) {
     for (const [{ labels: own }, reading] of this.#readings()) {
+      if (this.labelNames.length === 0) {
+        yield* family.samples(reading);
+        continue;
+      }
       for (const { labels, value } of family.samples(reading)) {
         yield { labels: { ...own, ...labels }, value };
       }
