@@ -55,8 +55,8 @@ export class AwaitingRequest implements Stage {
 
   cancel(call: Call, code: status, details: string): void {
     this.leave();
-    cancelledWithout(call, this.unanswered.entry, this.cause, code);
     endLater(call, code, details);
+    cancelledWithout(call, this.unanswered.entry, this.cause, code); // last: an observer may cancel the call as well
   }
 
   /** Asks the chain, unless the call has ended. */

@@ -112,12 +112,16 @@ class Fallback implements Stage, StreamedAnswerListener {
   }
 
   cancel(call: Call, code: status, details: string): void {
+    const { paused } = this;
+    this.paused = undefined;
+    endLater(call, code, details);
+    // The stage is over before user code runs: observers, strategies' signals, and interceptors behind the guard, which may
+    // give the real call's status in this turn.
+    call.stage = this.next;
     this.end();
     cancelledWithout(call, this.unanswered.entry, this.cause, code);
     this.run.cancel('cancelled');
-    this.paused?.end(call, code, details);
-    endLater(call, code, details);
-    call.stage = this.next;
+    paused?.end(call, code, details);
   }
 
   // ---------------------------------------------------------------- by a real call that is alive

@@ -1,4 +1,4 @@
-import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { normalStatus } from '../status/normal-status.js';
 import { type Call, type MessageContext, OK_STATUS, type Stage } from './call.js';
 import { OVER } from './over.js';
@@ -20,10 +20,14 @@ export class LatePrimary implements Stage {
     const { abandonedAfterMs } = settings;
     if (call.deadlineMs !== Number.POSITIVE_INFINITY) return;
     const details = `failsoft: no answer within ${abandonedAfterMs} ms after a fallback's answer`;
-    this.cancelTimer = clock.setTimer(
-      () => primary.real.cancelWithStatus(status.DEADLINE_EXCEEDED, details),
-      abandonedAfterMs,
-    );
+    this.cancelTimer = clock.setTimer(() => this.abandon(call, details), abandonedAfterMs, true);
+  }
+
+  /** An interceptor behind the guard may keep the status for ever: the permit does not wait for it. */
+  private abandon(call: Call, details: string): void {
+    const code = status.DEADLINE_EXCEEDED;
+    this.primary.real.cancelWithStatus(code, details);
+    this.onReceiveStatus(call, { code, details, metadata: new Metadata() });
   }
 
   // The caller has its answer: what it does now, a cancellation too, does not concern the real call.

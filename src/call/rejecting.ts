@@ -32,8 +32,8 @@ class Rejecting implements Stage {
   startRead(): void {}
   halfClose(): void {}
   cancel(call: Call, code: status, details: string): void {
-    cancelledWithout(call, this.own, causeOf(this.by.rejection), code);
     endLater(call, code, details);
+    cancelledWithout(call, this.own, causeOf(this.by.rejection), code); // last: an observer may cancel the call as well
   }
 }
 

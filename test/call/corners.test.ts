@@ -80,6 +80,46 @@ function logOf(stream: ReturnType<EchoClient['serverStream']> | ReturnType<EchoC
   });
 }
 
+it.each([
+  ['that was rejected', undefined],
+  ['that waits for its fallback', giving({})],
+])('a call %s ends once when its observer cancels what is being cancelled', async (_what, strategy) => {
+  const { client, guard } = await setUp(strategy && { fallbacks: registry('unary', strategy) });
+  using _held = guard.circuit(echoService.unary).isolate();
+  let made: { cancel(): void } | undefined;
+  let ends = 0;
+  guard.observe(() => ({
+    onEnd: () => {
+      ends += 1;
+      made?.cancel();
+    },
+  }));
+  const { events } = await callUnary(client, 'a', {
+    onCall: (call) => {
+      made = call;
+      call.cancel();
+    },
+  });
+  await new Promise(setImmediate);
+  expect([events, ends]).toEqual([['error 1', 'status 1'], 1]);
+});
+
+it('gives its permit back where a switch of a strategy throws', async () => {
+  let isBroken = false;
+  const strategy: Strategy = {
+    name: 'default',
+    answer: () => undefined,
+    get enabled() {
+      if (isBroken) throw new Error('a bug');
+      return true;
+    },
+  };
+  const { client, guard } = await setUp({ fallbacks: registry('unary', strategy) });
+  isBroken = true;
+  await expect(callUnary(client, 'a')).rejects.toThrow('a bug');
+  expect(guard.circuit(echoService.unary).inFlight).toBe(0);
+});
+
 describe('a cancel', () => {
   describe.each(['failed', 'rejected'])(
     'by whoever reads the label of a fallback, of a call that %s,',

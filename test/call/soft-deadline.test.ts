@@ -1,5 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { Metadata, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
+import {
+  InterceptingCall,
+  type Interceptor,
+  Metadata,
+  type ServerUnaryCall,
+  type StatusObject,
+  type sendUnaryData,
+  status,
+} from '@grpc/grpc-js';
 import {
   type ChainOptions,
   defaultPrediction,
@@ -59,7 +67,12 @@ function asked(options: Partial<Strategy> = {}) {
 }
 
 /** A server whose answers the test gives, and a guarded client. */
-async function setUp(strategies: readonly Strategy[], options: GuardOptions = {}, chain: ChainOptions = {}) {
+async function setUp(
+  strategies: readonly Strategy[],
+  options: GuardOptions = {},
+  chain: ChainOptions = {},
+  behind: readonly Interceptor[] = [],
+) {
   const clock = new ManualClock(1_000_000);
   const calls: Unary[] = [];
   const server = await startEchoServer({ unary: (...call) => calls.push(call) });
@@ -71,7 +84,7 @@ async function setUp(strategies: readonly Strategy[], options: GuardOptions = {}
     circuit: neverTrip(),
     ...options,
   });
-  const client = echoClient(server.address, { interceptors: [guard.interceptor] });
+  const client = echoClient(server.address, { interceptors: [guard.interceptor, ...behind] });
   closers.push(
     () => client.close(),
     () => server.close(),
@@ -230,6 +243,57 @@ describe('a call that is not answered within fallbackAfterMs', () => {
     await settled('ignored');
     while (calls[0]?.[0].cancelled !== true) await turn();
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it.each<[string, (call: { cancel(): void }, signal: AbortSignal | undefined) => void]>([
+    ['an interceptor behind the guard gives its status in the turn of the cancellation', () => {}],
+    [
+      "a strategy's signal cancels it once more",
+      (call, signal) => signal?.addEventListener('abort', () => call.cancel()),
+    ],
+  ])('that is cancelled ends once, though %s', async (_what, prepare) => {
+    const eager: Interceptor = (callOptions, nextCall) => {
+      let end = (_ended: StatusObject): void => {};
+      return new InterceptingCall(nextCall(callOptions), {
+        start: (metadata, listener, next) => {
+          end = (ended) => listener.onReceiveStatus(ended);
+          next(metadata, listener);
+        },
+        cancel: (next) => {
+          end({ code: status.CANCELLED, details: 'at once', metadata: new Metadata() });
+          next();
+        },
+      });
+    };
+    const { questions, strategy } = asked();
+    const { clock, calls, client, received, circuit } = await setUp([strategy], {}, {}, [eager]);
+    const call = callUnary(client, 'a', {
+      onCall: async (made) => {
+        await received(1);
+        clock.advance(AFTER_MS);
+        prepare(made, questions[0]?.signal);
+        made.cancel();
+      },
+    });
+    expect(pick(await call)).toMatchObject({ code: status.CANCELLED, events: ['error 1', 'status 1'] });
+    while (calls[0]?.[0].cancelled !== true) await turn();
+    expect([circuit.inFlight, circuit.snapshot().totals.outcomes.ignored]).toEqual([0, 1]);
+  });
+
+  it('gives its permit back after abandonedAfterMs, though its status never comes', async () => {
+    const mute: Interceptor = (callOptions, nextCall) =>
+      new InterceptingCall(nextCall(callOptions), {
+        start: (metadata, _listener, next) => next(metadata, { onReceiveStatus: () => {} }),
+      });
+    const { clock, client, received, circuit } = await setUp([fixed()], { abandonedAfterMs: 500 }, {}, [
+      mute,
+    ]);
+    const call = callUnary(client, 'a');
+    await received(1);
+    clock.advance(AFTER_MS);
+    expect((await call).value?.text).toBe('default');
+    clock.advance(500);
+    expect([circuit.inFlight, circuit.snapshot().totals.outcomes.failure]).toEqual([0, 1]);
   });
 
   it('has its late answer kept, for the next call', async () => {
