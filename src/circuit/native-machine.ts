@@ -21,6 +21,11 @@ function callersFromMs({ untilMs, reservedMs = 0 }: OpenState): number {
   return untilMs + reservedMs;
 }
 
+/** Whether a check, which said that the server is ready, led to this state. */
+function wasReady(state: State): boolean {
+  return state.name === 'half-open' ? state.probes.afterReady : 'isReady' in state && state.isReady === true;
+}
+
 /** What an outcome other than a success is to a ramp. */
 const RAMP_ANSWERS = {
   'caller-error': 'healthy',
@@ -201,15 +206,15 @@ export class NativeMachine implements MovableMachine {
   private judge(probes: Probes, how: string, atMs: number): void {
     const verdict = probes.verdict;
     if (verdict === 'failed') this.open(probes.failedReason(how), atMs);
-    if (verdict === 'recovered') this.recover(probes.successes, atMs);
+    if (verdict === 'recovered') this.recover(probes, atMs);
   }
 
   private open(reason: string, atMs: number): void {
     const { circuit } = this;
     const { clock, random } = circuit.environment;
     const { open } = this.settings.options;
-    // a server that says that it is ready, and is not, is believed again when it has said that it is not
-    if (this.current.name === 'half-open' && this.current.probes.afterReady) this.trustsReady = false;
+    // the server said that it was ready, and was not: its next "ready" is believed only after a "not ready"
+    if (wasReady(this.current)) this.trustsReady = false;
     this.openings += 1;
     circuit.totals.opened += 1;
     this.lastTrip = { atMs: atMs + circuit.aheadMs(clock.now()), reason };
@@ -220,14 +225,14 @@ export class NativeMachine implements MovableMachine {
     this.transition({ name: 'open', sinceMs: atMs, untilMs }, reason);
   }
 
-  private recover(successes: number, atMs: number): void {
+  private recover({ successes, afterReady }: Probes, atMs: number): void {
     this.evidence.clear();
     const { recovering } = this.settings.options;
     const reason = successes === 1 ? 'the probe succeeded' : `${successes} probes succeeded`;
     if (recovering === false) this.closeCircuit(reason, atMs);
     else {
       const ramp = new Ramp(recovering, atMs, successes);
-      this.transition({ name: 'recovering', sinceMs: atMs, ramp }, reason);
+      this.transition({ name: 'recovering', sinceMs: atMs, ramp, isReady: afterReady }, reason);
     }
   }
 
@@ -278,7 +283,10 @@ export class NativeMachine implements MovableMachine {
   }
 
   reserveProbes(forMs: number): void {
-    if (this.current.name === 'open') this.current = { ...this.current, reservedMs: forMs };
+    const state = this.current;
+    if (state.name === 'open') this.current = { ...state, reservedMs: forMs };
+    else if (state.name === 'half-open')
+      state.probes.reservedUntilMs = this.circuit.environment.clock.now() + forMs;
   }
 
   acquireProbe(reserveMs: number): Permit | undefined {

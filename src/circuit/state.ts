@@ -16,4 +16,10 @@ export type State =
       readonly reservedMs?: number;
     }
   | { readonly name: 'half-open'; readonly sinceMs: number; readonly probes: Probes }
-  | { readonly name: 'recovering'; readonly sinceMs: number; readonly ramp: Ramp };
+  | {
+      readonly name: 'recovering';
+      readonly sinceMs: number;
+      readonly ramp: Ramp;
+      /** Whether a check said before the probe that the server is ready. */
+      readonly isReady?: boolean;
+    };

@@ -116,7 +116,10 @@ export interface CircuitRecovery {
    * @param untilMs by the circuit's clock
    */
   notReady(generation: number, untilMs: number, maxHoldMs: number): void;
-  /** Callers become probes only this much later than the open time ends: until then {@link acquireProbe} gives the probes. */
+  /**
+   * Callers become probes only this much later: than the end of the open time, or, of a half-open circuit (whose generation its
+   * permits have), than now. Until then {@link acquireProbe} gives the probes.
+   */
   reserveProbes(generation: number, forMs: number): void;
   /**
    * A permit for a synthetic probe, once the open time is over.

@@ -106,6 +106,20 @@ describe('a readiness answer', () => {
     expect(b.circuit.state).toBe('half-open');
   });
 
+  it('that led to a recovery which failed was wrong, too', () => {
+    const { b, recovery, generation } = opened();
+    recovery.ready(generation);
+    b.call('success');
+    expect(b.circuit.state).toBe('recovering');
+    b.call('failure');
+    const again = recovery.opening()?.generation ?? -1;
+    recovery.ready(again);
+    expect(b.circuit.state).toBe('open');
+    recovery.notReady(again, b.clock.now(), 60_000);
+    recovery.ready(again);
+    expect(b.circuit.state).toBe('half-open');
+  });
+
   it('is believed in the next outage', () => {
     const { b, recovery, generation } = opened({ ...OPTIONS, recovering: false });
     recovery.ready(generation);
@@ -140,6 +154,18 @@ describe('a synthetic probe', () => {
     expect(b.reject()).toEqual({ admitted: false, reason: 'HALF_OPEN', retryAfterMs: 500 });
     recovery.acquireProbe(500)?.settle('success', 1);
     expect(b.circuit.state).toBe('recovering');
+  });
+
+  it('leaves its place to a caller at once where it is given up', () => {
+    const { b, recovery, generation } = opened();
+    recovery.reserveProbes(generation, 500);
+    b.clock.advance(1000);
+    const probe = recovery.acquireProbe(500);
+    probe?.withdraw();
+    recovery.reserveProbes(generation, 0);
+    expect(b.reject().reason).toBe('HALF_OPEN'); // another generation
+    recovery.reserveProbes(probe?.generation ?? -1, 0);
+    expect(b.admit().probe).toBe(true);
   });
 
   it("is a caller's call if no synthetic probe goes out in time", () => {
