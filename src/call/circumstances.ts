@@ -7,9 +7,9 @@ import type { MethodGuard } from './method-guard.js';
 
 /** A standstill of the event loop matters to a call of which it took more than this share. */
 const MATTERING_SHARE = 0.25;
-/** A time-out comes of a standstill that ended at most so long ago: with many calls the last one waits for the others. */
+/** A standstill explains only time-outs that come so soon after its end: among many calls, the last one waits for the others. */
 const JUST_ENDED_MS = 50;
-/** A standstill excuses the time-outs only of a server that answered so shortly before it. */
+/** A standstill excuses the time-outs only of a server that had answered within this time before it. */
 const EXCUSED_MS = 5_000;
 
 const CONNECTING: Circumstances = Object.freeze({ connecting: true });
@@ -55,7 +55,7 @@ export function circumstancesOf(
   return stalled ? STALLED : undefined;
 }
 
-/** Whether only a server can have answered so. */
+/** Whether only a server can have given this code. */
 function isOfServer(code: status): boolean {
   return code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED && code !== status.CANCELLED;
 }

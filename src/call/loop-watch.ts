@@ -12,7 +12,7 @@ const REMEMBERED = 8;
 /** A time in which the event loop ran nothing but one thing. */
 export interface Standstill {
   readonly fromMs: number;
-  /** It grows as long as the turn of the loop goes on in which it was noticed: that turn does what had to wait. */
+  /** It grows until the turn ends in which it was noticed, because that turn does the work that had to wait. */
   untilMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** The calls on a connection end within so many milliseconds, though their callers do something with each. */
+/** Calls that are lost with one connection end within so many milliseconds, although their callers' code runs between. */
 const SAME_MOMENT_MS = 100;
 /** For so long the reason of a trip mentions correlated failures. */
 const RECENT_MS = 10_000;

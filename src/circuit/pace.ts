@@ -2,13 +2,13 @@
 const LEAST_ANSWERS = 4;
 /** So many durations of a round are kept; a round of thousands is judged by its first ones. */
 const MOST_KEPT = 64;
-/** An answer is slow above this multiple of the usual duration, and so many milliseconds above it. With 2, a queue of the first rounds hid a later one. */
+/** An answer is slow above this multiple of the usual duration, and so many milliseconds above it. With a factor of 2, the queue of the first rounds hid that of a later round. */
 const SLOW_FACTOR = 1.5;
 const SLOW_MARGIN_MS = 10;
-/** Where this share of the calls at a time takes more than that share of the time, the calls are not the reason. */
+/** If a load of the first share takes more than the second share of the time, the load is not what makes the server slow. */
 const LIGHTER_SHARE = 0.6;
 const UNCHANGED_SHARE = 0.75;
-/** It takes so many such rounds in a row: the limit grows within a round, so that its early answers have less load than its last ones. */
+/** So many such rounds in a row prove it. One proves little, because the load grows within a round. */
 const PROOFS = 2;
 
 /**

@@ -1,4 +1,4 @@
-/** How much a call matters: of what a circuit admits less of, calls of low priority get the least. */
+/** How much a call matters: where a circuit cannot admit every call, it rejects calls of low priority first. */
 export type Priority = 'high' | 'normal' | 'low';
 
 /** Every {@link Priority}. */
@@ -6,9 +6,9 @@ export const PRIORITIES: readonly Priority[] = ['high', 'normal', 'low'];
 
 /** The share of a limit that calls of low priority may use. */
 const LOW_SHARE = 0.5;
-/** The share that others leave nothing of to calls of high priority, in a circuit that has such calls. */
+/** The share of a limit that calls of normal priority may use, in a circuit that has calls of high priority too. */
 const NORMAL_SHARE = 0.9;
-/** By how much a throttle's probability of a rejection differs. */
+/** The factors of a throttle's probability of a rejection. */
 const THROTTLE_FACTORS: Readonly<Record<Priority, number>> = { high: 0.5, normal: 1, low: 2 };
 
 /**
