@@ -1,4 +1,5 @@
 import { type Client, connectivityState } from '@grpc/grpc-js';
+import { invalid } from '../errors.js';
 import type { ClientChannel } from './channels.js';
 import type { Readiness, ReadinessCheck } from './check.js';
 
@@ -13,42 +14,47 @@ const INTERVAL_MS = 1_000;
  * A connection that was never lost says nothing, because a model can hang behind it: only one that is back is `ready`.
  * It is the check of a client that was made with `guard.clientOptions()`, where no other is set.
  * @example createGuard({ recovery: { check: connectivity(client) } })
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function connectivity(client: Pick<Client, 'getChannel'>): ReadinessCheck {
+  if (typeof client?.getChannel !== 'function')
+    throw invalid('connectivity(client)', 'a grpc-js client', client);
   return channelCheck(() => [client.getChannel()]);
 }
 
 /** @param channels those that are known now; one that has a connection is enough */
 export function channelCheck(channels: () => Iterable<WatchedChannel>): ReadinessCheck {
-  const watched = new WeakSet<WatchedChannel>();
-  let wasDown = false;
-  let changed = () => {};
+  /** The outages that wait for a channel's next change, by their `changed`. */
+  const waiting = new WeakMap<WatchedChannel, Set<() => void>>();
+  /** The outages in which the connection was seen to be lost. Several guards may share a check: each has its own outages. */
+  const lost = new WeakSet<() => void>();
 
-  /** grpc-js tells one change per watch, without a timer, and cannot be told to stop: so one watch per channel at a time. */
-  function watch(channel: WatchedChannel, state: connectivityState): void {
-    if (watched.has(channel)) return;
-    watched.add(channel);
+  /** grpc-js reports one change per watch, without a timer, and a watch cannot be ended: so one per channel at a time. */
+  function watch(channel: WatchedChannel, state: connectivityState, changed: () => void): void {
+    const known = waiting.get(channel);
+    if (known !== undefined) {
+      known.add(changed);
+      return;
+    }
+    const outages = new Set([changed]);
+    waiting.set(channel, outages);
     channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
-      watched.delete(channel);
-      changed();
+      waiting.delete(channel);
+      for (const each of outages) each();
     });
   }
 
-  function readiness(): Readiness {
+  function readiness(changed: () => void): Readiness {
     let known = 0;
     for (const channel of channels()) {
       const state = stateOf(channel);
       if (state === connectivityState.SHUTDOWN) continue;
       known += 1;
-      if (state === connectivityState.READY) {
-        const isBack = wasDown;
-        wasDown = false;
-        return isBack ? 'ready' : 'no-answer';
-      }
-      watch(channel, state);
+      if (state === connectivityState.READY) return lost.delete(changed) ? 'ready' : 'no-answer';
+      watch(channel, state, changed);
     }
     if (known === 0) return 'no-answer';
-    wasDown = true;
+    lost.add(changed);
     return 'not-ready';
   }
 
@@ -56,19 +62,17 @@ export function channelCheck(channels: () => Iterable<WatchedChannel>): Readines
     name: 'connectivity',
     scope: 'server',
     intervalMs: INTERVAL_MS,
-    ask: (question) => {
-      // another outage: what was seen in the last one is no news any more
-      if (changed !== question.changed) wasDown = false;
-      changed = question.changed;
-      return readiness();
-    },
+    ask: ({ changed }) => readiness(changed),
   };
 }
 
+/** Asks a channel without a connection to connect. A closed one is left alone: grpc-js would connect it again. */
 function stateOf(channel: WatchedChannel): connectivityState {
   try {
-    return channel.getConnectivityState(true);
+    const state = channel.getConnectivityState(false);
+    const isDown = state !== connectivityState.SHUTDOWN && state !== connectivityState.READY;
+    return isDown ? channel.getConnectivityState(true) : state;
   } catch {
-    return connectivityState.SHUTDOWN; // it was closed
+    return connectivityState.SHUTDOWN; // another channel than grpc-js's, and closed
   }
 }
