@@ -107,7 +107,11 @@ export class Permits {
 }
 
 /** The outcome for the parent circuit, which is the server's: an answer of a broken or busy model shows that the server is up. */
-function serverOutcome(outcome: Outcome, code: status, lost: Circumstances['lostConnection']): Outcome {
+export function serverOutcome(
+  outcome: Outcome,
+  code: status,
+  lost: Circumstances['lostConnection'],
+): Outcome {
   if (outcome === 'ignored') return 'ignored';
   // some of grpc-js's words for it have the codes of answers
   if (lost !== undefined && isUnhealthy(outcome)) return lost === true ? 'failure' : 'ignored';

@@ -1,5 +1,5 @@
 import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
-import type { ClientChannel } from '../recovery/channels.js';
+import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
 
 /** The longest wait between two attempts to connect follows the open time within these bounds, in milliseconds. */
 const LEAST_BACKOFF_MS = 100;
@@ -23,13 +23,17 @@ export interface GuardOfClient {
   /** The first open time, in milliseconds. */
   readonly openMs: number;
   /** Gets the channel of each call before the call, and the client's interceptors without the guard's. */
-  readonly show: (channel: ClientChannel, interceptors: readonly Interceptor[]) => void;
+  readonly show: (channel: ClientChannel, others: OtherInterceptors) => void;
 }
 
-/** A client's options with a guard. What the caller gives wins. */
-export function guardedOptions(given: ClientOptions, guard: GuardOfClient): ClientOptions {
+/** A client's options with a guard. What the caller gives wins; an undefined option is as good as none. */
+export function guardedOptions(options: ClientOptions, guard: GuardOfClient): ClientOptions {
+  const given: ClientOptions = { ...options };
+  for (const name of Object.keys(given)) if (given[name] === undefined) delete given[name];
   const { interceptors = [], interceptor_providers: providers, callInvocationTransformer: theirs } = given;
-  const others = interceptors.filter((interceptor) => !guard.isOwn(interceptor));
+  const behind = interceptors.filter((interceptor) => !guard.isOwn(interceptor));
+  const hasProviders = providers !== undefined && given.interceptors === undefined;
+  const others = hasProviders ? { interceptor_providers: providers } : { interceptors: behind };
   const transformer: Transformer = (properties) => {
     const transformed = theirs === undefined ? properties : theirs(properties);
     guard.show(transformed.channel, others);
@@ -37,7 +41,7 @@ export function guardedOptions(given: ClientOptions, guard: GuardOfClient): Clie
   };
   const matchingMs = Math.min(MOST_BACKOFF_MS, guard.openMs);
   const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);
-  const options: ClientOptions = {
+  const guarded: ClientOptions = {
     'grpc.initial_reconnect_backoff_ms': Math.max(LEAST_BACKOFF_MS, Math.round(longestMs * FIRST_SHARE)),
     'grpc.max_reconnect_backoff_ms': longestMs,
     'grpc.keepalive_time_ms': KEEPALIVE_TIME_MS,
@@ -45,11 +49,10 @@ export function guardedOptions(given: ClientOptions, guard: GuardOfClient): Clie
     ...given,
     callInvocationTransformer: transformer,
   };
-  // grpc-js takes one of the two lists, and throws where it is given both
-  if (providers !== undefined && given.interceptors === undefined)
-    options.interceptor_providers = [() => guard.interceptor, ...providers];
+  // grpc-js throws where it is given both lists
+  if (hasProviders) guarded.interceptor_providers = [() => guard.interceptor, ...providers];
   else
-    options.interceptors =
-      others.length < interceptors.length ? interceptors : [guard.interceptor, ...others];
-  return options;
+    guarded.interceptors =
+      behind.length < interceptors.length ? interceptors : [guard.interceptor, ...behind];
+  return guarded;
 }

@@ -205,7 +205,7 @@ export interface Guard {
    */
   execute<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
   /**
-   * Ends the guarding: calls pass as without a guard, and no events are emitted. The FallbackRegistry stays open, because other
+   * Ends the guarding: calls pass as without a guard, and no events are emitted. Readiness checks and synthetic probes are cancelled. The FallbackRegistry stays open, because other
    * guards may use it; close it yourself.
    */
   close(): Promise<void>;

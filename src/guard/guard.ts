@@ -161,7 +161,7 @@ class InterceptorGuard implements Guard {
       throw invalid('forTarget(target)', 'a string without #', target);
     let methods = new Map<string, MethodGuard | undefined>();
     let settings = this.#settings;
-    const connection = this.#recoveries.connectionOf(target);
+    const server = this.#recoveries.targetOf(target);
     const interceptor: Interceptor = (options, nextCall) => {
       const { path } = options.method_definition;
       if (settings !== this.#settings) {
@@ -170,7 +170,7 @@ class InterceptorGuard implements Guard {
       }
       let guard = methods.get(path);
       if (guard === undefined && !methods.has(path)) {
-        guard = this.#guardMethod(target, path, connection);
+        guard = this.#guardMethod(target, path, server.connection);
         methods.set(path, guard);
         this.#recoveries.met(options.method_definition);
       }

@@ -1,10 +1,10 @@
-import type { Interceptor } from '@grpc/grpc-js';
 import { Connection } from '../call/connection.js';
 import { connectionTroubleOf } from '../call/connection-trouble.js';
+import { serverOutcome } from '../call/permits.js';
 import type { CircuitRecovery, Permit } from '../circuit/types.js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Clock } from '../clock.js';
-import { type ClientChannel, KnownChannels } from '../recovery/channels.js';
+import { type ClientChannel, KnownChannels, type OtherInterceptors } from '../recovery/channels.js';
 import type { Readiness, ReadinessCheck } from '../recovery/check.js';
 import { channelCheck } from '../recovery/connectivity.js';
 import type { RecoverySettings } from '../recovery/options.js';
@@ -12,10 +12,11 @@ import {
   type AnyMethod,
   canBeProbed,
   type EndedProbe,
+  type ProbeVerdict,
   probeLimitMs,
   SyntheticProbes,
 } from '../recovery/synthetic-probes.js';
-import { ReadinessWatch } from '../recovery/watch.js';
+import { type CheckedCircuit, ReadinessWatch } from '../recovery/watch.js';
 import { normalStatus } from '../status/normal-status.js';
 import { pushbackOf } from '../status/push-back.js';
 import type { Emitter } from '../telemetry/emitter.js';
@@ -36,7 +37,7 @@ const OUTCOMES: Readonly<Record<Readiness, Outcome>> = {
 const MOST_METHODS = 1000;
 
 /** What a guard knows of the servers of one target: the channels to them, and the check that these allow. */
-interface Target {
+export interface Target {
   readonly channels: KnownChannels;
   readonly connection: Connection;
   readonly check: ReadinessCheck;
@@ -51,9 +52,13 @@ export class Recoveries {
   readonly #probes: SyntheticProbes;
   /** How the methods' messages are written and read: from their calls. */
   readonly #methods = new Map<string, AnyMethod>();
-  readonly #targets = new Map<string, Target>();
-  /** For events: the circuits that are checked. */
-  readonly #slots = new Map<string, Slot>();
+  /** Each belongs to the interceptors and clients of the target, and is forgotten with them: targets come and go, as pods do. */
+  readonly #targets = new Map<string, WeakRef<Target>>();
+  readonly #forgotten = new FinalizationRegistry<string>((name) => {
+    if (this.#known(name) === undefined) this.#targets.delete(name);
+  });
+  /** The circuits that are checked, for events. */
+  readonly #slots = new WeakMap<CheckedCircuit, Slot>();
 
   constructor(
     clock: Clock,
@@ -65,7 +70,7 @@ export class Recoveries {
     this.#events = events;
     this.#settingsOf = settingsOf;
     this.#watch = new ReadinessWatch(clock, random, {
-      answered: ({ circuitKey }, answer, durationMs) => this.#answered(circuitKey, answer, durationMs),
+      answered: (circuit, answer, durationMs) => this.#answered(circuit, answer, durationMs),
       warn: (error, source) => events.warnings.report(error, source),
     });
     this.#probes = new SyntheticProbes(clock, (error, source) => events.warnings.report(error, source));
@@ -76,17 +81,27 @@ export class Recoveries {
     if (this.#methods.size < MOST_METHODS) this.#methods.set(definition.path, definition);
   }
 
-  /** What the calls of a target know of their connections; the same for all interceptors of the target. */
-  connectionOf(target: string): Connection {
-    return this.#targetOf(target).connection;
+  /** The same for all interceptors of the target, which keep it. */
+  targetOf(name: string): Target {
+    const known = this.#known(name);
+    if (known !== undefined) return known;
+    const channels = new KnownChannels();
+    const target = { channels, connection: new Connection(), check: channelCheck(() => channels) };
+    this.#targets.set(name, new WeakRef(target));
+    this.#forgotten.register(target, name);
+    return target;
+  }
+
+  #known(name: string): Target | undefined {
+    return this.#targets.get(name)?.deref();
   }
 
   /** Takes the channel of each call of a target. */
-  shown(target: string): (channel: ClientChannel, interceptors: readonly Interceptor[]) => void {
-    const { channels, connection } = this.#targetOf(target);
-    return (channel, interceptors) => {
-      connection.channel = channel;
-      channels.show(channel, interceptors);
+  shown(name: string): (channel: ClientChannel, others: OtherInterceptors) => void {
+    const target = this.targetOf(name);
+    return (channel, others) => {
+      target.connection.channel = channel;
+      target.channels.show(channel, others);
     };
   }
 
@@ -98,27 +113,34 @@ export class Recoveries {
     return next;
   }
 
+  /** A call opened a circuit: an error in here must not reach it. */
   opened(slot: Slot): void {
+    this.#events.warnings.watch(() => this.#recover(slot), `recovery of ${slot.shelf.method}`);
+  }
+
+  #recover(slot: Slot): void {
     const { key, part, circuit, shelf } = slot;
     const { recovery } = circuit;
     const { method, target } = shelf;
     const { recovery: settings } = this.#settingsOf(method);
     if (recovery === undefined || settings === undefined) return;
-    this.#slots.set(key, slot);
-    const known = this.#targets.get(target);
+    const known = this.#known(target);
     if (settings.probeWith !== undefined) this.#probeSynthetically(slot, settings, recovery);
     if (settings.check === false) return;
     const check =
       settings.check ?? (known !== undefined && known.channels.size > 0 ? known.check : undefined);
-    if (check !== undefined)
-      this.#watch.add({ circuitKey: key, method, keyPart: part, recovery, settings, check });
+    if (check === undefined) return;
+    const isGone = () => isEvicted(slot);
+    const checked = { circuitKey: key, method, keyPart: part, recovery, settings, check, isGone };
+    this.#slots.set(checked, slot);
+    this.#watch.add(checked);
   }
 
   #probeSynthetically(slot: Slot, settings: RecoverySettings, recovery: CircuitRecovery): void {
     const { key, part, circuit, shelf } = slot;
     const { method, target } = shelf;
     const definition = this.#methods.get(method);
-    const client = settings.client ?? this.#targets.get(target)?.channels.client;
+    const client = settings.client ?? this.#known(target)?.channels.client;
     if (definition === undefined || !canBeProbed(definition) || client === undefined) {
       const missing =
         client === undefined ? 'a client: set recovery.client' : 'a unary method that was called';
@@ -128,56 +150,55 @@ export class Recoveries {
     }
     const limitMs = probeLimitMs(circuit, this.#settingsOf(method).defaultDeadlineMs);
     const settle = (permit: Permit, ended: EndedProbe) => this.#settle(slot, permit, ended);
-    const what = { circuitKey: key, method, keyPart: part };
+    const what = { circuitKey: key, method, keyPart: part, isGone: () => isEvicted(slot) };
     this.#probes.add({ ...what, recovery, settings, definition, client, limitMs, settle });
   }
 
   /** A synthetic probe is judged as a caller's call is. */
-  #settle(slot: Slot, permit: Permit, { status, response, durationMs }: EndedProbe): boolean {
+  #settle(slot: Slot, permit: Permit, { status, response, durationMs }: EndedProbe): ProbeVerdict {
     const { classifier } = this.#settingsOf(slot.shelf.method);
     const ended = normalStatus(status);
     const { code, details, metadata } = ended;
     const byMessage = response === undefined ? undefined : classifier.classifyMessage(response);
-    const outcome = byMessage ?? classifier.classify(code, details, metadata, durationMs);
-    const bad = isUnhealthy(outcome);
+    const models = byMessage ?? classifier.classify(code, details, metadata, durationMs);
+    const bad = isUnhealthy(models);
     const trouble = bad ? connectionTroubleOf(ended) : undefined;
+    const isParent = slot.part === '' && slot.shelf.options.parent !== undefined;
+    const outcome = isParent ? serverOutcome(models, code, trouble?.lostConnection) : models;
     permit.settle(outcome, durationMs, bad ? pushbackOf(metadata) : 0, trouble);
-    const counts = outcome !== 'ignored' && trouble?.notSent !== true;
+    const isSent = trouble?.notSent !== true;
     reportProbe(this.#events, this.#clock, slot, {
       kind: 'synthetic',
-      outcome: counts ? outcome : 'ignored',
+      outcome: isSent ? outcome : 'ignored',
       durationMs,
     });
-    return counts;
+    if (!isSent) return 'not-sent';
+    if (outcome !== 'ignored') return 'evidence';
+    const error = new Error(`it says nothing about the server (${details}); callers are the probes`);
+    this.#events.warnings.report(error, `probeWith of ${slot.shelf.method}`);
+    return 'nothing';
   }
 
   close(): void {
     this.#watch.close();
     this.#probes.close();
     this.#methods.clear();
-    this.#slots.clear();
-    for (const { channels } of this.#targets.values()) channels.clear();
+    for (const target of this.#targets.values()) target.deref()?.channels.clear();
   }
 
-  #targetOf(name: string): Target {
-    const known = this.#targets.get(name);
-    if (known !== undefined) return known;
-    const channels = new KnownChannels();
-    const target = { channels, connection: new Connection(), check: channelCheck(() => channels) };
-    this.#targets.set(name, target);
-    return target;
-  }
-
-  #answered(circuitKey: string, answer: Readiness, durationMs: number): void {
-    const slot = this.#slots.get(circuitKey);
+  #answered(circuit: CheckedCircuit, answer: Readiness, durationMs: number): void {
+    const slot = this.#slots.get(circuit);
     if (slot === undefined) return;
     // before the state is read: reading it would make a half-open circuit of it
-    this.#probes.look(circuitKey);
-    if (slot.circuit.recovery?.opening() === undefined) this.#slots.delete(circuitKey);
+    this.#probes.look(circuit.circuitKey);
     reportProbe(this.#events, this.#clock, slot, {
       kind: 'readiness',
       outcome: OUTCOMES[answer],
       durationMs,
     });
   }
+}
+
+function isEvicted(slot: Slot): boolean {
+  return slot.shelf.slots.get(slot.part) !== slot;
 }

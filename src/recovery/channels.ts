@@ -1,32 +1,30 @@
-import {
-  type ChannelCredentials,
-  Client,
-  type ClientOptions,
-  connectivityState,
-  type Interceptor,
-} from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ClientOptions, connectivityState } from '@grpc/grpc-js';
 
 /** A channel as an interface: what grpc-js exports under that name is its class. */
 export type ClientChannel = NonNullable<ClientOptions['channelOverride']>;
+
+/** A client's interceptors without the guard's, which a call of the guard's own passes too. grpc-js takes one of the two lists. */
+export type OtherInterceptors = Pick<ClientOptions, 'interceptors' | 'interceptor_providers'>;
 
 /** More channels than this of one target are not remembered. */
 const MOST_CHANNELS = 16;
 
 /** The channels that clients of one target have shown to the guard. */
 export class KnownChannels implements Iterable<ClientChannel> {
-  readonly #channels = new Map<ClientChannel, readonly Interceptor[]>();
+  readonly #channels = new Map<ClientChannel, OtherInterceptors>();
   #last: ClientChannel | undefined;
   #client: Client | undefined;
 
-  /** Called for each call. @param interceptors the client's own, which a call of the guard's passes too */
-  show(channel: ClientChannel, interceptors: readonly Interceptor[]): void {
+  /** Called for each call. */
+  show(channel: ClientChannel, others: OtherInterceptors): void {
     if (channel === this.#last) return;
     this.#last = channel;
     this.#client = undefined;
+    if (this.#channels.has(channel)) return; // clients that take turns
     for (const known of this.#channels.keys()) if (isClosed(known)) this.#channels.delete(known);
     const [oldest] = this.#channels.keys();
     if (oldest !== undefined && this.#channels.size >= MOST_CHANNELS) this.#channels.delete(oldest);
-    this.#channels.set(channel, interceptors);
+    this.#channels.set(channel, others);
   }
 
   [Symbol.iterator](): Iterator<ClientChannel> {
@@ -43,7 +41,7 @@ export class KnownChannels implements Iterable<ClientChannel> {
     if (channel === undefined || isClosed(channel)) return undefined;
     this.#client ??= new Client(channel.getTarget(), NO_CREDENTIALS, {
       channelOverride: channel,
-      interceptors: [...(this.#channels.get(channel) ?? [])],
+      ...this.#channels.get(channel),
     });
     return this.#client;
   }

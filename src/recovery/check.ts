@@ -1,3 +1,5 @@
+import { invalid } from '../errors.js';
+
 /** What a readiness check found. `unsupported`: the server has no such question, so it is asked no more. */
 export type Readiness = 'ready' | 'not-ready' | 'no-answer' | 'unsupported';
 
@@ -14,7 +16,7 @@ export interface ReadinessQuestion {
   readonly keyPart: string;
   /** By when the answer counts, in milliseconds since the epoch. */
   readonly deadlineMs: number;
-  /** Aborted at the deadline, and when no circuit waits for the answer any more. */
+  /** Aborted at the deadline, when the guard is closed, and when the check has answered. */
   readonly signal: AbortSignal;
   /** To be called when the answer may have changed: the check is asked again at once. The same function during an outage. */
   readonly changed: () => void;
@@ -46,6 +48,7 @@ export function functionCheck(fn: ReadinessFunction, report: (error: unknown) =>
       try {
         const answer = await fn(question);
         if (answer === undefined) return 'no-answer';
+        if (typeof answer !== 'boolean') throw invalid('the answer', 'a boolean or undefined', answer);
         return answer ? 'ready' : 'not-ready';
       } catch (error) {
         report(error);

@@ -15,22 +15,29 @@ export interface ModelReadyOptions {
 const AVAILABLE = 30;
 
 /** The question of each protocol, by the service of the circuit's method. */
-const QUESTIONS: Readonly<Record<string, (model: string) => UnaryQuestion>> = {
-  'inference.GRPCInferenceService': openInference('inference'),
-  'org.pytorch.serve.grpc.openinference.GRPCInferenceService': openInference(
-    'org.pytorch.serve.grpc.openinference',
-  ),
-  'tensorflow.serving.PredictionService': (model) => ({
-    path: '/tensorflow.serving.ModelService/GetModelStatus',
-    request: nested(1, stringFields({ 1: model })),
-    read: readVersions,
-  }),
-  'org.pytorch.serve.grpc.inference.InferenceAPIsService': () => ({
-    path: '/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping',
-    request: new Uint8Array(),
-    read: readHealthText,
-  }),
-};
+const QUESTIONS: ReadonlyMap<string, (model: string) => UnaryQuestion> = new Map([
+  ['inference.GRPCInferenceService', openInference('inference')],
+  [
+    'org.pytorch.serve.grpc.openinference.GRPCInferenceService',
+    openInference('org.pytorch.serve.grpc.openinference'),
+  ],
+  [
+    'tensorflow.serving.PredictionService',
+    (model) => ({
+      path: '/tensorflow.serving.ModelService/GetModelStatus',
+      request: nested(1, stringFields({ 1: model })),
+      read: readVersions,
+    }),
+  ],
+  [
+    'org.pytorch.serve.grpc.inference.InferenceAPIsService',
+    () => ({
+      path: '/org.pytorch.serve.grpc.inference.InferenceAPIsService/Ping',
+      request: new Uint8Array(),
+      read: readHealthText,
+    }),
+  ],
+]);
 
 /**
  * Asks the server whether the model of the open circuit is ready, in the words of the circuit's own protocol: ModelReady (Open Inference
@@ -49,7 +56,7 @@ export function modelReady(client: Client, options: ModelReadyOptions = {}): Rea
     name: 'modelReady',
     scope: 'circuit',
     ask: async (asked) => {
-      const question = QUESTIONS[serviceOf(asked.method)];
+      const question = QUESTIONS.get(serviceOf(asked.method));
       const name = model ?? nameOfPart(asked.keyPart);
       return question === undefined || name === undefined
         ? 'no-answer'

@@ -1,5 +1,5 @@
 import type { Client, Metadata } from '@grpc/grpc-js';
-import { checkDurationMs, checkFunction, checkKeys } from '../checks.js';
+import { checkDurationMs, checkFunction, checkKeys, checkOneOf } from '../checks.js';
 import { FailsoftError, invalid } from '../errors.js';
 import { functionCheck, type ReadinessCheck, type ReadinessFunction } from './check.js';
 
@@ -99,5 +99,8 @@ function resolveCheck(
   if (typeof check === 'function') return functionCheck(check, report);
   if (typeof check?.ask !== 'function')
     throw invalid(field, 'a readiness check, a function, or false', check);
+  if (typeof check.name !== 'string') throw invalid(`${field}.name`, 'a string', check.name);
+  checkOneOf(`${field}.scope`, check.scope, ['server', 'circuit']);
+  if (check.intervalMs !== undefined) checkDurationMs(`${field}.intervalMs`, check.intervalMs, 1);
   return check;
 }

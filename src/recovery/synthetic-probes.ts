@@ -15,9 +15,14 @@ export interface SyntheticCircuit extends ProbeTarget {
   readonly client: Client;
   /** How long a probe may take, in milliseconds. */
   readonly limitMs: number;
-  /** Settles the permit of a call that has ended. @returns whether the call says something about the server */
-  readonly settle: (permit: Permit, ended: EndedProbe) => boolean;
+  /** Settles the permit of a call that has ended. */
+  readonly settle: (permit: Permit, ended: EndedProbe) => ProbeVerdict;
+  /** Whether the guard has dropped the circuit. */
+  readonly isGone: () => boolean;
 }
+
+/** What a synthetic call says about the server. `not-sent`: there was no connection, as for a caller's call. */
+export type ProbeVerdict = 'evidence' | 'not-sent' | 'nothing';
 
 /** How a synthetic call has ended. */
 export interface EndedProbe {
@@ -27,14 +32,22 @@ export interface EndedProbe {
   readonly durationMs: number;
 }
 
-/** After a call that says nothing, such as one that was never sent. */
+/** After a call that was not sent. */
 const AGAIN_MS = 250;
 /** Callers become probes where the guard's own is so late. */
 const GRACE_MS = 1_000;
+/** The share of a probe's time that the functions which make its request and metadata may take, at most {@link GRACE_MS}. */
+const MAKING_SHARE = 0.5;
+
+/** What a synthetic call sends. */
+interface ProbeRequest {
+  readonly request: unknown;
+  readonly metadata: Metadata;
+}
 
 /**
  * Sends the probes of open circuits itself, so that no caller's call is one. One timer per open circuit with `probeWith`. Should a
- * probe not go out in time, for whatever reason, callers become probes as usual.
+ * probe not go out in time, or say nothing about the server, callers become probes as usual: a circuit is never stuck.
  */
 export class SyntheticProbes {
   readonly #clock: Clock;
@@ -43,6 +56,8 @@ export class SyntheticProbes {
   /** Stops the timer of a circuit, by the circuit's key. */
   readonly #timers = new Map<string, () => void>();
   readonly #circuits = new Map<string, SyntheticCircuit>();
+  /** Ends the calls, and the waits for requests, that go on now. */
+  readonly #running = new Set<() => void>();
   #closed = false;
 
   constructor(clock: Clock, warn: (error: unknown, source: string) => void) {
@@ -72,6 +87,7 @@ export class SyntheticProbes {
     for (const stop of this.#timers.values()) stop();
     this.#timers.clear();
     this.#circuits.clear();
+    for (const end of this.#running) end();
   }
 
   #wait(circuit: SyntheticCircuit, ms: number): void {
@@ -79,59 +95,79 @@ export class SyntheticProbes {
     this.#timers.get(circuitKey)?.();
     const due = () => {
       this.#timers.delete(circuitKey);
-      void this.#probe(circuit);
+      this.#probe(circuit).catch((error: unknown) => this.#warn(error, `probeWith of ${circuit.method}`));
     };
     const stop = this.#scope.runInAsyncScope(() => this.#clock.setTimer(due, Math.max(0, ms), true));
     this.#timers.set(circuitKey, stop);
   }
 
   async #probe(circuit: SyntheticCircuit): Promise<void> {
-    const { recovery, circuitKey, limitMs } = circuit;
-    if (this.#closed) return;
+    const { recovery, limitMs } = circuit;
+    if (!this.#isPresent(circuit)) return;
+    if (circuit.isGone()) return this.#forget(circuit);
     const opening = recovery.opening();
     const waitMs = opening === undefined ? 0 : opening.untilMs - this.#clock.now();
-    if (waitMs > 0) {
-      this.#wait(circuit, waitMs);
-      return;
-    }
+    if (waitMs > 0) return this.#wait(circuit, waitMs);
     const permit = recovery.acquireProbe(limitMs + GRACE_MS);
-    if (permit === undefined) {
-      this.#circuits.delete(circuitKey);
-      return;
+    if (permit === undefined) return this.#forget(circuit);
+    let verdict: ProbeVerdict = 'nothing';
+    try {
+      const ended = await this.#send(circuit);
+      if (ended !== undefined && !this.#closed) verdict = circuit.settle(permit, ended);
+    } finally {
+      permit.withdraw(); // unless it is settled
     }
-    const ended = await this.#send(circuit);
-    if (ended === undefined) {
-      permit.withdraw();
-      this.#circuits.delete(circuitKey);
-      return;
+    if (verdict === 'nothing') {
+      recovery.reserveProbes(permit.generation, 0);
+      return this.#forget(circuit);
     }
-    const counts = circuit.settle(permit, ended);
-    // half-open still, or open again: in that case `add()` has set the timer already
-    if (!this.#closed && !this.#timers.has(circuitKey)) this.#wait(circuit, counts ? 0 : AGAIN_MS);
+    // half-open still, or open again: in that case `add()` has set the timer of another opening
+    if (this.#isPresent(circuit)) this.#wait(circuit, verdict === 'evidence' ? 0 : AGAIN_MS);
+  }
+
+  /** Whether the circuit is in the opening that it was added for, as far as is known here. */
+  #isPresent(circuit: SyntheticCircuit): boolean {
+    return this.#circuits.get(circuit.circuitKey) === circuit;
+  }
+
+  #forget(circuit: SyntheticCircuit): void {
+    if (this.#isPresent(circuit)) this.#circuits.delete(circuit.circuitKey);
   }
 
   /** @returns undefined where there was no call */
   async #send(circuit: SyntheticCircuit): Promise<EndedProbe | undefined> {
-    const { settings, definition, client, limitMs, circuitKey, method, keyPart } = circuit;
-    const { probeWith, metadata } = settings;
     try {
-      const request: unknown =
-        typeof probeWith === 'function' ? await probeWith({ circuitKey, method, keyPart }) : probeWith;
-      if (request === undefined) return undefined;
-      const sent = metadata === undefined ? new Metadata() : await metadata();
-      return await this.#call(client, definition, request, sent, limitMs);
+      const made = await this.#inTime(
+        makeRequest(circuit),
+        Math.min(GRACE_MS, circuit.limitMs * MAKING_SHARE),
+      );
+      return made === undefined || this.#closed ? undefined : await this.#call(circuit, made);
     } catch (error) {
-      this.#warn(error, `probeWith of ${method}`);
+      if (!this.#closed) this.#warn(error, `probeWith of ${circuit.method}`);
       return undefined;
     }
   }
 
+  /** A user's function may never settle: the permit does not wait for it. */
+  #inTime<T>(made: Promise<T>, limitMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        stop();
+        reject(new Error(`expected a request within ${limitMs} ms; callers are the probes`));
+      };
+      const stopTimer = this.#clock.setTimer(end, limitMs, true);
+      const stop = () => {
+        stopTimer();
+        this.#running.delete(end);
+      };
+      this.#running.add(end);
+      made.then(resolve, reject).finally(stop);
+    });
+  }
+
   #call(
-    client: Client,
-    definition: AnyMethod,
-    request: unknown,
-    metadata: Metadata,
-    limitMs: number,
+    { client, definition, limitMs }: SyntheticCircuit,
+    { request, metadata }: ProbeRequest,
   ): Promise<EndedProbe> {
     const startMs = this.#clock.now();
     const { path, requestSerialize, responseDeserialize } = definition;
@@ -149,13 +185,30 @@ export class SyntheticProbes {
           response = value;
         },
       );
-      // grpc-js calls back first, and tells the status then, whatever it is
+      const cancel = () => call.cancel();
+      this.#running.add(cancel);
+      // grpc-js calls back first; the status event comes next, whatever the status is
       call.on('status', (ended: StatusObject) => {
+        this.#running.delete(cancel);
         const durationMs = this.#clock.now() - startMs;
         resolve({ status: ended, response: ended.code === status.OK ? response : undefined, durationMs });
       });
     });
   }
+}
+
+/** @returns undefined where the user's function gives no request */
+async function makeRequest({
+  settings,
+  circuitKey,
+  method,
+  keyPart,
+}: SyntheticCircuit): Promise<ProbeRequest | undefined> {
+  const { probeWith, metadata } = settings;
+  const request: unknown =
+    typeof probeWith === 'function' ? await probeWith({ circuitKey, method, keyPart }) : probeWith;
+  if (request === undefined) return undefined;
+  return { request, metadata: metadata === undefined ? new Metadata() : await metadata() };
 }
 
 /** Whether probes of a method can be synthetic: unary methods only. */

@@ -13,6 +13,8 @@ export interface CheckedCircuit {
   readonly recovery: CircuitRecovery;
   readonly settings: RecoverySettings;
   readonly check: ReadinessCheck;
+  /** Whether the guard has dropped the circuit: nobody waits for an answer about it any more. */
+  readonly isGone?: () => boolean;
 }
 
 /** The guard's part. */
@@ -31,7 +33,6 @@ const JITTER_SHARE = 0.5;
 const SOON_MS = 1;
 
 interface Group {
-  readonly check: ReadinessCheck;
   /** The generation of each circuit's opening, by circuit. */
   readonly openings: Map<CheckedCircuit, number>;
   nextMs: number;
@@ -51,7 +52,10 @@ export class ReadinessWatch {
   readonly #random: () => number;
   readonly #report: WatchReport;
   readonly #groups = new Map<ReadinessCheck | string, Group>();
-  readonly #given = new Set<ReadinessCheck>();
+  /** Checks that a server does not support. */
+  readonly #given = new WeakSet<ReadinessCheck>();
+  /** Ends the checks that wait for their answers. */
+  readonly #asking = new Set<() => void>();
   /** Checks run in the guard's own async context, not in that of the call that opened the circuit. */
   readonly #scope = new AsyncResource('failsoft.readiness');
   #stopTimer: (() => void) | undefined;
@@ -70,7 +74,7 @@ export class ReadinessWatch {
     if (this.#closed || opening === undefined || this.#given.has(circuit.check)) return;
     const name = circuit.check.scope === 'server' ? circuit.check : circuit.circuitKey;
     const nowMs = this.#clock.now();
-    const group = this.#groups.get(name) ?? this.#newGroup(circuit.check, nowMs);
+    const group = this.#groups.get(name) ?? this.#newGroup(nowMs);
     this.#groups.set(name, group);
     for (const other of group.openings.keys())
       if (other.circuitKey === circuit.circuitKey) group.openings.delete(other);
@@ -78,9 +82,9 @@ export class ReadinessWatch {
     this.#arm();
   }
 
-  #newGroup(check: ReadinessCheck, nextMs: number): Group {
+  #newGroup(nextMs: number): Group {
     const change = () => this.#changed(group);
-    const group: Group = { check, openings: new Map(), nextMs, isAsking: false, change, changed: false };
+    const group: Group = { openings: new Map(), nextMs, isAsking: false, change, changed: false };
     return group;
   }
 
@@ -90,7 +94,8 @@ export class ReadinessWatch {
     const next = new Map<string, number>();
     for (const { openings, nextMs, isAsking } of this.#groups.values()) {
       const atMs = isAsking ? nowMs : Math.max(nextMs, this.#freeMs);
-      for (const { circuitKey } of openings.keys()) next.set(circuitKey, atMs);
+      for (const [circuit, generation] of openings)
+        if (isOpening(circuit, generation, nowMs)) next.set(circuit.circuitKey, atMs);
     }
     return next;
   }
@@ -100,6 +105,7 @@ export class ReadinessWatch {
     this.#groups.clear();
     this.#stopTimer?.();
     this.#stopTimer = undefined;
+    for (const end of this.#asking) end();
   }
 
   #arm(): void {
@@ -124,7 +130,7 @@ export class ReadinessWatch {
     }
     if (due !== undefined && nowMs >= this.#freeMs) {
       this.#freeMs = nowMs + 1_000 / MOST_PER_SECOND;
-      void this.#ask(due, nowMs);
+      this.#ask(due, nowMs).catch((error: unknown) => this.#report.warn(error, 'readiness checks'));
     }
     this.#arm();
   }
@@ -132,28 +138,37 @@ export class ReadinessWatch {
   /** Forgets the circuits that are not open any more, or again, or whose time is over: the next call is a probe then. */
   #isNeeded({ openings }: Group, nowMs: number): boolean {
     for (const [circuit, generation] of openings) {
-      const opening = circuit.recovery.opening();
-      if (opening?.generation !== generation || opening.untilMs <= nowMs) openings.delete(circuit);
+      if (!isOpening(circuit, generation, nowMs)) openings.delete(circuit);
     }
     return openings.size > 0;
   }
 
   async #ask(group: Group, startMs: number): Promise<void> {
-    const [first] = group.openings.keys();
-    if (first === undefined) return;
     const asked = [...group.openings];
-    const { timeoutMs } = first.settings;
+    const [circuit] = group.openings.keys();
+    if (circuit === undefined) return;
     group.isAsking = true;
     group.changed = false;
     const aborter = new AbortController();
-    const stopTimeout = this.#clock.setTimer(() => aborter.abort(), timeoutMs, BACKGROUND);
-    const answer = await Promise.race([this.#answer(group, first, aborter.signal), aborted(aborter.signal)]);
-    stopTimeout();
-    aborter.abort();
+    const end = () => {
+      this.#asking.delete(end);
+      stopTimeout();
+      aborter.abort();
+    };
+    const stopTimeout = this.#clock.setTimer(end, circuit.settings.timeoutMs, BACKGROUND);
+    this.#asking.add(end);
+    const answer = await Promise.race([
+      this.#answer(group, circuit, aborter.signal),
+      aborted(aborter.signal),
+    ]);
+    end();
     group.isAsking = false;
     if (this.#closed) return;
-    this.#heed(group, asked, answer, startMs);
-    this.#arm();
+    try {
+      this.#heed(group, asked, answer, startMs);
+    } finally {
+      this.#arm();
+    }
   }
 
   async #answer(group: Group, circuit: CheckedCircuit, signal: AbortSignal): Promise<Readiness> {
@@ -203,6 +218,12 @@ export class ReadinessWatch {
   #jittered(ms: number): number {
     return ms * (1 + JITTER_SHARE * (this.#random() - 0.5));
   }
+}
+
+/** Whether a circuit is in the opening that it is checked for, and its time not over. */
+function isOpening({ recovery, isGone }: CheckedCircuit, generation: number, nowMs: number): boolean {
+  const opening = recovery.opening();
+  return opening?.generation === generation && opening.untilMs > nowMs && isGone?.() !== true;
 }
 
 /** Waiting for an answer keeps no process alive. */

@@ -20,6 +20,7 @@ import { opossumEngine } from 'failsoft/opossum';
 import { GRPCInferenceServiceClient } from 'failsoft/protos/oip';
 import { demandRequest, labelledInputs, startMockServer } from 'failsoft/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { functionCheck } from '../../src/recovery/check.js';
 
 const { features } = labelledInputs(7).next().value;
 const MODEL_INFER = '/inference.GRPCInferenceService/ModelInfer';
@@ -152,6 +153,7 @@ describe('modelReady()', () => {
     const { client } = await serverOf({});
     expect(await ask(modelReady(client), MODEL_INFER, '')).toBe('no-answer');
     expect(await ask(modelReady(client), '/my.Own/Service', 'large')).toBe('no-answer');
+    expect(await ask(modelReady(client), '/constructor/Service', 'large')).toBe('no-answer');
   });
 });
 
@@ -219,6 +221,36 @@ describe('recovery, on a real server', () => {
     expect(guard.probes().map(({ kind }) => kind)).toContain('synthetic');
   });
 
+  it("a parent's synthetic probe is judged as its server's: a broken model does not keep it open", async () => {
+    const { server, guard, call, story } = await setUp({
+      circuit: { ...failing, open: { baseMs: 600_000, jitter: 'none' } },
+      parentCircuit: failing,
+      recovery: { check: false, probeWith: demandRequest('demand-large', features) },
+    });
+    server.faults.set('demand-large', { error: { code: status.UNAVAILABLE, share: 1 } });
+    for (let n = 0; n < 2; n++) await call();
+    server.faults.set('demand-large', { error: { code: status.INTERNAL, share: 1 } });
+    await until(() => story.includes('half-open -> recovering: the probe succeeded'));
+    expect(guard.circuit(MODEL_INFER).state).not.toBe('open');
+    expect(guard.circuit(MODEL_INFER, 'demand-large').state).toBe('open');
+  });
+
+  it('callers are the probes where the synthetic call cannot be sent: the circuit is not stuck', async () => {
+    const { server, guard, call, story } = await setUp({
+      circuit: failing,
+      recovery: { check: false, probeWith: { modelName: 5 } },
+    });
+    const warnings: string[] = [];
+    guard.on('warning', ({ error }) => warnings.push(String(error)));
+    server.faults.set('demand-large', { error: { code: status.UNAVAILABLE, share: 1 } });
+    for (let n = 0; n < 2; n++) await call();
+    server.faults.clear('demand-large');
+    await until(() => warnings.length > 0);
+    expect(warnings[0]).toMatch(/says nothing about the server \(.*serializ.*\); callers are the probes/i);
+    expect(await call()).toBe(0);
+    expect(story.at(-1)).toBe('half-open -> recovering: the probe succeeded');
+  });
+
   it('says in an error which option is wrong, and which engine cannot', () => {
     const unsupported = () => createGuard({ engine: opossumEngine(), recovery: { intervalMs: 5 } });
     try {
@@ -231,7 +263,35 @@ describe('recovery, on a real server', () => {
     expect(() => createGuard({ recovery: JSON.parse('{"chek":1}') })).toThrow('options.recovery.chek');
     expect(() => createGuard({ recovery: JSON.parse('{"check":1}') })).toThrow('options.recovery.check');
     expect(() => createGuard({ recovery: { intervalMs: 0 } })).toThrow('options.recovery.intervalMs');
+    const check: ReadinessCheck = { name: 'mine', scope: 'server', ask: () => 'ready' };
+    const bad: [object, string][] = [
+      [{ name: 1 }, 'options.recovery.check.name'],
+      [{ scope: 'guard' }, 'options.recovery.check.scope'],
+      [{ intervalMs: Number.NaN }, 'options.recovery.check.intervalMs'],
+    ];
+    for (const [fields, field] of bad)
+      expect(() => createGuard({ recovery: { check: Object.assign({ ...check }, fields) } })).toThrow(field);
     expect(() => createGuard({ recovery: JSON.parse('{"client":{}}') })).toThrow('options.recovery.client');
     expect(() => createGuard({ engine: opossumEngine(), recovery: false })).not.toThrow();
+  });
+});
+
+describe('a check that is a function', () => {
+  it.each<[unknown, Readiness]>([
+    [true, 'ready'],
+    [false, 'not-ready'],
+    [undefined, 'no-answer'],
+    ['not-ready', 'no-answer'],
+    [null, 'no-answer'],
+  ])('%j is %s, and is reported unless it is an answer', async (answer, readiness) => {
+    const reported: string[] = [];
+    const check = functionCheck(
+      () => answer as boolean | undefined,
+      (error) => reported.push(String(error)),
+    );
+    expect(await ask(check, MODEL_INFER, 'large')).toBe(readiness);
+    const isOdd = answer === null || typeof answer === 'string';
+    expect(reported).toHaveLength(isOdd ? 1 : 0);
+    if (isOdd) expect(reported[0]).toContain('the answer: expected a boolean or undefined');
   });
 });

@@ -68,6 +68,17 @@ describe('clientOptions()', () => {
     });
   });
 
+  it('an undefined option is as good as none', () => {
+    const guard = createGuard();
+    const given: ClientOptions = {};
+    Object.assign(given, { interceptors: undefined, 'grpc.max_reconnect_backoff_ms': undefined });
+    expect(guard.clientOptions(given)).toEqual({
+      ...guard.clientOptions(),
+      callInvocationTransformer: expect.any(Function),
+    });
+    expect(guard.clientOptions(given)['grpc.max_reconnect_backoff_ms']).toBe(1000);
+  });
+
   it('does not change the options that it is given', () => {
     const given: ClientOptions = Object.freeze({
       interceptors: Object.freeze([]) as unknown as Interceptor[],

@@ -176,6 +176,65 @@ describe('readiness checks', () => {
     expect(first.circuit.state).toBe('half-open');
   });
 
+  it('that wait for an answer end with close(), at once', async () => {
+    const signals: AbortSignal[] = [];
+    const { first, add, advance, clock, watch, answers } = setUp(({ signal }) => {
+      signals.push(signal);
+      return new Promise<Readiness>(() => {});
+    });
+    add(first);
+    await advance(100);
+    expect([signals[0]?.aborted, clock.pendingTimers]).toEqual([false, 1]);
+    watch.close();
+    expect([signals[0]?.aborted, clock.pendingTimers]).toEqual([true, 0]);
+    await turns();
+    expect(answers).toEqual([]);
+  });
+
+  it('go on after a report that throws, which is a warning', async () => {
+    const { first, clock } = setUp(() => 'no-answer');
+    const warnings: string[] = [];
+    const watch = new ReadinessWatch(clock, () => 0.5, {
+      answered: () => {
+        throw new Error('a bug');
+      },
+      warn: (error) => warnings.push(String(error)),
+    });
+    const { recovery, key } = first.circuit;
+    if (recovery === undefined) throw new Error('no recovery');
+    const check: ReadinessCheck = { name: 'test', scope: 'server', ask: () => 'no-answer' };
+    const what = { circuitKey: key, method: '/a.B/C', keyPart: '' };
+    watch.add({ ...what, recovery, settings: SETTINGS, check });
+    for (let n = 0; n < 20; n++) {
+      clock.advance(50);
+      await turns();
+    }
+    expect(warnings).toEqual(['Error: a bug', 'Error: a bug']);
+    watch.close();
+  });
+
+  it('are not for circuits that the guard has dropped', async () => {
+    const { first, clock } = setUp(() => 'no-answer');
+    let asked = 0;
+    const watch = new ReadinessWatch(clock, () => 0.5, { answered: () => {}, warn: () => {} });
+    const { recovery, key } = first.circuit;
+    if (recovery === undefined) throw new Error('no recovery');
+    const check: ReadinessCheck = {
+      name: 'test',
+      scope: 'server',
+      ask: () => {
+        asked += 1;
+        return 'no-answer';
+      },
+    };
+    const what = { circuitKey: key, method: '/a.B/C', keyPart: '' };
+    watch.add({ ...what, recovery, settings: SETTINGS, check, isGone: () => true });
+    expect(watch.next()).toEqual(new Map());
+    clock.advance(1000);
+    await turns();
+    expect([asked, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
   it('an answer after the circuit has opened again changes nothing', async () => {
     let answer: (readiness: Readiness) => void = () => {};
     const { first, add, advance } = setUp(() => new Promise<Readiness>((resolve) => (answer = resolve)));
@@ -198,6 +257,8 @@ describe('the next checks', () => {
     await advance(50);
     const nextMs = watch.next().get(first.circuit.key) ?? 0;
     expect(nextMs).toBeGreaterThan(clock.now());
+    first.circuit.reset();
+    expect(watch.next()).toEqual(new Map());
     watch.close();
     expect(watch.next()).toEqual(new Map());
 

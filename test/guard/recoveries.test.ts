@@ -1,0 +1,71 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createGuard } from 'failsoft';
+import { expect, it } from 'vitest';
+import { nativeEngine } from '../../src/engines/native.js';
+import { SettingsResolver } from '../../src/guard/method-settings.js';
+import { Recoveries } from '../../src/guard/recoveries.js';
+import { guardEmitter } from '../../src/telemetry/emitter.js';
+import { ManualClock } from '../../src/testing/manual-clock.js';
+
+setFlagsFromString('--expose-gc');
+const gc: () => void = runInNewContext('gc');
+
+/** Whether an object is garbage, and collected. */
+async function isCollected(ref: WeakRef<object>): Promise<boolean> {
+  for (let n = 0; n < 20 && ref.deref() !== undefined; n++) {
+    await new Promise(setImmediate);
+    gc();
+  }
+  return ref.deref() === undefined;
+}
+
+it('a target is forgotten with its interceptors and clients: pods come and go', async () => {
+  const settings = new SettingsResolver(nativeEngine, {}, []);
+  const recoveries = new Recoveries(
+    new ManualClock(0),
+    () => 0.5,
+    guardEmitter(),
+    (path) => settings.for(path),
+  );
+  const held = recoveries.targetOf('kept');
+  const ref = (() => new WeakRef(recoveries.targetOf('a pod')))();
+  expect(await isCollected(ref)).toBe(true);
+  expect(recoveries.targetOf('kept')).toBe(held);
+  expect(recoveries.targetOf('a pod')).toBeDefined();
+});
+
+it('a target lives as long as an interceptor or a client of it', async () => {
+  const guard = createGuard();
+  const one = guard.forTarget('a');
+  const two = guard.clientOptions({}, 'b');
+  for (let n = 0; n < 3; n++) {
+    await new Promise(setImmediate);
+    gc();
+  }
+  expect([typeof one, typeof two.callInvocationTransformer]).toEqual(['function', 'function']);
+  await guard.close();
+});
+
+it('a circuit that was open and is evicted is garbage', async () => {
+  const guard = createGuard({ maxCircuits: 2 });
+  const ref = (() => {
+    const circuit = guard.circuit('/a.B/C', 'first');
+    for (let n = 0; n < 5; n++) {
+      const permit = circuit.acquire();
+      if (permit.admitted) permit.settle('failure', 1);
+    }
+    expect(circuit.state).toBe('open');
+    return new WeakRef(circuit);
+  })();
+  for (let n = 0; n < 5; n++) {
+    const circuit = guard.circuit('/a.B/C', `next-${n}`);
+    for (let call = 0; call < 5; call++) {
+      const permit = circuit.acquire();
+      if (permit.admitted) permit.settle('failure', 1);
+    }
+  }
+  expect(guard.snapshots()).toHaveLength(2);
+  expect(await isCollected(ref)).toBe(true);
+  await guard.close();
+});
