@@ -146,7 +146,7 @@ export interface Guard {
   stores(): StoreReading[];
   /**
    * Observes calls, for what needs a call's beginning too, such as tracing. `observer` is called when a call is made, in the
-   * caller's async context; the object that it returns is told of the call's transitions and its end. An observer that throws
+   * caller's async context; the object that it returns gets the call's transitions and its end. An observer that throws
    * harms no call. Each observed call costs an object; `on('call')` is enough for what needs the end alone.
    * @returns a function that ends the observation
    */

@@ -1,0 +1,62 @@
+import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
+import { GuardedCall } from '../call/guarded-call.js';
+import { isGuardedBy } from '../call/guarded-mark.js';
+import type { MethodGuard } from '../call/method-guard.js';
+import { invalid } from '../errors.js';
+import { checkCallOptions } from './call-options.js';
+import { guardedOptions } from './client-options.js';
+import type { GuardCore } from './guard-core.js';
+
+/** Attaches a guard to clients of grpc-js: its interceptors, and the options of guarded clients. */
+export class Attachments {
+  /** Without a target. */
+  readonly interceptor: Interceptor;
+  readonly #core: GuardCore;
+  /** The interceptors that this guard has made. */
+  readonly #own = new WeakSet<Interceptor>();
+
+  constructor(core: GuardCore) {
+    this.#core = core;
+    this.interceptor = this.forTarget('');
+  }
+
+  forTarget(target: string): Interceptor {
+    if (typeof target !== 'string' || target.includes('#'))
+      throw invalid('forTarget(target)', 'a string without #', target);
+    const core = this.#core;
+    let methods = new Map<string, MethodGuard | undefined>();
+    let { settings } = core;
+    const server = core.recoveries.targetOf(target);
+    const interceptor: Interceptor = (options, nextCall) => {
+      const { path } = options.method_definition;
+      if (settings !== core.settings) {
+        settings = core.settings;
+        methods = new Map();
+      }
+      let guard = methods.get(path);
+      if (guard === undefined && !methods.has(path)) {
+        guard = core.method(target, path, server.connection);
+        methods.set(path, guard);
+        core.recoveries.met(options.method_definition);
+      }
+      const callOptions = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
+      const passes = core.isClosed || callOptions?.bypass === true;
+      if (guard === undefined || passes || isGuardedBy(options, core))
+        return new InterceptingCall(nextCall(options));
+      return new GuardedCall(guard, options, nextCall, callOptions);
+    };
+    this.#own.add(interceptor);
+    return interceptor;
+  }
+
+  clientOptions(options: ClientOptions = {}, target = ''): ClientOptions {
+    if (typeof options !== 'object' || options === null)
+      throw invalid('clientOptions(options)', 'an object', options);
+    return guardedOptions(options, {
+      interceptor: target === '' ? this.interceptor : this.forTarget(target),
+      isOwn: (candidate) => this.#own.has(candidate),
+      openMs: this.#core.settings.openMs,
+      show: this.#core.recoveries.shown(target),
+    });
+  }
+}

@@ -1,0 +1,61 @@
+import type { Circuit, ExecuteOptions, Rejection } from '../circuit/types.js';
+import { FailsoftError, invalid, isFailsoftError } from '../errors.js';
+import { splitKey } from '../key/circuit-key.js';
+import { executeCall } from './execute-call.js';
+import type { GuardControls } from './guard-controls.js';
+import type { GuardCore } from './guard-core.js';
+import type { Guard } from './guard-options.js';
+
+/** `guard.execute()`: work under a name, which has a circuit, and all that a call has where its settings need it. */
+export class NamedWork {
+  readonly #core: GuardCore;
+  readonly #controls: Pick<GuardControls, 'circuit'>;
+  readonly #calls: Pick<Guard, 'call'>;
+
+  constructor(core: GuardCore, controls: Pick<GuardControls, 'circuit'>, calls: Pick<Guard, 'call'>) {
+    this.#core = core;
+    this.#controls = controls;
+    this.#calls = calls;
+  }
+
+  async execute<T>(
+    name: string,
+    fn: (signal: AbortSignal) => T | Promise<T>,
+    options?: ExecuteOptions,
+  ): Promise<T> {
+    if (this.#core.isClosed) throw new FailsoftError('FAILSOFT_CLOSED', 'the guard is closed');
+    if (typeof name !== 'string') throw invalid('execute.name', 'a string', name);
+    const { target, method, part } = splitKey(name);
+    if (!this.#hasCircuitOnly(method)) {
+      const key = part === '' ? {} : { key: part };
+      return executeCall(this.#calls, method, fn, { target, ...key }, options);
+    }
+    const circuit = this.#controls.circuit(name);
+    try {
+      return await circuit.execute(fn, options);
+    } catch (error) {
+      this.#reportIfRejected(circuit, error);
+      throw error;
+    }
+  }
+
+  #hasCircuitOnly(path: string): boolean {
+    const { parent, defaultDeadlineMs, guarded, priority } = this.#core.settings.for(path);
+    const isBounded = parent !== undefined || defaultDeadlineMs < Number.POSITIVE_INFINITY;
+    const chain = this.#core.fallbacks?.chainFor(path);
+    return guarded && !isBounded && priority === 'normal' && chain === undefined;
+  }
+
+  #reportIfRejected({ key: circuitKey }: Circuit, error: unknown): void {
+    if (!isFailsoftError(error) || error.code !== 'FAILSOFT_REJECTED') return;
+    const { events, clock } = this.#core;
+    if (!events.hasListeners('rejected') || !isRejection(error.cause)) return;
+    const { reason, retryAfterMs } = error.cause;
+    const { method } = splitKey(circuitKey);
+    events.emit('rejected', { method, circuitKey, reason, retryAfterMs, atMs: clock.epochMs() });
+  }
+}
+
+function isRejection(value: unknown): value is Rejection {
+  return typeof value === 'object' && value !== null && 'admitted' in value && value.admitted === false;
+}
