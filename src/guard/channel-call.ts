@@ -72,7 +72,7 @@ export class ChannelCall implements GrpcCall {
     this.#call.start(metadata, {
       onReceiveMetadata: (headers) => listener.onReceiveMetadata(headers),
       onReceiveMessage: (message: unknown) => {
-        // a failed call's null message; whoever uses a channel makes its own
+        // the null message of a failed call: the user of a channel makes its own
         if (message === null && !responseStream) return;
         listener.onReceiveMessage(responseSerialize(message));
       },

@@ -64,6 +64,7 @@ export class NeutralCalls {
     if (call === undefined)
       return runUnguarded(this.#unguarded(options), request, next, options, this.#warnings);
     const message = await withRequests(call, definition, request);
+    throwIfGone(call, options);
     call.admit();
     try {
       return await runUnary(call, message, next, options);
@@ -87,6 +88,7 @@ export class NeutralCalls {
       if (call === undefined)
         return new UnguardedStream(this.#unguarded(options), request, next, options, this.#warnings);
       const message = await withRequests(call, streamed, request);
+      throwIfGone(call, options);
       call.admit();
       return new StreamRun(call, message, next, options);
     });
@@ -107,6 +109,13 @@ export class NeutralCalls {
       method: { clock: this.#clock },
     };
   }
+}
+
+/** The caller may have gone while its first message was awaited. */
+function throwIfGone({ requests }: NeutralCall, { signal }: GuardCallOptions): void {
+  if (signal?.aborted !== true) return;
+  requests?.close();
+  throw signal.reason;
 }
 
 /** The request as the real call gets it. Of a stream the first message is waited for, where the key depends on it. */

@@ -51,6 +51,8 @@ export interface OpenCall {
   settle(outcome: Outcome, waitedMs: number): void;
   /** The caller gets the primary's own answer or error: counted in `guard.answers()`. */
   gaveOwn(outcome: Outcome, code: StatusObject['code']): void;
+  /** The caller has gone while a fallback was asked: not counted in `guard.answers()`. */
+  left(cause: Cause): void;
   /** Offers a good answer to strategies that keep answers. */
   keep(response: unknown, headers: Metadata | undefined): void;
   /** Whether a strategy keeps good answers. */

@@ -58,7 +58,7 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
     if (this.#ended || this.#closed) return Promise.resolve({ done: true, value: undefined });
     const read = this.#read();
     this.#pending = read;
-    read.catch(() => undefined); // whoever reads it gets it
+    read.catch(() => undefined); // its reader gets the error
     return read;
   }
 

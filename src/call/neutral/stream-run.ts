@@ -7,7 +7,17 @@ import type { GuardCallOptions, PrimaryContext } from './call-types.js';
 import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
 import { type Ended, PrimaryRun } from './primary-run.js';
-import { concludeFailed, errorToGive, type Failed, failedBy, OK, ok, rejectedError } from './unary.js';
+import { errorOfStatus } from './thrown-status.js';
+import {
+  concludeFailed,
+  errorToGive,
+  type Failed,
+  failedBy,
+  OK,
+  ok,
+  rejectedError,
+  reportPort,
+} from './unary.js';
 
 /** Begins the real call of a stream. */
 export type NextStream<Req, Res> = (
@@ -81,7 +91,13 @@ export class StreamRun<Req, Res> {
     this.source = { provenance: this.#run.provenance, label: undefined };
     while (result.done !== true) {
       if (this.#call.isProbe) this.#call.settle(this.#messageOutcome ?? 'success', 0);
-      yield result.value;
+      let isLeft = true;
+      try {
+        yield result.value;
+        isLeft = false;
+      } finally {
+        if (isLeft) this.#left();
+      }
       const ended = await this.#pull();
       if (ended.by !== 'value') {
         const failed = this.#conclude(ended);
@@ -96,6 +112,12 @@ export class StreamRun<Req, Res> {
     this.#watch?.stop();
     const outcome = this.#call.conclude(OK, this.#messageOutcome, this.#waitedMs());
     this.#call.gaveOwn(outcome, status.OK);
+  }
+
+  /** The reader has left the stream between two messages. */
+  #left(): void {
+    this.#call.settle('ignored', 0, status.CANCELLED);
+    this.#call.gaveOwn('ignored', status.CANCELLED);
   }
 
   /** Starts the real call, and waits for its first message. */
@@ -160,11 +182,12 @@ export class StreamRun<Req, Res> {
     this.#end();
     const { response, label, ...provenance } = answer;
     this.source = { provenance, label };
-    const run = new PrimaryRun(this.#fallbackCall(), undefined, this.#options.signal);
-    this.#cancelChain = withBoth(this.#cancelChain, () => run.interrupt({ by: 'left' }));
     // The chain's method types its answers, and the compiler has checked it where the chain was registered.
     const messages = (isIterable(response) ? response : [response]) as Iterable<Res> | AsyncIterable<Res>;
     const iterator = iteratorOf(messages);
+    // after it: a stream of a user's may throw when it is opened
+    const run = new PrimaryRun(this.#fallbackCall(), undefined, this.#options.signal);
+    this.#cancelChain = withBoth(this.#cancelChain, () => run.interrupt({ by: 'left' }));
     try {
       while (true) {
         const ended = await run.wait(() => iterator.next());
@@ -194,9 +217,7 @@ export class StreamRun<Req, Res> {
       details: "failsoft: deadline exceeded in a fallback's stream",
       metadata: new Metadata(),
     };
-    return (
-      this.#options.errorOf?.(received, undefined) ?? Object.assign(new Error(received.details), received)
-    );
+    return errorOfStatus(this.#options, received, (error) => reportPort(this.#call, error));
   }
 
   async #ask(cause: Cause): Promise<FallbackResult> {

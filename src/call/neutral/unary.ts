@@ -145,7 +145,7 @@ function ask(call: NeutralCall, cause: Cause, { signal }: GuardCallOptions): Pro
 
 function nothing(): void {}
 
-function reportPort(call: NeutralCall, error: unknown): void {
+export function reportPort(call: NeutralCall, error: unknown): void {
   call.method.events.warnings.report(error, `the port of ${call.method.path}`);
 }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { status } from '@grpc/grpc-js';
 import {
   circuitRejectionOf,
@@ -140,6 +141,42 @@ describe('guard.callStream', () => {
     expect(aborted).toBe(true);
     expect(outcomes(guard)).toMatchObject({ ignored: 1, success: 0 });
     expect(guard.circuit(GENERATE).inFlight).toBe(0);
+  });
+
+  it('tells that it ended where its reader leaves between two messages', async () => {
+    const guard = make();
+    const ended: string[] = [];
+    guard.on('call', ({ outcome, status: code }) => void ended.push(`${outcome} ${code}`));
+    for await (const _message of guard.callStream(GENERATE, prompt, () => tokens('a', 'b'))) break;
+    expect(ended).toEqual([`ignored ${status.CANCELLED}`]);
+    expect(outcomes(guard).ignored).toBe(1);
+  });
+
+  it('bears a fallback whose stream throws when it is opened, and a port that throws at its deadline', async () => {
+    const { signal } = new AbortController();
+    const odd = {
+      [Symbol.asyncIterator]: () => {
+        throw new Error('not opened');
+      },
+    };
+    const endless = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+    for (const [message, expected] of [
+      [odd, 'not opened'],
+      [endless, /DEADLINE_EXCEEDED/],
+    ] as const) {
+      const fallbacks = new FallbackRegistry().register(GENERATE, [
+        { name: 'odd', answer: () => ({ message: message as AsyncIterable<Token>, source: 'odd' }) },
+      ]);
+      const guard = make({ fallbacks });
+      const errorOf = () => {
+        throw new Error('a bug of the port');
+      };
+      const options = { signal, deadline: Date.now() + 60, errorOf };
+      const down = failing(Object.assign(new Error('down'), { code: 14, details: 'down' }));
+      await expect(textsOf(guard.callStream(GENERATE, prompt, down, options))).rejects.toThrow(expected);
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+      expect(guard.circuit(GENERATE).inFlight).toBe(0);
+    }
   });
 
   it('can be left while it waits for the server', async () => {

@@ -11,6 +11,7 @@ import {
   lastGood,
   type Method,
   noFallback,
+  perKey,
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
@@ -293,6 +294,28 @@ describe('guard.call', () => {
     );
     expect(ranks).toEqual(ranks.map((_, n) => [n, n]));
     expect(guard.circuit(RANK).inFlight).toBe(0);
+  });
+
+  it('makes no call for a caller that goes while its first message is awaited', async () => {
+    const guard = make({
+      circuit: { trip: [consecutiveFailures({ failures: 2 })] },
+      keyBy: perKey(() => 'k'),
+    });
+    const controller = new AbortController();
+    const requests = (async function* () {
+      controller.abort(new Error('gone'));
+      yield query;
+    })();
+    let isCalled = false;
+    const next = () => {
+      isCalled = true;
+      return { rank: 1 };
+    };
+    const streamed = json('/shop.Ranker/RankAll', true);
+    const called = guard.call<unknown, Rank>(streamed, requests, next, { signal: controller.signal });
+    await expect(called).rejects.toThrow('gone');
+    expect(isCalled).toBe(false);
+    expect(guard.snapshots()).toEqual([]);
   });
 
   it('reads the rest of a request stream for a fallback', async () => {
