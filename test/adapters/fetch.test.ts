@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import {
   answerWith,
   circuitRejectionOf,
@@ -235,6 +236,135 @@ describe('guardedFetch', () => {
     });
     expect(outcomes().ignored).toBe(1);
     expect(guard.circuit(`GET ${server.url}`).inFlight).toBe(0);
+  });
+
+  it('leaves no listener on the signal of a caller that goes on, however its requests end', async () => {
+    const { signal } = new AbortController();
+    const server = await serve(json({}, 503));
+    const { guard, fetch } = make();
+    for (let n = 0; n < 5; n++) await (await fetch(server.url, { signal }).catch(() => undefined))?.text();
+    expect(guard.circuit(`GET ${server.url}`).state).toBe('open');
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
+  it('rejects with the reason of a caller that goes while a fallback is asked', async () => {
+    const server = await serve(json({}, 503));
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [
+      answerWith('slow', () => new Promise<never>(() => {})),
+    ]);
+    const { guard, fetch } = make({ fallbacks });
+    const isolated = guard.circuit(`GET ${server.url}`);
+    for (const isRejected of [false, true]) {
+      if (isRejected) isolated.isolate();
+      const controller = new AbortController();
+      const ended: string[] = [];
+      const stop = guard.on('call', ({ source }) => void ended.push(source));
+      const asked = fetch(server.url, { signal: controller.signal });
+      setTimeout(() => controller.abort(new Error('gone')), 30);
+      await expect(asked).rejects.toThrow('gone');
+      expect(ended).toEqual(['none']);
+      stop();
+    }
+    expect(guard.answers()).toEqual([]);
+    expect(isolated.inFlight).toBe(0);
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['an object without headers', { ok: true, status: 200 }],
+  ])('gives its permit back where a fetch of the user gives %s', async (_name, odd) => {
+    const real = async () => odd as unknown as Response;
+    const { guard, fetch } = make({}, { fetch: real });
+    await expect(fetch('http://odd.example/')).rejects.toThrow(TypeError);
+    expect(guard.circuit('GET http://odd.example').inFlight).toBe(0);
+  });
+
+  it('bears a body that is no bytes', async () => {
+    const closers: (() => unknown)[] = [];
+    const errors = uncaughtErrors(closers);
+    onTestFinished(() => {
+      for (const close of closers) close();
+    });
+    const body = () => new ReadableStream({ start: (controller) => controller.enqueue(null) });
+    const real = async () => ({ ok: true, status: 200, headers: new Headers(), body: body() }) as Response;
+    const { guard, fetch } = make({}, { fetch: real });
+    const response = await fetch('http://odd.example/');
+    await expect(response.text()).rejects.toThrow();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(errors).toEqual([]);
+    expect(guard.circuit('GET http://odd.example').inFlight).toBe(0);
+  });
+
+  it('passes on what a Response cannot be made with: a status of 999, a reason in UTF-8', async () => {
+    const server = createTcpServer((socket) =>
+      socket.once('data', (data) => {
+        const line = String(data).startsWith('GET /999') ? '999 Denied' : '200 正常';
+        socket.end(`HTTP/1.1 ${line}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok`);
+      }),
+    );
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { guard, fetch } = make();
+    const denied = await fetch(`${url}/999`);
+    expect([denied.status, denied.ok, await denied.text()]).toEqual([999, false, 'ok']);
+    const good = await fetch(`${url}/good`);
+    expect([good.status, good.ok, await good.text()]).toEqual([200, true, 'ok']);
+    expect(guard.circuit(`GET ${url}`).inFlight).toBe(0);
+    expect(guard.circuit(`GET ${url}`).snapshot().totals.outcomes).toMatchObject({ failure: 1, success: 1 });
+  });
+
+  it('takes a Request for its options, as fetch does', async () => {
+    let seen = '';
+    const server = await serve((request, response, body) => {
+      seen = `${request.method} ${request.headers['x-key']} ${body}`;
+      response.end();
+    });
+    const { fetch } = make();
+    const given = new Request('http://other.example/', {
+      method: 'POST',
+      headers: { 'x-key': 'k' },
+      body: 'b',
+    });
+    await fetch(server.url, given);
+    expect(seen).toBe('POST k b');
+    await fetch(server.url, { headers: { 'x-key': 'own' }, method: 'PUT' });
+    expect(seen).toBe('PUT own ');
+  });
+
+  it('takes a function for routes that throws for one that knows no route, and reports it', async () => {
+    const server = await serve(json({}));
+    const routes = (url: URL) => {
+      url.pathname = '/elsewhere';
+      throw new Error('no route');
+    };
+    const { guard, fetch } = make({}, { routes });
+    const reported: string[] = [];
+    guard.on('warning', ({ source }) => void reported.push(source));
+    expect((await fetch(`${server.url}${PATH}`)).url).toBe(`${server.url}${PATH}`);
+    expect(reported).toEqual(['routes of guardedFetch()']);
+    expect(guard.circuit(`GET ${server.url}`).snapshot().totals.admitted).toBe(1);
+  });
+
+  it('waits no longer than its deadline for classifyResponse', async () => {
+    const server = await serve(json({}));
+    const classifyResponse = () => new Promise<never>(() => {});
+    const { guard, fetch } = make({ defaultDeadlineMs: 40, minimumDeadlineMs: 1 }, { classifyResponse });
+    await expect(fetch(server.url)).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(guard.circuit(`GET ${server.url}`)).toMatchObject({ inFlight: 0 });
+    expect(guard.circuit(`GET ${server.url}`).snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it('keeps no answer that is only for the headers of its request', async () => {
+    const odd: Handler[] = [json('a part', 206), json('any', 200, { vary: '*' })];
+    for (const handler of odd) {
+      const server = await serve(handler);
+      const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [lastGood()]);
+      const { fetch } = make({ fallbacks });
+      await (await fetch(server.url)).text();
+      server.handler = json({}, 503);
+      expect((await fetch(server.url)).status).toBe(503);
+    }
   });
 
   it('counts a body that breaks as a failure', async () => {

@@ -26,13 +26,16 @@ export function describe(
     const headers = new Headers(init?.headers ?? asked?.headers);
     const raw = requestBody ?? rawBody(init?.body ?? asked?.body);
     const contentType = headers.get('content-type') ?? '';
+    // null takes the signal of a Request away
+    const signal = init?.signal === undefined ? asked?.signal : (init.signal ?? undefined);
+    if (signal !== undefined && typeof signal.addEventListener !== 'function') return undefined;
     const accepts = headers.get('accept')?.includes('text/event-stream') === true;
     return {
       method,
       url,
       request: new LazyRequest(method, url.href, raw, contentType),
       metadata: metadataOf(headers),
-      signal: init?.signal ?? asked?.signal,
+      signal,
       wantsEvents: accepts || (typeof raw === 'string' && /"stream"\s*:\s*true/.test(raw)),
     };
   } catch {

@@ -50,6 +50,17 @@ export class FetchCall implements BodyOwner {
   }
 
   async run(fetchWith: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
+    try {
+      return await this.response(fetchWith);
+    } catch (error) {
+      // also where a user's fetch gives no Response: no permit and no listener stays behind
+      this.call.settle('ignored', 0);
+      this.release();
+      throw error;
+    }
+  }
+
+  private async response(fetchWith: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
     const { call, asked } = this;
     if (call.rejection !== undefined) return this.runRejected();
     this.limitTo(call.primaryDeadlineMs);
@@ -62,6 +73,7 @@ export class FetchCall implements BodyOwner {
     }
     const waitedMs = call.elapsedMs;
     this.judged = await this.judge(response);
+    if (this.endedBy !== undefined) return this.endedEarly(response);
     const isBad = response.status >= 400 || (this.judged !== undefined && isUnhealthy(this.judged));
     return isBad ? this.bad(response, waitedMs) : this.good(response, waitedMs);
   }
@@ -70,25 +82,38 @@ export class FetchCall implements BodyOwner {
     const { classifyResponse } = this.settings;
     if (classifyResponse === undefined) return undefined;
     try {
-      const outcome = await classifyResponse(response);
+      // it may wait for a body that does not come
+      const outcome = await Promise.race([classifyResponse(response), this.aborted]);
       if (outcome === undefined || OUTCOMES.includes(outcome)) return outcome;
       throw invalid('classifyResponse', `undefined or one of ${OUTCOMES.join(', ')}`, outcome);
     } catch (error) {
-      this.call.report(error, 'classifyResponse');
+      if (this.endedBy === undefined) this.call.report(error, 'classifyResponse');
       return undefined;
     }
+  }
+
+  /** Undefined as soon as the caller has gone or its time is over. */
+  private get aborted(): Promise<undefined> {
+    const { signal } = this.controller;
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve(undefined);
+      else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    });
+  }
+
+  /** The caller has gone, or its time is over, while its response was judged. */
+  private endedEarly(response: Response): Promise<Response> {
+    response.body?.cancel().catch(nothing);
+    return this.failed(this.controller.signal.reason);
   }
 
   // ---------------------------------------------------------------- no good response
 
   private async runRejected(): Promise<Response> {
     const { call } = this;
-    const response = await this.askChain(call.rejectedCause(), (result) => {
-      throw this.endedBy === 'caller'
-        ? this.callersReason
-        : rejectedError(call.rejection, call.rejectedStatus(result));
+    return this.askChain(call.rejectedCause(), (result) => {
+      throw rejectedError(call.rejection, call.rejectedStatus(result));
     });
-    return response;
   }
 
   private async failed(error: unknown): Promise<Response> {
@@ -97,7 +122,6 @@ export class FetchCall implements BodyOwner {
     if (endedBy === 'caller') {
       call.settle('ignored', 0);
       call.gaveOwn('ignored', status.CANCELLED);
-      this.release();
       throw this.callersReason;
     }
     if (endedBy === 'time') call.hadOnly(call.elapsedMs);
@@ -105,7 +129,6 @@ export class FetchCall implements BodyOwner {
       endedBy === undefined ? commonStatusOf(error) : expired('the response did not come in time');
     const outcome = call.conclude(received, isRefused(error) ? 'ignored' : undefined);
     return this.orElse(outcome, received, () => {
-      this.release();
       if (endedBy === 'time') throw this.callersReason;
       throw endedBy === 'limit' ? this.controller.signal.reason : error;
     });
@@ -149,7 +172,12 @@ export class FetchCall implements BodyOwner {
       if (this.endedBy === 'caller') cancel();
     });
     const response = result.answer && this.fallback(result.answer);
-    if (response === undefined) return own(result);
+    if (response === undefined) {
+      if (this.endedBy !== 'caller') return own(result);
+      drop();
+      this.call.left(cause);
+      throw this.callersReason;
+    }
     drop();
     this.release();
     return response;
@@ -192,6 +220,8 @@ export class FetchCall implements BodyOwner {
     const { call } = this;
     const { body, headers } = response;
     const isEvents = /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
+    // the server has answered with a whole document instead
+    if (!isEvents) this.stopFirstEvent();
     if (body === null || body.locked || response.status < 200) {
       new GoodBody(this, response, isEvents, waitedMs).onEnd();
       return this.withUpstream(response);

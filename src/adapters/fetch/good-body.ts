@@ -11,7 +11,7 @@ const LARGEST_KEPT = 1_048_576;
 
 const OK: StatusObject = Object.freeze({ code: status.OK, details: '', metadata: new Metadata() });
 
-/** Who has ended a fetch before its end: the caller, the caller's time limit, or a limit of the guard. */
+/** What ended a fetch early: its caller, its caller's time limit, or a limit of the guard. Undefined while nothing has. */
 export type EndedBy = 'caller' | 'time' | 'limit' | undefined;
 
 /** The fetch of a body. */
@@ -40,8 +40,7 @@ export class GoodBody implements BodyWatch {
     this.response = response;
     this.isEvents = isEvents;
     this.waitedMs = waitedMs;
-    const mayKeep = !isEvents && !/\bno-store\b/i.test(response.headers.get('cache-control') ?? '');
-    this.kept = mayKeep && owner.call.keeps ? [] : undefined;
+    this.kept = !isEvents && owner.call.keeps && mayKeep(response) ? [] : undefined;
   }
 
   onChunk(chunk: Uint8Array, waitedMs: number): void {
@@ -108,6 +107,17 @@ export class GoodBody implements BodyWatch {
       this.owner.call.report(error, 'an answer that was to be kept');
     }
   }
+}
+
+/**
+ * Whether a response answers every request with the same URL and body. A part of a document (206), "not modified" and a redirect
+ * answer the headers of one request. `Vary: *` means that every request may need an answer of its own.
+ */
+function mayKeep({ ok, status: code, headers }: Response): boolean {
+  const isPart = code === 206;
+  return (
+    ok && !isPart && !/\bno-store\b/i.test(headers.get('cache-control') ?? '') && headers.get('vary') !== '*'
+  );
 }
 
 export function expired(details: string): StatusObject {

@@ -3,9 +3,9 @@ import { invalid } from '../../errors.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import { provenanceMemory } from '../../status/provenance.js';
-import { describe } from './described.js';
+import { type Described, describe } from './described.js';
 import { type ClassifyResponse, FetchCall, type FetchSettings } from './fetch-call.js';
-import { compileRoutes, type Routes } from './route.js';
+import { compileRoutes, type NameOf, type Routes } from './route.js';
 
 /** Options of {@link guardedFetch}. */
 export interface GuardedFetchOptions {
@@ -28,6 +28,8 @@ export interface GuardedFetchOptions {
   /** The fetch that makes the real requests. @default the global fetch, looked up for each request */
   readonly fetch?: typeof globalThis.fetch;
 }
+
+type Init = RequestInit & { readonly failsoft?: FailsoftCallOptions };
 
 /** A `fetch` whose second argument may have options of failsoft for the call. */
 export type GuardedFetch = (
@@ -59,17 +61,43 @@ export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchO
   const settings: FetchSettings = { classifyResponse, memory: provenanceMemory() };
 
   return async (input, init = {}) => {
-    const { failsoft, ...plain } = init;
+    const { failsoft, ...plain } = whole(init ?? {});
     const real = fetch ?? globalThis.fetch;
     const body = readRequests ? await bodyOf(input, plain) : undefined;
     const asked = describe(input, plain, body);
     if (asked === undefined || asked.signal?.aborted === true) return real(input, plain);
-    const name = nameOf(asked.method, asked.url);
+    const { name, error } = nameOfCall(nameOf, asked);
     const { request, metadata } = asked;
     const call = guard.begin({ path: name }, request, { ...failsoft, metadata });
     if (call === undefined) return real(input, plain);
+    if (error !== undefined) call.report(error.thrown, 'routes of guardedFetch()');
     return new FetchCall(call, asked, settings).run((signal) => real(input, { ...plain, signal }));
   };
+}
+
+/** A function of the user's that throws costs its request the circuit of its route, and no more. */
+function nameOfCall(nameOf: NameOf, { method, url }: Described) {
+  try {
+    return { name: nameOf(method, url), error: undefined };
+  } catch (thrown) {
+    return { name: `${method} ${url.origin}`.replaceAll('#', '%23'), error: { thrown } };
+  }
+}
+
+/** What a `Request` has that stands where options are expected: they are getters of its class, which a spread leaves out. */
+const OF_REQUESTS = [
+  ...['method', 'headers', 'body', 'mode', 'credentials', 'cache', 'redirect', 'referrer', 'referrerPolicy'],
+  ...['integrity', 'keepalive', 'signal', 'duplex'],
+] as const;
+
+function whole(init: Init): Init {
+  if (!(init instanceof Request)) return init;
+  const options: Init = {};
+  for (const name of OF_REQUESTS) {
+    const value: unknown = Reflect.get(init, name);
+    if (value !== undefined && value !== null) Reflect.set(options, name, value);
+  }
+  return options;
 }
 
 async function bodyOf(input: string | URL | Request, init: RequestInit): Promise<Uint8Array | undefined> {

@@ -4,9 +4,15 @@ import { LARGEST_INT32, PUSHBACK } from '../../status/push-back.js';
 /** Headers other than `authorization` by which HTTP servers know their callers. */
 const CREDENTIALS: ReadonlySet<string> = new Set([
   'api-key',
+  'apikey',
   'cookie',
+  'ocp-apim-subscription-key',
   'proxy-authorization',
+  'x-access-token',
+  'x-amz-security-token',
   'x-api-key',
+  'x-auth-token',
+  'x-functions-key',
   'x-goog-api-key',
 ]);
 

@@ -5,8 +5,21 @@ import { type HttpAnswer, partsOf } from './http-message.js';
 
 /** A response with another body. It has the URL of the first, as callers expect it. */
 export function withBody(response: Response, body: ReadableStream<Uint8Array>): Response {
-  const { status, statusText, headers, url, redirected, type } = response;
-  return dressed(new Response(body, { status, statusText, headers }), { url, redirected, type });
+  const { status, statusText, headers, url, redirected, type, ok } = response;
+  const facts = { url, redirected, type };
+  const made = responseOf(body, { status, statusText, headers });
+  if (made !== undefined) return dressed(made, facts);
+  // servers send statuses and reasons that a constructor refuses: 999, or a reason in UTF-8
+  const similar = responseOf(body, { status, headers }) ?? new Response(body, { headers });
+  return dressed(similar, { ...facts, status, statusText, ok });
+}
+
+function responseOf(body: ReadableStream<Uint8Array>, init: ResponseInit): Response | undefined {
+  try {
+    return new Response(body, init);
+  } catch {
+    return undefined;
+  }
 }
 
 /** @throws an error of Response, for a status or a header that there cannot be */

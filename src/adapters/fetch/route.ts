@@ -1,4 +1,3 @@
-import { checkFunction } from '../../checks.js';
 import { invalid } from '../../errors.js';
 
 /**
@@ -12,12 +11,15 @@ export type NameOf = (method: string, url: URL) => string;
 
 /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
 export function compileRoutes(routes: Routes | undefined, field: string): NameOf {
-  const templateOf =
-    typeof routes === 'function' ? checkFunction(field, routes) : compileList(routes ?? [], field);
+  // a copy: the address itself is not the function's to change
+  const templateOf: (url: URL, method: string) => string | undefined =
+    typeof routes === 'function'
+      ? (url, method) => routes(new URL(url), method)
+      : compileList(routes ?? [], field);
   return (method, url) => {
     const template = templateOf(url, method) ?? '';
     // a fragment would end the name of a circuit
-    return `${method} ${url.origin}${String(template).replaceAll('#', '%23')}`;
+    return `${method} ${url.origin}${String(template)}`.replaceAll('#', '%23');
   };
 }
 

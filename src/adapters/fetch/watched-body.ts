@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 
-/** What becomes of a response's body. One of `onEnd`, `onError` and `onCancel` is called, once. */
+/** Called for the events of a response's body. One of `onEnd`, `onError` and `onCancel` is called, once. */
 export interface BodyWatch {
   /** @param waitedMs how long the caller waited for it */
   onChunk(chunk: Uint8Array, waitedMs: number): void;
@@ -20,7 +20,7 @@ export interface BodyWatch {
 export interface BodyLimits {
   readonly stallMs: number;
   readonly idleMs: number;
-  /** So many chunks are read before the caller asks for them. */
+  /** This many chunks are read before the caller asks for them. */
   readonly readAhead: number;
   /** The body's length, where its headers say so: the body is over when it is there, also if the caller does not read its end. */
   readonly length: number;
@@ -86,22 +86,25 @@ export function watchedBody(
           reader.cancel(error).catch(() => undefined); // there is no reader left for this error
           settle();
         });
-        reader.read().then(
-          ({ done, value }) => {
+        const fail = (error: unknown) => {
+          settle();
+          if (gone) return;
+          gone = true;
+          controller.error(error);
+          end(() => watch.onError(error));
+        };
+        // `catch` last, for errors of `pass` too: the body of a user's fetch may have chunks that are no bytes
+        reader
+          .read()
+          .then(({ done, value }) => {
             settle();
             if (gone) return;
             if (done) {
               controller.close();
               end(() => watch.onEnd());
             } else pass(controller, value, clock.now() - sinceMs);
-          },
-          (error: unknown) => {
-            settle();
-            if (gone) return;
-            controller.error(error);
-            end(() => watch.onError(error));
-          },
-        );
+          })
+          .catch(fail);
       }),
     cancel: (reason: unknown) => {
       gone = true;
