@@ -172,6 +172,7 @@ module.exports = {
         '^src/circuit/types\\.ts$',
         '^src/(classify|key|status)/',
         '^src/fallback/(strategy|messages)\\.ts$',
+        '^src/telemetry/warnings\\.ts$',
       ],
       'An adapter makes the calls of one library; all that it needs of a guard is its public interface.',
     ),

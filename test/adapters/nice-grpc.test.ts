@@ -243,6 +243,19 @@ describe('guardMiddleware', () => {
     expect(header.get('failsoft-source')).toBe('canned');
   });
 
+  it('loses no answer by a function that is told of its source and throws', async () => {
+    const { channel } = await setUp(failing);
+    const guard = makeGuard({ fallbacks: canned() });
+    const bug = () => {
+      throw new Error('a bug');
+    };
+    const answer = await withAll(channel, guard).unary(
+      { text: 'a' },
+      { failsoft: { onProvenance: bug }, onHeader: bug },
+    );
+    expect(answer).toEqual({ text: 'canned for a' });
+  });
+
   it('is a ClientError at the deadline, also without the deadline middleware', async () => {
     const { channel } = await setUp({ unary: () => {} });
     const guard = makeGuard({ minimumDeadlineMs: 1 });

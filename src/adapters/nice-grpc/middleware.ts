@@ -5,6 +5,7 @@ import { checkFunction, checkKeys } from '../../checks.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import type { Provenance } from '../../status/provenance.js';
+import { Warnings } from '../../telemetry/warnings.js';
 import { toGrpc, toNice } from './metadata.js';
 
 /** Options of {@link guardMiddleware}. */
@@ -42,11 +43,12 @@ export function guardMiddleware(
 ): ClientMiddleware<FailsoftOptions> {
   checkFunction('guardMiddleware.guard.call', guard?.call);
   checkKeys('guardMiddleware.options', options, ['target']);
+  const warnings = new Warnings();
   return async function* failsoftMiddleware<Request, Response>(
     call: ClientMiddlewareCall<Request, Response>,
     callOptions: Options,
   ): AsyncGenerator<Response, Response | undefined, undefined> {
-    const guarded = new GuardedNiceCall(call.method.path, callOptions, options.target);
+    const guarded = new GuardedNiceCall(call.method.path, callOptions, options.target, warnings);
     const { path, requestStream, responseStream } = call.method;
     const definition = { path, requestStream, responseStream };
     if (!call.responseStream) {
@@ -89,13 +91,15 @@ class GuardedNiceCall {
   readonly guardOptions: GuardCallOptions;
   readonly #path: string;
   readonly #options: Options;
+  readonly #warnings: Warnings;
   #trailer: GrpcMetadata | undefined;
 
-  constructor(path: string, options: Options, target: string | undefined) {
+  constructor(path: string, options: Options, target: string | undefined, warnings: Warnings) {
     const { failsoft, deadline, signal, metadata } = options;
     const { onProvenance: _onProvenance, ...callOptions } = failsoft ?? {};
     this.#path = path;
     this.#options = options;
+    this.#warnings = warnings;
     this.guardOptions = {
       ...callOptions,
       signal,
@@ -128,8 +132,12 @@ class GuardedNiceCall {
 
   label(provenance: Provenance | CallAnswer<unknown>, label: GrpcMetadata | undefined): void {
     const { source, degraded, cause, ageMs, upstream } = provenance;
-    this.#options.failsoft?.onProvenance?.({ source, degraded, cause, ageMs, upstream });
-    if (label !== undefined) this.#options.onHeader?.(toNice(label));
+    const { failsoft, onHeader } = this.#options;
+    const told = { source, degraded, cause, ageMs, upstream };
+    // an error of these functions does not cost the answer
+    this.#warnings.watch(() => failsoft?.onProvenance?.(told), 'onProvenance of a nice-grpc call');
+    if (label !== undefined)
+      this.#warnings.watch(() => onHeader?.(toNice(label)), 'onHeader of a nice-grpc call');
   }
 
   #statusOf(error: unknown): Partial<StatusObject> | undefined {
