@@ -64,7 +64,11 @@ export class FallbackRegistry {
     const strategies = new Set([...this.#chains.values()].flatMap((chain) => chain.strategies));
     return [...strategies].flatMap((strategy) => {
       try {
-        return strategy.storeReading?.() ?? [];
+        const reading = strategy.storeReading?.();
+        if (reading === undefined) return [];
+        if (typeof reading?.store !== 'string' || typeof reading.method !== 'string')
+          throw invalid('storeReading()', 'an object with `store` and `method`', reading);
+        return reading;
       } catch (error) {
         this.#events.warnings.report(error, `storeReading of ${strategy.name}`);
         return [];

@@ -73,7 +73,7 @@ export class CallObservers {
     this.#all = [];
   }
 
-  /** A call is made. Undefined, and nearly free, when nobody would learn of its end. */
+  /** A call is made. Undefined, at nearly no cost, where neither an observer nor a listener wants the call. */
   begin(clock: Clock): ObservedCall | undefined {
     const isEvent = this.events.hasListeners('call');
     if (!isEvent && this.#all.length === 0) return undefined;

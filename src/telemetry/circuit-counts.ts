@@ -23,7 +23,7 @@ export function ruleOf({ from, reason }: Pick<TransitionEvent, 'from' | 'reason'
 
 type Counted<T> = T extends unknown ? { -readonly [K in Exclude<keyof T, 'circuitKey'>]: T[K] } : never;
 
-/** Counts what seldom happens to a circuit. Empty for a circuit that was always closed. */
+/** Counts a circuit's transitions and probes, which are rare. Empty for a circuit that was always closed. */
 export class CircuitCounts {
   private changes: Map<string, Counted<TransitionCount>> | undefined;
   private checks: Map<string, Counted<ProbeCount>> | undefined;

@@ -12,7 +12,7 @@ export interface TransitionCount {
   readonly from: CircuitStateName;
   /** The state that it went to. */
   readonly to: CircuitStateName;
-  /** The trip rule's name; `probe`: what a half-open circuit's probes said; `reset`, `restored`; `none`: time passed. */
+  /** The trip rule's name; `probe`: the probes of a half-open circuit decided; `reset`, `restored`; `none`: time passed. */
   readonly rule: string;
   /** Only grows. */
   readonly count: number;
@@ -24,7 +24,7 @@ export interface ProbeCount {
   readonly circuitKey: string;
   /** What was asked. */
   readonly kind: ProbeKind;
-  /** What they said about the server. */
+  /** The outcome of these probes. */
   readonly outcome: Outcome;
   /** Only grows. */
   readonly count: number;

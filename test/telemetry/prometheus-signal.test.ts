@@ -270,6 +270,11 @@ describe('prometheusSignal', () => {
 
   const bad: [string, Record<string, unknown>, string][] = [
     ['no address', { url: 'prometheus' }, 'prometheusSignal.url: expected an address that begins with http'],
+    [
+      'a password that is not encoded',
+      { url: 'http://a:%zz@localhost' },
+      'prometheusSignal.url: expected a user and a password',
+    ],
     ['another protocol', { url: 'file:///etc/passwd' }, 'prometheusSignal.url'],
     ['no query', { query: ' ' }, 'prometheusSignal.query: expected a query'],
     ['no threshold', { threshold: Number.NaN }, 'prometheusSignal.threshold: expected a number'],

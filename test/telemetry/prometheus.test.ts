@@ -362,6 +362,36 @@ describe('the options', () => {
   });
 });
 
+describe('a scrape', () => {
+  it('bears nonsense of queues, strategies and labels: the other metrics of the registry stay', async () => {
+    const register = new Registry();
+    new Counter({ name: 'own_total', help: 'the user’s own', registers: [register] }).inc(3);
+    const reading = { store: 'odd', method: '/a.B/C', state: 'ok', memory: { entries: 'many', bytes: -1 } };
+    const strategies = [{ store: 5 }, 'x', { ...reading, answers: { hits: Number.NaN, misses: -1 } }];
+    const fallbacks = new FallbackRegistry().register(
+      echoService.unary,
+      strategies.map((odd, index) => ({
+        name: `odd ${index}`,
+        answer: () => undefined,
+        storeReading: () => odd as never,
+      })),
+    );
+    const queues: Record<string, { counts(): Promise<never> }> = {};
+    for (const [index, odd] of [undefined, {}, { waiting: 'x', active: 1, dead: 1, bytes: 1 }].entries())
+      queues[`odd ${index}`] = { counts: async () => odd as never };
+    const labels: Record<string, string> = { guard: 'a' };
+    const guard = guardOf({ fallbacks });
+    metered(guard, { register, labels, queues });
+    use(guard, 'm', 2);
+    labels['later'] = 'b';
+    const series = await scrape(register);
+    expect(series.get('own_total')).toBe(3);
+    expect(series.get('failsoft_calls_total{guard="a",circuit="/a.B/C#m",outcome="success"}')).toBe(2);
+    expect([...series.keys()].filter((key) => /failsoft_queue|hits|misses/.test(key))).toEqual([]);
+    expect([...series.values()].every(Number.isFinite)).toBe(true);
+  });
+});
+
 describe('a strategy', () => {
   it('whose reading throws leaves the others', async () => {
     const bad: FallbackStrategy<Message, Message> = {

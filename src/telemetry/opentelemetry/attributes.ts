@@ -6,7 +6,7 @@ import { OTHER } from '../readings/sums.js';
 const RPC_METHOD = 'rpc.method';
 const RPC_SYSTEM = 'rpc.system.name';
 const GRPC = 'grpc';
-/** The convention's value for a method that is not told apart. */
+/** The convention's value for all methods that have no name of their own here. */
 const OTHER_METHOD = '_OTHER';
 
 // Our own names stand in our own namespace.

@@ -1,13 +1,13 @@
 import { type Sample, STATES } from '../readings/families.js';
 import type { Reading } from '../readings/reader.js';
 
-/** So many collections after the end of a circuit its states are still said to be 0: each reader of an SDK collects for itself. */
+/** For this many collections after a circuit's end its states are still reported, as 0. Each reader of an SDK makes its own collections. */
 const AFTERLIFE = 10;
 
 /**
  * The states of the circuits that are, or once were, not closed: 0 or 1 for each state. A circuit that was always closed has no
  * series, because an SDK has room for 2,000. A circuit that had one keeps it, and is 0 in every state when it is evicted:
- * an SDK may repeat the last value of what is no longer measured.
+ * an SDK may repeat the last value of a series that is no longer measured.
  */
 export class TroubledStates {
   /** By label: for how many collections more it is measured without its circuit. */

@@ -61,8 +61,10 @@ export function prometheus(guard: MeteredGuard, options: PrometheusOptions = {})
   try {
     const reader = new GuardReader(guard, maxCircuits);
     closers.push(() => reader.close());
-    closers.push(families.add({ guard, reader, labels, queues }));
-    if (buckets !== undefined) closers.push(observeDurations(guard, families, labels, buckets, maxCircuits));
+    // copies: a label that is added later would end every scrape
+    closers.push(families.add({ guard, reader, labels: { ...labels }, queues: { ...queues } }));
+    if (buckets !== undefined)
+      closers.push(observeDurations(guard, families, { ...labels }, buckets, maxCircuits));
   } catch (error) {
     close();
     throw error;

@@ -8,12 +8,13 @@ import {
   type Registry,
 } from 'prom-client';
 import { invalid } from '../../errors.js';
-import { CIRCUIT_FAMILIES, circuitState, type Family } from '../readings/families.js';
+import { CIRCUIT_FAMILIES, circuitState, type Family, type Sample } from '../readings/families.js';
 import type { MeteredGuard, MeteredQueue } from '../readings/metered-guard.js';
 import { onceATurn } from '../readings/once-a-turn.js';
 import { readQueues } from '../readings/queues.js';
 import type { GuardReader, Reading } from '../readings/reader.js';
 import { STORE_FAMILIES } from '../readings/store-families.js';
+import { Warnings } from '../warnings.js';
 
 /** A guard whose metrics are in a registry. */
 export interface Member {
@@ -38,9 +39,12 @@ export class RegisteredFamilies {
   readonly #members = new Set<Member>();
   readonly #metrics = new Map<string, Metric>();
   #durations: Histogram | undefined;
+  readonly #warnings = new Warnings();
   /** One reading for all metrics of a scrape. */
-  readonly #readings = onceATurn(
-    () => new Map(Array.from(this.#members, (member): [Member, Reading] => [member, member.reader.read()])),
+  readonly #readings = onceATurn(() =>
+    [...this.#members].flatMap((member) =>
+      this.#safely(() => [[member, member.reader.read()] satisfies [Member, Reading]]),
+    ),
   );
 
   private constructor(register: AnyRegistry, labelNames: readonly string[]) {
@@ -149,15 +153,25 @@ export class RegisteredFamilies {
     });
   }
 
-  *#readAll(family: Family) {
+  /** The samples of all guards. A value that prom-client refuses is left out. */
+  *#readAll(family: Family): Iterable<Sample> {
     for (const [{ labels: own }, reading] of this.#readings()) {
-      if (this.labelNames.length === 0) {
-        yield* family.samples(reading);
-        continue;
+      for (const sample of this.#safely(() => family.samples(reading))) {
+        if (!Number.isFinite(sample.value) || (family.type === 'counter' && sample.value < 0)) continue;
+        // without labels of the guard's own nothing is copied
+        if (this.labelNames.length === 0) yield sample;
+        else yield { labels: { ...own, ...sample.labels }, value: sample.value };
       }
-      for (const { labels, value } of family.samples(reading)) {
-        yield { labels: { ...own, ...labels }, value };
-      }
+    }
+  }
+
+  /** An error at a scrape would cost the user all metrics of the registry, its own too. */
+  #safely<T>(read: () => readonly T[]): readonly T[] {
+    try {
+      return read();
+    } catch (error) {
+      this.#warnings.report(error, 'prometheus()');
+      return [];
     }
   }
 

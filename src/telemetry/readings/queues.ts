@@ -14,7 +14,7 @@ interface HasQueues {
 /** A scrape does not wait longer for a queue. */
 const LONGEST_MS = 2_000;
 
-/** Asks all queues at the same time. A queue that fails, or is too slow, has no reading, and so no series. */
+/** Asks all queues at the same time. A queue that fails, is too slow or gives no numbers has no reading, and so no series. */
 export async function readQueues(owners: Iterable<HasQueues>): Promise<QueueReading[]> {
   const asked = [...owners].flatMap(({ labels, queues }) =>
     Object.entries(queues).map(async ([queue, source]) => ({
@@ -23,7 +23,15 @@ export async function readQueues(owners: Iterable<HasQueues>): Promise<QueueRead
     })),
   );
   const settled = await Promise.allSettled(asked);
-  return settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  return settled.flatMap((result) =>
+    result.status === 'fulfilled' && areCounts(result.value.counts) ? [result.value] : [],
+  );
+}
+
+/** A queue may be of the user's own. */
+function areCounts(counts: unknown): boolean {
+  if (typeof counts !== 'object' || counts === null) return false;
+  return ['waiting', 'active', 'dead', 'bytes'].every((name) => Number.isFinite(Reflect.get(counts, name)));
 }
 
 function bounded<T>(ask: () => Promise<T>): Promise<T> {

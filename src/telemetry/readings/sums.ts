@@ -59,7 +59,7 @@ export class CircuitsSum {
   }
 }
 
-/** Counters that are told apart by labels: rows with the same labels are one row. */
+/** Adds up counters: rows with the same labels become one row. */
 export class Rows<Row extends { readonly count: number }> {
   readonly #rows = new Map<string, { row: Row; count: number }>();
   readonly #keyOf: (row: Row) => string;

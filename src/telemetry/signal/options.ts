@@ -93,9 +93,17 @@ function endpointOf(
   const { username, password } = parsed;
   const endpoint = `${parsed.origin}${parsed.pathname.replace(/\/$/, '')}/api/v1/query`;
   if (username === '' && password === '') return { endpoint, headers };
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${decoded(field, username)}:${decoded(field, password)}`;
   const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
   return { endpoint, headers: { authorization, ...headers } };
+}
+
+function decoded(field: string, part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw invalid(field, 'a user and a password that are percent-encoded', typeof part);
+  }
 }
 
 function headersOf(field: string, headers: unknown): Record<string, string> {

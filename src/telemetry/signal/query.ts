@@ -12,7 +12,12 @@ export async function askPrometheus(
   { endpoint, headers, query, timeoutMs }: SignalSettings,
   closed: AbortSignal,
 ): Promise<number> {
-  const signal = AbortSignal.any([closed, AbortSignal.timeout(timeoutMs)]);
+  // not `AbortSignal.any()`: a signal that lives long keeps something of each signal that was made of it
+  const controller = new AbortController();
+  const { signal } = controller;
+  const abort = () => controller.abort();
+  const timer = setTimeout(abort, timeoutMs).unref();
+  closed.addEventListener('abort', abort);
   let text: string;
   let status: number;
   try {
@@ -27,6 +32,9 @@ export async function askPrometheus(
     text = await bodyOf(response);
   } catch (error) {
     throw new Error(signal.aborted ? `no answer in ${timeoutMs} ms` : `no answer: ${causeOf(error)}`);
+  } finally {
+    clearTimeout(timer);
+    closed.removeEventListener('abort', abort);
   }
   return readValue(text, status);
 }
