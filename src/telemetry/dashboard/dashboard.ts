@@ -22,14 +22,14 @@ export interface DashboardHandler {
   close(): void;
 }
 
-/** Users of a page are told that it is alive this often. */
+/** An idle stream gets a heartbeat this often, in milliseconds. */
 const HEARTBEAT_MS = 15_000;
-/** A reader that takes nothing for so long is dropped. */
+/** A reader that takes nothing for this long is dropped. In milliseconds. */
 const PATIENCE_MS = 10_000;
 
 /**
- * The live page of a guard, as a handler for node:http, Express and Fastify. Nobody logs in: mount it where only those come
- * who may see which models fail. It shows names, states and figures; no request, no answer and no metadata.
+ * The live page of a guard, as a handler for node:http, Express and Fastify. The page has no login: mount it behind your own, or where
+ * every visitor may see which models fail. It shows names, states and figures; no request, no answer and no metadata.
  *
  * @example http.createServer(dashboard(guard)).listen(9300, '127.0.0.1')
  * @example app.use('/failsoft', dashboard(guard)) // Express

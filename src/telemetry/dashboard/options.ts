@@ -4,23 +4,23 @@ import type { Guard } from '../../guard/guard-options.js';
 
 /** A button of your own on the page, beside the controls. */
 export interface DashboardAction {
-  /** What stands on it. */
+  /** The text on it. */
   readonly label: string;
-  /** What it does, for a tooltip and for screen readers. */
+  /** Explains it, in a tooltip and for screen readers. */
   readonly description?: string;
-  /** Called when it is pressed. The page says when it throws or rejects. */
+  /** Called when it is pressed. The page shows that it failed where it throws or rejects. */
   readonly run: () => void | Promise<void>;
 }
 
 /** Lets a page change circuits. */
 export interface ControlOptions {
-  /** The secret that a visitor has to know: at least 16 characters. The page asks for it, or takes it from `#token=...`. */
+  /** The secret of the visitors that may change circuits: at least 16 characters. The page asks for it, or takes it from `#token=...`. */
   readonly token: string;
   /** Buttons of your own, at most 20. @default none */
   readonly actions?: readonly DashboardAction[];
 }
 
-/** Which past a page shows that was opened late. */
+/** The past that a page shows when it is opened. */
 export interface HistoryOptions {
   /** The length of a step, in milliseconds: 100 to 60000. @default 2000 */
   readonly stepMs?: number;

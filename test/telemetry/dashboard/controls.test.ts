@@ -107,7 +107,7 @@ describe('the controls', () => {
     expect(ran).toHaveBeenCalledOnce();
     const failed = await post({ action: 'run', index: '1' });
     expect([failed.status, failed.text]).toEqual([500, 'it failed; the program has the error\n']);
-    for (const index of ['2', '-1', 'NaN', '0.5', 'constructor'])
+    for (const index of ['', '2', '-1', 'NaN', '0.5', 'constructor'])
       expect((await post({ action: 'run', index })).status).toBe(404);
     expect(String(warning.mock.calls[0]?.[0])).toContain('the secret of the program');
     warning.mockRestore();

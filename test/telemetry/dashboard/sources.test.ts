@@ -4,6 +4,7 @@ import { serveDashboard } from 'failsoft/dashboard';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { EventStreamReader } from '../../../src/telemetry/dashboard/server/event-stream.js';
 import { MessageReader } from '../../../src/telemetry/dashboard/server/read-message.js';
+import { SourcesFeed } from '../../../src/telemetry/dashboard/server/sources-feed.js';
 import { OWN_HOST } from '../../support/own-host.js';
 import { call, EventsReader, isDelta, METHOD } from './support.js';
 
@@ -64,6 +65,35 @@ describe('one page for several processes', () => {
         data.processes?.[0]?.error === null &&
         JSON.stringify(data).includes('#another'),
     );
+  });
+
+  it('tells three processes of one name behind one host apart', async () => {
+    const gateway = createServer((request, response) => {
+      const circuits = [{ view: { process: 'a', circuitKey: request.url } }];
+      const message = { version: 1, atMs: 1, processes: [{ name: 'a' }], settings: {}, circuits };
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(`event: snapshot\ndata: ${JSON.stringify(message)}\n\n`);
+    });
+    await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => {
+      gateway.closeAllConnections();
+      gateway.close();
+    });
+    const address = gateway.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const server = await page(['x', 'y', 'z'].map((path) => `http://127.0.0.1:${port}/${path}`));
+    const reader = new EventsReader(server);
+    const all = await reader.until(
+      ({ event, data }) => event === 'snapshot' && 'circuits' in data && data.circuits?.length === 3,
+    );
+    const names = 'processes' in all.data ? all.data.processes?.map(({ name }) => name) : [];
+    expect(new Set(names).size).toBe(3);
+  });
+
+  it('takes changes also while no page is open, so that they do not pile up', () => {
+    const feed = new SourcesFeed([new URL('http://127.0.0.1:1/events')]);
+    expect(feed.idleIntervalMs).toBeLessThanOrEqual(1_000);
+    feed.close();
   });
 
   it('bears what is no stream, and what is no message', async () => {

@@ -1,7 +1,9 @@
-import { failureRate, latencyPercentile } from 'failsoft';
+import { type CircuitSettings, failureRate, latencyPercentile } from 'failsoft';
 import { describe, expect, it } from 'vitest';
+import { bounded, forgetUnused } from '../../../src/telemetry/dashboard/server/bounds.js';
 import { sampleBetween } from '../../../src/telemetry/dashboard/server/circuit-view.js';
 import { Series } from '../../../src/telemetry/dashboard/server/series.js';
+import { SettingsTable } from '../../../src/telemetry/dashboard/server/settings-table.js';
 import { TimelineLog } from '../../../src/telemetry/dashboard/server/timeline-log.js';
 import {
   FORMAT_VERSION,
@@ -31,6 +33,33 @@ const snapshot = (): SnapshotMessage => ({
 const KEY = view().circuitKey;
 
 describe('the state of a stream', () => {
+  it('forgets settings that no circuit has any more', () => {
+    const state = stateOf({ ...snapshot(), settings: { s0: {} as never } });
+    for (let n = 1; n <= 5_000; n++) {
+      apply(state, { atMs: n, settings: { [`s${n}`]: {} as never } });
+      forgetUnused(state);
+    }
+    expect(state.settings.size).toBeLessThan(2_100);
+    expect(state.settings.has('s0')).toBe(true);
+  });
+
+  it('takes no new circuits where there is no room, and goes on with those that it has', () => {
+    const state = stateOf(snapshot());
+    const circuits = [view({ inFlight: 7 }), ...['a', 'b', 'c'].map((circuitKey) => view({ circuitKey }))];
+    const taken = bounded(state, { atMs: 1, circuits }, 3).circuits;
+    expect(taken?.map(({ circuitKey }) => circuitKey)).toEqual([KEY, 'a', 'b']);
+  });
+
+  it('has one entry for a soft deadline that follows the model, and the very figure of one that does not', () => {
+    const table = new SettingsTable();
+    const of = (fallbackAfterMs: number) =>
+      ({ fallbackAfterMs, fallbacks: [] }) as unknown as CircuitSettings;
+    const names = [120.31, 119.62, 120.99].map((ms) => table.nameOf(of(ms)));
+    expect(new Set(names).size).toBe(1);
+    expect(table.nameOf(of(1_234))).not.toBe(names[0]);
+    expect(Object.values(table.all()).map(({ fallbackAfterMs }) => fallbackAfterMs)).toEqual([120, 1_234]);
+  });
+
   it('takes steps, whose idle circuits are left out, and keeps so many', () => {
     const state = stateOf(snapshot());
     apply(state, { atMs: 1, circuits: [view({ circuitKey: 'new' })] });

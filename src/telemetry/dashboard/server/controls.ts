@@ -14,8 +14,8 @@ const MODES: readonly CircuitMode[] = ['enforce', 'observe', 'off'];
 const result = (status: number, text: string): ControlResult => ({ status, text });
 
 /**
- * Changes circuits for visitors who have the token. What to do stands in the query, so that no framework has to parse, or has
- * already taken, a body.
+ * Changes circuits for visitors with the token. The action and its arguments are in the query: a body would have to be parsed, and a
+ * framework may have read it already.
  */
 export class Controls {
   readonly #guard: Guard;
@@ -35,7 +35,7 @@ export class Controls {
     if (!hasToken(request, this.#options.token)) return result(401, 'the token is missing or wrong');
     const action = query.get('action');
     if (action === 'check') return result(200, 'the token is right');
-    if (action === 'run') return this.#run(Number(query.get('index')));
+    if (action === 'run') return this.#run(Number(query.get('index') || Number.NaN));
     const circuitKey = query.get('circuit') ?? '';
     // `circuit()` would make a circuit for any key
     if (this.#guard.settingsOf(circuitKey) === undefined) return result(404, 'there is no such circuit');

@@ -5,7 +5,7 @@ import { Reader } from './reader.js';
 export interface HubOptions {
   /** How often changes are sent, in milliseconds. */
   readonly intervalMs: number;
-  /** How often an idle stream is told that it is alive, in milliseconds. */
+  /** How often an idle stream gets a heartbeat, in milliseconds. */
   readonly heartbeatMs: number;
   /** How long a reader may take nothing, in milliseconds. */
   readonly patienceMs: number;
@@ -16,7 +16,7 @@ export interface HubOptions {
 /** Changes of a circuit's state are sent this soon, together. In milliseconds. */
 const URGENT_MS = 50;
 
-/** Sends what a feed has to the pages that read. A message is made once, and all readers share its bytes. */
+/** Sends the messages of a feed to all open pages. A message is made once, and all readers share its bytes. */
 export class Hub {
   readonly #feed: Feed;
   readonly #options: HubOptions;

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * A page that reads the stream. It gets a message only when it has taken the one before: nothing is queued for it. One that has
- * missed a message gets a whole snapshot next; one that takes nothing for a while is dropped, and reconnects.
+ * An open page. It gets a message only after it has taken the message before, so nothing is queued for it. After a missed message it
+ * gets a whole snapshot. A page that takes nothing for a while is dropped, and reconnects.
  */
 export class Reader {
   readonly #response: ServerResponse;
@@ -24,7 +24,7 @@ export class Reader {
     return this.#missed;
   }
 
-  /** Something happened that no message to it tells. */
+  /** No delta shows what has changed: the next message must be a snapshot. */
   miss(): void {
     this.#missed = true;
   }

@@ -27,7 +27,7 @@ export function hostOf({ headers }: IncomingMessage): string | undefined {
   return headers.host ?? (typeof authority === 'string' ? authority : undefined);
 }
 
-/** Whether a browser says that a page of another site made this request. Programs say nothing. */
+/** Whether the headers of a browser show that a page of another site made this request. Programs send no such headers. */
 export function isFromElsewhere(request: IncomingMessage): boolean {
   const site = request.headers['sec-fetch-site'];
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
@@ -35,7 +35,7 @@ export function isFromElsewhere(request: IncomingMessage): boolean {
   return origin !== undefined && !isOriginOf(origin, hostOf(request));
 }
 
-/** As above, for a change: a request that does not say where it comes from is refused if a browser sent it. */
+/** Whether a request may change something: it must have an `Origin` or a `Sec-Fetch-Site` that is this page's own. */
 export function mayChange(request: IncomingMessage): boolean {
   const { origin } = request.headers;
   const site = request.headers['sec-fetch-site'];

@@ -1,6 +1,6 @@
 import type { Sample } from '../view/protocol.js';
 
-/** Most sources of a circuit that are told apart; the answers of others count as `other`. */
+/** Most sources of a circuit that are counted apart. The answers of all others count as `other`. */
 const MOST_SOURCES = 8;
 const OTHER = 'other';
 

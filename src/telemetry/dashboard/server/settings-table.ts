@@ -15,7 +15,7 @@ export class SettingsTable {
 
   nameOf(settings: CircuitSettings | undefined): string {
     if (settings === undefined) return NONE;
-    const { circuit, ...method } = settings;
+    const { circuit, ...method } = steadied(settings);
     const text = `${circuit === undefined ? '' : this.#jsonOf(circuit)} ${Object.values(method).join(' ')}`;
     const known = this.#names.get(text);
     if (known !== undefined) return known;
@@ -25,8 +25,8 @@ export class SettingsTable {
     }
     const name = `s${this.#count++}`;
     this.#names.set(text, name);
-    this.#entries.set(name, settings);
-    this.#fresh.set(name, settings);
+    this.#entries.set(name, { circuit, ...method });
+    this.#fresh.set(name, { circuit, ...method });
     return name;
   }
 
@@ -49,4 +49,13 @@ export class SettingsTable {
     if (Object.isFrozen(options)) this.#json.set(options, json);
     return json;
   }
+}
+
+/**
+ * A soft deadline that follows the model moves with its answers. It is rounded to two digits; otherwise each message would have all
+ * settings anew. A soft deadline in whole milliseconds is the user's own, and stays.
+ */
+function steadied(settings: CircuitSettings): CircuitSettings {
+  const { fallbackAfterMs: ms } = settings;
+  return Number.isInteger(ms) ? settings : { ...settings, fallbackAfterMs: Number(ms.toPrecision(2)) };
 }

@@ -65,8 +65,8 @@ export class Source {
       return;
     }
     const reader = new EventStreamReader((event, data) => {
-      this.#waitMs = FIRST_WAIT_MS;
       this.#listener.message(event, data);
+      this.#waitMs = FIRST_WAIT_MS; // not before: a message that is none is no reason to come back soon
     });
     response.setEncoding('utf8');
     response.on('data', (text: string) => {

@@ -8,16 +8,19 @@ import {
   type TimelineEntry,
 } from '../view/protocol.js';
 import { apply, type StreamState, stateOf } from '../view/state.js';
+import { bounded, forgetUnused } from './bounds.js';
 import type { Feed } from './feed.js';
 import { MessageReader } from './read-message.js';
 import { Source } from './source.js';
 
+/** Changes are taken this often while no page is open, so that they do not pile up. In milliseconds. */
+const IDLE_MS = 1_000;
 /** Of a process that has never been reached. */
 const UNKNOWN = { stepMs: 2_000, steps: 150, steppedAtMs: 0 };
 
 /** Shows the circuits of several processes on one page, from their `/events`. */
 export class SourcesFeed implements Feed {
-  readonly idleIntervalMs = undefined;
+  readonly idleIntervalMs = IDLE_MS;
   onUrgent: (() => void) | undefined;
   readonly #state: StreamState;
   readonly #sources: readonly Source[];
@@ -123,11 +126,13 @@ export class SourcesFeed implements Feed {
     for (const process of given.processes.values()) this.#setProcess(process, url);
     for (const [name, value] of given.settings) settings.set(name, value);
     for (const [id, circuit] of given.circuits) circuits.set(id, circuit);
+    forgetUnused(this.#state);
     this.#anew();
   }
 
   #takeDelta(message: DeltaMessage): void {
-    const { circuits, removed, timeline } = apply(this.#state, message);
+    const { circuits, removed, timeline } = apply(this.#state, bounded(this.#state, message));
+    forgetUnused(this.#state);
     for (const { id } of circuits) this.#changed.add(id);
     if (removed.length > 0) this.#removed.push(...(message.removed ?? []));
     if ((message.processes?.length ?? 0) > 0) this.#isNew = true;
@@ -153,9 +158,10 @@ export class SourcesFeed implements Feed {
     this.#state.processes.set(process.name, process);
   }
 
-  /** Two processes may give themselves the same name. */
+  /** Several processes may give themselves the same name. */
   #nameFor(url: URL, name: string): string {
-    const taken = this.#names.get(name);
-    return taken === undefined || taken === url ? name : `${name} at ${url.host}`;
+    const isFree = (wanted: string) => (this.#names.get(wanted) ?? url) === url;
+    const names = [name, `${name} at ${url.host}`, `${name} at ${url.host}${url.pathname}`];
+    return names.find(isFree) ?? `${name} at ${url.href}`;
   }
 }
