@@ -57,6 +57,22 @@ async function read(client: EchoClient): Promise<string[]> {
 }
 
 describe('a service of the user', () => {
+  it('frees the place of a handler that throws, or answers and throws', async () => {
+    const odd = {
+      unary: (made: ServerUnaryCall<Message, Message>, done: sendUnaryData<Message>) => {
+        if (made.request.text !== 'throw') done(null, { text: made.request.text });
+        if (made.request.text !== 'good') throw new Error('a bug');
+      },
+    };
+    const queue = { concurrency: 1, maxQueued: 0 };
+    const { server, client } = await start({ services: [[echoService, odd]], faults: { [NAME]: { queue } } });
+    const codes: (status | undefined)[] = [];
+    for (const text of ['throw', 'throw', 'twice', 'twice', 'good'])
+      codes.push((await callUnary(client, text)).error?.code);
+    expect(codes).toEqual([status.INTERNAL, status.INTERNAL, undefined, undefined, undefined]);
+    expect(server.load(NAME)).toEqual({ running: 0, queued: 0 });
+  });
+
   it('answers beside the models', async () => {
     const { client, server } = await start();
     expect((await callUnary(client, 'a')).value?.text).toBe('echo a');

@@ -58,15 +58,18 @@ export class ServiceHost {
         (release) => {
           if (release === undefined) return;
           if (kind.responseStream) this.#cutStream(call, fail);
+          let isAnswered = false;
           const answer = (...args: [unknown, ...unknown[]]) => {
             release();
+            if (isAnswered) return; // a handler may throw after it has answered
+            isAnswered = true;
             callback?.(...args);
           };
           call.once('finish', release);
           call.once('cancelled', release);
           handle(
             () => Reflect.apply(handler, undefined, kind.responseStream ? [call] : [call, answer]),
-            fail,
+            kind.responseStream ? fail : answer,
           );
         },
         (error: unknown) => fail(withoutTrailers({ code: status.INTERNAL, details: String(error) })),
