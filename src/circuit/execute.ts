@@ -5,7 +5,12 @@ import { FailsoftError, invalid } from '../errors.js';
 import { PRIORITIES } from './priority.js';
 import type { Circuit, ExecuteOptions, Rejection } from './types.js';
 
+/**
+ * The signal of functions that declare no parameter. Some read it all the same (`(...args) => ...`), so it keeps no listeners: it
+ * never aborts, and all calls of the process share it.
+ */
 const NEVER = new AbortController().signal;
+Object.defineProperty(NEVER, 'addEventListener', { value: () => {} });
 
 /** {@link Circuit.execute}, for any circuit. */
 export function execute<T>(
@@ -17,26 +22,34 @@ export function execute<T>(
   return options === undefined ? executePlain(circuit, clock, fn) : executeWith(circuit, clock, fn, options);
 }
 
-/** The common case, without options. */
-async function executePlain<T>(
+/** The common case, without options. Not an async function: that would cost a frame and a promise more. */
+function executePlain<T>(
   circuit: Pick<Circuit, 'key' | 'acquire'>,
   clock: Clock,
   fn: (signal: AbortSignal) => T | Promise<T>,
 ): Promise<T> {
-  if (typeof fn !== 'function') throw invalid('execute.fn', 'a function', fn);
+  if (typeof fn !== 'function') return Promise.reject(invalid('execute.fn', 'a function', fn));
   const signal = signalFor(fn);
   const permit = circuit.acquire();
-  if (!permit.admitted) throw rejectedError(circuit.key, permit);
+  if (!permit.admitted) return Promise.reject(rejectedError(circuit.key, permit));
   const startMs = clock.now();
-  let result: T;
+  let result: T | Promise<T>;
   try {
-    result = await fn(signal);
+    result = fn(signal);
   } catch (error) {
     permit.settle('failure', clock.now() - startMs);
-    throw error;
+    return Promise.reject(error);
   }
-  permit.settle('success', clock.now() - startMs);
-  return result;
+  return Promise.resolve(result).then(
+    (value) => {
+      permit.settle('success', clock.now() - startMs);
+      return value;
+    },
+    (error: unknown) => {
+      permit.settle('failure', clock.now() - startMs);
+      throw error;
+    },
+  );
 }
 
 /** A signal takes microseconds to make: not for a function that does not look at it. */

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { consecutiveFailures } from '../../src/circuit/index.js';
 import type { Outcome } from '../../src/classify/outcome.js';
@@ -13,6 +14,18 @@ describe('execute', () => {
     const own = await b.circuit.execute((given) => given);
     expect(own.aborted).toBe(false);
     expect(await b.circuit.execute((given) => given)).not.toBe(own);
+  });
+
+  it('keeps no listener of a function that declares no parameter, and reads its signal all the same', async () => {
+    const b = make();
+    const read = (...[signal]: AbortSignal[]) => {
+      signal?.addEventListener('abort', () => {});
+      return signal;
+    };
+    const signals = await Promise.all(Array.from({ length: 20 }, () => b.circuit.execute(read)));
+    expect(signals[0]).toBeInstanceOf(AbortSignal);
+    for (const signal of signals)
+      expect(signal === undefined ? [] : getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('measures how long it took', async () => {
