@@ -383,7 +383,7 @@ describe('a scrape', () => {
     const guard = guardOf({ fallbacks });
     metered(guard, { register, labels, queues });
     use(guard, 'm', 2);
-    labels['later'] = 'b';
+    Object.assign(labels, { later: 'b' });
     const series = await scrape(register);
     expect(series.get('own_total')).toBe(3);
     expect(series.get('failsoft_calls_total{guard="a",circuit="/a.B/C#m",outcome="success"}')).toBe(2);
