@@ -155,7 +155,11 @@ export class Recoveries {
   }
 
   /** A synthetic probe is judged as a caller's call is. */
-  #settle(slot: Slot, permit: Permit, { status, response, durationMs }: EndedProbe): ProbeVerdict {
+  #settle(
+    slot: Slot,
+    permit: Permit,
+    { status, response, durationMs, isConnecting }: EndedProbe,
+  ): ProbeVerdict {
     const { classifier } = this.#settingsOf(slot.shelf.method);
     const ended = normalStatus(status);
     const { code, details, metadata } = ended;
@@ -163,9 +167,10 @@ export class Recoveries {
     const models = byMessage ?? classifier.classify(code, details, metadata, durationMs);
     const bad = isUnhealthy(models);
     const trouble = bad ? connectionTroubleOf(ended) : undefined;
+    const circumstances = trouble ?? (isConnecting ? { connecting: true } : undefined);
     const isParent = slot.part === '' && slot.shelf.options.parent !== undefined;
     const outcome = isParent ? serverOutcome(models, code, trouble?.lostConnection) : models;
-    permit.settle(outcome, durationMs, bad ? pushbackOf(metadata) : 0, trouble);
+    permit.settle(outcome, durationMs, bad ? pushbackOf(metadata) : 0, circumstances);
     const isSent = trouble?.notSent !== true;
     reportProbe(this.#events, this.#clock, slot, {
       kind: 'synthetic',

@@ -1,5 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
-import { type Client, type InterceptorOptions, Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import {
+  type Client,
+  connectivityState,
+  type InterceptorOptions,
+  Metadata,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
 import type { Circuit, CircuitRecovery, Permit } from '../circuit/types.js';
 import type { Clock } from '../clock.js';
 import type { ProbeTarget, RecoverySettings } from './options.js';
@@ -30,10 +37,14 @@ export interface EndedProbe {
   /** Undefined without one. */
   readonly response: unknown;
   readonly durationMs: number;
+  /** Whether it waited for a connection too: then its duration is no latency of the server. */
+  readonly isConnecting: boolean;
 }
 
 /** After a call that was not sent. */
 const AGAIN_MS = 250;
+/** Where the user's own client has sent nothing so often, callers become probes too: their channel may be another. */
+const MOST_UNSENT = 40;
 /** Callers become probes where the guard's own is so late. */
 const GRACE_MS = 1_000;
 /** The share of a probe's time that the functions which make its request and metadata may take, at most {@link GRACE_MS}. */
@@ -56,6 +67,8 @@ export class SyntheticProbes {
   /** Stops the timer of a circuit, by the circuit's key. */
   readonly #timers = new Map<string, () => void>();
   readonly #circuits = new Map<string, SyntheticCircuit>();
+  /** How many probes of an opening were not sent. */
+  readonly #unsent = new WeakMap<SyntheticCircuit, number>();
   /** Ends the calls, and the waits for requests, that go on now. */
   readonly #running = new Set<() => void>();
   #closed = false;
@@ -121,6 +134,7 @@ export class SyntheticProbes {
       recovery.reserveProbes(permit.generation, 0);
       return this.#forget(circuit);
     }
+    if (verdict === 'not-sent' && this.#isGivenUp(circuit)) recovery.reserveProbes(permit.generation, 0);
     // half-open still, or open again: in that case `add()` has set the timer of another opening
     if (this.#isPresent(circuit)) this.#wait(circuit, verdict === 'evidence' ? 0 : AGAIN_MS);
   }
@@ -128,6 +142,12 @@ export class SyntheticProbes {
   /** Whether the circuit is in the opening that it was added for, as far as is known here. */
   #isPresent(circuit: SyntheticCircuit): boolean {
     return this.#circuits.get(circuit.circuitKey) === circuit;
+  }
+
+  #isGivenUp(circuit: SyntheticCircuit): boolean {
+    const unsent = (this.#unsent.get(circuit) ?? 0) + 1;
+    this.#unsent.set(circuit, unsent);
+    return circuit.settings.client !== undefined && unsent >= MOST_UNSENT;
   }
 
   #forget(circuit: SyntheticCircuit): void {
@@ -170,6 +190,7 @@ export class SyntheticProbes {
     { request, metadata }: ProbeRequest,
   ): Promise<EndedProbe> {
     const startMs = this.#clock.now();
+    const isConnecting = !isConnected(client);
     const { path, requestSerialize, responseDeserialize } = definition;
     const options = { deadline: Date.now() + limitMs, failsoft: { bypass: true } };
     return new Promise((resolve) => {
@@ -191,7 +212,8 @@ export class SyntheticProbes {
       call.on('status', (ended: StatusObject) => {
         this.#running.delete(cancel);
         const durationMs = this.#clock.now() - startMs;
-        resolve({ status: ended, response: ended.code === status.OK ? response : undefined, durationMs });
+        const given = ended.code === status.OK ? response : undefined;
+        resolve({ status: ended, response: given, durationMs, isConnecting });
       });
     });
   }
@@ -209,6 +231,14 @@ async function makeRequest({
     typeof probeWith === 'function' ? await probeWith({ circuitKey, method, keyPart }) : probeWith;
   if (request === undefined) return undefined;
   return { request, metadata: metadata === undefined ? new Metadata() : await metadata() };
+}
+
+function isConnected(client: Client): boolean {
+  try {
+    return client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  } catch {
+    return true; // another client than grpc-js's
+  }
 }
 
 /** Whether probes of a method can be synthetic: unary methods only. */

@@ -266,7 +266,9 @@ describe('a call that is not answered within fallbackAfterMs', () => {
       });
     };
     const { questions, strategy } = asked();
-    const { clock, calls, client, received, circuit } = await setUp([strategy], {}, {}, [eager]);
+    const { clock, calls, client, received, circuit, guard } = await setUp([strategy], {}, {}, [eager]);
+    const ends: number[] = [];
+    guard.on('call', (event) => ends.push(event.status));
     const call = callUnary(client, 'a', {
       onCall: async (made) => {
         await received(1);
@@ -278,6 +280,7 @@ describe('a call that is not answered within fallbackAfterMs', () => {
     expect(pick(await call)).toMatchObject({ code: status.CANCELLED, events: ['error 1', 'status 1'] });
     while (calls[0]?.[0].cancelled !== true) await turn();
     expect([circuit.inFlight, circuit.snapshot().totals.outcomes.ignored]).toEqual([0, 1]);
+    expect(ends).toEqual([status.CANCELLED]);
   });
 
   it('gives its permit back after abandonedAfterMs, though its status never comes', async () => {

@@ -221,6 +221,39 @@ describe('recovery, on a real server', () => {
     expect(guard.probes().map(({ kind }) => kind)).toContain('synthetic');
   });
 
+  it('a synthetic probe that waited for its connection is not slow', async () => {
+    const server = await startMockServer({ models: ['demand-large'] });
+    const plain = new GRPCInferenceServiceClient(server.address, credentials.createInsecure());
+    const guard = createGuard({
+      circuit: {
+        trip: [
+          { rule: 'consecutive-failures', failures: 2 },
+          { rule: 'slow-rate', slowThresholdMs: 0.001, threshold: 1, minimumCalls: 100 },
+        ],
+        open: { baseMs: 50, jitter: 'none' },
+      },
+      recovery: { check: false, client: plain, probeWith: demandRequest('demand-large', features) },
+    });
+    const story: string[] = [];
+    guard.on('transition', ({ from, to, reason }) => story.push(`${from} -> ${to}: ${reason}`));
+    const options = guard.clientOptions();
+    const client = new GRPCInferenceServiceClient(server.address, credentials.createInsecure(), options);
+    onTestFinished(async () => {
+      plain.close();
+      client.close();
+      await guard.close();
+      await server.kill();
+    });
+    server.faults.set('demand-large', { error: { code: status.INTERNAL, share: 1 } });
+    for (let n = 0; n < 2; n++)
+      await new Promise<void>((resolve) =>
+        client.modelInfer(demandRequest('demand-large', features), () => resolve()),
+      );
+    server.faults.clear('demand-large');
+    await until(() => story.length >= 3);
+    expect(story.at(-1)).toBe('half-open -> recovering: the probe succeeded');
+  });
+
   it("a parent's synthetic probe is judged as its server's: a broken model does not keep it open", async () => {
     const { server, guard, call, story } = await setUp({
       circuit: { ...failing, open: { baseMs: 600_000, jitter: 'none' } },

@@ -34,7 +34,7 @@ function setUp(probeWith: unknown, given: Partial<SyntheticCircuit> = {}, interc
     metadata: undefined,
   };
   const buffer = (bytes: Buffer) => bytes;
-  probes.add({
+  const added: SyntheticCircuit = {
     circuitKey: b.circuit.key,
     method: '/a.B/C',
     keyPart: '',
@@ -55,8 +55,11 @@ function setUp(probeWith: unknown, given: Partial<SyntheticCircuit> = {}, interc
     },
     isGone: () => false,
     ...given,
-  });
-  return { ...b, probes, warnings };
+  };
+  const add = (isClientGiven: boolean) =>
+    probes.add({ ...added, settings: { ...settings, client: isClientGiven ? client : undefined } });
+  add(false);
+  return { ...b, probes, warnings, add };
 }
 
 describe('callers become probes', () => {
@@ -100,6 +103,32 @@ describe('callers become probes', () => {
     expect(admit().probe).toBe(true);
   });
 
+  it.each([
+    ['when a client of the user has no connection for ten seconds: its address may be wrong', true, 39, true],
+    ['and not before', true, 38, false],
+    ["and not where it is the callers' own client", false, 45, false],
+  ])('%s', async (_what, isGiven, rounds, isCallers) => {
+    const settle: SyntheticCircuit['settle'] = (permit) => {
+      permit.settle('failure', 1, 0, { notSent: true });
+      return 'not-sent';
+    };
+    const { clock, circuit, add } = setUp({}, { settle });
+    add(isGiven);
+    const ended = async () => {
+      for (let n = 0; circuit.inFlight > 0 && n < 1000; n++) await new Promise(setImmediate);
+      await turns();
+    };
+    clock.advance(1000);
+    await ended();
+    for (let round = 0; round < rounds; round++) {
+      clock.advance(250);
+      await ended();
+    }
+    const permit = circuit.acquire();
+    expect(permit.admitted).toBe(isCallers);
+    expect(permit.admitted && permit.probe).toBe(isCallers);
+  });
+
   it('when a probe cannot be judged', async () => {
     const { clock, circuit, warnings } = setUp(
       {},
@@ -115,6 +144,23 @@ describe('callers become probes', () => {
     expect(warnings).toEqual(['Error: a bug']);
     expect(clock.pendingTimers).toBe(0);
   });
+});
+
+it('a probe on a channel without a connection has waited for it: its duration is no latency', async () => {
+  const ended: boolean[] = [];
+  const { clock } = setUp(
+    {},
+    {
+      settle: (permit, { isConnecting }) => {
+        ended.push(isConnecting);
+        permit.settle('success', 1);
+        return 'evidence';
+      },
+    },
+  );
+  clock.advance(1000);
+  for (let n = 0; ended.length === 0 && n < 1000; n++) await new Promise(setImmediate);
+  expect(ended).toEqual([true]);
 });
 
 it('a circuit that the guard has dropped is not probed', async () => {
