@@ -148,7 +148,8 @@ export class Recoveries {
       this.#events.warnings.report(error, `probeWith of ${method}`);
       return;
     }
-    const limitMs = probeLimitMs(circuit, this.#settingsOf(method).defaultDeadlineMs);
+    const { defaultDeadlineMs } = this.#settingsOf(method);
+    const limitMs = probeLimitMs(circuit, defaultDeadlineMs, slot.usualLatency.ms);
     const settle = (permit: Permit, ended: EndedProbe) => this.#settle(slot, permit, ended);
     const what = { circuitKey: key, method, keyPart: part, isGone: () => isEvicted(slot) };
     this.#probes.add({ ...what, recovery, settings, definition, client, limitMs, settle });

@@ -75,7 +75,7 @@ export function provenanceMemory(): ProvenanceMemory {
   const known = existingMemory();
   if (known !== undefined) return known;
   const made: ProvenanceMemory = new WeakMap();
-  Object.defineProperty(globalThis, REMEMBERED, { value: made });
+  Object.defineProperty(globalThis, REMEMBERED, { value: made, configurable: true });
   return made;
 }
 

@@ -26,8 +26,20 @@ async function answerOf(options: { rememberProvenance?: boolean; isolated: boole
   return value;
 }
 
+/** The memory is the process's: a guard of another test may have made it. It is put back afterwards. */
+function forgetMemory(): void {
+  const name = Symbol.for('failsoft.provenance');
+  const memory = Object.getOwnPropertyDescriptor(globalThis, name);
+  Reflect.deleteProperty(globalThis, name);
+  closers.push(() => {
+    Reflect.deleteProperty(globalThis, name);
+    if (memory !== undefined) Object.defineProperty(globalThis, name, memory);
+  });
+}
+
 describe('where an answer came from, read from the answer', () => {
   it('is not known where no guard remembers it', async () => {
+    forgetMemory();
     const answer = await answerOf({ isolated: true });
     expect(() => provenanceOf(answer)).toThrow(
       'provenanceOf(answer): expected Metadata, or a guard with rememberProvenance: true, got an object {text}',

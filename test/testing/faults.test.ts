@@ -96,7 +96,7 @@ describe('checkFaultPlan', () => {
     ],
     [
       { error: { code: 14, details: '\ud800' } },
-      'faults.error.details: expected text without half a surrogate pair, got "\\ud800"',
+      'faults.error.details: expected text without half a surrogate pair, got "\ufffd"',
     ],
     [
       { stream: { fault: { kind: 'error', afterMessages: 0, code: 14, details: '-'.repeat(8_193) } } },
