@@ -4,8 +4,10 @@ import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
 /** The longest wait between two attempts to connect follows the open time within these bounds, in milliseconds. */
 const LEAST_BACKOFF_MS = 100;
 const MOST_BACKOFF_MS = 10_000;
+/** The longest wait, as a share of the first open time: the channel's wait is what is left to do when the server is back. */
+const LONGEST_SHARE = 0.5;
 /** The first wait, as a share of the longest. */
-const FIRST_SHARE = 0.25;
+const FIRST_SHARE = 0.5;
 /**
  * After so long without data a peer with calls in flight is pinged, and so long it has to answer, in milliseconds. Servers of gRPC
  * answer the third ping in a row without data between with GOAWAY `too_many_pings`: a call may wait alone for a minute.
@@ -39,7 +41,7 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
     guard.show(transformed.channel, others);
     return transformed;
   };
-  const matchingMs = Math.min(MOST_BACKOFF_MS, guard.openMs);
+  const matchingMs = Math.min(MOST_BACKOFF_MS, LONGEST_SHARE * guard.openMs);
   const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);
   const guarded: ClientOptions = {
     'grpc.initial_reconnect_backoff_ms': Math.max(LEAST_BACKOFF_MS, Math.round(longestMs * FIRST_SHARE)),

@@ -43,13 +43,13 @@ describe('clientOptions()', () => {
       interceptors: [guard.interceptor],
       callInvocationTransformer: expect.any(Function),
       'grpc.initial_reconnect_backoff_ms': 250,
-      'grpc.max_reconnect_backoff_ms': 1000,
+      'grpc.max_reconnect_backoff_ms': 500,
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 5000,
     });
     expect(createGuard({ circuit: { open: { baseMs: 4000 } } }).clientOptions()).toMatchObject({
       'grpc.initial_reconnect_backoff_ms': 1000,
-      'grpc.max_reconnect_backoff_ms': 4000,
+      'grpc.max_reconnect_backoff_ms': 2000,
     });
     expect(createGuard({ circuit: { open: { baseMs: 600_000 } } }).clientOptions()).toMatchObject({
       'grpc.max_reconnect_backoff_ms': 10_000,
@@ -61,7 +61,7 @@ describe('clientOptions()', () => {
         'grpc.primary_user_agent': 'me',
       }),
     ).toMatchObject({
-      'grpc.initial_reconnect_backoff_ms': 2250,
+      'grpc.initial_reconnect_backoff_ms': 4500,
       'grpc.max_reconnect_backoff_ms': 9000,
       'grpc.keepalive_time_ms': 7,
       'grpc.primary_user_agent': 'me',
