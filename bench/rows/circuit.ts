@@ -55,7 +55,6 @@ const allRules: CircuitOptions = {
 const closed: Row = {
   name: 'circuit.acquire-settle.closed',
   unit: 'ns',
-  budget: 100,
   peersAtLeast: { opossum: 5, cockatiel: 2 },
   open: () => {
     const ours = native();
@@ -76,6 +75,7 @@ const closed: Row = {
 const execute: Row = {
   name: 'circuit.execute.closed',
   unit: 'ns',
+  peersAtLeast: { opossum: 1, cockatiel: 1 },
   open: () => {
     const ours = native();
     const opossum = closedOpossum(answer);
@@ -106,7 +106,7 @@ const allocation: Row = {
 const everyRule: Row = {
   name: 'circuit.acquire-settle.all-rules',
   unit: 'ns',
-  budget: 250,
+  peersAtLeast: { opossum: 2, cockatiel: 1 },
   open: () => {
     const ours = native(allRules);
     const opossum = closedOpossum(answer);
@@ -126,7 +126,7 @@ const everyRule: Row = {
 const reject: Row = {
   name: 'circuit.reject.open',
   unit: 'ns',
-  budget: 50,
+  budgetOfFloor: 1.5,
   peersAtLeast: { opossum: 50, cockatiel: 50 },
   open: async () => {
     const ours = native({ trip: [consecutiveFailures({ failures: 1 })], open: { baseMs: 1e9 } });
@@ -156,7 +156,7 @@ const reject: Row = {
 const recordFailure: Row = {
   name: 'circuit.record-failure.window-1000',
   unit: 'ns',
-  budget: 150,
+  peersAtLeast: { opossum: 100, cockatiel: 2 },
   open: async () => {
     // a threshold of 1, and always one healthy call in the window: full, and never open
     const ours = native({
@@ -217,7 +217,7 @@ const memory: Row = {
 const create: Row = {
   name: 'circuit.create.100k',
   unit: 'ms',
-  budget: 1000,
+  peersAtLeast: { opossum: 2 },
   open: () => {
     // opossum sets timers for each circuit: only a thousand are made, and the figure is scaled
     const opossum = msToMake(

@@ -1,4 +1,4 @@
-import { machineMs, until } from '../clock.js';
+import { until } from '../clock.js';
 import type { Fault } from '../scenario/scenario.js';
 
 /** Does to this process what a scenario has go wrong in the client. */
@@ -11,9 +11,9 @@ export async function sufferClientFaults(faults: readonly Fault[], triggerAtMs: 
   }
 }
 
+/** Sleeps. A busy loop would take the processors from the servers and from the other cells, which stand still at the same time. */
 function standStill(forMs: number): void {
-  const end = machineMs() + forMs;
-  while (machineMs() < end);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
 }
 
 /** How far this process's wall clock is ahead. */
