@@ -44,7 +44,7 @@ export default defineConfig({
     // beyond itself (timers, spies, the environment) it puts back; the gate also runs the files apart (--isolate).
     isolate: false,
     // Some files wait more than they compute.
-    maxWorkers: availableParallelism() + 1,
+    maxWorkers: availableParallelism() + 2,
     sequence: { sequencer: LongestFirst },
     // A busy machine is no failure: these bound what hangs, and say nothing of how long anything may take.
     testTimeout: 60_000,
