@@ -1,5 +1,6 @@
 import { type StatusObject, status } from '@grpc/grpc-js';
 import type { CallAnswer } from '../../call/neutral/call-types.js';
+import { followSignal } from '../../call/neutral/follow-signal.js';
 import type { OpenCall } from '../../call/neutral/open-call.js';
 import { isTimeout } from '../../call/neutral/primary-run.js';
 import { commonStatusOf } from '../../call/neutral/thrown-status.js';
@@ -41,12 +42,13 @@ export class FetchCall implements BodyOwner {
   private stopTimer: () => void = nothing;
   private stopFirstEvent: () => void = nothing;
   private cancelChain: () => void = nothing;
+  private readonly unfollow: () => void;
 
   constructor(call: OpenCall, asked: Described, settings: FetchSettings) {
     this.call = call;
     this.asked = asked;
     this.settings = settings;
-    asked.signal?.addEventListener('abort', this.onCallerAbort);
+    this.unfollow = asked.signal === undefined ? nothing : followSignal(asked.signal, this.onCallerAbort);
   }
 
   async run(fetchWith: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
@@ -303,7 +305,7 @@ export class FetchCall implements BodyOwner {
 
   release(): void {
     this.stopTimers();
-    this.asked.signal?.removeEventListener('abort', this.onCallerAbort);
+    this.unfollow();
   }
 }
 

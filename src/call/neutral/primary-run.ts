@@ -2,6 +2,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import type { Clock } from '../../clock.js';
 import { PRIMARY, type Provenance, provenanceOf } from '../../status/provenance.js';
 import type { PrimaryContext } from './call-types.js';
+import { followSignal } from './follow-signal.js';
 
 /** How a wait for the real call ended. */
 export type Ended<T> =
@@ -35,12 +36,13 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
   #interruption: Interruption | undefined;
   #interruptWait: ((by: Interruption) => void) | undefined;
   #stopTimer: (() => void) | undefined;
+  readonly #unfollow: (() => void) | undefined;
 
   constructor(call: RunCall, request: Req, callerSignal: AbortSignal | undefined) {
     this.#call = call;
     this.request = request;
     this.#callerSignal = callerSignal;
-    callerSignal?.addEventListener('abort', this.#onCallerAbort);
+    this.#unfollow = callerSignal && followSignal(callerSignal, this.#onCallerAbort);
     if (call.primaryDeadlineMs < Number.POSITIVE_INFINITY)
       this.#stopTimer = call.method.clock.setTimer(this.#onDeadline, this.remainingMs);
   }
@@ -111,7 +113,7 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
   /** The real call is over: frees the timer and the caller's signal. */
   release(): void {
     this.#stopTimer?.();
-    this.#callerSignal?.removeEventListener('abort', this.#onCallerAbort);
+    this.#unfollow?.();
   }
 
   /** Ends the real call, where it looks at its signal. */

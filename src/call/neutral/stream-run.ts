@@ -4,6 +4,7 @@ import type { Cause } from '../../fallback/strategy.js';
 import { PRIMARY, type Provenance } from '../../status/provenance.js';
 import { StreamWatch } from '../stream-watch.js';
 import type { GuardCallOptions, PrimaryContext } from './call-types.js';
+import { followSignal } from './follow-signal.js';
 import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
 import { type Ended, PrimaryRun } from './primary-run.js';
@@ -223,12 +224,12 @@ export class StreamRun<Req, Res> {
   async #ask(cause: Cause): Promise<FallbackResult> {
     const { signal } = this.#options;
     const stop = () => this.#cancelChain?.();
-    signal?.addEventListener('abort', stop);
+    const unfollow = signal && followSignal(signal, stop);
     const asked = this.#call.fallBack(cause, (cancel) => {
       this.#cancelChain = cancel;
     });
     if (signal?.aborted === true) stop();
-    return asked.finally(() => signal?.removeEventListener('abort', stop));
+    return asked.finally(unfollow);
   }
 
   #waitedMs(): number {

@@ -3,6 +3,7 @@ import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
 import type { Warnings } from '../../telemetry/warnings.js';
 import type { CallAnswer, GuardCallOptions, PrimaryContext } from './call-types.js';
+import { followSignal } from './follow-signal.js';
 import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
 import { type Ended, isTimeout, PrimaryRun, type RunCall } from './primary-run.js';
@@ -137,10 +138,11 @@ function ask(call: NeutralCall, cause: Cause, { signal }: GuardCallOptions): Pro
     cancel = given;
   });
   if (signal === undefined) return asked;
-  const stop = () => cancel();
-  if (signal.aborted) stop();
-  else signal.addEventListener('abort', stop);
-  return asked.finally(() => signal.removeEventListener('abort', stop));
+  if (signal.aborted) {
+    cancel();
+    return asked;
+  }
+  return asked.finally(followSignal(signal, () => cancel()));
 }
 
 function nothing(): void {}

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { getEventListeners } from 'node:events';
 import { Metadata, status } from '@grpc/grpc-js';
 import {
   answerWith,
@@ -293,6 +294,25 @@ describe('guard.call', () => {
       ),
     );
     expect(ranks).toEqual(ranks.map((_, n) => [n, n]));
+    expect(guard.circuit(RANK).inFlight).toBe(0);
+  });
+
+  it('has one listener on a signal that many calls share, and none after them', async () => {
+    const guard = make();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const seen: string[] = [];
+    const calls = Array.from({ length: 50 }, (_, n) =>
+      guard
+        .call(RANK, query, () => new Promise<Rank>((done) => n === 0 && done({ rank: 1 })), { signal })
+        .catch((error: Error) => void seen.push(error.message)),
+    );
+    await calls[0];
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    controller.abort(new Error('gone'));
+    await Promise.all(calls);
+    expect(seen).toEqual(Array.from({ length: 49 }, () => 'gone'));
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
     expect(guard.circuit(RANK).inFlight).toBe(0);
   });
 
