@@ -314,6 +314,25 @@ describe('guardedFetch', () => {
     expect(guard.circuit(`GET ${url}`).snapshot().totals.outcomes).toMatchObject({ failure: 1, success: 1 });
   });
 
+  it('gives responses whose clones have their address and their source', async () => {
+    const server = await serve(json({ y: 1 }));
+    const route = httpRoute(`GET ${server.url}`);
+    const fallbacks = new FallbackRegistry().register(route, [defaultPrediction({ body: 'try later' })]);
+    const { fetch } = make({ fallbacks });
+    const good = await fetch(server.url);
+    expect(good.clone().clone().url).toBe(`${server.url}/`);
+    expect(await good.json()).toEqual({ y: 1 });
+    server.handler = json({}, 503);
+    const answered = await fetch(server.url);
+    const copy = answered.clone().clone();
+    expect(provenanceOf(copy)).toMatchObject({ source: 'default', degraded: true });
+    expect([copy.url, await copy.text(), await answered.text()]).toEqual([
+      `${server.url}/`,
+      'try later',
+      'try later',
+    ]);
+  });
+
   it('takes a Request for its options, as fetch does', async () => {
     let seen = '';
     const server = await serve((request, response, body) => {

@@ -13,7 +13,7 @@ import type { Described } from './described.js';
 import { type BodyOwner, type EndedBy, expired, GoodBody } from './good-body.js';
 import { metadataOf, trailersOf } from './headers.js';
 import { rejectedError } from './rejected-error.js';
-import { fallbackResponse, lengthOf, withBody } from './response.js';
+import { fallbackResponse, lengthOf, remember, withBody } from './response.js';
 import { watchedBody } from './watched-body.js';
 
 /** Looks at a response: returns its outcome, or undefined to leave it to the status. */
@@ -189,7 +189,7 @@ export class FetchCall implements BodyOwner {
     try {
       const response = fallbackResponse(answer, this.asked.url.href);
       const { response: _message, label: _label, ...provenance } = answer;
-      this.settings.memory.set(response, provenance);
+      remember(this.settings.memory, response, provenance);
       return response;
     } catch (error) {
       this.call.report(error, `the response of ${answer.source}`);
@@ -262,7 +262,7 @@ export class FetchCall implements BodyOwner {
   private withUpstream(response: Response): Response {
     if (response.headers.has('failsoft-source')) {
       const headers = metadataOf(response.headers);
-      this.settings.memory.set(response, provenanceOf(headers));
+      remember(this.settings.memory, response, provenanceOf(headers));
     }
     return response;
   }

@@ -1,5 +1,6 @@
 import type { CallAnswer } from '../../call/neutral/call-types.js';
 import { invalid } from '../../errors.js';
+import type { Provenance, ProvenanceMemory } from '../../status/provenance.js';
 import { labelHeaders } from './headers.js';
 import { type HttpAnswer, partsOf } from './http-message.js';
 
@@ -32,10 +33,26 @@ export function fallbackResponse(answer: CallAnswer<unknown>, url: string): Resp
   return dressed(new Response(body === undefined ? null : Uint8Array.from(body), init), { url });
 }
 
+/** Facts that no constructor sets. A clone has them too. */
 function dressed(response: Response, facts: object): Response {
-  for (const [name, value] of Object.entries(facts))
-    Object.defineProperty(response, name, { value, configurable: true });
+  for (const [name, value] of Object.entries(facts)) define(response, name, value);
+  define(response, 'clone', () => dressed(Response.prototype.clone.call(response), facts));
   return response;
+}
+
+/** Remembers where a response came from, also for its clones. */
+export function remember(memory: ProvenanceMemory, response: Response, provenance: Provenance): void {
+  memory.set(response, provenance);
+  const { clone } = response;
+  define(response, 'clone', () => {
+    const copy = clone.call(response);
+    remember(memory, copy, provenance);
+    return copy;
+  });
+}
+
+function define(response: Response, name: string, value: unknown): void {
+  Object.defineProperty(response, name, { value, configurable: true });
 }
 
 /** The length of a body, by its headers; Infinity where they do not say it, or the body is decoded. */
