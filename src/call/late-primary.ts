@@ -4,6 +4,9 @@ import { type Call, type MessageContext, OK_STATUS, type Stage } from './call.js
 import { OVER } from './over.js';
 import type { Primary } from './primary.js';
 
+/** grpc-js ends a call at its deadline; the status is overdue so much later. */
+const GRACE_MS = 1_000;
+
 /**
  * A real call whose caller has a fallback's answer already. Its own answer still counts: for the circuit, for the usual latency,
  * and for strategies that keep answers. Its deadline ends it; without a deadline, `abandonedAfterMs` does, and it counts as a
@@ -11,16 +14,18 @@ import type { Primary } from './primary.js';
  */
 export class LatePrimary implements Stage {
   private readonly primary: Primary;
-  private readonly cancelTimer: (() => void) | undefined;
+  private readonly cancelTimer: () => void;
   private ended = false;
 
   constructor(call: Call, primary: Primary) {
     this.primary = primary;
-    const { clock, settings } = call.method;
-    const { abandonedAfterMs } = settings;
-    if (call.deadlineMs !== Number.POSITIVE_INFINITY) return;
-    const details = `failsoft: no answer within ${abandonedAfterMs} ms after a fallback's answer`;
-    this.cancelTimer = clock.setTimer(() => this.abandon(call, details), abandonedAfterMs, true);
+    const { deadlineMs, method } = call;
+    const limitMs =
+      deadlineMs === Number.POSITIVE_INFINITY
+        ? method.settings.abandonedAfterMs
+        : Math.max(0, deadlineMs - Date.now()) + GRACE_MS;
+    const details = `failsoft: no answer within ${limitMs} ms after a fallback's answer`;
+    this.cancelTimer = method.clock.setTimer(() => this.abandon(call, details), limitMs, true);
   }
 
   /** An interceptor behind the guard may keep the status for ever: the permit does not wait for it. */
@@ -64,7 +69,7 @@ export class LatePrimary implements Stage {
 
   private end(call: Call, received: StatusObject): void {
     this.ended = true;
-    this.cancelTimer?.();
+    this.cancelTimer();
     if (call.stage === this) call.stage = OVER;
     this.primary.conclude(call, received);
   }

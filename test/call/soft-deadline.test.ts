@@ -283,7 +283,10 @@ describe('a call that is not answered within fallbackAfterMs', () => {
     expect(ends).toEqual([status.CANCELLED]);
   });
 
-  it('gives its permit back after abandonedAfterMs, though its status never comes', async () => {
+  it.each([
+    ['after abandonedAfterMs', 500, undefined],
+    ['a second after its deadline', 1150, 150],
+  ])('gives its permit back %s, though its status never comes', async (_what, afterMs, deadlineMs) => {
     const mute: Interceptor = (callOptions, nextCall) =>
       new InterceptingCall(nextCall(callOptions), {
         start: (metadata, _listener, next) => next(metadata, { onReceiveStatus: () => {} }),
@@ -291,11 +294,11 @@ describe('a call that is not answered within fallbackAfterMs', () => {
     const { clock, client, received, circuit } = await setUp([fixed()], { abandonedAfterMs: 500 }, {}, [
       mute,
     ]);
-    const call = callUnary(client, 'a');
+    const call = callUnary(client, 'a', deadlineMs ? { deadline: Date.now() + deadlineMs } : {});
     await received(1);
     clock.advance(AFTER_MS);
     expect((await call).value?.text).toBe('default');
-    clock.advance(500);
+    clock.advance(afterMs);
     expect([circuit.inFlight, circuit.snapshot().totals.outcomes.failure]).toEqual([0, 1]);
   });
 
