@@ -1,8 +1,6 @@
 import { type StatusObject, status } from '@grpc/grpc-js';
 import type { CallAnswer } from '../../call/neutral/call-types.js';
-import { followSignal } from '../../call/neutral/follow-signal.js';
 import type { OpenCall } from '../../call/neutral/open-call.js';
-import { isTimeout } from '../../call/neutral/primary-run.js';
 import { commonStatusOf } from '../../call/neutral/thrown-status.js';
 import { isUnhealthy, OUTCOMES, type Outcome } from '../../classify/outcome.js';
 import { invalid } from '../../errors.js';
@@ -10,6 +8,7 @@ import type { Cause } from '../../fallback/strategy.js';
 import { codeOfHttpStatus } from '../../status/http-status.js';
 import { type ProvenanceMemory, provenanceOf } from '../../status/provenance.js';
 import type { Described } from './described.js';
+import { FetchSignal } from './fetch-signal.js';
 import { type BodyOwner, type EndedBy, expired, GoodBody } from './good-body.js';
 import { metadataOf, trailersOf } from './headers.js';
 import { rejectedError } from './rejected-error.js';
@@ -34,21 +33,24 @@ const NO_LIMITS = {
 /** One fetch under a guard. */
 export class FetchCall implements BodyOwner {
   readonly call: OpenCall;
-  endedBy: EndedBy;
   judged: Outcome | undefined;
   private readonly asked: Described;
   private readonly settings: FetchSettings;
-  private readonly controller = new AbortController();
-  private stopTimer: () => void = nothing;
-  private stopFirstEvent: () => void = nothing;
-  private cancelChain: () => void = nothing;
-  private readonly unfollow: () => void;
+  private readonly signal: FetchSignal;
 
   constructor(call: OpenCall, asked: Described, settings: FetchSettings) {
     this.call = call;
     this.asked = asked;
     this.settings = settings;
-    this.unfollow = asked.signal === undefined ? nothing : followSignal(asked.signal, this.onCallerAbort);
+    this.signal = new FetchSignal(asked.signal, call.clock);
+  }
+
+  get endedBy(): EndedBy {
+    return this.signal.endedBy;
+  }
+
+  release(): void {
+    this.signal.release();
   }
 
   async run(fetchWith: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
@@ -65,11 +67,11 @@ export class FetchCall implements BodyOwner {
   private async response(fetchWith: (signal: AbortSignal) => Promise<Response>): Promise<Response> {
     const { call, asked } = this;
     if (call.rejection !== undefined) return this.runRejected();
-    this.limitTo(call.primaryDeadlineMs);
-    if (asked.wantsEvents) this.limitFirstEvent();
+    this.signal.limitTo(call.primaryDeadlineMs);
+    if (asked.wantsEvents) this.signal.limitFirstEvent(call.limits.firstMessageTimeoutMs);
     let response: Response;
     try {
-      response = await fetchWith(this.controller.signal);
+      response = await fetchWith(this.signal.signal);
     } catch (error) {
       return this.failed(error);
     }
@@ -85,7 +87,7 @@ export class FetchCall implements BodyOwner {
     if (classifyResponse === undefined) return undefined;
     try {
       // it may wait for a body that does not come
-      const outcome = await Promise.race([classifyResponse(response), this.aborted]);
+      const outcome = await Promise.race([classifyResponse(response), this.signal.aborted]);
       if (outcome === undefined || OUTCOMES.includes(outcome)) return outcome;
       throw invalid('classifyResponse', `undefined or one of ${OUTCOMES.join(', ')}`, outcome);
     } catch (error) {
@@ -94,19 +96,10 @@ export class FetchCall implements BodyOwner {
     }
   }
 
-  /** Undefined as soon as the caller has gone or its time is over. */
-  private get aborted(): Promise<undefined> {
-    const { signal } = this.controller;
-    return new Promise((resolve) => {
-      if (signal.aborted) resolve(undefined);
-      else signal.addEventListener('abort', () => resolve(undefined), { once: true });
-    });
-  }
-
   /** The caller has gone, or its time is over, while its response was judged. */
   private endedEarly(response: Response): Promise<Response> {
     response.body?.cancel().catch(nothing);
-    return this.failed(this.controller.signal.reason);
+    return this.failed(this.signal.signal.reason);
   }
 
   // ---------------------------------------------------------------- no good response
@@ -120,19 +113,19 @@ export class FetchCall implements BodyOwner {
 
   private async failed(error: unknown): Promise<Response> {
     const { call, endedBy } = this;
-    this.stopTimers();
+    this.signal.stopTimers();
     if (endedBy === 'caller') {
       call.settle('ignored', 0);
       call.gaveOwn('ignored', status.CANCELLED);
-      throw this.callersReason;
+      throw this.signal.callersReason;
     }
     if (endedBy === 'time') call.hadOnly(call.elapsedMs);
     const received =
       endedBy === undefined ? commonStatusOf(error) : expired('the response did not come in time');
     const outcome = call.conclude(received, isRefused(error) ? 'ignored' : undefined);
     return this.orElse(outcome, received, () => {
-      if (endedBy === 'time') throw this.callersReason;
-      throw endedBy === 'limit' ? this.controller.signal.reason : error;
+      if (endedBy === 'time') throw this.signal.callersReason;
+      throw endedBy === 'limit' ? this.signal.signal.reason : error;
     });
   }
 
@@ -143,7 +136,7 @@ export class FetchCall implements BodyOwner {
     const metadata = trailersOf(response.headers, call.clock.epochMs());
     const received: StatusObject = { code, details, metadata };
     const outcome = call.conclude(received, this.judged, waitedMs);
-    this.stopTimers();
+    this.signal.stopTimers();
     const drop = () => void response.body?.cancel().catch(nothing); // its connection is free again
     return this.orElse(outcome, received, () => this.passOn(response), drop);
   }
@@ -170,7 +163,7 @@ export class FetchCall implements BodyOwner {
     drop: () => void = nothing,
   ): Promise<Response> {
     const result = await this.call.fallBack(cause, (cancel) => {
-      this.cancelChain = cancel;
+      this.signal.cancelChain = cancel;
       if (this.endedBy === 'caller') cancel();
     });
     const response = result.answer && this.fallback(result.answer);
@@ -178,7 +171,7 @@ export class FetchCall implements BodyOwner {
       if (this.endedBy !== 'caller') return own(result);
       drop();
       this.call.left(cause);
-      throw this.callersReason;
+      throw this.signal.callersReason;
     }
     drop();
     this.release();
@@ -223,7 +216,7 @@ export class FetchCall implements BodyOwner {
     const { body, headers } = response;
     const isEvents = /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
     // the server has answered with a whole document instead
-    if (!isEvents) this.stopFirstEvent();
+    if (!isEvents) this.signal.awaitNoEvent();
     if (body === null || body.locked || response.status < 200) {
       new GoodBody(this, response, isEvents, waitedMs).onEnd();
       return this.withUpstream(response);
@@ -232,8 +225,8 @@ export class FetchCall implements BodyOwner {
     const first = isEvents ? await this.firstEvent(reader) : undefined;
     if (first !== undefined && 'error' in first) return this.failed(first.error);
     // a stream of events may run for hours
-    if (isEvents) this.stopTimers();
-    else this.limitTo(call.deadlineMs);
+    if (isEvents) this.signal.stopTimers();
+    else this.signal.limitTo(call.deadlineMs);
     const limits = {
       stallMs: isEvents ? call.limits.stallTimeoutMs : Number.POSITIVE_INFINITY,
       idleMs: call.limits.abandonedAfterMs,
@@ -249,7 +242,7 @@ export class FetchCall implements BodyOwner {
   private async firstEvent(
     reader: ReadableStreamDefaultReader<Uint8Array>,
   ): Promise<{ readonly chunk: Uint8Array | undefined } | { readonly error: unknown }> {
-    if (!this.asked.wantsEvents) this.limitFirstEvent();
+    if (!this.asked.wantsEvents) this.signal.limitFirstEvent(this.call.limits.firstMessageTimeoutMs);
     try {
       const { value } = await reader.read();
       return { chunk: value };
@@ -265,47 +258,6 @@ export class FetchCall implements BodyOwner {
       remember(this.settings.memory, response, provenanceOf(headers));
     }
     return response;
-  }
-
-  // ---------------------------------------------------------------- time
-
-  private get callersReason(): unknown {
-    return this.asked.signal?.reason;
-  }
-
-  private readonly onCallerAbort = (): void => {
-    this.endedBy ??= isTimeout(this.callersReason) ? 'time' : 'caller';
-    this.controller.abort(this.callersReason);
-    this.cancelChain();
-  };
-
-  private limitTo(deadlineMs: number): void {
-    this.stopTimer();
-    this.stopTimer = this.limitIn(deadlineMs - Date.now(), 'failsoft: deadline exceeded');
-  }
-
-  private limitFirstEvent(): void {
-    const ms = this.call.limits.firstMessageTimeoutMs;
-    this.stopFirstEvent = this.limitIn(ms, `failsoft: no first event within ${ms} ms`);
-  }
-
-  private limitIn(ms: number, details: string): () => void {
-    if (ms === Number.POSITIVE_INFINITY) return nothing;
-    const expire = () => {
-      this.endedBy ??= 'limit';
-      this.controller.abort(new DOMException(details, 'TimeoutError'));
-    };
-    return this.call.clock.setTimer(expire, Math.max(0, ms));
-  }
-
-  private stopTimers(): void {
-    this.stopTimer();
-    this.stopFirstEvent();
-  }
-
-  release(): void {
-    this.stopTimers();
-    this.unfollow();
   }
 }
 

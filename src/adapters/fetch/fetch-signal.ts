@@ -1,0 +1,84 @@
+import { followSignal } from '../../call/neutral/follow-signal.js';
+import { isTimeout } from '../../call/neutral/primary-run.js';
+import type { Clock } from '../../clock.js';
+import type { EndedBy } from './good-body.js';
+
+/** The signal of a real fetch. It aborts with the caller's signal, and at the time limits of the guard. */
+export class FetchSignal {
+  endedBy: EndedBy;
+  /** Ends the fallbacks that are asked. */
+  cancelChain: () => void = nothing;
+  private readonly given: AbortSignal | undefined;
+  private readonly clock: Clock;
+  private readonly controller = new AbortController();
+  private readonly unfollow: () => void;
+  private stopDeadline: () => void = nothing;
+  private stopFirstEvent: () => void = nothing;
+
+  /** @param given the caller's */
+  constructor(given: AbortSignal | undefined, clock: Clock) {
+    this.given = given;
+    this.clock = clock;
+    this.unfollow = given === undefined ? nothing : followSignal(given, this.onCallerAbort);
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  get callersReason(): unknown {
+    return this.given?.reason;
+  }
+
+  /** Undefined as soon as the caller has gone or its time is over; pending until then. */
+  get aborted(): Promise<undefined> {
+    const { signal } = this;
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve(undefined);
+      else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    });
+  }
+
+  /** Replaces the deadline before. @param deadlineMs milliseconds since the epoch */
+  limitTo(deadlineMs: number): void {
+    this.stopDeadline();
+    this.stopDeadline = this.limitIn(deadlineMs - Date.now(), 'failsoft: deadline exceeded');
+  }
+
+  limitFirstEvent(ms: number): void {
+    this.stopFirstEvent = this.limitIn(ms, `failsoft: no first event within ${ms} ms`);
+  }
+
+  /** The server answers with a whole document in place of events. */
+  awaitNoEvent(): void {
+    this.stopFirstEvent();
+  }
+
+  stopTimers(): void {
+    this.stopDeadline();
+    this.stopFirstEvent();
+  }
+
+  /** Frees the timers and the caller's signal. */
+  release(): void {
+    this.stopTimers();
+    this.unfollow();
+  }
+
+  private readonly onCallerAbort = (): void => {
+    this.endedBy ??= isTimeout(this.callersReason) ? 'time' : 'caller';
+    this.controller.abort(this.callersReason);
+    this.cancelChain();
+  };
+
+  private limitIn(ms: number, details: string): () => void {
+    if (ms === Number.POSITIVE_INFINITY) return nothing;
+    const expire = () => {
+      this.endedBy ??= 'limit';
+      this.controller.abort(new DOMException(details, 'TimeoutError'));
+    };
+    return this.clock.setTimer(expire, Math.max(0, ms));
+  }
+}
+
+function nothing(): void {}
