@@ -97,6 +97,8 @@ export class ServerSeat {
     this.#current = next;
     await end();
     if (old.running) await old.end();
+    // again: a server that drains writes until it ends, and its silence after that is no busy machine
+    noteDown(this.#options.log);
     await new Promise((resolve) => setTimeout(resolve, backAt - performance.now()));
     if (this.#closing) return;
     await this.#listen();
