@@ -64,7 +64,7 @@ export class ReplaceablePrimary implements SlowCall {
     if (call.stage !== this || this.primary.isCancelled || this.held.hasMessage) return;
     if (call.options.method_definition.responseStream && call.reads === 0) return;
     if (!this.chain.serves('slow')) return;
-    this.chain.slowBudget.earn();
+    this.chain.countCall();
     const afterMs = settings.softDeadline.of(this.primary.entry.usualLatency);
     if (afterMs === Number.POSITIVE_INFINITY) return;
     this.cancelSoftDeadline = clock.setTimer(() => {

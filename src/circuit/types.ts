@@ -130,6 +130,7 @@ export interface CircuitRecovery {
 
 /** An opening of a circuit. */
 export interface Opening {
+  /** The circuit's generation: another one is another opening. */
   readonly generation: number;
   /** When it is over, by the circuit's clock. */
   readonly untilMs: number;

@@ -5,8 +5,11 @@ import { ChannelCall, type ChannelMethod } from './channel-call.js';
 import type { Guard } from './guard-options.js';
 
 /** Methods: a service's definition, a list of definitions, or single methods. */
-export type ChannelDefinitions = AnyDefinition | readonly AnyDefinition[];
-type AnyDefinition = ChannelMethod | Readonly<Record<string, ChannelMethod>>;
+export type ChannelDefinitions =
+  | ChannelMethod
+  | Readonly<Record<string, ChannelMethod>>
+  | readonly (ChannelMethod | Readonly<Record<string, ChannelMethod>>)[];
+type AnyDefinition = Exclude<ChannelDefinitions, readonly unknown[]>;
 
 /** Options of {@link guardChannel}. */
 export interface GuardChannelOptions {

@@ -25,7 +25,7 @@ export interface KeyBy {
    * @param method its path
    * @param report reports a problem that harms no call, as a warning of the guard. @default only a process warning
    */
-  forMethod(method: string, report?: Report): KeyPart;
+  forMethod(method: string, report?: (error: unknown, source: string) => void): KeyPart;
 }
 
 /** Chooses among the circuits of one method. */

@@ -46,6 +46,7 @@ export class GuardedStream<Res> implements AsyncIterableIterator<Res> {
     return this.provenance;
   }
 
+  /** The next message. The first call starts the stream. @throws the error of the stream */
   next(): Promise<IteratorResult<Res>> {
     const first = this.#first;
     if (first === undefined) return this.#pull();
@@ -53,6 +54,7 @@ export class GuardedStream<Res> implements AsyncIterableIterator<Res> {
     return first;
   }
 
+  /** Leaves the stream: its call is cancelled, and its permit is given back. */
   async return(): Promise<IteratorResult<Res>> {
     this.#left = true;
     await this.#opened?.catch(() => undefined);
@@ -61,11 +63,13 @@ export class GuardedStream<Res> implements AsyncIterableIterator<Res> {
     return { done: true, value: undefined };
   }
 
+  /** Leaves the stream, and rejects with the error. */
   async throw(error: unknown): Promise<IteratorResult<Res>> {
     await this.return();
     throw error;
   }
 
+  /** The stream itself: its messages can be read once. */
   [Symbol.asyncIterator](): this {
     return this;
   }

@@ -8,8 +8,12 @@ import type { CallAnswer } from './call-types.js';
 
 /** The answer of a chain, or why there is none. */
 export type FallbackResult =
-  | { readonly answer: CallAnswer<unknown> }
   | {
+      /** The fallback's answer. */
+      readonly answer: CallAnswer<unknown>;
+    }
+  | {
+      /** No fallback has answered. */
       readonly answer: undefined;
       /** How each fallback failed; undefined where none was asked. */
       readonly story: string | undefined;

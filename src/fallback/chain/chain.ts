@@ -42,7 +42,7 @@ export class FallbackChain {
   /** Whether a strategy reads the request, so that the call must keep a copy of its messages. */
   readonly readsCall: boolean;
   /** Bounds the questions of slow calls. */
-  readonly slowBudget: SlowBudget;
+  readonly #slowBudget: SlowBudget;
   /** Can be changed while running. A disabled chain asks no strategy and keeps no answers. */
   enabled: boolean;
   readonly #method: Method<unknown, unknown>;
@@ -63,7 +63,7 @@ export class FallbackChain {
       throw invalid(`${field}.enabled`, 'a boolean', options.enabled);
     this.enabled = options.enabled ?? true;
     this.maxConcurrent = checkInteger(`${field}.maxConcurrent`, options.maxConcurrent ?? 1024, 0);
-    this.slowBudget = new SlowBudget(checkNumber(`${field}.slowShare`, options.slowShare ?? 0.1, 0, 1));
+    this.#slowBudget = new SlowBudget(checkNumber(`${field}.slowShare`, options.slowShare ?? 0.1, 0, 1));
     this.strategies = Object.freeze([...strategies]);
     this.readsCall = strategies.some((strategy) => strategy.readsCall !== false);
     this.#method = method;
@@ -89,6 +89,11 @@ export class FallbackChain {
   /** Number of times that a strategy's `keep` threw. */
   get keepFailures(): number {
     return this.#keepFailures;
+  }
+
+  /** A call of the method begins, which may become slow: it adds to the budget of slow calls' questions (`slowShare`). */
+  countCall(): void {
+    this.#slowBudget.earn();
   }
 
   /** Whether a strategy would be asked for this cause now. */
@@ -152,7 +157,7 @@ export class FallbackChain {
       if (skipped !== undefined) return noAnswer(skipped, strategy, attempts);
     }
     const paid = strategy.waits === true && call.cause.kind === 'slow';
-    if (paid && !this.slowBudget.spend()) return noAnswer('capped', strategy, attempts);
+    if (paid && !this.#slowBudget.spend()) return noAnswer('capped', strategy, attempts);
     const scope = new StrategyScope(
       call,
       attempts,
@@ -166,11 +171,11 @@ export class FallbackChain {
       // Wraps a foreign thenable in a real promise: its `then` may do anything.
       given = isThenable(answered) ? Promise.resolve(answered) : answered;
     } catch (error) {
-      if (paid) this.slowBudget.refund();
+      if (paid) this.#slowBudget.refund();
       return noAnswer('failed', strategy, attempts, error);
     }
     if (!(given instanceof Promise)) {
-      if (paid) this.slowBudget.refund();
+      if (paid) this.#slowBudget.refund();
       const result = judge(this.#method, strategy, given, attempts);
       // A stream is read later: its signal must still abort when the caller has gone.
       if (result.answer !== undefined && isStream(this.#method, result.answer.message))

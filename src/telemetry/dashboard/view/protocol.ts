@@ -74,6 +74,7 @@ export type PackedSample = readonly [
 
 /** A circuit in a `snapshot` message. */
 export interface CircuitRecord {
+  /** The circuit at this moment. */
   readonly view: CircuitView;
   /** Oldest first, one per step; the last one ended at the process's `steppedAtMs`. */
   readonly history: readonly PackedSample[];
@@ -99,32 +100,43 @@ export interface ProcessView {
 
 /** Everything: the first message of a stream, and the first after a gap. */
 export interface SnapshotMessage {
+  /** Of the format. */
   readonly version: typeof FORMAT_VERSION;
   /** When it was made, in milliseconds since the epoch. */
   readonly atMs: number;
+  /** All processes. */
   readonly processes: readonly ProcessView[];
+  /** The settings that circuits name. */
   readonly settings: Readonly<Record<string, CircuitSettings>>;
+  /** All circuits. */
   readonly circuits: readonly CircuitRecord[];
 }
 
 /** A step of a process's history. A circuit without a sample had no calls in it. */
 export interface Step {
+  /** The name of the process. */
   readonly process: string;
   /** Its end, in milliseconds since the epoch. */
   readonly atMs: number;
+  /** What happened to each circuit that had calls. */
   readonly samples: readonly (readonly [circuitKey: string, sample: Sample])[];
 }
 
 /** What has changed since the message before. What is left out has not. */
 export interface DeltaMessage {
+  /** When it was made, in milliseconds since the epoch. */
   readonly atMs: number;
+  /** All processes, where something about a process has changed. */
   readonly processes?: readonly ProcessView[];
+  /** Settings that are new. */
   readonly settings?: Readonly<Record<string, CircuitSettings>>;
   /** Whole views of the circuits that have changed. */
   readonly circuits?: readonly CircuitView[];
   /** Circuits that are gone: evicted, or of a process that has started anew. */
   readonly removed?: readonly (readonly [process: string, circuitKey: string])[];
+  /** Steps that have ended. */
   readonly steps?: readonly Step[];
+  /** New entries, oldest first. */
   readonly timeline?: readonly TimelineEntry[];
 }
 
