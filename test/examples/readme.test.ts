@@ -66,7 +66,7 @@ describe('the README', () => {
       "server's push-back": 'respected, up to 60 s',
       'probes in half-open': '1',
       'unsettled probe': 'fails after 10 s',
-      'after recovery': 'twice as many calls per round trip, all after 5 s',
+      'after recovery': 'few calls at first, twice as many with each round trip, all after 5 s',
     });
   });
 

@@ -24,7 +24,9 @@ type Kind = 'none' | 'json' | 'text' | 'bytes';
 
 /**
  * The method of a route, for `FallbackRegistry.register()`, rules and `guard.circuit()`.
- * @param name the method, the origin and the route's template: `POST https://models.example/v1/models/:name`
+ * @param name the name that `guardedFetch()` gives the route's requests: the HTTP method, a space, the origin, and the same text as the
+ * template in `routes`: `POST https://models.example/v1/models/:name` where `routes` has `/v1/models/:name`. A chain under another name
+ * is never asked, and nothing reports it
  */
 export function httpRoute<Req = unknown, Res = unknown>(
   name: string,
