@@ -1,4 +1,5 @@
 import { createServer, type Http2Session } from 'node:http2';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { type GuardOptions, perKey } from 'failsoft';
@@ -95,6 +96,10 @@ async function setUp(options: GuardOptions = {}) {
   return { server, guard, call, stream, circuit };
 }
 
+const { version: grpcVersion } = createRequire(import.meta.url)('@grpc/grpc-js/package.json');
+/** Whether this version of grpc-js tells a lost connection from a cancelled stream. */
+const SAYS_LOST = Number(/^1\.(\d+)\./.exec(String(grpcVersion))?.[1]) >= 13;
+
 describe('a connection that is lost with many calls on it', () => {
   it.each<[string, (server: Hanging) => void | Promise<void>]>([
     ['its reset', ({ proxy }) => proxy.drop()],
@@ -150,7 +155,9 @@ describe('a connection that is lost with many calls on it', () => {
     await server.arrived(CALLS);
     server.proxy.drop();
     await Promise.all(calls);
-    expect(circuit.snapshot()).toMatchObject({ window: { calls: 1 }, totals: { correlated: CALLS - 1 } });
+    // what an older grpc-js says of a lost connection can also be a single stream's end: that is no evidence against the parent
+    const [counted, correlated] = SAYS_LOST ? [1, CALLS - 1] : [0, 0];
+    expect(circuit.snapshot()).toMatchObject({ window: { calls: counted }, totals: { correlated } });
     for (const model of models)
       expect(guard.circuit(echoService.unary, model).snapshot().window.unhealthy).toBe(1);
   });
