@@ -1,3 +1,4 @@
+import { iteratorOf } from './iterators.js';
 /** Receives the messages of a streamed answer. */
 export interface AnswerSink {
   onMessage(message: unknown): void;
@@ -22,7 +23,7 @@ export class AnswerStream {
 
   /** @param reads how many messages the caller has asked for already */
   constructor(messages: Iterable<unknown> | AsyncIterable<unknown>, reads: number, sink: AnswerSink) {
-    this.#iterator = iteratorOf(messages);
+    this.#iterator = openedOrFailing(messages);
     this.#sink = sink;
     this.#reads = reads;
   }
@@ -91,11 +92,11 @@ function nextTurn(stream: AnswerStream): void {
 }
 
 /** A source whose iterator cannot be made fails like a source whose first message fails. */
-function iteratorOf(
+function openedOrFailing(
   messages: Iterable<unknown> | AsyncIterable<unknown>,
 ): Iterator<unknown> | AsyncIterator<unknown> {
   try {
-    return Symbol.asyncIterator in messages ? messages[Symbol.asyncIterator]() : messages[Symbol.iterator]();
+    return iteratorOf(messages);
   } catch (error) {
     return { next: () => Promise.reject(error) };
   }

@@ -1,6 +1,7 @@
 import { wellFormed } from '../text.js';
 import { AnswerStream } from './answer-stream.js';
 import type { Call } from './call.js';
+import { isIterable } from './iterators.js';
 
 /** Called with each message of a streamed answer, and then once at its end, unless the answer is stopped before. */
 export interface StreamedAnswerListener {
@@ -77,10 +78,4 @@ export class StreamedAnswer {
       this.#listener.onStreamLeft("failsoft: the caller did not read the fallback's stream");
     this.#stopAwaiting = clock.setTimer(abandoned, settings.abandonedAfterMs);
   }
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
-  return (
-    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
-  );
 }

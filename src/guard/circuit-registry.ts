@@ -2,17 +2,15 @@ import type { CircuitMode, CircuitSnapshot } from '../circuit/types.js';
 import type { CircuitEnvironment } from '../engines/engine.js';
 import { invalid } from '../errors.js';
 import { keyOf } from '../key/circuit-key.js';
-import { type AnswerCount, AnswerCounts } from '../telemetry/answers.js';
+import type { AnswerCount } from '../telemetry/answers.js';
 import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
 import { CircuitLine, type Entry, type Shelf, type Shelves, Slot } from './circuit-line.js';
+import { EvictedAnswers } from './evicted-answers.js';
 import { EvictionOrder } from './eviction-order.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 
 export type { CircuitLine, Entry } from './circuit-line.js';
 
-/** So many methods' evicted circuits are counted apart: a method's name may be a caller's text. */
-const MOST_METHODS = 1_000;
-const OTHER_METHODS = 'other';
 /** Two, so that the number falls to the bound again when calls in flight had raised it; not all, because a call waits. */
 const MOST_EVICTED = 2;
 
@@ -26,8 +24,7 @@ export class CircuitRegistry implements Shelves {
   /** By target and method. A shelf has at least one circuit. */
   readonly #shelves = new Map<string, Shelf>();
   readonly #order: EvictionOrder<Slot>;
-  /** By method: how the callers of evicted circuits were answered. */
-  readonly #evicted = new Map<string, AnswerCounts>();
+  readonly #evicted = new EvictedAnswers();
   #optionsOf: (method: string) => LineOptions;
   #size = 0;
   #mode: CircuitMode | undefined;
@@ -101,7 +98,7 @@ export class CircuitRegistry implements Shelves {
   answers(): AnswerCount[] {
     const counts: AnswerCount[] = [];
     for (const { key, shelf, answers } of this.#slots()) counts.push(...answers.report(shelf.method, key));
-    for (const [method, answers] of this.#evicted) counts.push(...answers.report(method, null));
+    counts.push(...this.#evicted.report());
     return counts;
   }
 
@@ -222,16 +219,9 @@ export class CircuitRegistry implements Shelves {
     shelf.slots.delete(slot.part);
     if (slot.parent !== undefined) slot.parent.children -= 1;
     if (shelf.slots.size === 0) this.#shelves.delete(keyOf(shelf.target, shelf.method, ''));
-    this.#evictedOf(shelf.method).addAll(slot.answers);
+    this.#evicted.add(shelf.method, slot.answers);
     this.#onEvict(slot);
     slot.circuit.close?.();
-  }
-
-  #evictedOf(method: string): AnswerCounts {
-    const name = this.#evicted.has(method) || this.#evicted.size < MOST_METHODS ? method : OTHER_METHODS;
-    const known = this.#evicted.get(name) ?? new AnswerCounts();
-    this.#evicted.set(name, known);
-    return known;
   }
 
   *#slots(): Iterable<Slot> {

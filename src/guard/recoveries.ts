@@ -8,14 +8,9 @@ import { type ClientChannel, KnownChannels, type OtherInterceptors } from '../re
 import type { Readiness, ReadinessCheck } from '../recovery/check.js';
 import { channelCheck } from '../recovery/connectivity.js';
 import type { RecoverySettings } from '../recovery/options.js';
-import {
-  type AnyMethod,
-  canBeProbed,
-  type EndedProbe,
-  type ProbeVerdict,
-  probeLimitMs,
-  SyntheticProbes,
-} from '../recovery/synthetic-probes.js';
+import { canBeProbed, probeLimitMs } from '../recovery/probe-limit.js';
+import type { AnyMethod, EndedProbe } from '../recovery/synthetic-call.js';
+import { type ProbeVerdict, SyntheticProbes } from '../recovery/synthetic-probes.js';
 import { type CheckedCircuit, ReadinessWatch } from '../recovery/watch.js';
 import { normalStatus } from '../status/normal-status.js';
 import { pushbackOf } from '../status/push-back.js';

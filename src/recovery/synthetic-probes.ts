@@ -1,27 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
-import {
-  type Client,
-  connectivityState,
-  type InterceptorOptions,
-  Metadata,
-  type StatusObject,
-  status,
-} from '@grpc/grpc-js';
-import type { Circuit, CircuitRecovery, Permit } from '../circuit/types.js';
+import { Metadata } from '@grpc/grpc-js';
+import type { CircuitRecovery, Permit } from '../circuit/types.js';
 import type { Clock } from '../clock.js';
 import type { ProbeTarget, RecoverySettings } from './options.js';
-
-/** How the primary's own calls are sent and read. */
-export type AnyMethod = InterceptorOptions['method_definition'];
+import { type EndedProbe, type ProbedMethod, type ProbeRequest, sendProbe } from './synthetic-call.js';
 
 /** An open circuit whose probes are synthetic. */
-export interface SyntheticCircuit extends ProbeTarget {
+export interface SyntheticCircuit extends ProbeTarget, ProbedMethod {
   readonly recovery: CircuitRecovery;
   readonly settings: RecoverySettings;
-  readonly definition: AnyMethod;
-  readonly client: Client;
-  /** How long a probe may take, in milliseconds. */
-  readonly limitMs: number;
   /** Settles the permit of a call that has ended. */
   readonly settle: (permit: Permit, ended: EndedProbe) => ProbeVerdict;
   /** Whether the guard has dropped the circuit. */
@@ -31,16 +18,6 @@ export interface SyntheticCircuit extends ProbeTarget {
 /** What a synthetic call says about the server. `not-sent`: there was no connection, as for a caller's call. */
 export type ProbeVerdict = 'evidence' | 'not-sent' | 'nothing';
 
-/** How a synthetic call has ended. */
-export interface EndedProbe {
-  readonly status: StatusObject;
-  /** Undefined without one. */
-  readonly response: unknown;
-  readonly durationMs: number;
-  /** Whether it waited for a connection too: then its duration is no latency of the server. */
-  readonly isConnecting: boolean;
-}
-
 /** After a call that was not sent. */
 const AGAIN_MS = 250;
 /** Where the user's own client has sent nothing so often, callers become probes too: their channel may be another. */
@@ -49,12 +26,6 @@ const MOST_UNSENT = 40;
 const GRACE_MS = 1_000;
 /** The share of a probe's time that the functions which make its request and metadata may take, at most {@link GRACE_MS}. */
 const MAKING_SHARE = 0.5;
-
-/** What a synthetic call sends. */
-interface ProbeRequest {
-  readonly request: unknown;
-  readonly metadata: Metadata;
-}
 
 /**
  * Sends the probes of open circuits itself, so that no caller's call is one. One timer per open circuit with `probeWith`. Should a
@@ -161,7 +132,9 @@ export class SyntheticProbes {
         makeRequest(circuit),
         Math.min(GRACE_MS, circuit.limitMs * MAKING_SHARE),
       );
-      return made === undefined || this.#closed ? undefined : await this.#call(circuit, made);
+      return made === undefined || this.#closed
+        ? undefined
+        : await sendProbe(circuit, made, this.#clock, this.#running);
     } catch (error) {
       if (!this.#closed) this.#warn(error, `probeWith of ${circuit.method}`);
       return undefined;
@@ -184,39 +157,6 @@ export class SyntheticProbes {
       made.then(resolve, reject).finally(stop);
     });
   }
-
-  #call(
-    { client, definition, limitMs }: SyntheticCircuit,
-    { request, metadata }: ProbeRequest,
-  ): Promise<EndedProbe> {
-    const startMs = this.#clock.now();
-    const isConnecting = !isConnected(client);
-    const { path, requestSerialize, responseDeserialize } = definition;
-    const options = { deadline: Date.now() + limitMs, failsoft: { bypass: true } };
-    return new Promise((resolve) => {
-      let response: unknown;
-      const call = client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        metadata,
-        options,
-        (_error, value) => {
-          response = value;
-        },
-      );
-      const cancel = () => call.cancel();
-      this.#running.add(cancel);
-      // grpc-js calls back first; the status event comes next, whatever the status is
-      call.on('status', (ended: StatusObject) => {
-        this.#running.delete(cancel);
-        const durationMs = this.#clock.now() - startMs;
-        const given = ended.code === status.OK ? response : undefined;
-        resolve({ status: ended, response: given, durationMs, isConnecting });
-      });
-    });
-  }
 }
 
 /** @returns undefined where the user's function gives no request */
@@ -231,35 +171,4 @@ async function makeRequest({
     typeof probeWith === 'function' ? await probeWith({ circuitKey, method, keyPart }) : probeWith;
   if (request === undefined) return undefined;
   return { request, metadata: metadata === undefined ? new Metadata() : await metadata() };
-}
-
-function isConnected(client: Client): boolean {
-  try {
-    return client.getChannel().getConnectivityState(false) === connectivityState.READY;
-  } catch {
-    return true; // another client than grpc-js's
-  }
-}
-
-/** Whether probes of a method can be synthetic: unary methods only. */
-export function canBeProbed(definition: AnyMethod): boolean {
-  return !definition.requestStream && !definition.responseStream;
-}
-
-/** Of the usual latency: a probe that takes longer is a failed probe. */
-const LONG = 20;
-const LEAST_LIMIT_MS = 1_000;
-
-/**
- * What a probe of a circuit may take. A probe that a hung server never answers must not keep the circuit half-open for much longer
- * than a caller would wait: the usual latency says how long that is where no default deadline does.
- * @param usualMs the usual latency of the circuit's calls; 0 where it is not known
- */
-export function probeLimitMs(
-  circuit: Pick<Circuit, 'options'>,
-  defaultDeadlineMs: number,
-  usualMs: number,
-): number {
-  const longMs = usualMs > 0 ? Math.max(LEAST_LIMIT_MS, LONG * usualMs) : Number.POSITIVE_INFINITY;
-  return Math.min(defaultDeadlineMs, longMs, circuit.options?.halfOpen?.probeTimeoutMs ?? 10_000);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { probeLimitMs } from '../../src/recovery/synthetic-probes.js';
+import { probeLimitMs } from '../../src/recovery/probe-limit.js';
 
 const NONE = Number.POSITIVE_INFINITY;
 const timeout = (probeTimeoutMs?: number) => ({

@@ -2,6 +2,7 @@ import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
 import { PRIMARY, type Provenance } from '../../status/provenance.js';
+import { isIterable, iteratorOf, leaveLate } from '../iterators.js';
 import { StreamWatch } from '../stream-watch.js';
 import type { GuardCallOptions, PrimaryContext } from './call-types.js';
 import { followSignal } from './follow-signal.js';
@@ -249,28 +250,9 @@ export class StreamRun<Req, Res> {
   }
 }
 
-/** Nobody waits for the end of a source that is left, and there is no caller for its error. */
-function leaveLate(iterator: Iterator<unknown> | AsyncIterator<unknown>): void {
-  try {
-    Promise.resolve(iterator.return?.()).catch(() => undefined);
-  } catch {
-    // as above
-  }
-}
-
 function withBoth(first: (() => void) | undefined, second: () => void): () => void {
   return () => {
     first?.();
     second();
   };
-}
-
-function iteratorOf<T>(messages: Iterable<T> | AsyncIterable<T>): Iterator<T> | AsyncIterator<T> {
-  return Symbol.asyncIterator in messages ? messages[Symbol.asyncIterator]() : messages[Symbol.iterator]();
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> | AsyncIterable<unknown> {
-  return (
-    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
-  );
 }

@@ -1,5 +1,6 @@
 import type { Attributes, BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
-import { CIRCUIT_FAMILIES, circuitState, type Family, openUntil } from '../readings/families.js';
+import { CIRCUIT_FAMILIES, circuitState, openUntil } from '../readings/families.js';
+import type { Family } from '../readings/family.js';
 import type { MeteredQueue } from '../readings/metered-guard.js';
 import { readQueues } from '../readings/queues.js';
 import type { GuardReader } from '../readings/reader.js';

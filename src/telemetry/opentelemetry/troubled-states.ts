@@ -1,4 +1,5 @@
-import { type Sample, STATES } from '../readings/families.js';
+import { STATES } from '../readings/families.js';
+import type { Sample } from '../readings/family.js';
 import type { Reading } from '../readings/reader.js';
 
 /** For this many collections after a circuit's end its states are still reported, as 0. Each reader of an SDK makes its own collections. */

@@ -8,7 +8,8 @@ import {
   type Registry,
 } from 'prom-client';
 import { invalid } from '../../errors.js';
-import { CIRCUIT_FAMILIES, circuitState, type Family, type Sample } from '../readings/families.js';
+import { CIRCUIT_FAMILIES, circuitState } from '../readings/families.js';
+import type { Family, Sample } from '../readings/family.js';
 import type { MeteredGuard, MeteredQueue } from '../readings/metered-guard.js';
 import { onceATurn } from '../readings/once-a-turn.js';
 import { readQueues } from '../readings/queues.js';

@@ -1,25 +1,8 @@
 import type { CircuitSnapshot, CircuitStateName } from '../../circuit/types.js';
+import { ANSWER_FAMILIES } from './answer-families.js';
+import { type Family, named, type Sample } from './family.js';
 import type { Reading } from './reader.js';
 import { discountedOf, OTHER } from './sums.js';
-
-/** A value with its labels. */
-export interface Sample {
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-/** A metric in the words that every exporter shares. */
-export interface Family {
-  /** `circuit.state`: for Prometheus `failsoft_circuit_state`, for OpenTelemetry `failsoft.circuit.state`. */
-  readonly name: string;
-  /** A counter's samples never fall. */
-  readonly type: 'counter' | 'gauge';
-  /** In UCUM, as OpenTelemetry has it: `s`, `By`, `1` for a share, `{call}`. */
-  readonly unit: string;
-  readonly help: string;
-  readonly labels: readonly string[];
-  samples(reading: Reading): Sample[];
-}
 
 export const STATES: readonly CircuitStateName[] = ['closed', 'open', 'half-open', 'recovering'];
 
@@ -42,9 +25,6 @@ function perCircuit(
   }
   return samples;
 }
-
-const named = (name: string, values: Readonly<Record<string, number>>) =>
-  Object.entries(values).map(([key, value]) => [{ [name]: key }, value] as const);
 
 /** 0 or 1 per circuit and state; of `_other`, how many circuits are in the state. */
 export const circuitState: Family = {
@@ -159,49 +139,6 @@ const discounted: Family = {
     ),
 };
 
-const answers: Family = {
-  name: 'answers',
-  type: 'counter',
-  unit: '{call}',
-  help: 'Calls by where their answer came from; source none: the caller got an error.',
-  labels: ['method', 'source'],
-  samples: ({ answers: rows }) => {
-    const sums = new Map<string, { labels: Record<string, string>; value: number }>();
-    for (const { method, source, count } of rows) {
-      const key = `${source} ${method}`;
-      const sum = sums.get(key) ?? { labels: { method, source }, value: 0 };
-      sum.value += count;
-      sums.set(key, sum);
-    }
-    return [...sums.values()];
-  },
-};
-
-const degraded: Family = {
-  name: 'degraded',
-  type: 'counter',
-  unit: '{call}',
-  help: 'Calls that a fallback answered, by its source and why the primary did not answer: rejected, failed, slow.',
-  labels: ['method', 'source', 'cause'],
-  samples: ({ answers: rows }) =>
-    rows.flatMap(({ method, source, cause, count }) =>
-      cause === null || source === 'none' ? [] : [{ labels: { method, source, cause }, value: count }],
-    ),
-};
-
-const attempts: Family = {
-  name: 'fallback.attempts',
-  type: 'counter',
-  unit: '{attempt}',
-  help: 'Fallbacks that were asked and did not answer, by the result: declined, failed, timed-out, disabled, capped, stopped.',
-  labels: ['method', 'strategy', 'result'],
-  samples: ({ attempts: rows }) =>
-    rows.map(({ method, strategy, result, count }) => ({
-      labels: { method, strategy, result },
-      value: count,
-    })),
-};
-
 const failureRate: Family = {
   name: 'failure_rate',
   type: 'gauge',
@@ -299,9 +236,7 @@ export const CIRCUIT_FAMILIES: readonly Family[] = [
   calls,
   rejected,
   discounted,
-  answers,
-  degraded,
-  attempts,
+  ...ANSWER_FAMILIES,
   failureRate,
   slowRate,
   latency,

@@ -1,5 +1,5 @@
 import type { StoreReading } from '../store-reading.js';
-import type { Family, Sample } from './families.js';
+import { type Family, named, type Sample, summed } from './family.js';
 import type { Reading } from './reader.js';
 
 /** Strategies of one name may be registered for several methods, and several of them for one method. */
@@ -7,22 +7,14 @@ function perStore(
   { stores }: Reading,
   values: (reading: StoreReading) => Iterable<readonly [labels: Record<string, string>, value: number]>,
 ): Sample[] {
-  const sums = new Map<string, { labels: Record<string, string>; value: number }>();
-  for (const reading of stores) {
-    const { store, method } = reading;
-    for (const [own, value] of values(reading)) {
-      const labels = { store, method, ...own };
-      const key = JSON.stringify(labels);
-      const sum = sums.get(key) ?? { labels, value: 0 };
-      sum.value += value;
-      sums.set(key, sum);
+  const samples = function* () {
+    for (const reading of stores) {
+      const { store, method } = reading;
+      for (const [own, value] of values(reading)) yield { labels: { store, method, ...own }, value };
     }
-  }
-  return [...sums.values()];
+  };
+  return summed(samples());
 }
-
-const named = (values: Readonly<Record<string, number>> | undefined) =>
-  Object.entries(values ?? {}).map(([result, value]) => [{ result }, value] as const);
 
 const troubled: Family = {
   name: 'store.troubled',
@@ -58,7 +50,7 @@ const answers: Family = {
   unit: '{answer}',
   help: 'Answers that were kept, found (hits), not found (misses), too old (stale) or not kept (skipped, failures).',
   labels: ['store', 'method', 'result'],
-  samples: (reading) => perStore(reading, (store) => named(store.answers)),
+  samples: (reading) => perStore(reading, (store) => named('result', store.answers)),
 };
 
 const operations: Family = {
@@ -67,7 +59,7 @@ const operations: Family = {
   unit: '{operation}',
   help: 'Reads and writes of a remote store: hits, misses, writes, errors, timeouts, garbage, skipped.',
   labels: ['store', 'method', 'result'],
-  samples: (reading) => perStore(reading, (store) => named(store.operations)),
+  samples: (reading) => perStore(reading, (store) => named('result', store.operations)),
 };
 
 export const STORE_FAMILIES: readonly Family[] = [troubled, entries, bytes, answers, operations];

@@ -1,0 +1,21 @@
+/** The states of a circuit. `isolate()` lies over them, `mode` beside them. */
+export type CircuitStateName = 'closed' | 'open' | 'half-open' | 'recovering';
+
+/** Why a call was not admitted; the `reason` of the ErrorInfo that the caller of a client sees. */
+export type RejectionReason =
+  | 'CIRCUIT_OPEN'
+  | 'HALF_OPEN'
+  | 'RECOVERING'
+  | 'ISOLATED'
+  | 'CONCURRENCY_LIMIT'
+  | 'THROTTLED';
+
+/** Every {@link RejectionReason}. */
+export const REJECTION_REASONS: readonly RejectionReason[] = [
+  'CIRCUIT_OPEN',
+  'HALF_OPEN',
+  'RECOVERING',
+  'ISOLATED',
+  'CONCURRENCY_LIMIT',
+  'THROTTLED',
+];
