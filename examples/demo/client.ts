@@ -5,15 +5,18 @@ import {
   createGuard,
   defaultPrediction,
   type Engine,
+  type FailsoftCallOptions,
   FallbackRegistry,
   failureRate,
   type Guard,
   lastGood,
   presets,
   secondaryModel,
+  slowRate,
 } from 'failsoft';
 import { GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import { demandLevel, demandRequest, majorityAnswer, seededRandom } from 'failsoft/testing';
+import { LaterQueue } from './later-queue.js';
 import { PRIMARY_MODEL } from './traffic.js';
 
 /** The time that a caller gives the whole call, fallbacks included. */
@@ -23,12 +26,17 @@ const FALLBACK_RESERVE_MS = 150;
 /** How many calls the small model takes at a time: too few for the whole load, as is usual for a secondary. */
 const SECONDARY_CONCURRENCY = 3;
 
+/** More calls than the primary ever has at a time: the limit is there to be seen. */
+const PRIMARY_CONCURRENCY = 500;
+
 /** How one call ended for its caller. */
 export type Ending = { readonly source: string; readonly level: number } | { readonly error: string };
 
 /** A client as a user would write it. */
 export class DemoClient {
   readonly guard: Guard;
+  /** The inputs whose callers got the default, which says nothing about them. The primary gets them when it is back. */
+  readonly later = new LaterQueue((features) => this.#ask(features, { fallback: false }));
   readonly #primary: GRPCInferenceServiceClient;
   readonly #secondary: GRPCInferenceServiceClient;
 
@@ -66,6 +74,9 @@ export class DemoClient {
       fallbacks,
       random: seededRandom(seed + 2),
     });
+    this.guard.on('transition', ({ to }) => {
+      if (to === 'closed') this.later.drain();
+    });
     // Below the circuit the channel waits before it connects again.
     const backoff = {
       'grpc.initial_reconnect_backoff_ms': 100,
@@ -88,15 +99,21 @@ export class DemoClient {
 
   async predict(features: readonly number[]): Promise<Ending> {
     try {
-      const request = demandRequest(PRIMARY_MODEL, features);
-      const { response, source } = await callUnary(this.#primary, 'modelInfer', request);
+      const { response, source } = await this.#ask(features, {});
+      if (source === 'default') this.later.add(features);
       return { source, level: demandLevel(response) };
     } catch (error) {
       return { error: error instanceof Error ? error.message : String(error) };
     }
   }
 
+  #ask(features: readonly number[], failsoft: FailsoftCallOptions) {
+    const request = demandRequest(PRIMARY_MODEL, features);
+    return callUnary(this.#primary, 'modelInfer', request, { failsoft });
+  }
+
   async close(): Promise<void> {
+    this.later.close();
     await this.guard.close();
     this.#primary.close();
     this.#secondary.close();
@@ -104,8 +121,15 @@ export class DemoClient {
 }
 
 function circuitFor({ capabilities }: Engine, phaseMs: number, slow: number): CircuitOptions {
+  const primaryMs = (DEADLINE_MS - FALLBACK_RESERVE_MS) * slow;
   return {
-    trip: [failureRate({ threshold: 0.5, minimumCalls: 20 })],
+    trip: [
+      failureRate({ threshold: 0.5, minimumCalls: 20 }),
+      ...(capabilities.tripRules.has('slow-rate')
+        ? [slowRate({ threshold: 0.9, slowThresholdMs: 0.9 * primaryMs, minimumCalls: 20 })]
+        : []),
+    ],
+    ...(capabilities.concurrency && { concurrency: { type: 'fixed', limit: PRIMARY_CONCURRENCY } }),
     window: capabilities.windows.has('count')
       ? { type: 'count', size: 40 }
       : { type: 'time', durationMs: 500 * slow },

@@ -79,7 +79,7 @@ async function play(
   const addresses = { primary: primary.address, secondary: secondary.address };
   const client = new DemoClient(addresses, await engineNamed(engine), { phaseMs, slow, seed });
   await client.ready();
-  const page = headless ? undefined : await servePage(client.guard, primary, port);
+  const page = headless ? undefined : await servePage(client, primary, port);
 
   screen.line(
     `primary ${PRIMARY_MODEL} at ${addresses.primary}, secondary demand-small at ${addresses.secondary}`,
@@ -88,7 +88,10 @@ async function play(
     `${Number((RATE / slow).toFixed(1))} calls/s for ${seconds} s (seed ${seed}, ${engine} engine); ` +
       `${POPULAR_SHARE * 100} % of them send one of ${POPULAR_INPUTS} popular inputs, the others new inputs`,
   );
-  if (page) screen.line(`the page: ${page.link}`);
+  if (page) {
+    screen.line(`the page: ${page.link}`);
+    screen.line(`metrics for Prometheus: ${page.metricsUrl}`);
+  }
   const record = new DemoRecord();
   let phaseBeganMs = performance.now();
   // the view of a terminal has what the lines say
@@ -124,7 +127,7 @@ async function play(
   try {
     await runPhases(primary, phaseMs, beginPhase, signal);
     if (keep) {
-      log('the page stays until Ctrl-C');
+      log('page and metrics stay until Ctrl-C');
       await aborted(signal);
     }
   } catch (error) {

@@ -18,14 +18,15 @@ export const HELP = `The demo: predictions through an outage
   --host ADDRESS   the IP address that the servers listen on (default 127.0.0.1)
   --seed N         seed of the traffic: the times of the calls and their inputs (default 1)
   --keep           go on after the last phase, until Ctrl-C: break the primary yourself, with the buttons of the page
-  --port N         port of the page (default 0: any free one)
-  --headless       serve no page, and print one line per phase and transition, as where the output is no terminal
+  --port N         port of the page and of /metrics (default 0: any free one)
+  --headless       serve neither, and print one line per phase and transition, as where the output is no terminal
   --json FILE      also write the result to FILE as JSON, with times in milliseconds since the first call
   --help           print this
 
 Two mock inference servers run as processes of their own on free ports. The primary has the large model. It is healthy, slow
 (20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered, while a client makes calls. The page, whose
-address is printed, shows it live and has buttons that break the primary. NO_COLOR=1 takes the colours out of the terminal.
+address is printed, shows it live and has buttons that break the primary; beside it, Prometheus finds /metrics. NO_COLOR=1 takes
+the colours out of the terminal.
 
 Ctrl-C stops the demo: it prints the result so far and exits with 130. A bad option gives exit code 2. The servers end with
 the demo, however it ends.
@@ -42,7 +43,7 @@ export interface DemoOptions {
   readonly host: string;
   readonly seed: number;
   readonly keep: boolean;
-  /** Of the page. */
+  /** Of the page and of `/metrics`. */
   readonly port: number;
   readonly headless: boolean;
   /** An absolute path. */

@@ -1,23 +1,39 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { status } from '@grpc/grpc-js';
-import type { Guard } from 'failsoft';
-import { type DashboardServer, serveDashboard } from 'failsoft/dashboard';
+import { dashboard } from 'failsoft/dashboard';
+import { prometheus } from 'failsoft/prometheus';
 import { FaultPlan } from 'failsoft/protos/mock';
+import { Registry } from 'prom-client';
+import type { DemoClient } from './client.js';
 import type { ServerProcess } from './servers.js';
 
-/** The live page of the demo. Its buttons break the primary, and mend it. */
+/** What the demo serves to a browser and to Prometheus. */
+export interface DemoPage {
+  /** The address of the live page, with the token of its buttons. */
+  readonly link: string;
+  /** Where Prometheus scrapes the metrics. */
+  readonly metricsUrl: string;
+  close(): Promise<void>;
+}
+
+/**
+ * The live page of the demo, whose buttons break the primary and mend it, and its metrics for Prometheus.
+ * @throws the error of `listen` where the port is taken
+ */
 export async function servePage(
-  guard: Guard,
+  { guard, later }: DemoClient,
   primary: ServerProcess,
   port: number,
-): Promise<DashboardServer & { readonly link: string }> {
+): Promise<DemoPage> {
   const token = randomBytes(12).toString('base64url');
   const faults = (plan: FaultPlan) => async () => {
     await primary.restart();
     await primary.setFaults(plan);
   };
-  const page = await serveDashboard(guard, {
-    port,
+  const page = dashboard(guard, {
+    basePath: '',
     process: 'demo',
     intervalMs: 500,
     history: { stepMs: 500, steps: 120 },
@@ -43,6 +59,25 @@ export async function servePage(
       ],
     },
   });
-  // behind #, so that it is in no log of a server; the page takes it out of the address
-  return { ...page, link: `${page.url}#token=${token}` };
+  const register = new Registry();
+  const metrics = prometheus(guard, { register, callDurations: true, queues: { later } });
+  const server = createServer((request, response) => {
+    if (request.url !== '/metrics') return page(request, response);
+    register.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': register.contentType }).end(text),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
+  });
+  await once(server.listen(port, '127.0.0.1'), 'listening');
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : port}/`;
+  const close = async () => {
+    page.close();
+    metrics.close();
+    server.close();
+    server.closeAllConnections();
+    await once(server, 'close');
+  };
+  // the token is behind #, so that it is in no log of a server; the page takes it out of the address
+  return { link: `${url}#token=${token}`, metricsUrl: `${url}metrics`, close };
 }
