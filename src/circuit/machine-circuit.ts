@@ -1,10 +1,11 @@
 import { checkOneOf } from '../checks.js';
-import { isUnhealthy, type Outcome } from '../classify/outcome.js';
-import { type Circumstances, isLatency } from './circumstances.js';
+import type { Outcome } from '../classify/outcome.js';
+import type { Circumstances } from './circumstances.js';
 import { type ConcurrencyLimit, createLimit, replaceLimit } from './concurrency.js';
 import type { CircuitEnvironment } from './environment.js';
 import { execute } from './execute.js';
-import { Losses } from './losses.js';
+import { Isolation } from './isolation.js';
+import type { Losses } from './losses.js';
 import type { Machine } from './machine.js';
 import { CIRCUIT_MODES, type ResolvedOptions } from './options/resolve.js';
 import { CircuitPermit, type PermitOwner, UNRECORDED } from './permit.js';
@@ -25,6 +26,7 @@ import type {
   Rejection,
   RejectionReason,
 } from './types.js';
+import { weigh } from './weight.js';
 
 /** A state that a machine went to. */
 export interface Entered {
@@ -53,12 +55,12 @@ export class MachineCircuit implements Circuit, PermitOwner {
   private currentMode: CircuitMode;
   /** Whether there was a call of high priority: only then others leave room for them. */
   hasHigh = false;
-  private handles = 0;
+  /** Made with the first hold: most circuits are never isolated. */
+  private isolation: Isolation | undefined;
   private out = 0;
   /** Those of the calls in flight that `enforce` would have rejected. */
   private shadows = 0;
-  /** Most circuits never lose a connection: made with the first loss. */
-  private losses: Losses | undefined;
+  losses: Losses | undefined;
 
   /** @param machine makes the machine of this circuit */
   constructor(
@@ -79,7 +81,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
 
   acquire(priority: Priority = 'normal'): Permit | Rejection {
     if (this.currentMode === 'off') return UNRECORDED;
-    if (this.handles > 0) return this.refuse('ISOLATED', 0);
+    if (this.isolation !== undefined && this.isolation.holds > 0) return this.refuse('ISOLATED', 0);
     if (priority === 'high') this.hasHigh = true;
     return this.machine.decide(priority);
   }
@@ -136,35 +138,14 @@ export class MachineCircuit implements Circuit, PermitOwner {
     durationMs: number,
     pushbackMs: number | undefined,
   ): void {
-    this.totals.noted(circumstances);
-    if (isUnhealthy(outcome) && this.countsNothing(circumstances, permit, outcome)) {
-      this.limit?.discounted();
-      this.machine.record('ignored', undefined, undefined);
-      return;
-    }
-    const isTimed = isLatency(circumstances);
-    if (isTimed) this.limit?.settled(outcome, durationMs, this.out - this.shadows);
-    else if (outcome === 'overload') this.limit?.settled(outcome, 0, this.out - this.shadows);
+    const weight = weigh(this, circumstances, permit, outcome);
+    const isTimed = weight === 'full';
+    // an overload shows that the limit is too high, however long the answer took
+    if (isTimed || (weight === 'untimed' && outcome === 'overload'))
+      this.limit?.settled(outcome, isTimed ? durationMs : 0, this.out - this.shadows);
     else this.limit?.discounted();
-    this.machine.record(outcome, isTimed ? durationMs : undefined, pushbackMs);
-  }
-
-  /** Whether an unhealthy outcome is no evidence. The first call that is lost with a connection counts for all. */
-  private countsNothing(
-    { lostConnection = false, notSent, stalled }: Circumstances,
-    permit: CircuitPermit,
-    outcome: Outcome,
-  ): boolean {
-    if (outcome === 'failure' && stalled === true) return true;
-    if (permit.probe) return outcome === 'failure' && notSent === true;
-    if (lostConnection === false) return false;
-    this.losses ??= new Losses();
-    const { admitted, healthy } = this.totals;
-    const nowMs = this.environment.clock.now();
-    const isSure = lostConnection === true;
-    const isCorrelated = this.losses.isCorrelated(permit.number, admitted, healthy, isSure, nowMs);
-    if (isCorrelated) this.totals.correlated();
-    return isCorrelated;
+    if (weight === 'none') this.machine.record('ignored', undefined, undefined);
+    else this.machine.record(outcome, isTimed ? durationMs : undefined, pushbackMs);
   }
 
   /** What the reason of a trip says about calls that were lost together and counted as one. */
@@ -244,25 +225,12 @@ export class MachineCircuit implements Circuit, PermitOwner {
   }
 
   get isolated(): number {
-    return this.handles;
+    return this.isolation?.holds ?? 0;
   }
 
   isolate(): IsolationHandle {
-    this.handles += 1;
-    if (this.handles === 1) this.reportIsolation(true);
-    let held = true;
-    const release = () => {
-      if (!held) return;
-      held = false;
-      this.handles -= 1;
-      if (this.handles === 0) this.reportIsolation(false);
-    };
-    return { release, [Symbol.dispose]: release };
-  }
-
-  private reportIsolation(isolated: boolean): void {
-    const { clock, listener } = this.environment;
-    listener.isolation({ circuitKey: this.key, isolated, atMs: clock.epochMs() });
+    this.isolation ??= new Isolation(this.key, this.environment);
+    return this.isolation.hold();
   }
 
   reset(): void {
@@ -288,7 +256,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
       circuitKey: this.key,
       takenAtMs: nowMs + aheadMs,
       mode: this.currentMode,
-      isolated: this.handles,
+      isolated: this.isolated,
       generation: this.generation,
       inFlight: this.out,
       totals: this.totals.snapshot(),

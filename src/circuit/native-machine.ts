@@ -2,8 +2,10 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import { Evidence } from './evidence.js';
 import type { MachineSnapshot } from './machine.js';
 import type { MachineCircuit } from './machine-circuit.js';
-import { cappedPushbackMs, openTimeMs } from './open-time.js';
+import { callersFromMs, endedByReady, heldByNotReady, type OpenState } from './open-state.js';
+import { cappedPushbackMs } from './open-time.js';
 import { newSettings, type Settings } from './options/settings.js';
+import { Outage } from './outage.js';
 import type { CircuitPermit } from './permit.js';
 import type { Priority } from './priority.js';
 import { Probes } from './probes.js';
@@ -11,28 +13,12 @@ import { Ramp } from './ramp.js';
 import type { MovableMachine } from './recovery-seam.js';
 import { type RestorableSnapshot, restoredState } from './restore.js';
 import type { State } from './state.js';
-import { ms } from './trip/rule.js';
-import type { CircuitOptions, CircuitSnapshot, CircuitStateName, Permit, Rejection } from './types.js';
-
-type OpenState = Extract<State, { readonly name: 'open' }>;
-
-/** When a caller may be a probe. */
-function callersFromMs({ untilMs, reservedMs = 0 }: OpenState): number {
-  return untilMs + reservedMs;
-}
+import type { CircuitOptions, CircuitStateName, Permit, Rejection } from './types.js';
 
 /** Whether a check, which said that the server is ready, led to this state. */
 function wasReady(state: State): boolean {
   return state.name === 'half-open' ? state.probes.afterReady : 'isReady' in state && state.isReady === true;
 }
-
-/** What an outcome other than a success is to a ramp. */
-const RAMP_ANSWERS = {
-  'caller-error': 'healthy',
-  failure: 'failed',
-  overload: 'overloaded',
-  ignored: 'healthy',
-} as const;
 
 /** The state table of docs/semantics.md. It has no timer: time passes when a call comes or the state is read. */
 export class NativeMachine implements MovableMachine {
@@ -40,12 +26,8 @@ export class NativeMachine implements MovableMachine {
   private settings: Settings;
   private current: State;
   private readonly evidence: Evidence;
-  private openings = 0;
-  /** The end of the longest push-back of the server so far. */
-  private pushbackUntilMs = 0;
-  /** Whether an answer of a readiness check may end an open time. */
-  private trustsReady = true;
-  private lastTrip: CircuitSnapshot['lastTrip'] = null;
+  /** Made with the first opening or push-back: most circuits have none. */
+  private outage: Outage | undefined;
 
   constructor(circuit: MachineCircuit, settings: Settings) {
     const nowMs = circuit.environment.clock.now();
@@ -70,13 +52,10 @@ export class NativeMachine implements MovableMachine {
         return circuit.refuse('CIRCUIT_OPEN', callersFromMs(state) - nowMs);
       case 'half-open': {
         const { probes } = state;
-        if (probes.full) return circuit.refuse('HALF_OPEN', probes.firstDueMs - nowMs);
-        if (nowMs < probes.reservedUntilMs)
-          return circuit.refuse('HALF_OPEN', Math.min(probes.firstDueMs, probes.reservedUntilMs) - nowMs);
+        const callersAtMs = probes.callersFromMs;
+        if (nowMs < callersAtMs) return circuit.refuse('HALF_OPEN', callersAtMs - nowMs);
         if (circuit.isCrowded(priority)) return circuit.refuse('CONCURRENCY_LIMIT', 0);
-        const probe = circuit.admit(true);
-        probes.add(probe, nowMs);
-        return probe;
+        return this.admitProbe(probes, nowMs);
       }
       case 'recovering':
         if (circuit.isCrowded(priority)) return circuit.refuse('CONCURRENCY_LIMIT', 0);
@@ -90,6 +69,12 @@ export class NativeMachine implements MovableMachine {
     return circuit.isCrowded(priority) ? circuit.refuse('CONCURRENCY_LIMIT', 0) : circuit.admit(false);
   }
 
+  private admitProbe(probes: Probes, nowMs: number): Permit {
+    const probe = this.circuit.admit(true);
+    probes.add(probe, nowMs);
+    return probe;
+  }
+
   takes(permit: CircuitPermit): boolean {
     if (this.current.name === 'closed') return true;
     const state = this.pass(this.circuit.environment.clock.now());
@@ -100,7 +85,7 @@ export class NativeMachine implements MovableMachine {
   record(outcome: Outcome, durationMs: number | undefined, pushbackMs: number | undefined): void {
     const { current: state, settings } = this;
     const unhealthy = isUnhealthy(outcome);
-    if (unhealthy && pushbackMs !== undefined) this.rememberPushback(pushbackMs);
+    if (unhealthy && pushbackMs !== undefined) this.addPushback(pushbackMs);
     if (state.name === 'half-open') {
       this.recordProbe(state.probes, outcome, durationMs);
     } else if (outcome !== 'ignored') {
@@ -120,32 +105,26 @@ export class NativeMachine implements MovableMachine {
   }
 
   /** The ramp goes by the answers that tripped nothing. */
-  private grow(ramp: Ramp, outcome: Outcome, durationMs: number | undefined, nowMs: number): void {
-    if (outcome === 'success') {
-      const slow = durationMs !== undefined && durationMs > this.settings.slowProbeMs;
-      ramp.answered(slow ? 'slow' : 'healthy', durationMs, nowMs);
-    } else {
-      ramp.answered(RAMP_ANSWERS[outcome], undefined, nowMs);
-    }
+  private grow(
+    ramp: Ramp,
+    outcome: Exclude<Outcome, 'ignored'>,
+    durationMs: number | undefined,
+    nowMs: number,
+  ): void {
+    ramp.record(outcome, durationMs, this.settings.slowProbeMs, nowMs);
     if (ramp.isOver) this.closeCircuit('no call was refused any more', nowMs);
   }
 
-  private recordProbe(probes: Probes, outcome: Outcome, durationMs = 0): void {
-    if (outcome === 'ignored') {
-      probes.giveBack();
-      return;
-    }
-    const unhealthy = isUnhealthy(outcome);
-    const slow = durationMs > probes.slowMs;
-    probes.count(!unhealthy && !slow);
-    const how = unhealthy ? 'failed' : `took ${ms(durationMs)}, over ${ms(probes.slowMs)}`;
-    this.judge(probes, how, this.circuit.environment.clock.now());
+  private recordProbe(probes: Probes, outcome: Outcome, durationMs: number | undefined): void {
+    if (outcome === 'ignored') probes.giveBack();
+    else this.judge(probes, probes.count(outcome, durationMs), this.circuit.environment.clock.now());
   }
 
-  private rememberPushback(pushbackMs: number): void {
+  private addPushback(pushbackMs: number): void {
     const cappedMs = cappedPushbackMs(this.settings.options.open, pushbackMs);
     if (cappedMs === 0) return;
-    this.pushbackUntilMs = Math.max(this.pushbackUntilMs, this.circuit.environment.clock.now() + cappedMs);
+    this.outage ??= new Outage();
+    this.outage.addPushback(this.circuit.environment.clock.now() + cappedMs);
   }
 
   giveBack(): void {
@@ -160,7 +139,7 @@ export class NativeMachine implements MovableMachine {
   private transition(state: State, reason: string): void {
     const from = this.current.name;
     this.current = state;
-    this.circuit.entered(from, state, reason, this.openings);
+    this.circuit.entered(from, state, reason, this.outage?.openings ?? 0);
   }
 
   look(nowMs: number): CircuitStateName {
@@ -212,16 +191,13 @@ export class NativeMachine implements MovableMachine {
   private open(reason: string, atMs: number): void {
     const { circuit } = this;
     const { clock, random } = circuit.environment;
-    const { open } = this.settings.options;
+    this.outage ??= new Outage();
+    const { outage } = this;
     // the server said that it was ready, and was not: its next "ready" is believed only after a "not ready"
-    if (wasReady(this.current)) this.trustsReady = false;
-    this.openings += 1;
+    if (wasReady(this.current)) outage.trustsReady = false;
     circuit.totals.opened += 1;
-    this.lastTrip = { atMs: atMs + circuit.aheadMs(clock.now()), reason };
-    const ownMs = openTimeMs(open, this.openings, random);
-    // the cap once more: new settings may have lowered it
-    const pushbackMs = Math.min(this.pushbackUntilMs - atMs, open.maxPushbackMs);
-    const untilMs = atMs + Math.max(ownMs, pushbackMs);
+    outage.lastTrip = { atMs: atMs + circuit.aheadMs(clock.now()), reason };
+    const untilMs = outage.begin(this.settings.options.open, atMs, random);
     this.transition({ name: 'open', sinceMs: atMs, untilMs }, reason);
   }
 
@@ -237,8 +213,7 @@ export class NativeMachine implements MovableMachine {
   }
 
   private closeCircuit(reason: string, atMs: number): void {
-    this.openings = 0;
-    this.trustsReady = true;
+    this.outage?.end();
     this.transition({ name: 'closed', sinceMs: atMs }, reason);
   }
 
@@ -246,9 +221,7 @@ export class NativeMachine implements MovableMachine {
     const nowMs = this.circuit.environment.clock.now();
     this.pass(nowMs);
     this.evidence.reset(this.settings);
-    this.openings = 0;
-    this.pushbackUntilMs = 0;
-    this.trustsReady = true;
+    this.outage?.reset();
     this.transition({ name: 'closed', sinceMs: nowMs }, 'reset');
   }
 
@@ -260,26 +233,17 @@ export class NativeMachine implements MovableMachine {
   }
 
   ready(): void {
-    const state = this.current;
-    if (state.name !== 'open' || !this.trustsReady) return;
-    const nowMs = this.circuit.environment.clock.now();
-    const pushbackMs = Math.min(
-      this.pushbackUntilMs,
-      state.sinceMs + this.settings.options.open.maxPushbackMs,
-    );
-    const untilMs = Math.max(nowMs, pushbackMs);
-    const { untilMs: dueMs } = state;
-    if (untilMs < state.untilMs) this.current = { dueMs, ...state, untilMs, isReady: true };
+    const { current: state, outage } = this;
+    if (state.name !== 'open' || outage?.trustsReady === false) return;
+    const pushbackMs = outage?.pushbackUntilMs(this.settings.options.open, state.sinceMs) ?? 0;
+    this.current = endedByReady(state, this.circuit.environment.clock.now(), pushbackMs);
   }
 
   notReady(untilMs: number, maxHoldMs: number): void {
-    const state = this.current;
+    const { current: state, outage } = this;
     if (state.name !== 'open') return;
-    this.trustsReady = true;
-    const { untilMs: dueMs } = state;
-    const held = { dueMs, ...state, isReady: false };
-    const heldUntilMs = Math.min(untilMs, held.dueMs + maxHoldMs);
-    this.current = { ...held, untilMs: Math.max(held.dueMs, state.isReady ? 0 : state.untilMs, heldUntilMs) };
+    if (outage !== undefined) outage.trustsReady = true;
+    this.current = heldByNotReady(state, untilMs, maxHoldMs);
   }
 
   reserveProbes(forMs: number): void {
@@ -297,9 +261,7 @@ export class NativeMachine implements MovableMachine {
     const state = this.current;
     if (state.name !== 'half-open' || state.probes.full || circuit.isCrowded('normal')) return undefined;
     state.probes.reservedUntilMs = nowMs + reserveMs;
-    const probe = circuit.admit(true);
-    state.probes.add(probe, nowMs);
-    return probe;
+    return this.admitProbe(state.probes, nowMs);
   }
 
   // ---------------------------------------------------------------- settings and snapshots
@@ -321,9 +283,9 @@ export class NativeMachine implements MovableMachine {
       engine: 'native',
       state: current.name,
       sinceMs: current.sinceMs + aheadMs,
-      openings: this.openings,
+      openings: this.outage?.openings ?? 0,
       openUntilMs: current.name === 'open' ? current.untilMs + aheadMs : null,
-      lastTrip: this.lastTrip,
+      lastTrip: this.outage?.lastTrip ?? null,
       ...this.evidence.snapshot(this.settings, nowMs),
     };
   }
@@ -333,10 +295,11 @@ export class NativeMachine implements MovableMachine {
     const nowMs = circuit.environment.clock.now();
     this.pass(nowMs);
     this.evidence.restore(known.baseline);
-    this.lastTrip = known.lastTrip;
     circuit.totals.add(known.totals);
     const state = restoredState(known, this.settings.options, nowMs, circuit.aheadMs(nowMs));
-    this.openings = state.name === 'closed' ? 0 : known.openings;
+    const openings = state.name === 'closed' ? 0 : known.openings;
+    if (openings > 0 || known.lastTrip !== null) this.outage ??= new Outage();
+    this.outage?.restore(openings, known.lastTrip);
     this.transition(state, 'restored');
   }
 }

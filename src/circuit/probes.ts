@@ -1,5 +1,7 @@
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { ResolvedHalfOpen } from './options/resolve.js';
 import type { CircuitPermit } from './permit.js';
+import { ms } from './trip/rule.js';
 
 interface Probe {
   readonly permit: CircuitPermit;
@@ -12,7 +14,7 @@ interface Probe {
  */
 export class Probes {
   /** A probe that took longer fails, in milliseconds. */
-  readonly slowMs: number;
+  readonly #slowMs: number;
   readonly #options: ResolvedHalfOpen;
   /** Unsettled ones, oldest first; so the first is the first to be due. */
   readonly #out: Probe[] = [];
@@ -26,12 +28,17 @@ export class Probes {
 
   constructor(options: ResolvedHalfOpen, slowMs: number, afterReady = false) {
     this.#options = options;
-    this.slowMs = slowMs;
+    this.#slowMs = slowMs;
     this.afterReady = afterReady;
   }
 
   get full(): boolean {
     return this.#admitted >= this.#options.permittedProbes;
+  }
+
+  /** When a caller may be a probe: at once, unless all are out, or the next one is reserved for a synthetic probe. */
+  get callersFromMs(): number {
+    return this.full ? this.firstDueMs : Math.min(this.firstDueMs, this.reservedUntilMs);
   }
 
   add(permit: CircuitPermit, nowMs: number): void {
@@ -62,9 +69,16 @@ export class Probes {
     this.#admitted -= 1;
   }
 
-  count(healthy: boolean): void {
-    if (healthy) this.#successes += 1;
-    else this.#failures += 1;
+  /**
+   * Counts the outcome of a probe.
+   * @param durationMs undefined where it is no latency of the server
+   * @returns how it ended, for {@link failedReason}
+   */
+  count(outcome: Outcome, durationMs = 0): string {
+    const unhealthy = isUnhealthy(outcome);
+    if (unhealthy || durationMs > this.#slowMs) this.#failures += 1;
+    else this.#successes += 1;
+    return unhealthy ? 'failed' : `took ${ms(durationMs)}, over ${ms(this.#slowMs)}`;
   }
 
   get verdict(): 'recovered' | 'failed' | undefined {

@@ -1,3 +1,4 @@
+import type { Outcome } from '../classify/outcome.js';
 import type { ResolvedRamp } from './options/resolve.js';
 import { Pace } from './pace.js';
 import { limitFor, type Priority } from './priority.js';
@@ -21,7 +22,15 @@ const CALM_ROUNDS = 3;
 const LONGEST_RAMPS = 12;
 
 /** How an admitted call ended. */
-export type RampAnswer = 'healthy' | 'failed' | 'overloaded' | 'slow';
+type RampAnswer = 'healthy' | 'failed' | 'overloaded' | 'slow';
+
+/** An outcome as an answer; a success may also be slow. */
+const ANSWERS = {
+  success: 'healthy',
+  'caller-error': 'healthy',
+  failure: 'failed',
+  overload: 'overloaded',
+} as const satisfies Partial<Record<Outcome, RampAnswer>>;
 
 /**
  * Admits as many calls at a time as the answers allow, as TCP's slow start does: each healthy answer in normal time admits
@@ -102,8 +111,20 @@ export class Ramp {
     this.#end();
   }
 
-  /** @param durationMs of a success, else undefined: how fast a server refuses is not how fast it works */
-  answered(answer: RampAnswer, durationMs: number | undefined, nowMs: number): void {
+  /**
+   * Records how an admitted call ended.
+   * @param tookMs undefined where it is no latency of the server
+   * @param slowMs a success that took longer is slow
+   */
+  record(
+    outcome: Exclude<Outcome, 'ignored'>,
+    tookMs: number | undefined,
+    slowMs: number,
+    nowMs: number,
+  ): void {
+    // how fast a server refuses is not how fast it works
+    const durationMs = outcome === 'success' ? tookMs : undefined;
+    const answer = durationMs !== undefined && durationMs > slowMs ? 'slow' : ANSWERS[outcome];
     const late = durationMs !== undefined && this.#pace.isSlow(durationMs);
     // signs that more load would be too much: the share by time begins anew, where the limit holds load back
     if (this.#refused && (late || answer === 'overloaded' || answer === 'slow')) this.#startMs = nowMs;
