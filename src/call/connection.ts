@@ -1,4 +1,5 @@
 import { type Channel, connectivityState } from '@grpc/grpc-js';
+import { channelState } from '../channel-state.js';
 import type { Clock } from '../clock.js';
 
 /** After so long without a call, load balancers drop a connection, and the client does not know it. */
@@ -51,9 +52,6 @@ export class Connection {
 }
 
 function isReady(channel: Pick<Channel, 'getConnectivityState'>): boolean {
-  try {
-    return channel.getConnectivityState(false) === connectivityState.READY;
-  } catch {
-    return true; // closed meanwhile: the call itself will tell
-  }
+  // a call on a closed channel fails by itself
+  return channelState(channel, connectivityState.READY) === connectivityState.READY;
 }

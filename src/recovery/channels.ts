@@ -1,4 +1,5 @@
 import { type ChannelCredentials, Client, type ClientOptions, connectivityState } from '@grpc/grpc-js';
+import { channelState } from '../channel-state.js';
 
 /** A channel as an interface: what grpc-js exports under that name is its class. */
 export type ClientChannel = NonNullable<ClientOptions['channelOverride']>;
@@ -57,9 +58,5 @@ export class KnownChannels implements Iterable<ClientChannel> {
 const NO_CREDENTIALS: ChannelCredentials = Object.create(null);
 
 function isClosed(channel: ClientChannel): boolean {
-  try {
-    return channel.getConnectivityState(false) === connectivityState.SHUTDOWN;
-  } catch {
-    return true;
-  }
+  return channelState(channel, connectivityState.SHUTDOWN) === connectivityState.SHUTDOWN;
 }

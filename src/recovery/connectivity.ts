@@ -1,4 +1,5 @@
 import { type Client, connectivityState } from '@grpc/grpc-js';
+import { channelState } from '../channel-state.js';
 import { invalid } from '../errors.js';
 import type { ClientChannel } from './channels.js';
 import type { Readiness, ReadinessCheck } from './check.js';
@@ -68,11 +69,7 @@ export function channelCheck(channels: () => Iterable<WatchedChannel>): Readines
 
 /** Asks a channel without a connection to connect. A closed one is left alone: grpc-js would connect it again. */
 function stateOf(channel: WatchedChannel): connectivityState {
-  try {
-    const state = channel.getConnectivityState(false);
-    const isDown = state !== connectivityState.SHUTDOWN && state !== connectivityState.READY;
-    return isDown ? channel.getConnectivityState(true) : state;
-  } catch {
-    return connectivityState.SHUTDOWN; // another channel than grpc-js's, and closed
-  }
+  const state = channelState(channel, connectivityState.SHUTDOWN);
+  const isDown = state !== connectivityState.SHUTDOWN && state !== connectivityState.READY;
+  return isDown ? channelState(channel, connectivityState.SHUTDOWN, true) : state;
 }

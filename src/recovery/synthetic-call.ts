@@ -6,6 +6,7 @@ import {
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
+import { channelState } from '../channel-state.js';
 import type { Clock } from '../clock.js';
 
 /** How the primary's own calls are sent and read. */
@@ -75,9 +76,7 @@ export function sendProbe(
 }
 
 function isConnected(client: Client): boolean {
-  try {
-    return client.getChannel().getConnectivityState(false) === connectivityState.READY;
-  } catch {
-    return true; // another client than grpc-js's
-  }
+  // within the reader, because a client of another library may have no channel
+  const channel = { getConnectivityState: () => client.getChannel().getConnectivityState(false) };
+  return channelState(channel, connectivityState.READY) === connectivityState.READY;
 }
