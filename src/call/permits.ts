@@ -37,9 +37,7 @@ export class Permits {
     this.#parent = parent;
   }
 
-  /**
-   * Acquires the permits of a call.
-   */
+  /** Acquires the permits of a call. */
   static acquire(call: AdmittedCall, entry: Entry): Permits | RejectedBy {
     const { observed } = call;
     const mode = call.callOptions.mode ?? 'enforce';

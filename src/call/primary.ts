@@ -1,5 +1,4 @@
 import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import type { Circumstances } from '../circuit/types.js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { normalStatus } from '../status/normal-status.js';
@@ -104,7 +103,7 @@ export class Primary implements Stage, StreamWatchListener {
     this.isCancelled = true;
     this.real.cancelWithStatus(code, details);
     // An interceptor behind the guard may keep the status for ever: the permit does not wait for it.
-    this.settle('ignored', status.CANCELLED, 0, 0);
+    this.settleNow('ignored', status.CANCELLED);
   }
 
   /** The time in which a streaming caller sends does not count against the server. */
@@ -147,7 +146,7 @@ export class Primary implements Stage, StreamWatchListener {
   noteStreamed(call: Call): void {
     call.method.connection.firstAnswer(call.method.clock);
     this.watch?.received();
-    if (this.permits.probe) this.settle(this.messageOutcome ?? 'success', status.OK, 0, 0);
+    if (this.permits.probe) this.settleNow(this.messageOutcome ?? 'success', status.OK);
   }
 
   /** Settles the permits of a real call that is over, and keeps a good answer. */
@@ -169,7 +168,7 @@ export class Primary implements Stage, StreamWatchListener {
       this.givenMs,
       usualLatency.ms,
     );
-    this.settle(outcome, received.code, durationMs, pushbackMs, circumstances);
+    this.permits.settle(outcome, received.code, waitedMs, pushbackMs, circumstances);
     if (outcome === 'success') {
       if (circumstances === undefined) usualLatency.record(waitedMs);
       this.good?.keep();
@@ -195,15 +194,9 @@ export class Primary implements Stage, StreamWatchListener {
     return this.givenMs < call.method.settings.minimumDeadlineOf(this.entry.usualLatency.ms);
   }
 
-  /** Settles the permits, unless they are settled. */
-  settle(
-    outcome: Outcome,
-    code: status,
-    durationMs: number,
-    pushbackMs: number,
-    circumstances?: Circumstances,
-  ): void {
-    this.permits.settle(outcome, code, this.waitedMs(durationMs), pushbackMs, circumstances);
+  /** Settles the permits, unless they are settled, while the real call may still go on. */
+  settleNow(outcome: Outcome, code: status): void {
+    this.permits.settle(outcome, code, this.waitedMs(0), 0);
   }
 
   /** The duration of a response stream is its reader's longest wait. */
@@ -218,6 +211,6 @@ export class Primary implements Stage, StreamWatchListener {
   }
 
   onAbandoned(): void {
-    this.settle(this.messageOutcome ?? 'ignored', status.OK, 0, 0);
+    this.settleNow(this.messageOutcome ?? 'ignored', status.OK);
   }
 }

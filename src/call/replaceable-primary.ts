@@ -113,7 +113,7 @@ export class ReplaceablePrimary implements SlowCall {
     held.holdMessage(message);
     if (this.isBad(outcome) && !primary.isCancelled && this.chain.serves('failed')) {
       primary.watch?.received();
-      primary.settle(outcome, status.OK, 0, 0);
+      primary.settleNow(outcome, status.OK);
       const paused = new PausedPrimary(primary, held, this.write, call.reads);
       return fallBack(
         call,
