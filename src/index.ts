@@ -95,9 +95,12 @@ export type {
 export { type NoFallbackOptions, noFallback } from './fallback/no-fallback.js';
 export { FallbackRegistry } from './fallback/registry.js';
 export { type AnswerFunction, type AnswerWithOptions, answerWith } from './fallback/secondary/answer-with.js';
+export type {
+  ProtectedStrategy,
+  ProtectedStrategyOptions,
+} from './fallback/secondary/protected-strategy.js';
 export type { ProtectionOptions } from './fallback/secondary/protection.js';
 export {
-  type ProtectedStrategy,
   type SecondaryBaseOptions,
   type SecondaryOptions,
   secondaryModel,

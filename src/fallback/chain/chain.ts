@@ -5,10 +5,11 @@ import { isStream } from '../messages.js';
 import type { Answer, Attempt, Cause, FallbackStrategy, Method, PrimaryAnswer } from '../strategy.js';
 import { isFor } from '../when.js';
 import { CallContext } from './call-context.js';
-import type { AbortCause, ChainCall } from './chain-call.js';
+import type { ChainCall } from './chain-call.js';
 import { SlowBudget } from './slow-budget.js';
 import { type ChainResult, judge, noAnswer, type StrategyResult } from './strategy-result.js';
 import { StrategyScope } from './strategy-scope.js';
+import { StrategyWaits } from './strategy-waits.js';
 
 export type { ChainResult } from './strategy-result.js';
 
@@ -37,8 +38,6 @@ const NO_ATTEMPTS: readonly Attempt[] = Object.freeze([]);
 export class FallbackChain {
   /** In the order in which they are asked. */
   readonly strategies: readonly Strategy[];
-  /** The most calls whose strategies may wait at a time. */
-  readonly maxConcurrent: number;
   /** Whether a strategy reads the request, so that the call must keep a copy of its messages. */
   readonly readsCall: boolean;
   /** Bounds the questions of slow calls. */
@@ -46,9 +45,9 @@ export class FallbackChain {
   /** Can be changed while running. A disabled chain asks no strategy and keeps no answers. */
   enabled: boolean;
   readonly #method: Method<unknown, unknown>;
+  readonly #waits: StrategyWaits;
   readonly #keepers: readonly Strategy[];
   readonly #warnings: Warnings;
-  #waiting = 0;
   #keepFailures = 0;
 
   constructor(
@@ -62,7 +61,8 @@ export class FallbackChain {
     if (options.enabled !== undefined && typeof options.enabled !== 'boolean')
       throw invalid(`${field}.enabled`, 'a boolean', options.enabled);
     this.enabled = options.enabled ?? true;
-    this.maxConcurrent = checkInteger(`${field}.maxConcurrent`, options.maxConcurrent ?? 1024, 0);
+    const maxConcurrent = checkInteger(`${field}.maxConcurrent`, options.maxConcurrent ?? 1024, 0);
+    this.#waits = new StrategyWaits(method, maxConcurrent);
     this.#slowBudget = new SlowBudget(checkNumber(`${field}.slowShare`, options.slowShare ?? 0.1, 0, 1));
     this.strategies = Object.freeze([...strategies]);
     this.readsCall = strategies.some((strategy) => strategy.readsCall !== false);
@@ -83,7 +83,12 @@ export class FallbackChain {
 
   /** Number of calls that wait for a strategy of this chain now. */
   get waiting(): number {
-    return this.#waiting;
+    return this.#waits.count;
+  }
+
+  /** The most calls that wait for a strategy at a time. */
+  get maxConcurrent(): number {
+    return this.#waits.most;
   }
 
   /** Number of times that a strategy's `keep` threw. */
@@ -153,7 +158,7 @@ export class FallbackChain {
     if (strategy.enabled === false) return noAnswer('disabled', strategy, attempts);
     if (strategy.stops === true) return { ...noAnswer('stopped', strategy, attempts), ended: true };
     if (strategy.waits === true) {
-      const skipped = this.#mayNotWait(call);
+      const skipped = this.#waits.reasonNotToWait(call);
       if (skipped !== undefined) return noAnswer(skipped, strategy, attempts);
     }
     const paid = strategy.waits === true && call.cause.kind === 'slow';
@@ -182,13 +187,13 @@ export class FallbackChain {
         call.onAbort((cause) => scope.abort(cause));
       return result;
     }
-    const skipped = strategy.waits === true ? undefined : this.#mayNotWait(call);
+    const skipped = strategy.waits === true ? undefined : this.#waits.reasonNotToWait(call);
     if (skipped !== undefined) {
       scope.abort('deadline');
       given.then(undefined, ignoreLate);
       return noAnswer(skipped, strategy, attempts);
     }
-    return this.#wait(strategy, given, scope, call);
+    return this.#waits.wait(strategy, given, scope, call);
   }
 
   /** Whether a strategy behind this one would be asked. */
@@ -198,61 +203,6 @@ export class FallbackChain {
       if (next !== undefined && next.enabled !== false && isFor(next.when, kind)) return next.stops !== true;
     }
     return false;
-  }
-
-  #mayNotWait(call: ChainCall): 'capped' | 'timed-out' | undefined {
-    if (this.#waiting >= this.maxConcurrent) return 'capped';
-    return call.remainingMs > 0 ? undefined : 'timed-out';
-  }
-
-  /** The only path that costs a promise and a timer. Its place is freed at its time limit, even if the strategy hangs. */
-  #wait(
-    strategy: Strategy,
-    given: Promise<Answer<unknown> | undefined>,
-    scope: StrategyScope,
-    call: ChainCall,
-  ): Promise<StrategyResult> {
-    const { attempts } = scope;
-    this.#waiting++;
-    return new Promise((resolve) => {
-      let over = false;
-      let stopTimer = () => {};
-      let stopListening = () => {};
-      const end = (result: StrategyResult) => {
-        over = true;
-        this.#waiting--;
-        stopTimer();
-        resolve(result);
-      };
-      const abort = (cause: AbortCause) => {
-        scope.abort(cause); // also after the answer: a stream may still run
-        if (over) return;
-        if (cause === 'deadline') end(noAnswer('timed-out', strategy, attempts));
-        else end({ ...noAnswer('failed', strategy, attempts), ended: true });
-      };
-      const budgetMs = scope.budgetMs;
-      // The call watches the deadline itself, and reports it through onAbort.
-      if (budgetMs < call.remainingMs) {
-        stopTimer = call.clock.setTimer(() => {
-          stopListening();
-          abort('deadline');
-        }, budgetMs);
-      }
-      stopListening = call.onAbort(abort);
-      given.then(
-        (answer) => {
-          if (over) return;
-          const result = judge(this.#method, strategy, answer, attempts);
-          if (result.answer === undefined || !isStream(this.#method, result.answer.message)) stopListening();
-          end(result);
-        },
-        (error: unknown) => {
-          if (over) return;
-          stopListening();
-          end(noAnswer('failed', strategy, attempts, error));
-        },
-      );
-    });
   }
 }
 

@@ -1,26 +1,20 @@
-import { checkFunction, checkInteger, checkKeys, checkNumber } from '../../checks.js';
-import { type Clock, systemClock } from '../../clock.js';
+import type { Clock } from '../../clock.js';
 import { invalid } from '../../errors.js';
 import { provenanceOf } from '../../status/provenance.js';
 import type { StoreEvent } from '../../telemetry/events.js';
 import type { StoreReading } from '../../telemetry/store-reading.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
-import { REQUEST_KEY_OPTIONS, RequestKey } from '../request-key/request-key.js';
+import type { RequestKey } from '../request-key/request-key.js';
 import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../strategy.js';
-import { checkWhen } from '../when.js';
 import { ageOf, timeOfStored } from './age.js';
-import { StoreLink, type StoreStateEvent } from './answer-store.js';
-import { type KeptAnswer, KeptAnswers } from './kept-answers.js';
+import { AnswerCounts, readingOf } from './answer-counts.js';
+import { type AnswerStore, StoreLink, type StoreStateEvent } from './answer-store.js';
+import type { KeptAnswer, KeptAnswers } from './kept-answers.js';
 import { isCertainlyLonger } from './message-size.js';
-import {
-  LAST_GOOD_OPTIONS,
-  type LastGood,
-  type LastGoodOptions,
-  type LastGoodStats,
-  type SkippedAnswers,
-} from './options.js';
+import type { LastGood, LastGoodOptions, LastGoodStats, SkippedAnswers } from './options.js';
 import { type PendingAnswer, PendingAnswers } from './pending-answers.js';
+import { type LastGoodSettings, settingsOf } from './settings.js';
 
 /**
  * The last good answer to the same request of the same caller, with source `last-good` and its age: `stale-if-error` of RFC
@@ -57,48 +51,35 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #clock: Clock;
   /** Answers are measured before they are encoded only after a long answer was seen: most methods never have a long answer. */
   #sawLongAnswer = false;
-  readonly #counts = { kept: 0, hits: 0, misses: 0, stale: 0, failures: 0 };
+  readonly #counts = new AnswerCounts();
   readonly #warnings = new Warnings();
   readonly #reports = new Set<(event: StoreEvent) => void>();
-  readonly #skipped = { degraded: 0, otherCaller: 0, unknownCaller: 0, tooLong: 0, busy: 0 };
 
   constructor(options: LastGoodOptions<Req, Res>) {
-    checkKeys('lastGood', options, [...REQUEST_KEY_OPTIONS, ...LAST_GOOD_OPTIONS]);
-    this.when = checkWhen('lastGood.when', options.when ?? 'always');
-    this.#key = new RequestKey(options, 'lastGood');
-    const ttlMs = checkNumber('lastGood.ttlMs', options.ttlMs ?? 60_000, 0);
-    this.#longestMs = ttlMs + checkNumber('lastGood.maxStaleMs', options.maxStaleMs ?? 600_000, 0);
-    this.#maxMessageBytes = checkInteger('lastGood.maxMessageBytes', options.maxMessageBytes ?? 2 ** 20, 1);
-    this.#respond = options.response && checkFunction('lastGood.response', options.response);
-    this.decoded = this.#respond === undefined;
-    const leastEntries = options.store === undefined ? 1 : 0;
-    this.#answers = new KeptAnswers(
-      checkInteger('lastGood.maxEntries', options.maxEntries ?? 10_000, leastEntries, 10_000_000),
-      checkInteger('lastGood.maxBytes', options.maxBytes ?? 64 * 2 ** 20, 1),
-    );
-    this.#clock = options.clock ?? systemClock;
-    for (const name of ['now', 'epochMs', 'setTimer'] as const)
-      checkFunction(`lastGood.clock.${name}`, this.#clock[name]);
-    this.#pending = new PendingAnswers((pending) => this.#put(pending), this.#clock);
-    if (options.onStoreState !== undefined) checkFunction('lastGood.onStoreState', options.onStoreState);
-    const timeoutMs = checkNumber('lastGood.storeTimeoutMs', options.storeTimeoutMs ?? 50, 1);
+    const settings = settingsOf(options);
+    this.when = settings.when;
+    this.#key = settings.key;
+    this.#longestMs = settings.longestMs;
+    this.#maxMessageBytes = settings.maxMessageBytes;
+    this.#respond = settings.respond;
+    this.decoded = settings.respond === undefined;
+    this.#answers = settings.answers;
+    this.#clock = settings.clock;
+    this.#pending = new PendingAnswers((pending) => this.#put(pending), settings.clock);
     if (options.store === undefined) this.waits = false;
-    else {
-      const { store, onStoreState } = options;
-      const onState = (event: StoreStateEvent) => {
-        this.#reportState(event);
-        return onStoreState?.(event);
-      };
-      checkFunction('lastGood.store.get', store.get);
-      checkFunction('lastGood.store.set', store.set);
-      this.#store = new StoreLink({
-        store,
-        timeoutMs,
-        clock: this.#clock,
-        onState,
-        warnings: this.#warnings,
-      });
-    }
+    else this.#store = this.#linkTo(options.store, settings, options.onStoreState);
+  }
+
+  #linkTo(
+    store: AnswerStore,
+    { storeTimeoutMs: timeoutMs, clock }: LastGoodSettings<Req, Res>,
+    onStoreState: LastGoodOptions<Req, Res>['onStoreState'],
+  ): StoreLink {
+    const onState = (event: StoreStateEvent) => {
+      this.#reportState(event);
+      return onStoreState?.(event);
+    };
+    return new StoreLink({ store, timeoutMs, clock, onState, warnings: this.#warnings });
   }
 
   bind(method: Method<Req, Res>): void {
@@ -117,8 +98,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   }
 
   #reportState({ state, error, atMs }: StoreStateEvent): void {
-    const [method = ''] = this.#methods.keys();
-    const event = { store: this.name, method, state, reason: reasonOf(error), atMs };
+    const event = { store: this.name, method: this.#firstMethod, state, reason: reasonOf(error), atMs };
     for (const report of this.#reports) report(event);
   }
 
@@ -127,7 +107,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     if (method === undefined) return;
     try {
       const reason = this.#reasonToSkip(answer) ?? this.#encode(answer, method);
-      if (reason !== undefined) this.#skipped[reason]++;
+      if (reason !== undefined) this.#counts.skip(reason);
     } catch {
       this.#counts.failures++; // the call succeeds, though its answer cannot be kept
     }
@@ -192,31 +172,17 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
 
   stats(): LastGoodStats {
     this.#pending.flush();
-    const { size: entries, bytes } = this.#answers;
-    return {
-      ...this.#counts,
-      skipped: { ...this.#skipped },
-      pending: this.#pending.size,
-      entries,
-      bytes,
-      store: this.#store?.stats(),
-    };
+    return this.#counts.stats(this.#answers, this.#pending.size, this.#store?.stats());
   }
 
   storeReading(): StoreReading {
-    const { entries, bytes, kept, hits, misses, stale, failures, skipped, store } = this.stats();
+    return readingOf(this.name, this.#firstMethod, this.stats());
+  }
+
+  /** The method that readings and events of the store name; a strategy may serve several. */
+  get #firstMethod(): string {
     const [method = ''] = this.#methods.keys();
-    const { degraded, otherCaller, unknownCaller, tooLong, busy } = skipped;
-    const allSkipped = degraded + otherCaller + unknownCaller + tooLong + busy;
-    const { state = 'ok', ...operations } = store ?? {};
-    return {
-      store: this.name,
-      method,
-      state,
-      memory: { entries, bytes },
-      answers: { kept, hits, misses, stale, failures, skipped: allSkipped },
-      ...(store !== undefined && { operations }),
-    };
+    return method;
   }
 
   clear(): void {

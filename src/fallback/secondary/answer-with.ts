@@ -1,20 +1,19 @@
 import { checkFunction, checkKeys } from '../../checks.js';
 import type { Circuit } from '../../circuit/types.js';
 import type { Outcome } from '../../classify/outcome.js';
-import { invalid } from '../../errors.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import type { Answer, FallbackContext, Source, When } from '../strategy.js';
-import { outcomeOfAbort, PROTECTION_KEYS, Protection, type ProtectionOptions } from './protection.js';
-import type { ProtectedStrategy } from './secondary-model.js';
+import {
+  limitsOf,
+  PROTECTED_STRATEGY_KEYS,
+  type ProtectedStrategy,
+  type ProtectedStrategyOptions,
+  sourceNamed,
+} from './protected-strategy.js';
+import { outcomeOfAbort, Protection } from './protection.js';
 
 /** Options of {@link answerWith}. */
-export interface AnswerWithOptions extends ProtectionOptions {
-  /** The causes that it serves. @default 'always' */
-  readonly when?: When;
-  /** Time limit of an answer, in milliseconds. @default Infinity */
-  readonly timeoutMs?: number;
-  /** Its share of the remaining deadline, above 0, up to 1. @default 1 */
-  readonly budgetShare?: number;
+export interface AnswerWithOptions extends ProtectedStrategyOptions {
   /** Gives the outcome of an error of the function. @default every error is a `failure` */
   readonly classify?: (error: unknown) => Outcome;
 }
@@ -56,15 +55,11 @@ class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
   readonly #warnings = new Warnings();
 
   constructor(name: string, fn: AnswerFunction<Req, Res>, options: AnswerWithOptions) {
-    checkKeys('answerWith', options, [...PROTECTION_KEYS, 'when', 'timeoutMs', 'budgetShare', 'classify']);
-    if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name))
-      throw invalid('answerWith.name', 'up to 64 letters, digits, "_", "." or "-"', name);
-    this.name = `secondary:${name}`;
+    checkKeys('answerWith', options, [...PROTECTED_STRATEGY_KEYS, 'classify']);
+    this.name = sourceNamed('answerWith.name', name);
     this.#fn = checkFunction(`${this.name}.fn`, fn);
     this.#classify = options.classify && checkFunction(`${this.name}.classify`, options.classify);
-    this.when = options.when ?? 'always';
-    this.timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
-    this.budgetShare = options.budgetShare ?? 1;
+    ({ when: this.when, timeoutMs: this.timeoutMs, budgetShare: this.budgetShare } = limitsOf(options));
     this.#protection = new Protection(this.name, options, this.#warnings);
   }
 

@@ -8,29 +8,23 @@ import { invalid } from '../../errors.js';
 import { pushbackOf } from '../../status/push-back.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import { isRounded } from '../request-key/canonical.js';
-import type { Answer, FallbackContext, FallbackStrategy, Method, Source, When } from '../strategy.js';
+import type { Answer, FallbackContext, Method, Source, When } from '../strategy.js';
 import { labelOf } from './answer-label.js';
 import { callForMany, callForOne, type FallbackCall } from './client-call.js';
 import { type MethodName, methodOf, type RequestOf, type ResponseOf } from './client-method.js';
 import {
-  type Admission,
-  outcomeOfAbort,
-  PROTECTION_KEYS,
-  Protection,
-  type ProtectionOptions,
-  SMALLEST_BUDGET_MS,
-} from './protection.js';
+  limitsOf,
+  PROTECTED_STRATEGY_KEYS,
+  type ProtectedStrategy,
+  type ProtectedStrategyOptions,
+  sourceNamed,
+} from './protected-strategy.js';
+import { type Admission, outcomeOfAbort, Protection, SMALLEST_BUDGET_MS } from './protection.js';
 
 /** Options of {@link secondaryModel} that do not depend on the messages. */
-export interface SecondaryBaseOptions<Req> extends ProtectionOptions {
+export interface SecondaryBaseOptions<Req> extends ProtectedStrategyOptions {
   /** The name of the model, as in `secondary:<name>`. */
   readonly name: string;
-  /** The causes that it serves. @default 'always' */
-  readonly when?: When;
-  /** Time limit of an answer, in milliseconds. @default Infinity */
-  readonly timeoutMs?: number;
-  /** Its share of the remaining deadline, above 0, up to 1. @default 1 */
-  readonly budgetShare?: number;
   /** Classifies its statuses. @default the default table */
   readonly classify?: ClassifyOptions;
   /** Makes its metadata from a copy of the caller's, without `failsoft-*`. @default all of them */
@@ -50,14 +44,6 @@ export type Mapping<Req, Res, SReq, SRes> = ([Req] extends [SReq]
 /** Options of {@link secondaryModel}. */
 export type SecondaryOptions<Req, Res, SReq, SRes> = SecondaryBaseOptions<Req> &
   Mapping<Req, Res, SReq, SRes>;
-
-/** A strategy with a circuit of its own around its calls. */
-export interface ProtectedStrategy<Req, Res> extends FallbackStrategy<Req, Res> {
-  /** Undefined with `circuit: false`. */
-  readonly circuit: Circuit | undefined;
-  /** Number of its calls that run now. */
-  readonly inFlight: number;
-}
 
 /**
  * Another model answers, by a method of any grpc-js client, with source `secondary:<name>`.
@@ -96,18 +82,8 @@ interface LooseOptions extends SecondaryBaseOptions<unknown> {
 }
 
 const KEYS = [
-  ...PROTECTION_KEYS,
-  ...[
-    'name',
-    'when',
-    'timeoutMs',
-    'budgetShare',
-    'classify',
-    'metadata',
-    'callOptions',
-    'request',
-    'response',
-  ],
+  ...PROTECTED_STRATEGY_KEYS,
+  ...['name', 'classify', 'metadata', 'callOptions', 'request', 'response'],
 ];
 
 class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
@@ -130,14 +106,10 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
 
   constructor(client: Client, method: string, options: LooseOptions) {
     checkKeys('secondaryModel', options, KEYS);
-    if (typeof options.name !== 'string' || !/^[\w.-]{1,64}$/.test(options.name))
-      throw invalid('secondaryModel.name', 'up to 64 letters, digits, "_", "." or "-"', options.name);
-    this.name = `secondary:${options.name}`;
+    this.name = sourceNamed('secondaryModel.name', options.name);
     for (const field of ['request', 'response', 'metadata'] as const)
       if (options[field] !== undefined) checkFunction(`${this.name}.${field}`, options[field]);
-    this.when = options.when ?? 'always';
-    this.timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
-    this.budgetShare = options.budgetShare ?? 1;
+    ({ when: this.when, timeoutMs: this.timeoutMs, budgetShare: this.budgetShare } = limitsOf(options));
     this.decoded = options.response === undefined;
     this.#client = client;
     this.#method = methodOf(client, method, `${this.name}.method`);

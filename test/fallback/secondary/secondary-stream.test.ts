@@ -10,7 +10,8 @@ import {
 } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FallbackRegistry } from '../../../src/fallback/registry.js';
-import { type ProtectedStrategy, secondaryModel } from '../../../src/fallback/secondary/secondary-model.js';
+import type { ProtectedStrategy } from '../../../src/fallback/secondary/protected-strategy.js';
+import { secondaryModel } from '../../../src/fallback/secondary/secondary-model.js';
 import type { Method } from '../../../src/fallback/strategy.js';
 import { FakeCall } from '../support.js';
 
