@@ -2,7 +2,8 @@ import type { CallCredentials, InterceptorOptions, Metadata } from '@grpc/grpc-j
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
 import type { Call } from './call.js';
-import { watchedMetadata } from './sent-metadata.js';
+import { type SentCalls, sentCallsOf } from './sent-calls.js';
+import { type Headers, watchedMetadata } from './sent-metadata.js';
 
 /** The parts of a call that its good answer is kept with. */
 export interface AnsweredCall extends Pick<Call, 'method' | 'metadata' | 'sent'> {
@@ -14,10 +15,11 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   readonly method: string;
   readonly circuitKey: string;
   response: unknown;
-  sentMetadata: readonly Metadata[] | undefined;
   responseMetadata: Metadata | undefined;
   readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
+  /** What went out since the real call began; undefined for calls of another transport. */
+  #sent: Sent | undefined;
   #responses = 0;
 
   constructor(call: AnsweredCall, chain: FallbackChain, circuitKey: string) {
@@ -44,11 +46,23 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return requestBytes === undefined ? undefined : this.#chain.decodeRequest(requestBytes);
   }
 
-  /** @returns the metadata for the real call: a copy of the caller's, which notes what is sent */
-  watched(metadata: Metadata): Metadata {
-    const sent: Metadata[] = [];
-    this.sentMetadata = sent;
-    return watchedMetadata(metadata.clone(), (each) => sent.push(each));
+  get sentMetadata(): readonly Metadata[] | undefined {
+    return this.#sent?.metadata();
+  }
+  get sentWithOtherOptions(): boolean {
+    return this.#sent?.withOtherOptions(this.#call.options) === true;
+  }
+
+  /** @returns the metadata for the real call: a copy of the caller's */
+  handOn(metadata: Metadata): Metadata {
+    const calls = sentCallsOf(this.#call.options);
+    if (calls !== undefined) {
+      this.#sent = fromChannel(calls);
+      return metadata.clone();
+    }
+    const made: MadeHeaders[] = [];
+    this.#sent = fromHeaders(made, this.method);
+    return watchedMetadata(metadata.clone(), (of, headers) => made.push({ of, headers }));
   }
 
   hasMetadata(metadata: Metadata): void {
@@ -64,4 +78,34 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   keep(): void {
     if (this.#responses === 1 && this.#chain.keeps) this.#chain.keep(this);
   }
+}
+
+/** What shows how a call went out. */
+interface Sent {
+  metadata(): readonly Metadata[];
+  /** Whether it went out with other call credentials, or to another host, than its caller asked. */
+  withOtherOptions(asked: AnsweredCall['options']): boolean;
+}
+
+/** Behind all interceptors, from now on: a caller's interceptor that tries again begins anew. */
+function fromChannel({ list }: SentCalls): Sent {
+  const first = list.length;
+  return {
+    metadata: () => list.slice(first).map(({ metadata }) => metadata),
+    withOtherOptions: ({ credentials, host }) =>
+      list.slice(first).some((sent) => sent.credentials !== credentials || sent.host !== host),
+  };
+}
+
+interface MadeHeaders {
+  readonly of: Metadata;
+  readonly headers: Headers;
+}
+
+/** By the headers that were made of the metadata: what only a log has seen has no `:path`, and another call has another. */
+function fromHeaders(made: readonly MadeHeaders[], path: string): Sent {
+  return {
+    metadata: () => made.flatMap(({ of, headers }) => (headers[':path'] === path ? [of] : [])),
+    withOtherOptions: () => false, // they do not show in headers
+  };
 }

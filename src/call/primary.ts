@@ -59,7 +59,7 @@ export class Primary implements Stage, StreamWatchListener {
   /** Starts the real call, and passes on the reads that the caller has made before. */
   start(call: Call): void {
     // A copy, because interceptors behind the guard may change it: neither the caller's metadata nor the kept copy may change.
-    const metadata = this.good?.watched(call.metadata) ?? call.metadata.clone();
+    const metadata = this.good?.handOn(call.metadata) ?? call.metadata.clone();
     const { clock, connection, loop } = call.method;
     this.startedAtMs = clock.now();
     connection.begins(this.startedAtMs);

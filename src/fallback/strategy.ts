@@ -137,10 +137,15 @@ export interface PrimaryAnswer<Req, Res> {
   readonly host: string | undefined;
   /**
    * The metadata as they were sent, after the interceptors behind the guard, for each attempt to send the call. Empty if
-   * nothing shows what was sent: an interceptor has made new metadata, or answered the call itself. Undefined for calls of
-   * another transport than grpc-js, which no interceptor can change.
+   * nothing shows what was sent: an interceptor has answered the call itself; or has made new metadata, on a client without
+   * `guard.clientOptions()`. Undefined for calls of another transport than grpc-js, which no interceptor can change.
    */
   readonly sentMetadata?: readonly Metadata[] | undefined;
+  /**
+   * Whether an interceptor behind the guard has sent the call with other call credentials, or another `host`, than the caller's.
+   * It shows on clients with `guard.clientOptions()`. @default false
+   */
+  readonly sentWithOtherOptions?: boolean | undefined;
   /** The answer's initial metadata, where the server sent them. */
   readonly responseMetadata?: Metadata | undefined;
   /** The primary's message. Not to be changed. */

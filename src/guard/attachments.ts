@@ -57,6 +57,7 @@ export class Attachments {
       isOwn: (candidate) => this.#own.has(candidate),
       openMs: this.#core.settings.openMs,
       show: this.#core.recoveries.shown(target),
+      keeps: (path) => this.#core.fallbacks?.chainFor(path)?.keeps === true,
     });
   }
 }

@@ -1,4 +1,5 @@
 import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
+import { recorded, sentCallsOf } from '../call/sent-calls.js';
 import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
 
 /** The longest wait between two attempts to connect follows the open time within these bounds, in milliseconds. */
@@ -26,6 +27,8 @@ export interface GuardOfClient {
   readonly openMs: number;
   /** Gets the channel of each call before the call, and the client's interceptors without the guard's. */
   readonly show: (channel: ClientChannel, others: OtherInterceptors) => void;
+  /** Whether good answers of a method are kept: then what goes out for its calls is recorded. */
+  readonly keeps: (path: string) => boolean;
 }
 
 /** A client's options with a guard. What the caller gives wins; an undefined option is as good as none. */
@@ -38,8 +41,9 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
   const others = hasProviders ? { interceptor_providers: providers } : { interceptors: behind };
   const transformer: Transformer = (properties) => {
     const transformed = theirs === undefined ? properties : theirs(properties);
-    guard.show(transformed.channel, others);
-    return transformed;
+    const { channel, callOptions, methodDefinition } = transformed;
+    guard.show(sentCallsOf(callOptions)?.channel ?? channel, others);
+    return guard.keeps(methodDefinition.path) ? recorded(transformed) : transformed;
   };
   const matchingMs = Math.min(MOST_BACKOFF_MS, LONGEST_SHARE * guard.openMs);
   const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);

@@ -1,4 +1,5 @@
 import type { Channel, Interceptor, InterceptorOptions, MethodDefinition } from '@grpc/grpc-js';
+import { withCreateCall } from '../call/sent-calls.js';
 import { checkFunction, checkKeys } from '../checks.js';
 import { invalid } from '../errors.js';
 import { ChannelCall, type ChannelMethod } from './channel-call.js';
@@ -41,7 +42,6 @@ export function guardChannel(
   return withCalls(channel, interceptor, methodsByPath(definitions));
 }
 
-/** The channel, with another `createCall`. A proxy, because grpc-js's Channel is a class with members of its own. */
 function withCalls(
   channel: Channel,
   interceptor: Interceptor,
@@ -58,9 +58,7 @@ function withCalls(
       ...(typeof flags === 'number' && { propagate_flags: flags }),
     });
   };
-  return new Proxy(channel, {
-    get: (target, name) => (name === 'createCall' ? createCall : Reflect.get(target, name)),
-  });
+  return withCreateCall(channel, createCall);
 }
 
 /** A client passes its call option `parent` through. */

@@ -114,9 +114,10 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   }
 
   #reasonToSkip(answer: PrimaryAnswer<Req, Res>): keyof SkippedAnswers | undefined {
-    const { metadata, sentMetadata, responseMetadata } = answer;
+    const { metadata, sentMetadata, sentWithOtherOptions, responseMetadata } = answer;
     if (responseMetadata !== undefined && provenanceOf(responseMetadata).degraded) return 'degraded';
     if (sentMetadata?.length === 0 && this.#key.readsMetadata) return 'unknownCaller';
+    if (sentWithOtherOptions === true) return 'otherCaller';
     if (sentMetadata?.some((sent) => !this.#key.isSameCaller(metadata, sent))) return 'otherCaller';
     if (this.#key.isLonger(answer, this.#maxMessageBytes)) return 'tooLong';
     if (this.#sawLongAnswer && isCertainlyLonger(answer.response, this.#maxMessageBytes)) return 'tooLong';

@@ -42,11 +42,11 @@ export const LAST_GOOD_OPTIONS = [
 export interface SkippedAnswers {
   /** Degraded answers: a fallback behind the server gave them. */
   readonly degraded: number;
-  /** Answers to other `vary` metadata than the caller's, which an interceptor behind the guard had set. */
+  /** Answers to other `vary` metadata, call credentials or another `host` than the caller's: an interceptor behind the guard had set them. */
   readonly otherCaller: number;
   /**
-   * Answers for which nothing shows the `vary` metadata that were sent: an interceptor behind the guard sent new `Metadata` in
-   * place of the metadata that it was given (or a copy of them), or answered the call itself.
+   * Answers for which nothing shows the `vary` metadata that were sent: an interceptor behind the guard answered the call itself, or
+   * sent `Metadata` that it had made, on a client without `guard.clientOptions()`.
    */
   readonly unknownCaller: number;
   /** The request or the answer is longer than `maxMessageBytes`. */
