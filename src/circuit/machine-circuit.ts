@@ -153,20 +153,6 @@ export class MachineCircuit implements Circuit, PermitOwner {
     return this.losses?.remark(nowMs) ?? '';
   }
 
-  withdrawn(permit: CircuitPermit): void {
-    this.out -= 1;
-    if (permit.shadow) {
-      this.shadows -= 1;
-      return;
-    }
-    this.limit?.discounted();
-    const isCurrent = this.isCurrent(permit);
-    if (isCurrent) this.machine.giveBack();
-    if (this.currentMode === 'off') return;
-    if (isCurrent) this.totals.settled('ignored');
-    else this.totals.stale += 1;
-  }
-
   private isCurrent(permit: CircuitPermit): boolean {
     return permit.generation === this.generation && this.machine.takes(permit);
   }

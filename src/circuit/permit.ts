@@ -11,7 +11,6 @@ export interface PermitOwner {
     pushbackMs: number | undefined,
     circumstances: Circumstances | undefined,
   ): void;
-  withdrawn(permit: CircuitPermit): void;
 }
 
 /** The one object that an admitted call costs. */
@@ -44,10 +43,7 @@ export class CircuitPermit implements Permit {
   }
 
   withdraw(): void {
-    const owner = this.#owner;
-    if (owner === undefined) return;
-    this.#owner = undefined;
-    owner.withdrawn(this);
+    this.settle('ignored', 0);
   }
 }
 

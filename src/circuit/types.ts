@@ -45,8 +45,8 @@ export interface Permit {
    */
   settle(outcome: Outcome, durationMs: number, pushbackMs?: number, circumstances?: Circumstances): void;
   /**
-   * In place of `settle`: the call did not go out after all, because something behind the circuit refused it. What the
-   * permit held, a probe's slot or its share of a ramp, is free for another call. Totals count it as `ignored`.
+   * The same as `settle('ignored', 0)`, for a call that did not go out after all, because something behind the circuit refused it.
+   * What the permit held, a probe's slot or its share of a ramp, is free for another call.
    */
   withdraw(): void;
 }
