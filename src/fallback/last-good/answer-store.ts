@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 import type { Warnings } from '../../telemetry/warnings.js';
-import { fromEnvelope, type StoredAnswer, toEnvelope } from './envelope.js';
+import { fromEnvelope, isLongerEnvelope, type StoredAnswer, toEnvelope } from './envelope.js';
 
 /** The methods of a store that are used. Any Keyv instance has them. */
 export interface AnswerStore {
@@ -31,6 +31,8 @@ export interface StoreStateEvent {
 export interface StoreLinkOptions {
   readonly store: AnswerStore;
   readonly timeoutMs: number;
+  /** A longer message is a miss: to read it would block the event loop. */
+  readonly maxMessageBytes: number;
   readonly clock: Clock;
   readonly onState: ((event: StoreStateEvent) => void) | undefined;
   readonly warnings: Warnings;
@@ -88,7 +90,7 @@ export class StoreLink {
     const value = await this.#bounded(() => this.#options.store.get(PREFIX + key));
     this.#reading--;
     if (value === FAILED) return undefined;
-    if (value === undefined || value === null) {
+    if (value === undefined || value === null || this.#isTooLong(value)) {
       this.#counts.misses++;
       return undefined;
     }
@@ -103,6 +105,10 @@ export class StoreLink {
     // Not with the first good value: with mixed values, each read would change the state.
     if (this.#options.clock.now() - this.#garbageAtMs >= RETRY_MS) this.#become('ok', undefined);
     return kept;
+  }
+
+  #isTooLong(value: unknown): boolean {
+    return typeof value === 'string' && isLongerEnvelope(value, this.#options.maxMessageBytes);
   }
 
   /** Sends an answer to the store without waiting. */

@@ -21,6 +21,11 @@ export function toEnvelope(kept: StoredAnswer, key: string): string {
   return VERSION + whole.toString('base64');
 }
 
+/** Whether a text, if it is an envelope, holds a message of more than `bytes`; found out without decoding it. */
+export function isLongerEnvelope(text: string, bytes: number): boolean {
+  return text.length > VERSION.length + Math.ceil((HEADER_BYTES + bytes) / 3) * 4;
+}
+
 /** Undefined for anything that {@link toEnvelope} did not make for this key. */
 export function fromEnvelope(text: string, key: string): StoredAnswer | undefined {
   if (!text.startsWith(VERSION)) return undefined;

@@ -72,14 +72,14 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
 
   #linkTo(
     store: AnswerStore,
-    { storeTimeoutMs: timeoutMs, clock }: LastGoodSettings<Req, Res>,
+    { storeTimeoutMs: timeoutMs, maxMessageBytes, clock }: LastGoodSettings<Req, Res>,
     onStoreState: LastGoodOptions<Req, Res>['onStoreState'],
   ): StoreLink {
     const onState = (event: StoreStateEvent) => {
       this.#reportState(event);
       return onStoreState?.(event);
     };
-    return new StoreLink({ store, timeoutMs, clock, onState, warnings: this.#warnings });
+    return new StoreLink({ store, timeoutMs, maxMessageBytes, clock, onState, warnings: this.#warnings });
   }
 
   bind(method: Method<Req, Res>): void {
@@ -214,10 +214,11 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   }
 
   #give(method: Method<Req, Res>, kept: KeptAnswer, request: Req): Answer<Res> {
-    const message = method.responseDeserialize(Buffer.from(kept.encoded, 'latin1'));
-    this.#counts.hits++;
+    const decoded = method.responseDeserialize(Buffer.from(kept.encoded, 'latin1'));
+    const message = this.#respond === undefined ? decoded : this.#respond(decoded, request);
+    this.#counts.hits++; // last: the caller gets no answer where one of them throws
     return {
-      message: this.#respond === undefined ? message : this.#respond(message, request),
+      message,
       source: 'last-good',
       ageMs: ageOf(kept, this.#clock),
     };

@@ -1,3 +1,4 @@
+import { Queue } from 'bullmq';
 import { type BullQueueOptions, openBullQueue } from 'failsoft/queue-bullmq';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DeferredQueue } from '../../../src/fallback/deferred/queue.js';
@@ -54,6 +55,18 @@ describe.skipIf(!hasRedis)('with a real redis-server', () => {
         .map((each) => each.id)
         .toSorted(),
     ).toEqual(Array.from({ length: 10 }, (_, n) => `job-${n}`));
+  });
+
+  it('makes jobs due whose clock was set back, also where redis fails at first', async () => {
+    const queue = open('set-back');
+    await queue.enqueue(job('a'));
+    const [taken] = await queue.take(1);
+    await queue.putBack(taken ?? job('none'), 1_000);
+    const now = Date.now;
+    vi.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000);
+    vi.spyOn(Queue.prototype, 'promoteJobs').mockRejectedValueOnce(new Error('redis failed'));
+    await expect(queue.take(1)).rejects.toThrow('redis failed');
+    expect((await queue.take(1)).map(({ id }) => id)).toEqual(['a']);
   });
 
   it('has the jobs that it accepted before redis was killed', async () => {

@@ -2,12 +2,12 @@ import KeyvRedis from '@keyv/redis';
 import type { ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
 import Keyv from 'keyv';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { AnswerStore } from '../../../src/fallback/last-good/answer-store.js';
 import { lastGood } from '../../../src/fallback/last-good/last-good.js';
 import type { LastGoodOptions } from '../../../src/fallback/last-good/options.js';
 import { hasRedis, startRedis } from '../deferred/redis.js';
-import { chainOf, deferredPromise, FakeCall, primaryAnswer, request, response } from '../support.js';
+import { chainOf, deferredPromise, FakeCall, METHOD, primaryAnswer, request, response } from '../support.js';
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -326,6 +326,26 @@ describe('lastGood with a store', () => {
     await settled();
     expect(await asked).toMatchObject({ ageMs: 0, message: { id: 'newer' } });
     expect(await ask('1')).toMatchObject({ ageMs: 0, message: { id: 'newer' } });
+  });
+
+  it.each([
+    ['as long as its own may be', 0, true],
+    ['longer, which another replica put there', -3, false],
+  ])('reads an answer that is %s, and decodes no other', async (_which, more, isGiven) => {
+    const { store } = mapStore();
+    const long = response({ id: 'x'.repeat(50_000) });
+    const bytes = METHOD.responseSerialize(long).length;
+    const writer = setUp({ store });
+    writer.chain.keep(primaryAnswer({ request: request({ id: '1' }), response: long }));
+    await settled();
+    const { ask, strategy, states } = setUp({ store, maxMessageBytes: bytes + more });
+    const decode = vi.spyOn(Buffer, 'from');
+    onTestFinished(() => decode.mockRestore());
+    const answer = await ask('1');
+    const decoded = decode.mock.calls.filter(([text]) => typeof text === 'string' && text.length > bytes);
+    expect([answer !== undefined, decoded.length > 0]).toEqual([isGiven, isGiven]);
+    expect(strategy.stats()).toMatchObject({ hits: isGiven ? 1 : 0, misses: isGiven ? 0 : 1 });
+    expect(states).toEqual([]);
   });
 
   it('has its answers on the way to the store when it is closed', async () => {

@@ -153,6 +153,17 @@ describe('lastGood in memory', () => {
     expect(ask(request({ id: '2' }))).toMatchObject({ id: '2' });
   });
 
+  it('counts no hit where adapting the answer fails', () => {
+    const { keep, ask, strategy } = setUp({
+      response: () => {
+        throw new Error('cannot adapt');
+      },
+    });
+    keep(request(), response());
+    expect(() => ask(request())).toThrow('cannot adapt');
+    expect(strategy.stats().hits).toBe(0);
+  });
+
   it('never gives one caller another’s answer', () => {
     const { keep, ask } = setUp({ vary: ['authorization', 'x-tenant-bin'] });
     const callers = [

@@ -36,6 +36,8 @@ export class BullQueue implements DeferredQueue {
   readonly #steps = new ClockSteps(systemClock); // BullMQ reads the system's clock
   /** Of this process: only the holder of a job's lock can move it. */
   readonly #token = randomUUID();
+  /** The clock was set back, and the jobs that wait for a time were not made due yet. */
+  #mustPromote = false;
   #bull: Promise<Bull> | undefined;
   #unansweredJobs = 0;
   #unansweredBytes = 0;
@@ -83,7 +85,11 @@ export class BullQueue implements DeferredQueue {
   take(limit: number): Promise<DeferredJob[]> {
     return this.#run(async ({ queue, worker }) => {
       // By a clock that was set back, a job that waits for a second would wait for an hour.
-      if (this.#steps.wasSetBack()) await queue.promoteJobs();
+      if (this.#steps.wasSetBack()) this.#mustPromote = true;
+      if (this.#mustPromote) {
+        await queue.promoteJobs();
+        this.#mustPromote = false; // not before: Redis may have failed
+      }
       const taken: DeferredJob[] = [];
       while (taken.length < limit) {
         const found = await worker.getNextJob(this.#token, { block: false });
