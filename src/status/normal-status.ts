@@ -45,10 +45,22 @@ function withUnknownCode(received: object): StatusObject {
   };
 }
 
-/** Whether a value can be used as Metadata. Those of another copy of grpc-js can, though their class differs. */
+/**
+ * Whether a value can be used as Metadata. Those of another copy of grpc-js can, though their class differs; what only looks so
+ * and throws when it is read cannot. Never throws.
+ */
 export function isMetadata(value: unknown): value is Metadata {
-  if (value instanceof Metadata) return true;
-  return typeof value === 'object' && value !== null && USED.every((name) => isFunction(value, name));
+  try {
+    if (value instanceof Metadata) return true;
+    return (
+      typeof value === 'object' &&
+      value !== null &&
+      USED.every((name) => isFunction(value, name)) &&
+      isRead(value)
+    );
+  } catch {
+    return false;
+  }
 }
 
 /** The methods of a status's Metadata that this package, grpc-js and callers use. */
@@ -56,6 +68,12 @@ const USED = ['get', 'set', 'add', 'remove', 'clone', 'merge', 'getMap', 'toHttp
 
 function isFunction(value: object, name: string): boolean {
   return typeof Reflect.get(value, name) === 'function';
+}
+
+/** @throws whatever its methods throw */
+function isRead(value: object): boolean {
+  const { get, getMap }: Partial<Metadata> = value;
+  return Array.isArray(get?.call(value, 'any')) && typeof getMap?.call(value) === 'object';
 }
 
 function isNormal(received: object): received is StatusObject {

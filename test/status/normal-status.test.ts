@@ -84,6 +84,24 @@ describe('the metadata', () => {
     },
   );
 
+  const methods = ['get', 'set', 'add', 'remove', 'clone', 'merge', 'getMap', 'toHttp2Headers'];
+  const fail = (): never => {
+    throw new Error('cannot be read');
+  };
+  const withAll = (method: unknown) => Object.fromEntries(methods.map((name) => [name, method]));
+
+  test.each<[string, object]>([
+    ['whose methods throw', withAll(fail)],
+    ['whose methods give nothing', withAll(() => undefined)],
+    ['whose map cannot be read', { ...withAll(() => []), getMap: fail }],
+    ['whose properties throw', Object.defineProperty(withAll(fail), 'get', { get: fail })],
+    ['that is a Proxy that throws', new Proxy({}, { get: fail, getPrototypeOf: fail })],
+  ])('%s become an empty Metadata, and the code stays', (_which, metadata) => {
+    const normal = normalStatus({ ...whole(), metadata });
+    expect(normal.metadata).toBeInstanceOf(Metadata);
+    expect(normal).toMatchObject({ code: status.UNAVAILABLE, details: 'gone' });
+  });
+
   test("may be missing, as from grpc-js's own StatusBuilder", () => {
     const built = new StatusBuilder().withCode(status.UNAVAILABLE).withDetails('gone').build();
     expect(normalStatus(built).metadata).toBeInstanceOf(Metadata);
