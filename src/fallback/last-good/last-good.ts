@@ -11,6 +11,7 @@ import { ageOf, timeOfStored } from './age.js';
 import { AnswerCounts, readingOf } from './answer-counts.js';
 import { type AnswerStore, StoreLink, type StoreStateEvent } from './answer-store.js';
 import type { KeptAnswer, KeptAnswers } from './kept-answers.js';
+import { LongAnswers } from './long-answers.js';
 import { isCertainlyLonger } from './message-size.js';
 import type { LastGood, LastGoodOptions, LastGoodStats, SkippedAnswers } from './options.js';
 import { type PendingAnswer, PendingAnswers } from './pending-answers.js';
@@ -49,8 +50,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #pending: PendingAnswers;
   readonly #store: StoreLink | undefined;
   readonly #clock: Clock;
-  /** Answers are measured before they are encoded only after a long answer was seen: most methods never have a long answer. */
-  #sawLongAnswer = false;
+  readonly #long = new LongAnswers();
   readonly #counts = new AnswerCounts();
   readonly #warnings = new Warnings();
   readonly #reports = new Set<(event: StoreEvent) => void>();
@@ -120,17 +120,24 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     if (sentWithOtherOptions === true) return 'otherCaller';
     if (sentMetadata?.some((sent) => !this.#key.isSameCaller(metadata, sent))) return 'otherCaller';
     if (this.#key.isLonger(answer, this.#maxMessageBytes)) return 'tooLong';
-    if (this.#sawLongAnswer && isCertainlyLonger(answer.response, this.#maxMessageBytes)) return 'tooLong';
+    if (this.#isKnownAsLong(answer)) return 'tooLong';
     return this.#pending.hasRoom() ? undefined : 'busy';
+  }
+
+  /** Nothing is measured before an answer was too long: most methods never have such an answer. */
+  #isKnownAsLong({ response, circuitKey }: PrimaryAnswer<Req, Res>): boolean {
+    if (!this.#long.any) return false;
+    return isCertainlyLonger(response, this.#maxMessageBytes) || this.#long.skips(circuitKey);
   }
 
   /** Encodes at once, because the caller may change its request and its answer from here on. */
   #encode(answer: PrimaryAnswer<Req, Res>, method: Method<Req, Res>): 'tooLong' | undefined {
     const bytes = method.responseSerialize(answer.response);
     if (bytes.length > this.#maxMessageBytes) {
-      this.#sawLongAnswer = true;
+      this.#long.wasLong(answer.circuitKey);
       return 'tooLong';
     }
+    this.#long.wasShort(answer.circuitKey);
     const material = this.#key.materialOf(answer);
     this.#pending.add({
       material,

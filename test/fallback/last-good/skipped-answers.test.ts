@@ -128,6 +128,51 @@ describe('long messages', () => {
     expect(strategy.stats()).toMatchObject({ kept: 0, skipped: { tooLong: 5 } });
   });
 
+  describe('that do not show their length before they are encoded', () => {
+    /** As google-protobuf makes messages: instances of a class. */
+    class Generated {}
+    const opaque = (bytes: number) =>
+      Object.assign(new Generated(), response({ rawOutputContents: [Buffer.alloc(bytes)] }));
+
+    it('are encoded seldom where a model has no others', () => {
+      const { keep, strategy, calls } = setUp({ maxMessageBytes: 1_000 });
+      for (let n = 0; n < 6_500; n++) keep({ response: opaque(1_001) });
+      expect(calls.responseSerialize).toBeGreaterThan(100);
+      expect(calls.responseSerialize).toBeLessThan(110);
+      expect(strategy.stats()).toMatchObject({ kept: 0, skipped: { tooLong: 6_500 } });
+    });
+
+    it('cost other models no answer, nor a model with only a few of them', () => {
+      const { keep, strategy } = setUp({ maxMessageBytes: 1_000 });
+      for (let n = 0; n < 100; n++) {
+        keep({ circuitKey: `${METHOD.path}#large`, response: opaque(1_001) });
+        keep({ circuitKey: `${METHOD.path}#small`, response: opaque(10) });
+        keep({ circuitKey: `${METHOD.path}#mixed`, response: opaque(n % 2 === 0 ? 1_001 : 10) });
+        strategy.stats(); // makes room
+      }
+      expect(strategy.stats().skipped.tooLong).toBe(150);
+    });
+
+    it('are kept again when they have become short', () => {
+      const { keep, strategy } = setUp({ maxMessageBytes: 1_000 });
+      for (let n = 0; n < 1_000; n++) keep({ response: opaque(1_001) });
+      const { tooLong } = strategy.stats().skipped;
+      for (let n = 0; n < 200; n++) keep({ response: opaque(10) });
+      const { kept, skipped } = strategy.stats();
+      expect(skipped.tooLong - tooLong).toBeLessThanOrEqual(64);
+      expect(kept).toBeGreaterThanOrEqual(136);
+    });
+
+    it('are remembered for a bounded number of models', () => {
+      const { keep, calls } = setUp({ maxMessageBytes: 1_000 });
+      const round = () => {
+        for (let n = 0; n < 1_001; n++) keep({ circuitKey: `#${n}`, response: opaque(1_001) });
+      };
+      for (let n = 0; n < 3; n++) round();
+      expect(calls.responseSerialize).toBe(3 * 1_001); // each was forgotten when its turn came again
+    });
+  });
+
   it('an answer is kept up to the limit, to the byte', () => {
     const exact = response({ id: 'x'.repeat(300) });
     const { length } = METHOD.responseSerialize(exact);
