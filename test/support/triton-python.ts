@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
 /**
- * A Python that has tritonclient: FAILSOFT_TRITON_PYTHON, or python3. Undefined where there is none; then its test is skipped, also by the
- * gate, which installs no Python packages.
+ * A Python that has tritonclient: FAILSOFT_TRITON_PYTHON, which the gate sets, or python3. Undefined where there is none; then its test is
+ * skipped.
  */
 export async function tritonPython(): Promise<string | undefined> {
   for (const python of [process.env.FAILSOFT_TRITON_PYTHON, 'python3']) {
