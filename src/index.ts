@@ -163,6 +163,7 @@ export type {
   TransitionEvent,
   WarningEvent,
 } from './telemetry/events.js';
+export type { SecondaryReading } from './telemetry/secondary-reading.js';
 export {
   type PrometheusSignal,
   type PrometheusSignalOptions,

@@ -1,8 +1,9 @@
 import type { CallOptions } from '@grpc/grpc-js';
 import { checkFunction, checkKeys } from '../checks.js';
+import type { Circuit } from '../circuit/types.js';
 import { type Clock, systemClock } from '../clock.js';
 import { invalid } from '../errors.js';
-import type { StoreEvent } from '../telemetry/events.js';
+import type { CircuitListener, StoreEvent } from '../telemetry/events.js';
 import type { OnWarning } from '../telemetry/warnings.js';
 import { CallContext } from './chain/call-context.js';
 import { decodeKept, encodeAnswer } from './messages.js';
@@ -99,6 +100,14 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
 
   reportStore(report: (event: StoreEvent) => void): void {
     this.#strategy.reportStore?.(report);
+  }
+
+  get circuit(): Circuit | undefined {
+    return this.#strategy.circuit;
+  }
+
+  reportCircuit(listener: CircuitListener): void {
+    this.#strategy.reportCircuit?.(listener);
   }
 
   reportWarnings(report: OnWarning): void {

@@ -1,9 +1,11 @@
 import { checkFunction, checkNumber } from '../checks.js';
 import { FailsoftError, invalid } from '../errors.js';
 import { registryEmitter } from '../telemetry/emitter.js';
-import type { StoreEvent, WarningEvent } from '../telemetry/events.js';
+import type { StoreEvent, TransitionEvent, WarningEvent } from '../telemetry/events.js';
+import type { SecondaryReading } from '../telemetry/secondary-reading.js';
 import type { StoreReading } from '../telemetry/store-reading.js';
 import { type ChainOptions, FallbackChain } from './chain/chain.js';
+import { SecondaryCircuits } from './secondary/secondary-circuits.js';
 import type { FallbackStrategy, Method } from './strategy.js';
 import { checkWhen } from './when.js';
 
@@ -11,6 +13,7 @@ import { checkWhen } from './when.js';
 export class FallbackRegistry {
   readonly #chains = new Map<string, FallbackChain>();
   readonly #events = registryEmitter();
+  readonly #secondaries = new SecondaryCircuits((event) => this.#events.emit('secondary', event));
   readonly #reporting = new Set<unknown>();
   #closed = false;
 
@@ -39,6 +42,7 @@ export class FallbackRegistry {
       strategy.bind?.(method);
       if (this.#reporting.has(strategy)) continue;
       this.#reporting.add(strategy);
+      this.#secondaries.add(strategy);
       strategy.reportStore?.((event: StoreEvent) => this.#events.emit('store', event));
       strategy.reportWarnings?.((event: WarningEvent) => this.#events.emit('warning', event));
     }
@@ -57,6 +61,20 @@ export class FallbackRegistry {
    */
   onStore(listener: (event: StoreEvent) => void): () => void {
     return this.#events.on('store', checkFunction('onStore(listener)', listener));
+  }
+
+  /**
+   * Subscribes a listener to the changes of state of the circuits that its strategies have around their own calls. Guards with this
+   * registry emit them as `secondary`.
+   * @returns a function that unsubscribes it
+   */
+  onSecondary(listener: (event: TransitionEvent) => void): () => void {
+    return this.#events.on('secondary', checkFunction('onSecondary(listener)', listener));
+  }
+
+  /** The circuits that its strategies have around their own calls, each once. */
+  secondaries(): SecondaryReading[] {
+    return this.#secondaries.readings();
   }
 
   /** What the strategies that keep answers or requests count and hold; each strategy once. */

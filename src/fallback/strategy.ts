@@ -1,7 +1,7 @@
 import type { CallCredentials, InterceptorOptions, Metadata, StatusObject } from '@grpc/grpc-js';
-import type { CircuitSnapshot, RejectionReason } from '../circuit/types.js';
+import type { Circuit, CircuitSnapshot, RejectionReason } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
-import type { StoreEvent, WarningEvent } from '../telemetry/events.js';
+import type { CircuitListener, StoreEvent, WarningEvent } from '../telemetry/events.js';
 import type { StoreReading } from '../telemetry/store-reading.js';
 
 /** Where an answer came from; the value of `failsoft-source` in its metadata. */
@@ -227,6 +227,10 @@ export interface FallbackStrategy<Req, Res> {
    * harms no call (a listener, a rule), which becomes the event `warning`.
    */
   reportWarnings?(report: (event: WarningEvent) => void): void;
+  /** The circuit around its own calls, which metrics and the page show under its name; undefined where it has none. */
+  readonly circuit?: Circuit | undefined;
+  /** Called once by each registry, if it has a circuit: `listener` is to be told of the circuit's changes. */
+  reportCircuit?(listener: CircuitListener): void;
   /** What it counts and holds, for metrics; undefined where it keeps nothing. */
   storeReading?(): StoreReading | undefined;
   /** Frees its resources. Called by `FallbackRegistry.close()`. */

@@ -112,8 +112,10 @@ export class GuardCore {
   #subscribeTo(fallbacks: FallbackRegistry): () => void {
     const stopStores = fallbacks.onStore((event) => this.events.emit('store', event));
     const stopWarnings = fallbacks.onWarning((event) => this.events.emit('warning', event));
+    const stopSecondaries = fallbacks.onSecondary((event) => this.events.emit('secondary', event));
     return () => {
       stopStores();
+      stopSecondaries();
       stopWarnings();
     };
   }

@@ -24,6 +24,7 @@ import type { ObserveCall } from '../telemetry/call-observers.js';
 import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
 import type { Listener } from '../telemetry/emitter.js';
 import type { GuardEvents } from '../telemetry/events.js';
+import type { SecondaryReading } from '../telemetry/secondary-reading.js';
 import type { StoreReading } from '../telemetry/store-reading.js';
 import { METHOD_OPTION_KEYS, type MethodOptions, type MethodRule } from './method-options.js';
 
@@ -135,6 +136,11 @@ export interface Guard {
   attempts(): AttemptCount[];
   /** How often the present circuits changed their state: per circuit, pair of states and rule. */
   transitions(): TransitionCount[];
+  /**
+   * The circuits that its fallbacks have around their own calls (`secondaryModel()`, `answerWith()`). They are no circuits of the
+   * guard: `snapshots()`, `circuit()` and `setMode()` do not reach them.
+   */
+  secondaries(): SecondaryReading[];
   /** How the probes and readiness checks of the present circuits ended: per circuit, kind and outcome. */
   probes(): ProbeCount[];
   /**

@@ -4,6 +4,7 @@ import { splitKey } from '../key/circuit-key.js';
 import type { AnswerCount } from '../telemetry/answers.js';
 import type { AttemptCount } from '../telemetry/attempts.js';
 import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
+import type { SecondaryReading } from '../telemetry/secondary-reading.js';
 import type { StoreReading } from '../telemetry/store-reading.js';
 import type { GuardCore } from './guard-core.js';
 import type { CircuitSettings } from './guard-options.js';
@@ -57,6 +58,10 @@ export class GuardReadings {
 
   nextChecks(): Map<string, number> {
     return this.#core.recoveries.nextChecks();
+  }
+
+  secondaries(): SecondaryReading[] {
+    return this.#core.fallbacks?.secondaries() ?? [];
   }
 
   stores(): StoreReading[] {

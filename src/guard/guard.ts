@@ -16,6 +16,8 @@ import type { ObserveCall } from '../telemetry/call-observers.js';
 import type { ProbeCount, TransitionCount } from '../telemetry/counts.js';
 import type { Listener } from '../telemetry/emitter.js';
 import { GUARD_EVENTS, type GuardEvents } from '../telemetry/events.js';
+import { REPORT_WARNING } from '../telemetry/report-warning.js';
+import type { SecondaryReading } from '../telemetry/secondary-reading.js';
 import type { StoreReading } from '../telemetry/store-reading.js';
 import { Attachments } from './attachments.js';
 import { NO_CALL_OPTIONS } from './call-options.js';
@@ -135,6 +137,9 @@ class WholeGuard implements Guard {
   nextChecks(): Map<string, number> {
     return this.#readings.nextChecks();
   }
+  secondaries(): SecondaryReading[] {
+    return this.#readings.secondaries();
+  }
   stores(): StoreReading[] {
     return this.#readings.stores();
   }
@@ -152,6 +157,9 @@ class WholeGuard implements Guard {
   }
   setMode(mode: CircuitMode): void {
     this.#controls.setMode(mode);
+  }
+  [REPORT_WARNING](error: unknown, source: string): void {
+    this.#core.events.warnings.report(error, source);
   }
   async close(): Promise<void> {
     this.#core.close();

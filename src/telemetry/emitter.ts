@@ -1,6 +1,6 @@
 import type { Channel } from 'node:diagnostics_channel';
 import { channelOf, publish } from './channels.js';
-import type { GuardEvents, StoreEvent, WarningEvent } from './events.js';
+import type { GuardEvents, StoreEvent, TransitionEvent, WarningEvent } from './events.js';
 import { Warnings } from './warnings.js';
 
 /** A listener of an event. Its errors, and the rejections of its promise, never reach a call. */
@@ -101,13 +101,14 @@ export function guardEmitter(): Emitter<GuardEvents> {
 export function registryEmitter(): Emitter<RegistryEvents> {
   const events: Emitter<RegistryEvents> = new Emitter(
     new Warnings((warning) => events.emit('warning', warning)),
-    { store: channelOf('store') },
+    { store: channelOf('store'), secondary: channelOf('transition') },
   );
   return events;
 }
 
 interface RegistryEvents {
   store: StoreEvent;
+  secondary: TransitionEvent;
   warning: WarningEvent;
 }
 

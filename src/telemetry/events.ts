@@ -153,6 +153,7 @@ export const GUARD_EVENTS: readonly (keyof GuardEvents)[] = [
   'call',
   'probe',
   'store',
+  'secondary',
   'evicted',
   'warning',
 ];
@@ -173,6 +174,8 @@ export interface GuardEvents {
   probe: ProbeEvent;
   /** A store or a queue of a fallback changed its state. */
   store: StoreEvent;
+  /** The circuit that a fallback has around its own calls changed its state. */
+  secondary: TransitionEvent;
   /** A circuit was dropped. */
   evicted: EvictedEvent;
   /** A function of the user's threw. */

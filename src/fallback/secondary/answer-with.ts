@@ -1,6 +1,7 @@
 import { checkFunction, checkKeys } from '../../checks.js';
 import type { Circuit } from '../../circuit/types.js';
 import type { Outcome } from '../../classify/outcome.js';
+import type { CircuitListener } from '../../telemetry/events.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import type { Answer, FallbackContext, Source, When } from '../strategy.js';
 import {
@@ -65,6 +66,10 @@ class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
 
   reportWarnings(report: OnWarning): void {
     this.#warnings.follow(report);
+  }
+
+  reportCircuit(listener: CircuitListener): void {
+    this.#protection.follow(listener);
   }
 
   get circuit(): Circuit | undefined {

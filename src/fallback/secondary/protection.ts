@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../../clock.js';
 import type { Engine } from '../../engines/engine.js';
 import { nativeEngine } from '../../engines/native.js';
 import { FailsoftError } from '../../errors.js';
-import type { IsolationEvent, TransitionEvent } from '../../telemetry/events.js';
+import type { CircuitListener, IsolationEvent, TransitionEvent } from '../../telemetry/events.js';
 import type { Warnings } from '../../telemetry/warnings.js';
 
 /** The circuit and the limit of a fallback. It may be down too, and must not be hammered then. */
@@ -49,6 +49,7 @@ export class Protection {
   readonly #name: string;
   readonly #clock: Clock;
   readonly #maxConcurrent: number;
+  readonly #followers = new Set<CircuitListener>();
   #inFlight = 0;
 
   /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by the engine */
@@ -65,10 +66,21 @@ export class Protection {
       random: options.random ?? Math.random,
       report: (error, source) => warnings.report(error, source, name),
       listener: {
-        transition: (event) => warnings.watch(() => options.onTransition?.(event), `onTransition of ${name}`),
-        isolation: (event) => warnings.watch(() => options.onIsolation?.(event), `onIsolation of ${name}`),
+        transition: (event) => {
+          for (const follower of this.#followers) follower.transition(event);
+          warnings.watch(() => options.onTransition?.(event), `onTransition of ${name}`);
+        },
+        isolation: (event) => {
+          for (const follower of this.#followers) follower.isolation(event);
+          warnings.watch(() => options.onIsolation?.(event), `onIsolation of ${name}`);
+        },
       },
     });
+  }
+
+  /** Tells a registry of the circuit's changes. */
+  follow(listener: CircuitListener): void {
+    this.#followers.add(listener);
   }
 
   /** Number of its calls that run now. */

@@ -6,6 +6,7 @@ import type { Outcome } from '../../classify/outcome.js';
 import type { ClassifyOptions } from '../../classify/rule.js';
 import { invalid } from '../../errors.js';
 import { pushbackOf } from '../../status/push-back.js';
+import type { CircuitListener } from '../../telemetry/events.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import { isRounded } from '../request-key/canonical.js';
 import type { Answer, FallbackContext, Method, Source, When } from '../strategy.js';
@@ -122,6 +123,10 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
 
   reportWarnings(report: OnWarning): void {
     this.#warnings.follow(report);
+  }
+
+  reportCircuit(listener: CircuitListener): void {
+    this.#protection.follow(listener);
   }
 
   get circuit(): Circuit | undefined {

@@ -25,7 +25,12 @@ export const PAGE_SCRIPT = `(function () {
 	    });
 	    return isLong ? \`\${visible}…\` : visible;
 	}
+	const SECONDARY = /^secondary:[\\w.~-]+$/;
 	function circuitName(circuitKey) {
+	    if (SECONDARY.test(circuitKey)) {
+	        const place = 'secondary model';
+	        return { name: sourceName(circuitKey), place, fullPlace: \`\${place}, \${shown(circuitKey)}\` };
+	    }
 	    const { target, method, part } = splitKey(circuitKey);
 	    const [, service = '', name = ''] = /^\\/(.+)\\/([^/]+)$/.exec(method) ?? [];
 	    const at = target === '' ? '' : \` at \${target}\`;

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Guard } from '../../guard/guard-options.js';
+import { type ReportWarning, reportWarningOf } from '../report-warning.js';
 import { Warnings } from '../warnings.js';
 import {
   type ControlOptions,
@@ -50,22 +51,22 @@ export function handlerOf(
   guard?: Guard,
 ): DashboardHandler {
   const { intervalMs, maxReaders } = page;
-  const warnings = new Warnings();
-  const onActionError = (error: unknown) => warnings.report(error, 'an action of the dashboard');
+  const report = reportOf(guard);
+  const onActionError = (error: unknown) => report(error, 'an action of the dashboard');
   const controls: Controls | undefined =
     options === undefined || guard === undefined ? undefined : new Controls(guard, options, onActionError);
   const actions = (options?.actions ?? []).map(({ label, description = '' }) => ({ label, description }));
   const hub = new Hub(
     feed,
     { intervalMs, maxReaders, heartbeatMs: HEARTBEAT_MS, patienceMs: PATIENCE_MS },
-    (error) => warnings.report(error, 'the dashboard'),
+    (error) => report(error, 'the dashboard'),
   );
   const facts = { canControl: controls !== undefined, actions };
   const handler = (request: IncomingMessage, response: ServerResponse) => {
     try {
       handle({ page, basePath, hub, facts, controls }, request, response);
     } catch (error) {
-      warnings.report(error, 'the dashboard');
+      report(error, 'the dashboard');
       if (!response.headersSent) response.writeHead(500);
       response.end();
     }
@@ -75,4 +76,12 @@ export function handlerOf(
     controls?.close();
   };
   return Object.assign(handler, { close });
+}
+
+/** Errors are events of the guard. A page without one has only process warnings. */
+function reportOf(guard: Guard | undefined): ReportWarning {
+  const ofGuard = guard && reportWarningOf(guard);
+  if (ofGuard !== undefined) return ofGuard;
+  const warnings = new Warnings();
+  return (error, source) => warnings.report(error, source);
 }

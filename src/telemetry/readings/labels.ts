@@ -12,16 +12,19 @@ export function labelOf(text: string): string {
 /**
  * Gives the first so many names a label of their own, and all others `_other`. A name keeps what it got until it is
  * forgotten: if it changed in between, a counter would go backwards. So the others are remembered too, where names are
- * forgotten: a forgotten name makes room for a new one, but not for one of them.
+ * forgotten: a forgotten name makes room for a new one, but not for one of them. Where whoever reads the labels never forgets one, a
+ * forgotten name makes no room either, and has its label again when it comes back.
  */
 export class Labels {
   readonly #max: number;
+  readonly #isRoomReused: boolean;
   readonly #own = new Map<string, string>();
   readonly #others: Set<string> | undefined;
 
   /** @param forgets whether each name will be forgotten one day; otherwise the number of names has no bound */
-  constructor(max: number, forgets: boolean) {
+  constructor(max: number, forgets: boolean, isRoomReused = true) {
     this.#max = max;
+    this.#isRoomReused = isRoomReused;
     this.#others = forgets ? new Set() : undefined;
   }
 
@@ -41,6 +44,6 @@ export class Labels {
   /** @returns whether the name had a label of its own */
   forget(name: string): boolean {
     this.#others?.delete(name);
-    return this.#own.delete(name);
+    return this.#isRoomReused ? this.#own.delete(name) : this.#own.has(name);
   }
 }

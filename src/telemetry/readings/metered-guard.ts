@@ -5,6 +5,7 @@ import type { ObserveCall } from '../call-observers.js';
 import type { ProbeCount, TransitionCount } from '../counts.js';
 import type { Listener } from '../emitter.js';
 import type { GuardEvents } from '../events.js';
+import type { SecondaryReading } from '../secondary-reading.js';
 import type { StoreReading } from '../store-reading.js';
 
 /** The part of a guard that metrics are read from; every `Guard` has it. */
@@ -24,10 +25,22 @@ export interface MeteredGuard {
   /** As in `Guard`. */
   probes(): ProbeCount[];
   /** As in `Guard`. */
+  secondaries(): SecondaryReading[];
+  /** As in `Guard`. */
   stores(): StoreReading[];
 }
 
-const METHODS = ['on', 'observe', 'snapshots', 'answers', 'attempts', 'transitions', 'probes', 'stores'];
+const METHODS = [
+  'on',
+  'observe',
+  'snapshots',
+  'answers',
+  'attempts',
+  'transitions',
+  'probes',
+  'secondaries',
+  'stores',
+];
 
 /** Whether a value has the methods of a guard. */
 export function isMeteredGuard(value: unknown): value is MeteredGuard {

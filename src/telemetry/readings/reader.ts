@@ -34,7 +34,7 @@ const probeRows = () =>
   new Rows<ProbeCount>(({ circuitKey, kind, outcome }) => `${kind} ${outcome} ${circuitKey}`);
 
 /**
- * Reads the totals of a guard when its metrics are collected, so that a call costs nothing. Circuits beyond the bound are
+ * Reads the totals of a guard, and of the circuits of its secondaries, when its metrics are collected, so that a call costs nothing. Circuits beyond the bound are
  * summed. The totals of an evicted circuit stay in that sum, if it was in it or was never read; otherwise its series ends.
  */
 export class GuardReader {
@@ -47,10 +47,13 @@ export class GuardReader {
   #hasOthers = false;
   readonly #stop: () => void;
 
-  /** @param maxCircuits the most circuits, and the most methods, with a label of their own */
-  constructor(guard: MeteredGuard, maxCircuits: number) {
+  /**
+   * @param maxCircuits the most circuits, and the most methods, with a label of their own
+   * @param isRoomReused whether the label of an evicted circuit makes room for another one
+   */
+  constructor(guard: MeteredGuard, maxCircuits: number, isRoomReused = true) {
     this.#guard = guard;
-    this.#labels = new Labels(maxCircuits, true);
+    this.#labels = new Labels(maxCircuits, true, isRoomReused);
     this.#methods = new Labels(maxCircuits, false);
     this.#stop = guard.on('evicted', (event) => this.#onEvicted(event));
   }
@@ -73,7 +76,8 @@ export class GuardReader {
     const now = new CircuitsSum();
     const totals = new TotalsSum();
     const circuits: CircuitReading[] = [];
-    for (const snapshot of guard.snapshots()) {
+    const secondaries = guard.secondaries();
+    for (const snapshot of [...secondaries.map((each) => each.snapshot), ...guard.snapshots()]) {
       all.add(snapshot);
       const label = this.#labels.of(snapshot.circuitKey);
       if (label !== OTHER) {
@@ -89,7 +93,11 @@ export class GuardReader {
       circuits,
       others: this.#hasOthers ? { now, totals } : undefined,
       all,
-      transitions: this.#ofCircuits(transitionRows(), guard.transitions(), this.#goneTransitions),
+      transitions: this.#ofCircuits(
+        transitionRows(),
+        [...secondaries.flatMap((each) => each.transitions), ...guard.transitions()],
+        this.#goneTransitions,
+      ),
       probes: this.#ofCircuits(probeRows(), guard.probes(), this.#goneProbes),
       answers: this.#ofMethods(
         new Rows<AnswerCount>(({ method, source, cause }) => `${cause} ${source} ${method}`),

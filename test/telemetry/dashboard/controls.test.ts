@@ -94,7 +94,7 @@ describe('the controls', () => {
   it('run the actions of the program, whose errors stay in the program', async () => {
     const warning = vi.spyOn(process, 'emitWarning').mockReturnValue();
     const ran = vi.fn();
-    const { post } = await controlled([
+    const { guard, post } = await controlled([
       { label: 'works', run: ran },
       {
         label: 'fails',
@@ -103,10 +103,15 @@ describe('the controls', () => {
         },
       },
     ]);
+    const told = vi.fn();
+    guard.on('warning', told);
     expect((await post({ action: 'run', index: '0' })).status).toBe(200);
     expect(ran).toHaveBeenCalledOnce();
     const failed = await post({ action: 'run', index: '1' });
     expect([failed.status, failed.text]).toEqual([500, 'it failed; the program has the error\n']);
+    expect(told.mock.calls).toMatchObject([
+      [{ source: 'an action of the dashboard', error: new Error('the secret of the program'), count: 1 }],
+    ]);
     for (const index of ['', '2', '-1', 'NaN', '0.5', 'constructor'])
       expect((await post({ action: 'run', index })).status).toBe(404);
     expect(String(warning.mock.calls[0]?.[0])).toContain('the secret of the program');

@@ -100,6 +100,8 @@ describe('names', () => {
     ['/a.b.Service/Method', 'Method', 'Service'],
     ['eu/a.b.Service/Method#m', 'm', 'Service/Method at eu'],
     ['feature-store', 'feature-store', ''],
+    ['secondary:small', 'small', 'secondary model'],
+    ['secondary:small~2', 'small~2', 'secondary model'],
     ['', '', ''],
   ])('of %j', (key, name, place) => {
     expect(circuitName(key)).toMatchObject({ name, place });

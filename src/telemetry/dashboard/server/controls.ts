@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { CircuitMode, IsolationHandle } from '../../../circuit/types.js';
+import type { Circuit, CircuitMode, IsolationHandle } from '../../../circuit/types.js';
 import type { Guard } from '../../../guard/guard-options.js';
 import type { ControlOptions } from '../options.js';
 import { hasToken, mayChange } from './request-check.js';
@@ -37,11 +37,11 @@ export class Controls {
     if (action === 'check') return result(200, 'the token is right');
     if (action === 'run') return this.#run(Number(query.get('index') || Number.NaN));
     const circuitKey = query.get('circuit') ?? '';
-    // `circuit()` would make a circuit for any key
-    if (this.#guard.settingsOf(circuitKey) === undefined) return result(404, 'there is no such circuit');
-    if (action === 'isolate') return this.#isolate(circuitKey);
-    if (action === 'release') return this.#release(circuitKey);
-    if (action === 'mode') return this.#setMode(circuitKey, query.get('mode'));
+    const circuit = this.#find(circuitKey);
+    if (circuit === undefined) return result(404, 'there is no such circuit');
+    if (action === 'isolate') return this.#isolate(circuitKey, circuit);
+    if (action === 'release') return this.#release(circuitKey, circuit);
+    if (action === 'mode') return this.#setMode(circuit, query.get('mode'));
     return result(400, 'action: expected check, isolate, release, mode or run');
   }
 
@@ -51,26 +51,33 @@ export class Controls {
     this.#handles.clear();
   }
 
-  #isolate(circuitKey: string): ControlResult {
+  /** `circuit()` would make a circuit for any key. */
+  #find(circuitKey: string): Circuit | undefined {
+    if (this.#guard.settingsOf(circuitKey) !== undefined) return this.#guard.circuit(circuitKey);
+    return this.#guard.secondaries().find((each) => each.circuitKey === circuitKey)?.circuit;
+  }
+
+  #isolate(circuitKey: string, circuit: Circuit): ControlResult {
     if (this.#handles.has(circuitKey)) return result(200, 'it is isolated already');
-    this.#handles.set(circuitKey, this.#guard.circuit(circuitKey).isolate());
+    this.#handles.set(circuitKey, circuit.isolate());
     return result(200, 'isolated: every call is rejected');
   }
 
-  #release(circuitKey: string): ControlResult {
+  #release(circuitKey: string, circuit: Circuit): ControlResult {
     const handle = this.#handles.get(circuitKey);
     if (handle === undefined)
       return result(409, 'it was not isolated from here; the program that isolated it must release it');
     handle.release();
     this.#handles.delete(circuitKey);
-    const { isolated } = this.#guard.circuit(circuitKey);
-    return isolated > 0 ? result(200, 'released here; the program still holds it') : result(200, 'released');
+    return circuit.isolated > 0
+      ? result(200, 'released here; the program still holds it')
+      : result(200, 'released');
   }
 
-  #setMode(circuitKey: string, mode: string | null): ControlResult {
+  #setMode(circuit: Circuit, mode: string | null): ControlResult {
     const known = MODES.find((name) => name === mode);
     if (known === undefined) return result(400, `mode: expected one of ${MODES.join(', ')}`);
-    this.#guard.circuit(circuitKey).mode = known;
+    circuit.mode = known;
     return result(200, `its mode is ${known}`);
   }
 

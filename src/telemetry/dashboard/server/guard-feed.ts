@@ -1,4 +1,5 @@
-import type { Guard } from '../../../guard/guard-options.js';
+import type { CircuitSnapshot } from '../../../circuit/types.js';
+import type { CircuitSettings, Guard } from '../../../guard/guard-options.js';
 import {
   type AnswersView,
   type CircuitView,
@@ -25,6 +26,15 @@ export interface GuardFeedOptions {
   readonly isKept: boolean;
 }
 
+/** A secondary's circuit guards no method of its own. */
+const NO_METHOD: Omit<CircuitSettings, 'circuit'> = {
+  defaultDeadlineMs: Number.POSITIVE_INFINITY,
+  fallbackReserveMs: 0,
+  fallbackAfterMs: Number.POSITIVE_INFINITY,
+  firstMessageTimeoutMs: Number.POSITIVE_INFINITY,
+  stallTimeoutMs: Number.POSITIVE_INFINITY,
+  fallbacks: [],
+};
 const NO_ANSWERS: readonly AnswersView[] = [];
 
 interface Known {
@@ -57,10 +67,12 @@ export class GuardFeed implements Feed {
     this.idleIntervalMs = options.isKept ? options.stepMs : undefined;
     const { process } = options;
     this.#unsubscribe = [
-      guard.on('transition', ({ circuitKey, atMs, from, to, reason, openForMs = null, mode }) => {
-        this.#timeline.add({ process, circuitKey, atMs, from, to, reason, openForMs, mode });
-        this.onUrgent?.();
-      }),
+      ...(['transition', 'secondary'] as const).map((name) =>
+        guard.on(name, ({ circuitKey, atMs, from, to, reason, openForMs = null, mode }) => {
+          this.#timeline.add({ process, circuitKey, atMs, from, to, reason, openForMs, mode });
+          this.onUrgent?.();
+        }),
+      ),
       guard.on('isolation', ({ circuitKey, isolated, atMs }) => {
         const [from, to] = isolated
           ? (['released', 'isolated'] as const)
@@ -92,13 +104,13 @@ export class GuardFeed implements Feed {
     const gone = new Set(this.#known.keys());
     const answers = this.#answersByCircuit();
     const nextChecks = this.#guard.nextChecks();
-    for (const snapshot of this.#guard.snapshots()) {
+    for (const [snapshot, settingsOf] of this.#readings()) {
       const { circuitKey } = snapshot;
       gone.delete(circuitKey);
       const known = this.#known.get(circuitKey);
       const view = viewOf(snapshot, known?.view, {
         process: this.#options.process,
-        settings: this.#settings.nameOf(this.#guard.settingsOf(circuitKey)),
+        settings: this.#settings.nameOf(settingsOf()),
         answers: answers.get(circuitKey) ?? NO_ANSWERS,
         nextCheckAtMs: snapshot.state === 'open' ? (nextChecks.get(circuitKey) ?? null) : null,
       });
@@ -136,6 +148,21 @@ export class GuardFeed implements Feed {
 
   close(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  /** The guard's circuits, then those of its secondaries. */
+  #readings(): (readonly [CircuitSnapshot, () => CircuitSettings | undefined])[] {
+    const guard = this.#guard;
+    return [
+      ...guard
+        .snapshots()
+        .map((snapshot) => [snapshot, () => guard.settingsOf(snapshot.circuitKey)] as const),
+      ...guard
+        .secondaries()
+        .map(
+          ({ snapshot, circuit }) => [snapshot, () => ({ ...NO_METHOD, circuit: circuit.options })] as const,
+        ),
+    ];
   }
 
   #process(): ProcessView {

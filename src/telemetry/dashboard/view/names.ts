@@ -25,7 +25,14 @@ export interface CircuitName {
   readonly fullPlace: string;
 }
 
+/** The circuit that a fallback has around its own calls. */
+const SECONDARY = /^secondary:[\w.~-]+$/;
+
 export function circuitName(circuitKey: string): CircuitName {
+  if (SECONDARY.test(circuitKey)) {
+    const place = 'secondary model';
+    return { name: sourceName(circuitKey), place, fullPlace: `${place}, ${shown(circuitKey)}` };
+  }
   const { target, method, part } = splitKey(circuitKey);
   const [, service = '', name = ''] = /^\/(.+)\/([^/]+)$/.exec(method) ?? [];
   const at = target === '' ? '' : ` at ${target}`;

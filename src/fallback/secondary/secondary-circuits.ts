@@ -1,0 +1,59 @@
+import type { Circuit } from '../../circuit/types.js';
+import { CircuitCounts } from '../../telemetry/circuit-counts.js';
+import type { CircuitListener, TransitionEvent } from '../../telemetry/events.js';
+import type { SecondaryReading } from '../../telemetry/secondary-reading.js';
+
+/** A strategy that may have a circuit around its own calls. */
+interface MayHaveCircuit {
+  readonly name: string;
+  readonly circuit?: Circuit | undefined;
+  reportCircuit?(listener: CircuitListener): void;
+}
+
+interface Known {
+  readonly circuitKey: string;
+  readonly counts: CircuitCounts;
+}
+
+/** The circuits of the strategies of a registry, each once, with their transitions. */
+export class SecondaryCircuits {
+  readonly #known = new Map<Circuit, Known>();
+  readonly #keys = new Set<string>();
+  readonly #onTransition: (event: TransitionEvent) => void;
+
+  constructor(onTransition: (event: TransitionEvent) => void) {
+    this.#onTransition = onTransition;
+  }
+
+  /** A strategy without a circuit is left out. */
+  add(strategy: MayHaveCircuit): void {
+    const { circuit, name } = strategy;
+    if (typeof circuit?.snapshot !== 'function' || this.#known.has(circuit)) return;
+    const circuitKey = this.#freeKey(name);
+    const counts = new CircuitCounts();
+    this.#known.set(circuit, { circuitKey, counts });
+    strategy.reportCircuit?.({
+      transition: (event) => {
+        counts.changed(event);
+        this.#onTransition({ ...event, circuitKey });
+      },
+      isolation: () => {},
+    });
+  }
+
+  readings(): SecondaryReading[] {
+    return Array.from(this.#known, ([circuit, { circuitKey, counts }]) => ({
+      circuitKey,
+      snapshot: { ...circuit.snapshot(), circuitKey },
+      transitions: counts.transitions(circuitKey),
+      circuit,
+    }));
+  }
+
+  #freeKey(name: string): string {
+    let key = name;
+    for (let n = 2; this.#keys.has(key); n++) key = `${name}~${n}`;
+    this.#keys.add(key);
+    return key;
+  }
+}
