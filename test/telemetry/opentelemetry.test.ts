@@ -31,8 +31,8 @@ import { openFor, tripAfter } from '../support/guard.js';
 const closers = closedAfterEach();
 
 /** A real SDK whose metrics are read by hand. */
-function sdk() {
-  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+function sdk(temporality = AggregationTemporality.CUMULATIVE) {
+  const exporter = new InMemoryMetricExporter(temporality);
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
   const meterProvider = new MeterProvider({ readers: [reader] });
   closers.push(() => meterProvider.shutdown());
@@ -145,6 +145,93 @@ describe('the instruments', () => {
     expect(closed.get('failsoft.open_until failsoft.circuit=/a.B/C#m')).toBe(0);
     for (let n = 0; n < 3; n++) guard.circuit('/a.B/C', `other ${n}`);
     expect(states(await collect())).toEqual(['closed 0', 'open 0', 'half-open 0', 'recovering 0']);
+  });
+
+  /** An open circuit with two failures, which is evicted: what is exported before, then twice after that. */
+  async function evicted(temporality: AggregationTemporality) {
+    const guard = guardOf({ maxCircuits: 2 });
+    const { meterProvider, collect } = sdk(temporality);
+    openTelemetry(guard, { meterProvider });
+    const trip = (name: string) => {
+      for (let n = 0; n < 2; n++) {
+        const permit = guard.circuit('/a.B/C', name).acquire();
+        if (permit.admitted) permit.settle('failure', 1_000);
+      }
+    };
+    trip('m');
+    guard.circuit('/a.B/C', 'm').acquire();
+    const own = async () =>
+      Object.fromEntries(
+        [...(await collect())].flatMap(([key, value]) =>
+          key.includes('failsoft.circuit=/a.B/C#m')
+            ? [[key.replace(' failsoft.circuit=/a.B/C#m', '').replaceAll('failsoft.', ''), value]]
+            : [],
+        ),
+      );
+    const before = await own();
+    // an open circuit is evicted only where all are
+    for (let n = 0; n < 3; n++) trip(`other ${n}`);
+    const first = await own();
+    for (let n = 0; n < 10; n++) await own();
+    return { before, first, last: await own() };
+  }
+
+  const zeros = {
+    failure_rate: 0,
+    'latency quantile=0.5': 0,
+    'latency quantile=0.9': 0,
+    'latency quantile=0.99': 0,
+    open_until: 0,
+    in_flight: 0,
+    'circuit.isolated': 0,
+    'circuit.state circuit.state=closed': 0,
+    'circuit.state circuit.state=open': 0,
+    'circuit.state circuit.state=half-open': 0,
+    'circuit.state circuit.state=recovering': 0,
+  };
+
+  it('of an evicted circuit are 0 where they are gauges, and stand still where they are counters', async () => {
+    const { before, first, last } = await evicted(AggregationTemporality.CUMULATIVE);
+    const counters = {
+      opened: 1,
+      'transitions from=closed to=open rule=failure-rate': 1,
+      'calls outcome=failure': 2,
+      'rejected reason=CIRCUIT_OPEN': 1,
+    };
+    expect(before).toMatchObject({ ...counters, failure_rate: 1, 'circuit.state circuit.state=open': 1 });
+    expect(first).toEqual({ ...counters, ...zeros });
+    expect(last).toEqual(first);
+  });
+
+  it('of an evicted circuit end where the SDK exports deltas, after ten zeros', async () => {
+    const { before, first, last } = await evicted(AggregationTemporality.DELTA);
+    expect(before).toMatchObject({ 'calls outcome=failure': 2, failure_rate: 1 });
+    // this exporter has deltas of up-down counters too: from 1 to 0
+    expect(first).toEqual({ ...zeros, 'circuit.state circuit.state=open': -1 });
+    expect(last).toEqual({});
+  });
+
+  it('have room for evicted circuits too, which the SDK never forgets', async () => {
+    const guard = guardOf({ maxCircuits: 100, circuit: { mode: 'observe' } });
+    const { meterProvider, collect } = sdk();
+    openTelemetry(guard, { meterProvider });
+    const use = (name: string) => {
+      for (const outcome of ['success', 'failure'] as const) {
+        const permit = guard.circuit('/a.B/C', name).acquire();
+        if (permit.admitted) permit.settle(outcome, 1);
+      }
+    };
+    for (let round = 0; round < 30; round++) {
+      for (let n = 0; n < 100; n++) use(`m${round * 100 + n}`);
+      await collect();
+    }
+    use('m7');
+    const series = await collect();
+    expect([...series.keys()].filter((key) => key.includes('overflow'))).toEqual([]);
+    expect(named(series, 'failsoft.calls')).toHaveLength(301 * 2);
+    expect(series.get('failsoft.calls failsoft.circuit=_other failsoft.outcome=success')).toBe(2_700);
+    // it has its label again, and counts anew
+    expect(series.get('failsoft.calls failsoft.circuit=/a.B/C#m7 failsoft.outcome=success')).toBe(1);
   });
 
   it('have the states of circuits that are not closed only, and how many are in each', async () => {

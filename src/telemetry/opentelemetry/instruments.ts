@@ -1,29 +1,15 @@
 import type { Attributes, BatchObservableCallback, Meter, Observable } from '@opentelemetry/api';
-import { CIRCUIT_FAMILIES, circuitState, openUntil } from '../readings/families.js';
-import type { Family } from '../readings/family.js';
+import { CIRCUIT_FAMILIES, circuitState } from '../readings/families.js';
+import type { Family, Sample } from '../readings/family.js';
 import type { MeteredQueue } from '../readings/metered-guard.js';
 import { readQueues } from '../readings/queues.js';
-import type { GuardReader } from '../readings/reader.js';
+import type { GuardReader, Reading } from '../readings/reader.js';
 import { STORE_FAMILIES } from '../readings/store-families.js';
 import { attributesOf } from './attributes.js';
 import { TroubledStates } from './troubled-states.js';
+import { Vanished } from './vanished.js';
 
-/** 0 for a circuit that is not open: an SDK may repeat the last value of what is no longer measured. */
-const openUntilOrZero: Family = {
-  ...openUntil,
-  help: 'When an open circuit will admit a probe, in seconds since the epoch; 0 for other circuits.',
-  samples: ({ circuits }) =>
-    circuits.map(({ label: circuit, snapshot: { openUntilMs } }) => ({
-      labels: { circuit },
-      value: (openUntilMs ?? 0) / 1000,
-    })),
-};
-
-const FAMILIES: readonly Family[] = [
-  ...CIRCUIT_FAMILIES.filter((family) => family !== openUntil),
-  openUntilOrZero,
-  ...STORE_FAMILIES,
-];
+const FAMILIES: readonly Family[] = [...CIRCUIT_FAMILIES, ...STORE_FAMILIES];
 
 /**
  * Makes the observable instruments of a guard: the SDK reads them when it exports, so that a call costs nothing.
@@ -36,10 +22,13 @@ export function observeGuard(
   queues: Readonly<Record<string, MeteredQueue>>,
   attributes: Attributes,
 ): () => void {
-  const families = FAMILIES.map((family) => ({ family, instrument: instrumentOf(meter, family) }));
+  const families = FAMILIES.map((family) => ({
+    samples: samplesOf(family),
+    instrument: instrumentOf(meter, family),
+  }));
   const troubled = new TroubledStates();
   families.push({
-    family: { ...circuitState, samples: (reading) => troubled.samples(reading) },
+    samples: samplesOf({ ...circuitState, samples: (reading) => troubled.samples(reading) }),
     instrument: meter.createObservableUpDownCounter('failsoft.circuit.state', {
       unit: circuitState.unit,
       description:
@@ -57,10 +46,8 @@ export function observeGuard(
   const hasQueues = Object.keys(queues).length > 0;
   const observe: BatchObservableCallback = async (result) => {
     const reading = reader.read();
-    for (const { family, instrument } of families) {
-      for (const { labels, value } of family.samples(reading)) {
-        // a counter that was never counted needs no series: the SDK has room for 2,000 of an instrument
-        if (value === 0 && family.type === 'counter') continue;
+    for (const { samples, instrument } of families) {
+      for (const { labels, value } of samples(reading)) {
         result.observe(instrument, value, { ...attributes, ...attributesOf(labels) });
       }
     }
@@ -75,6 +62,16 @@ export function observeGuard(
   const instruments: Observable[] = [...families.map(({ instrument }) => instrument), jobs, size];
   meter.addBatchObservableCallback(observe, instruments);
   return () => meter.removeBatchObservableCallback(observe, instruments);
+}
+
+/**
+ * The series of a counter stand still when they end, and those of a gauge are 0. A counter that was never counted needs no series: the
+ * SDK has room for 2,000 of an instrument.
+ */
+function samplesOf(family: Family): (reading: Reading) => Sample[] {
+  if (family.type === 'counter') return (reading) => family.samples(reading).filter(({ value }) => value > 0);
+  const vanished = new Vanished();
+  return (reading) => vanished.with(family.samples(reading));
 }
 
 function instrumentOf(meter: Meter, family: Family): Observable {

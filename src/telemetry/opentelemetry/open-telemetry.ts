@@ -13,8 +13,9 @@ export interface OpenTelemetryOptions {
   /** Attributes on every measurement, such as the name of the guard where a process has several. @default none */
   readonly attributes?: Attributes;
   /**
-   * The most circuits, and the most methods, with series of their own, at most 500. The others are summed as `_other`. The SDK
-   * keeps 2,000 series of an instrument, and a circuit can have six of one. @default 300
+   * The most circuits, and the most methods, with series of their own, at most 500, evicted circuits included: the SDK never
+   * forgets a series, keeps 2,000 of an instrument, and a circuit can have six of one. The others are summed as `_other`.
+   * @default 300
    */
   readonly maxCircuits?: number;
   /** Deferred queues by their attribute `failsoft.queue`: `failsoft.queue.jobs` and `failsoft.queue.size`. @default none */
@@ -50,7 +51,8 @@ export function openTelemetry(guard: MeteredGuard, options: OpenTelemetryOptions
   for (const [name, queue] of Object.entries(queues))
     checkFunction(`options.queues.${name}.counts`, queue?.counts);
   if (typeof spans !== 'boolean') throw invalid('options.spans', 'a boolean', spans);
-  const reader = new GuardReader(guard, maxCircuits);
+  // an SDK never forgets a series: the room of an evicted circuit is not free again
+  const reader = new GuardReader(guard, maxCircuits, false);
   const closers = [() => reader.close()];
   closers.push(observeGuard(meterProvider.getMeter('failsoft'), reader, queues, { ...attributes }));
   if (spans) closers.push(annotateSpans(guard));

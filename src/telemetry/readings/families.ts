@@ -181,7 +181,7 @@ const latency: Family = {
     ),
 };
 
-export const openUntil: Family = {
+const openUntil: Family = {
   name: 'open_until',
   type: 'gauge',
   unit: 's',
