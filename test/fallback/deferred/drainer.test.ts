@@ -2,6 +2,7 @@ import { credentials, type Metadata, status } from '@grpc/grpc-js';
 import { createGuard } from 'failsoft';
 import { GRPCInferenceServiceClient } from 'failsoft/protos/oip';
 import { afterEach, describe, expect, it } from 'vitest';
+import { rejectionStatus } from '../../../src/status/rejection.js';
 import { type InferCall, startInferServer } from '../infer-server.js';
 import { deferredPromise, METHOD } from '../support.js';
 import { answers, atEnd, drain, endAll, type Handle, inferJob } from './drain.js';
@@ -269,6 +270,26 @@ describe('the drainer', () => {
     clock.advance(10);
     drainer.wake();
     await expect.poll(() => results).toEqual(['a: request a']);
+  });
+
+  it('counts a replay that a circuit of a gateway behind us rejected: the gateway was asked', async () => {
+    let asked = 0;
+    const { queue, drainer, clock } = await drain(
+      (_, done) => {
+        asked++;
+        done(rejectionStatus('/s/M', { admitted: false, reason: 'CIRCUIT_OPEN', retryAfterMs: 1 }, Infinity));
+      },
+      { maxFailures: 3, retryMs: 10 },
+    );
+    await queue.enqueue(inferJob('a'));
+    for (let failures = 1; failures < 3; failures++) {
+      drainer.wake();
+      await expect.poll(() => queue.active.size === 0 && queue.jobs.get('a')?.failures).toBe(failures);
+      clock.advance(1_000);
+    }
+    drainer.wake();
+    await expect.poll(() => queue.buried).toEqual([expect.stringContaining('3 replays, 3 failed')]);
+    expect(asked).toBe(3);
   });
 
   it('puts a job back also when `ready` throws', async () => {
