@@ -1,0 +1,112 @@
+import { type ClientOptions, status } from '@grpc/grpc-js';
+import { failureRate, type Guard } from 'failsoft';
+import { describe, expect, it } from 'vitest';
+import { closedAfterEach } from '../../support/closers.js';
+import { callUnary, echoClient, echoService, startEchoServer } from '../../support/echo-service.js';
+import { createGuard, openFor } from '../../support/guard.js';
+import { startTcpProxy } from '../../support/tcp-proxy.js';
+
+const closers = closedAfterEach();
+const ROUND_ROBIN = { round_robin: {} };
+
+const tripping = (threshold: number) =>
+  createGuard({
+    minimumDeadlineMs: 1,
+    circuit: { ...openFor(60_000), trip: [failureRate({ threshold, minimumCalls: 20 })] },
+  });
+
+/** Three replicas, the third of them behind a proxy, and a client that has called each. */
+async function replicas(guard: Guard, loadBalancing: object, options: ClientOptions = {}) {
+  const servers = await Promise.all([startEchoServer(), startEchoServer(), startEchoServer()]);
+  const [first, second, third] = servers;
+  const proxy = await startTcpProxy(third.port);
+  const client = echoClient(`ipv4:${first.address},${second.address},${proxy.address}`, {
+    'grpc.service_config': JSON.stringify({ loadBalancingConfig: [loadBalancing] }),
+    interceptors: [guard.interceptor],
+    ...options,
+  });
+  closers.push(
+    ...servers.map((server) => () => server.close()),
+    () => proxy.close(),
+    () => client.close(),
+    () => guard.close(),
+  );
+  const warmUp = { failsoft: { bypass: true } };
+  while (servers.some(({ calls }) => calls.count === 0)) await callUnary(client, 'a', warmUp);
+  /** The status codes of as many calls at a time, in order. */
+  const call = async (count: number, deadlineMs: number): Promise<number[]> => {
+    const deadline = Date.now() + deadlineMs;
+    const ended = await Promise.all(
+      Array.from({ length: count }, () => callUnary(client, 'a', { deadline })),
+    );
+    return ended.map(({ status: { code } }) => code).sort();
+  };
+  return { call, third, proxy, hang: () => Object.assign(third.handlers, { unary: () => undefined }) };
+}
+
+const codes = (ok: number, code: number, failed: number) => [
+  ...Array<number>(ok).fill(status.OK),
+  ...Array<number>(failed).fill(code),
+];
+const stateOf = (guard: Guard) => guard.circuit(echoService.unary).state;
+
+describe('one of three replicas hangs behind round_robin', () => {
+  it.each([
+    [0.25, 'open'],
+    [0.5, 'closed'],
+  ])(
+    'a failure rate of %d, below or above its third of the calls, has the circuit %s',
+    async (threshold, state) => {
+      const guard = tripping(threshold);
+      const { call, hang } = await replicas(guard, ROUND_ROBIN);
+      hang();
+      expect(await call(24, 1_500)).toEqual(codes(16, status.DEADLINE_EXCEEDED, 8));
+      expect(stateOf(guard)).toBe(state);
+    },
+  );
+
+  it('outlier detection, with its durations as objects, leaves it out: every call is answered', async () => {
+    const guard = tripping(0.75);
+    const { call, third, hang } = await replicas(guard, {
+      outlier_detection: {
+        interval: { seconds: 1, nanos: 0 },
+        base_ejection_time: { seconds: 60, nanos: 0 },
+        max_ejection_percent: 30, // one of three
+        failure_percentage_ejection: { threshold: 50, minimum_hosts: 3, request_volume: 2 },
+        child_policy: [ROUND_ROBIN],
+      },
+    });
+    hang();
+    expect(await call(9, 500)).toEqual(codes(6, status.DEADLINE_EXCEEDED, 3));
+    await expect
+      .poll(
+        async () => {
+          const before = third.calls.count;
+          const ended = await call(9, 500);
+          return { failed: ended.filter((code) => code !== status.OK), hung: third.calls.count - before };
+        },
+        { timeout: 50_000 },
+      )
+      .toEqual({ failed: [], hung: 0 });
+    expect(stateOf(guard)).toBe('closed');
+  });
+
+  it('keepalive does nothing for it: its connection answers pings', async () => {
+    const guard = tripping(0.75);
+    const keepalive = { 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 1_000 };
+    const { call, hang } = await replicas(guard, ROUND_ROBIN, keepalive);
+    hang();
+    expect(await call(9, 2_500)).toEqual(codes(6, status.DEADLINE_EXCEEDED, 3));
+  });
+
+  it('keepalive ends the calls of a replica that is gone without a sign, and the next calls are answered', async () => {
+    const guard = createGuard();
+    const keepalive = { 'grpc.keepalive_time_ms': 300, 'grpc.keepalive_timeout_ms': 700 };
+    const { call, proxy } = await replicas(guard, ROUND_ROBIN, keepalive);
+    proxy.stall();
+    // Long enough to be no cause.
+    expect(await call(9, 40_000)).toEqual(codes(6, status.UNAVAILABLE, 3));
+    expect(await call(9, 40_000)).toEqual(codes(9, status.OK, 0));
+    expect(stateOf(guard)).toBe('closed');
+  });
+});
