@@ -300,17 +300,17 @@ describe('a model that streams', () => {
 
 describe("Triton's repository", () => {
   it('lists, unloads and loads models', async () => {
-    const fixture = await start({ models: { iris, llm } });
+    const fixture = await start({ models: { iris, llm: { infer: llm, versions: ['1', '3'] } } });
     const { client } = fixture;
     const index = async (ready = false) =>
       (await callUnary(client, 'repositoryIndex', { repositoryName: '', ready })).response.models.map(
         ({ name, version, state, reason }) => [name, version, state, reason].join(' '),
       );
     const named = (modelName: string) => ({ repositoryName: '', modelName, parameters: new Map() });
-    expect(await index()).toEqual(['iris 1 READY ', 'llm 1 READY ']);
+    expect(await index()).toEqual(['iris 1 READY ', 'llm 1 READY ', 'llm 3 READY ']);
     await callUnary(client, 'repositoryModelUnload', named('iris'));
-    expect(await index()).toEqual(['iris 1 UNAVAILABLE unloaded', 'llm 1 READY ']);
-    expect(await index(true)).toEqual(['llm 1 READY ']);
+    expect(await index()).toEqual(['iris 1 UNAVAILABLE unloaded', 'llm 1 READY ', 'llm 3 READY ']);
+    expect(await index(true)).toEqual(['llm 1 READY ', 'llm 3 READY ']);
     expect(await ask(fixture, inferRequest('iris', x)).catch((error: unknown) => error)).toMatchObject({
       code: status.NOT_FOUND,
       details: "Request for unknown model: 'iris' has no available versions",

@@ -46,6 +46,7 @@ for datatype, dtype in {
     echoed[datatype] = bool(back.dtype == values.dtype and np.array_equal(back, values))
 told["echoed"] = echoed
 told["unload"] = client.unload_model("iris")
+told["index_unloaded"] = client.get_model_repository_index(as_json=True)["models"][0]
 told["ready_unloaded"] = client.is_model_ready("iris")
 told["infer_unloaded"] = failure(lambda: client.infer("iris", [tensor("x", x, "FP32")]))
 told["load"] = client.load_model("iris")
@@ -53,6 +54,8 @@ told["load_unknown"] = failure(lambda: client.load_model("gone"))
 told["decoupled_single"] = failure(
     lambda: client.infer("llm", [tensor("prompt", np.array([b"a b"], dtype=object), "BYTES")])
 )
+told["config_unknown"] = failure(lambda: client.get_model_config("gone"))
+told["statistics_unknown"] = failure(lambda: client.get_inference_statistics("gone"))
 statistics = client.get_inference_statistics("iris", as_json=True)["model_stats"][0]
 told["statistics"] = [statistics["inference_count"], statistics["inference_stats"]["success"]["count"]]
 

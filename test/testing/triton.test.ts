@@ -95,8 +95,11 @@ if (!leftOut)
       id: '7',
       texts: ['AB', 'É'],
       unload: null,
+      index_unloaded: { name: 'iris', version: '1', state: 'UNAVAILABLE', reason: 'unloaded' },
       ready_unloaded: false,
       infer_unloaded: "StatusCode.NOT_FOUND Request for unknown model: 'iris' has no available versions",
+      config_unknown: expect.stringMatching(/^StatusCode.NOT_FOUND unknown model/),
+      statistics_unknown: expect.stringMatching(/^StatusCode.NOT_FOUND unknown model/),
       load: null,
       load_unknown: "StatusCode.INTERNAL failed to load 'gone', failed to poll from model repository",
       decoupled_single:

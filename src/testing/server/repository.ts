@@ -25,12 +25,14 @@ export function repositoryRpcs(server: ServerContext): Extensions {
     repositoryIndex: unary(({ ready }) => ({
       models: server.hosts
         .filter((host) => host.ready || !ready)
-        .map((host) => ({
-          name: host.name,
-          version: host.model.versions[0] ?? '',
-          state: host.ready ? 'READY' : 'UNAVAILABLE',
-          reason: host.loaded ? '' : 'unloaded',
-        })),
+        .flatMap(({ name, model, ready: isReady, loaded }) =>
+          model.versions.map((version) => ({
+            name,
+            version,
+            state: isReady ? 'READY' : 'UNAVAILABLE',
+            reason: loaded ? '' : 'unloaded',
+          })),
+        ),
     })),
     repositoryModelLoad: unary(({ modelName }) => {
       const host = server.hosts.find(({ name }) => name === modelName);
