@@ -76,6 +76,11 @@ export class Recoveries {
     if (this.#methods.size < MOST_METHODS) this.#methods.set(definition.path, definition);
   }
 
+  /** How many targets are remembered: those that are in use, and those that were not collected yet. */
+  get targets(): number {
+    return this.#targets.size;
+  }
+
   /** The same for all interceptors of the target, which keep it. */
   targetOf(name: string): Target {
     const known = this.#known(name);

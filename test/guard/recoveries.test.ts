@@ -7,6 +7,7 @@ import { SettingsResolver } from '../../src/guard/method-settings.js';
 import { Recoveries } from '../../src/guard/recoveries.js';
 import { guardEmitter } from '../../src/telemetry/emitter.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
+import { METHOD } from '../fallback/support.js';
 
 setFlagsFromString('--expose-gc');
 const gc: () => void = runInNewContext('gc');
@@ -20,19 +21,48 @@ async function isCollected(ref: WeakRef<object>): Promise<boolean> {
   return ref.deref() === undefined;
 }
 
-it('a target is forgotten with its interceptors and clients: pods come and go', async () => {
+function makeRecoveries(): Recoveries {
   const settings = new SettingsResolver(nativeEngine, {}, []);
-  const recoveries = new Recoveries(
+  return new Recoveries(
     new ManualClock(0),
     () => 0.5,
     guardEmitter(),
     (path) => settings.for(path),
   );
+}
+
+it('a target is forgotten with its interceptors and clients: pods come and go', async () => {
+  const recoveries = makeRecoveries();
   const held = recoveries.targetOf('kept');
   const ref = (() => new WeakRef(recoveries.targetOf('a pod')))();
   expect(await isCollected(ref)).toBe(true);
   expect(recoveries.targetOf('kept')).toBe(held);
   expect(recoveries.targetOf('a pod')).toBeDefined();
+});
+
+it('the names of targets that have gone are forgotten, too', async () => {
+  const recoveries = makeRecoveries();
+  const held = recoveries.targetOf('kept');
+  for (let n = 0; n < 5_000; n++) recoveries.targetOf(`pod-${n}`);
+  for (let n = 0; n < 20 && recoveries.targets > 1; n++) {
+    await new Promise(setImmediate);
+    gc();
+  }
+  expect(recoveries.targets).toBe(1);
+  expect(recoveries.targetOf('kept')).toBe(held);
+});
+
+it('a bounded number of methods is remembered', async () => {
+  const recoveries = makeRecoveries();
+  const meet = (n: number) => {
+    const definition = { ...METHOD, path: `/a.B/M${n}` };
+    recoveries.met(definition);
+    return new WeakRef(definition);
+  };
+  const refs = Array.from({ length: 3_000 }, (_, n) => meet(n));
+  const last = refs.at(-1);
+  expect(last !== undefined && (await isCollected(last))).toBe(true);
+  expect(refs.filter((ref) => ref.deref() !== undefined).length).toBeLessThanOrEqual(1_000);
 });
 
 it('a target lives as long as an interceptor or a client of it', async () => {
