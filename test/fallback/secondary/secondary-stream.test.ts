@@ -1,10 +1,14 @@
 import {
+  type ClientOptions,
   credentials,
+  InterceptingCall,
+  type Interceptor,
   makeGenericClientConstructor,
   Server,
   ServerCredentials,
   type ServerReadableStream,
   type ServerWritableStream,
+  StatusBuilder,
   type sendUnaryData,
   status,
 } from '@grpc/grpc-js';
@@ -13,6 +17,7 @@ import { FallbackRegistry } from '../../../src/fallback/registry.js';
 import type { ProtectedStrategy } from '../../../src/fallback/secondary/protected-strategy.js';
 import { secondaryModel } from '../../../src/fallback/secondary/secondary-model.js';
 import type { Method } from '../../../src/fallback/strategy.js';
+import { uncaughtErrors } from '../../support/uncaught.js';
 import { FakeCall } from '../support.js';
 
 /** Methods whose messages are `{text}`. */
@@ -43,7 +48,7 @@ interface Handlers {
   join?: (call: ServerReadableStream<Text, Text>, done: sendUnaryData<Text>) => void;
 }
 
-async function start(handlers: Handlers) {
+async function start(handlers: Handlers, options: ClientOptions = {}) {
   const server = new Server();
   server.addService(service, { ...handlers });
   const port = await new Promise<number>((resolve, reject) =>
@@ -51,7 +56,7 @@ async function start(handlers: Handlers) {
       error === null ? resolve(bound) : reject(error),
     ),
   );
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
   stops.push(() => {
     client.close();
     server.forceShutdown();
@@ -128,6 +133,27 @@ describe('a server-streaming secondary', () => {
     const { answer } = await run(split, strategy, new FakeCall({ request: { text: 'a' } }));
     await expect(read(answer?.message)).rejects.toMatchObject({ code: status.INTERNAL });
     expect(strategy.inFlight).toBe(0);
+  });
+
+  it.each<[string, object]>([
+    ['metadata that are {}', { code: status.UNAVAILABLE, details: 'odd', metadata: {} }],
+    ['metadata that are null', { code: status.UNAVAILABLE, details: 'odd', metadata: null }],
+    ["grpc-js's own builder", new StatusBuilder().withCode(status.UNAVAILABLE).withDetails('odd').build()],
+    ['no details', { code: status.UNAVAILABLE }],
+    ['no code', { details: 'odd' }],
+  ])('that ends with the odd status of an interceptor settles its circuit: %s', async (_which, odd) => {
+    const ending: Interceptor = (callOptions, nextCall) =>
+      new InterceptingCall(nextCall(callOptions), {
+        start: (metadata, _listener, next) =>
+          next(metadata, { onReceiveStatus: (_status, pass) => Reflect.apply(pass, undefined, [odd]) }),
+      });
+    const errors = uncaughtErrors(stops);
+    const client = await start({ split: splits }, { interceptors: [ending] });
+    const strategy = secondaryModel(client, 'split', { name: 's', ...texts });
+    const { answer } = await run(split, strategy, new FakeCall({ request: { text: 'a' } }));
+    await expect(read(answer?.message)).rejects.toBeInstanceOf(Error);
+    expect(strategy.circuit?.snapshot().totals.outcomes).toMatchObject({ failure: 1, success: 0 });
+    expect({ inFlight: strategy.inFlight, errors }).toEqual({ inFlight: 0, errors: [] });
   });
 
   it.each(['the reader stops', 'the caller cancels'])('ends its call when %s', async (who) => {
