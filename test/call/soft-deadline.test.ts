@@ -31,6 +31,7 @@ import {
   startEchoServer,
 } from '../support/echo-service.js';
 import { createGuard, neverTrip, tripAfter } from '../support/guard.js';
+import { uncaughtErrors } from '../support/uncaught.js';
 
 const closers = closedAfterEach();
 
@@ -325,6 +326,27 @@ describe('a call that is not answered within fallbackAfterMs', () => {
       while (circuit.inFlight > 0) await turn();
     }
     expect(circuit.state).toBe('open');
+  });
+
+  it.each<[string, object]>([
+    ['metadata that are {}', { code: status.UNAVAILABLE, details: 'odd', metadata: {} }],
+    ['no metadata', { code: status.UNAVAILABLE, details: 'odd' }],
+    ['no code', { details: 'odd' }],
+  ])('settles its permit where an interceptor ends it late with an odd status (%s)', async (_which, odd) => {
+    const ending: Interceptor = (options, nextCall) =>
+      new InterceptingCall(nextCall(options), {
+        start: (metadata, _listener, next) =>
+          next(metadata, { onReceiveStatus: (_status, pass) => Reflect.apply(pass, undefined, [odd]) }),
+      });
+    const errors = uncaughtErrors(closers);
+    const { clock, calls, client, circuit, received, settled } = await setUp([fixed()], {}, {}, [ending]);
+    const call = callUnary(client, 'a');
+    await received(1);
+    clock.advance(AFTER_MS);
+    expect((await call).value?.text).toBe('default');
+    calls[0]?.[1](DEAD);
+    await settled('failure');
+    expect({ inFlight: circuit.inFlight, errors }).toEqual({ inFlight: 0, errors: [] });
   });
 
   it('ends after abandonedAfterMs without a deadline, as a time-out', async () => {

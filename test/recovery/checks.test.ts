@@ -1,5 +1,7 @@
 import {
   credentials,
+  InterceptingCall,
+  type Interceptor,
   Metadata,
   Server,
   ServerCredentials,
@@ -252,6 +254,34 @@ describe('recovery, on a real server', () => {
     server.faults.clear('demand-large');
     await until(() => story.length >= 3);
     expect(story.at(-1)).toBe('half-open -> recovering: the probe succeeded');
+  });
+
+  it.each<[string, object]>([
+    ['metadata that are {}', { code: status.UNAVAILABLE, details: 'odd', metadata: {} }],
+    ['neither details nor metadata', { code: status.UNAVAILABLE }],
+  ])('a synthetic probe that an interceptor ends with an odd status has failed: %s', async (_which, odd) => {
+    const ending: Interceptor = (options, nextCall) =>
+      new InterceptingCall(nextCall(options), {
+        start: (metadata, _listener, next) =>
+          next(metadata, { onReceiveStatus: (_status, pass) => Reflect.apply(pass, undefined, [odd]) }),
+      });
+    const down = new GRPCInferenceServiceClient('127.0.0.1:1', credentials.createInsecure(), {
+      interceptors: [ending],
+    });
+    onTestFinished(() => down.close());
+    const { server, call, story, probes } = await setUp({
+      circuit: failing,
+      recovery: { check: false, client: down, probeWith: demandRequest('demand-large', features) },
+    });
+    server.faults.set('demand-large', { error: { code: status.UNAVAILABLE, share: 1 } });
+    for (let n = 0; n < 2; n++) await call();
+    await until(() => story.length >= 3);
+    expect(story.slice(0, 3)).toEqual([
+      expect.stringMatching(/^closed -> open: /),
+      'open -> half-open: open time is over',
+      'half-open -> open: the probe failed',
+    ]);
+    expect(probes[0]).toMatchObject({ kind: 'synthetic', outcome: 'failure' });
   });
 
   it("a parent's synthetic probe is judged as its server's: a broken model does not keep it open", async () => {

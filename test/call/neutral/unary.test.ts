@@ -84,6 +84,19 @@ describe('guard.call', () => {
     expect(guard.circuit(RANK).snapshot().totals.outcomes).toMatchObject({ [outcome]: 1 });
   });
 
+  it.each<[string, object]>([
+    ['a code that gRPC does not have', { code: 99, details: 'odd', metadata: new Metadata() }],
+    ['metadata that are none', { code: status.UNAVAILABLE, details: 'odd', metadata: {} }],
+    ['neither details nor metadata', { code: status.UNAVAILABLE }],
+  ])('counts a failure where the port gives a status with %s', async (_which, odd) => {
+    const guard = make();
+    const port = { statusOf: () => Object.create(null, Object.getOwnPropertyDescriptors(odd)) };
+    await expect(guard.call(RANK, query, down, port)).rejects.toThrow('down');
+    const { inFlight, totals } = guard.circuit(RANK).snapshot();
+    expect({ inFlight, failure: totals.outcomes.failure }).toEqual({ inFlight: 0, failure: 1 });
+    expect(guard.answers()).toEqual([expect.objectContaining({ source: 'none', cause: 'failed', count: 1 })]);
+  });
+
   it('asks the port for the outcome, and reports a port that throws', async () => {
     const guard = make();
     const warnings: string[] = [];
