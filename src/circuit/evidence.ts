@@ -23,6 +23,7 @@ export class Evidence implements TripEvidence {
 
   /**
    * Records an outcome, which is not `ignored`.
+   * @param isInRow whether no healthy answer has come since the call began
    * @param durationMs undefined where it is no latency of the server
    * @param nowMs needed by a time window only
    * @returns why the circuit has to open, if a rule fires
@@ -31,10 +32,11 @@ export class Evidence implements TripEvidence {
     settings: Settings,
     outcome: Outcome,
     unhealthy: boolean,
+    isInRow: boolean,
     durationMs: number | undefined,
     nowMs: number,
   ): string | undefined {
-    this.consecutiveFailures = consecutiveAfter(this.consecutiveFailures, outcome);
+    this.consecutiveFailures = consecutiveAfter(this.consecutiveFailures, outcome, isInRow);
     const { window, baseline } = this;
     window.record(unhealthy, durationMs, nowMs);
     let reason: string | undefined;
@@ -85,8 +87,13 @@ export class Evidence implements TripEvidence {
   }
 }
 
-/** How many failures stand in a row after one more outcome, which is not `ignored`; an overload neither adds nor resets. */
-export function consecutiveAfter(count: number, outcome: Outcome): number {
-  if (outcome === 'failure') return count + 1;
+/**
+ * How many failures stand in a row after one more outcome, which is not `ignored`; an overload neither adds nor resets. A call
+ * that fails while the calls after it are answered is not in a row with others: of calls that hang now and then, the time-outs
+ * would follow each other by chance.
+ * @param isInRow whether no healthy answer has come since the call began
+ */
+export function consecutiveAfter(count: number, outcome: Outcome, isInRow: boolean): number {
+  if (outcome === 'failure') return isInRow ? count + 1 : count;
   return outcome === 'overload' ? count : 0;
 }

@@ -60,6 +60,8 @@ export class MachineCircuit implements Circuit, PermitOwner {
   private out = 0;
   /** Those of the calls in flight that `enforce` would have rejected. */
   private shadows = 0;
+  /** Number of the last permit that was out when a healthy answer came. */
+  private answeredUpTo = 0;
   losses: Losses | undefined;
 
   /** @param machine makes the machine of this circuit */
@@ -123,7 +125,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
       this.totals.settled(outcome);
       if (circumstances === undefined) {
         this.limit?.settled(outcome, durationMs, this.out - this.shadows);
-        this.machine.record(outcome, durationMs, pushbackMs);
+        this.record(permit, outcome, durationMs, pushbackMs);
       } else this.settledUnder(circumstances, permit, outcome, durationMs, pushbackMs);
     } else {
       this.totals.stale += 1;
@@ -144,8 +146,19 @@ export class MachineCircuit implements Circuit, PermitOwner {
     if (isTimed || (weight === 'untimed' && outcome === 'overload'))
       this.limit?.settled(outcome, isTimed ? durationMs : 0, this.out - this.shadows);
     else this.limit?.discounted();
-    if (weight === 'none') this.machine.record('ignored', undefined, undefined);
-    else this.machine.record(outcome, isTimed ? durationMs : undefined, pushbackMs);
+    if (weight === 'none') this.machine.record('ignored', undefined, undefined, false);
+    else this.record(permit, outcome, isTimed ? durationMs : undefined, pushbackMs);
+  }
+
+  private record(
+    permit: CircuitPermit,
+    outcome: Outcome,
+    durationMs: number | undefined,
+    pushbackMs: number | undefined,
+  ): void {
+    const isInRow = permit.number > this.answeredUpTo;
+    if (outcome === 'success' || outcome === 'caller-error') this.answeredUpTo = this.totals.admitted;
+    this.machine.record(outcome, durationMs, pushbackMs, isInRow);
   }
 
   /** What the reason of a trip says about calls that were lost together and counted as one. */

@@ -29,8 +29,14 @@ export interface Machine {
   /**
    * The outcome of a permit that it has just taken.
    * @param durationMs undefined where the duration is no latency of the server
+   * @param isInRow whether no healthy answer has come since the call began: only then a failure is one in a row
    */
-  record(outcome: Outcome, durationMs: number | undefined, pushbackMs: number | undefined): void;
+  record(
+    outcome: Outcome,
+    durationMs: number | undefined,
+    pushbackMs: number | undefined,
+    isInRow: boolean,
+  ): void;
   /** In place of `record`: the slot of a probe, or the share of a ramp, that the permit held is free again. */
   giveBack(): void;
   reset(): void;

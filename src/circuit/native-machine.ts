@@ -82,7 +82,12 @@ export class NativeMachine implements MovableMachine {
     return state.name !== 'half-open' || state.probes.take(permit);
   }
 
-  record(outcome: Outcome, durationMs: number | undefined, pushbackMs: number | undefined): void {
+  record(
+    outcome: Outcome,
+    durationMs: number | undefined,
+    pushbackMs: number | undefined,
+    isInRow: boolean,
+  ): void {
     const { current: state, settings } = this;
     const unhealthy = isUnhealthy(outcome);
     if (unhealthy && pushbackMs !== undefined) this.addPushback(pushbackMs);
@@ -92,7 +97,7 @@ export class NativeMachine implements MovableMachine {
       const { clock } = this.circuit.environment;
       // reading it costs as much as all the rest
       const nowMs = settings.options.window.type === 'time' ? clock.now() : 0;
-      const reason = this.evidence.record(settings, outcome, unhealthy, durationMs, nowMs);
+      const reason = this.evidence.record(settings, outcome, unhealthy, isInRow, durationMs, nowMs);
       if (reason !== undefined) this.trip(reason, clock.now());
       else if (state.name === 'recovering') this.grow(state.ramp, outcome, durationMs, clock.now());
     } else if (state.name === 'recovering') {

@@ -69,9 +69,14 @@ export class ThrottleMachine implements Machine {
     return true;
   }
 
-  record(outcome: Outcome, durationMs: number | undefined): void {
+  record(
+    outcome: Outcome,
+    durationMs: number | undefined,
+    _pushbackMs: number | undefined,
+    isInRow: boolean,
+  ): void {
     if (outcome === 'ignored') return;
-    this.#consecutiveFailures = consecutiveAfter(this.#consecutiveFailures, outcome);
+    this.#consecutiveFailures = consecutiveAfter(this.#consecutiveFailures, outcome, isInRow);
     this.#sent.record(isUnhealthy(outcome), durationMs, this.#circuit.environment.clock.now());
   }
 

@@ -31,6 +31,8 @@ interface Call {
   /** Undefined where it is no latency. */
   readonly durationMs: number | undefined;
   readonly atMs: number;
+  /** Whether no healthy answer has come since it began. */
+  readonly isInRow: boolean;
 }
 
 interface RampAnswer {
@@ -97,6 +99,8 @@ export class Model {
   outcomes: Record<Outcome, number> = { success: 0, 'caller-error': 0, failure: 0, overload: 0, ignored: 0 };
   rejected: Partial<Record<RejectionReason, number>> = {};
   admitted = 0;
+  /** The number of the last permit when a healthy answer came. */
+  answeredThrough = 0;
   stale = 0;
   discounts = { correlated: 0, connecting: 0, stalled: 0, notSent: 0 };
   /** Permits up to this one were out when a loss counted. */
@@ -277,6 +281,8 @@ export class Model {
     pushbackMs: number | undefined,
   ): void {
     const healthy = outcome === 'success' || outcome === 'caller-error';
+    const isInRow = permit.number > this.answeredThrough;
+    if (healthy) this.answeredThrough = this.admitted;
     if ((outcome === 'failure' || outcome === 'overload') && pushbackMs !== undefined && pushbackMs > 0) {
       const heardMs = Math.min(pushbackMs, this.config.open.maxPushbackMs);
       this.pushbackUntilMs = Math.max(this.pushbackUntilMs, this.nowMs + heardMs);
@@ -292,6 +298,7 @@ export class Model {
         outcome,
         durationMs: durationMs === undefined ? undefined : Math.max(0, durationMs || 0),
         atMs: this.nowMs,
+        isInRow,
       };
       this.history.push(call);
       this.window.push(call);
@@ -444,8 +451,8 @@ export class Model {
 
   consecutiveFailures(): number {
     let count = 0;
-    for (const { outcome } of this.history) {
-      if (outcome === 'failure') count += 1;
+    for (const { outcome, isInRow } of this.history) {
+      if (outcome === 'failure') count += isInRow ? 1 : 0;
       else if (outcome !== 'overload') count = 0;
     }
     return count;

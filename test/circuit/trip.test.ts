@@ -234,6 +234,33 @@ describe('trip rules', () => {
     });
   });
 
+  describe('failures in a row', () => {
+    const trip = [consecutiveFailures({ failures: 3 })];
+
+    it('do not count calls that fail while calls after them are answered: three of ten hang', () => {
+      const b = bench({ trip });
+      const hanging = Array.from({ length: 30 }, () => {
+        const permits = Array.from({ length: 10 }, () => b.admit());
+        for (const permit of permits.slice(3)) permit.settle('success', 20);
+        return permits.slice(0, 3);
+      });
+      for (const permit of hanging.flat()) permit.settle('failure', 500);
+      expect(b.circuit.state).toBe('closed');
+      expect(b.circuit.snapshot()).toMatchObject({ consecutiveFailures: 0, window: { unhealthy: 90 } });
+    });
+
+    it('count every call that began after the last answer: all hang', () => {
+      const b = bench({ trip });
+      const before = b.admit();
+      b.call('caller-error', 1);
+      const after = Array.from({ length: 3 }, () => b.admit());
+      before.settle('failure', 500);
+      expect(b.circuit.snapshot().consecutiveFailures).toBe(0);
+      for (const permit of after) permit.settle('failure', 500);
+      expect(b.circuit.state).toBe('open');
+    });
+  });
+
   it('a single failure never opens a circuit with the defaults', () => {
     const b = bench(undefined);
     b.call('failure');

@@ -5,12 +5,13 @@ import { checkRule, type RuleKind } from './rule.js';
 export interface ConsecutiveFailuresRule {
   /** The name of the rule. */
   readonly rule: 'consecutive-failures';
-  /** How many failures with no healthy outcome between them open the circuit. */
+  /** How many failures in a row open the circuit. */
   readonly failures: number;
 }
 
 /**
- * Opens after `failures` failures with no healthy outcome between them. An overload neither adds nor resets.
+ * Opens after `failures` failures in a row: with no healthy outcome between them, nor since the first of these calls began. An
+ * overload neither adds nor resets. A call that times out while calls after it are answered is none of a row.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT unless `failures` is an integer of at least 1
  */
 export function consecutiveFailures(options: Omit<ConsecutiveFailuresRule, 'rule'>): ConsecutiveFailuresRule {

@@ -80,15 +80,20 @@ export class OpossumMachine implements Machine {
     return state.name === 'half-open' ? state.probes.take(permit) : state.name === 'closed';
   }
 
-  record(outcome: Outcome, durationMs = 0): void {
+  record(
+    outcome: Outcome,
+    durationMs: number | undefined,
+    _pushbackMs: number | undefined,
+    isInRow: boolean,
+  ): void {
     if (outcome === 'ignored') {
       this.#freeProbe();
       return;
     }
-    this.#consecutiveFailures = consecutiveAfter(this.#consecutiveFailures, outcome);
+    this.#consecutiveFailures = consecutiveAfter(this.#consecutiveFailures, outcome, isInRow);
     const ended = isUnhealthy(outcome) ? 'failed' : 'succeeded';
     const reason = this.#state.name === 'closed' ? undefined : `the probe ${ended}`;
-    this.#report(reportOf(outcome, durationMs), reason, this.#circuit.environment.clock.now());
+    this.#report(reportOf(outcome, durationMs ?? 0), reason, this.#circuit.environment.clock.now());
   }
 
   giveBack(): void {
