@@ -117,9 +117,9 @@ describe('half-open', () => {
   it('opens as of the time limit of the probe, so that a time without calls does not prolong the open time', () => {
     const b = halfOpen(1, 1);
     b.admit();
-    b.clock.advance(500 + 1499);
+    b.clock.advance(500 + 1199);
     expect(b.circuit.state).toBe('open');
-    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', atMs: 1_001_500, openForMs: 1500 });
+    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', atMs: 1_001_500, openForMs: 1200 });
     b.clock.advance(1);
     expect(b.circuit.state).toBe('half-open');
     b.admit();

@@ -152,7 +152,7 @@ describe('push-back', () => {
     b.clock.advance(100);
     old.settle('failure', 1, 4000);
     b.call('failure');
-    expect(openFor(b)).toBe(150);
+    expect(openFor(b)).toBe(120);
   });
 
   it('ends with reset(), and is ignored with a cap of 0', () => {

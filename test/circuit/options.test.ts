@@ -17,7 +17,7 @@ const DEFAULTS = {
     { rule: 'failure-rate', threshold: 0.5, minimumCalls: 20 },
   ],
   window: { type: 'count', size: 100 },
-  open: { baseMs: 1000, multiplier: 1.5, maxMs: 60_000, jitter: 'equal', maxPushbackMs: 60_000 },
+  open: { baseMs: 1000, multiplier: 1.2, maxMs: 60_000, jitter: 'equal', maxPushbackMs: 60_000 },
   halfOpen: { permittedProbes: 1, successThreshold: 1, probeTimeoutMs: 10_000 },
   recovering: { durationMs: 5000, initialShare: 0.05 },
   concurrency: false,

@@ -179,7 +179,7 @@ describe('the ramp by answers', () => {
   it('a trip rule still opens it, for longer', () => {
     const b = recovering({ durationMs: 5000 });
     b.call('failure', 5);
-    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openings: 2, openForMs: 1500 });
+    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openings: 2, openForMs: 1200 });
   });
 
   it('ends after three rounds in which no call was refused, with openings 0', () => {

@@ -76,7 +76,7 @@ describe('restore', () => {
     expect(fresh.story()).toEqual(['closed -> open: restored']);
     fresh.clock.advance(600);
     fresh.call('failure');
-    expect(fresh.transitions.at(-1)).toMatchObject({ to: 'open', openings: 2, openForMs: 1500 });
+    expect(fresh.transitions.at(-1)).toMatchObject({ to: 'open', openings: 2, openForMs: 1200 });
   });
 
   it('of an open circuit whose time is over: the next call is a probe', () => {
@@ -317,7 +317,7 @@ describe('reconfigure', () => {
     expect(b.circuit.snapshot()).toEqual(before);
     b.clock.advance(1000);
     b.call('failure');
-    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openForMs: 75 });
+    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openForMs: 60 });
   });
 
   it.each<[string, CircuitOptions, number]>([
@@ -391,7 +391,7 @@ describe('reconfigure', () => {
     b.admit();
     b.clock.advance(500);
     b.circuit.reconfigure({ ...OPTIONS, open: { baseMs: 7, jitter: 'none' } });
-    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openForMs: 1500 });
+    expect(b.transitions.at(-1)).toMatchObject({ to: 'open', openForMs: 1200 });
   });
 
   it('a concurrency limit is kept if its options are the same, and begins anew otherwise', () => {

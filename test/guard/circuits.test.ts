@@ -53,8 +53,8 @@ describe('circuits behind the interceptor', () => {
     server.handlers.unary = failing(status.UNAVAILABLE);
     for (let n = 0; n < 3; n++) await callUnary(client, 'a');
     clock.advance(1_000);
-    await callUnary(client, 'a'); // the probe fails: open for half as long again, where the engine backs off
-    clock.advance(capabilities.openTimeBackoff ? 1_499 : 999);
+    await callUnary(client, 'a'); // the probe fails: open for a fifth longer, where the engine backs off
+    clock.advance(capabilities.openTimeBackoff ? 1_199 : 999);
     expect(circuitRejectionOf((await callUnary(client, 'a')).error)?.retryAfterMs).toBe(10); // rounded up
     server.handlers.unary = (call, callback) => callback(null, { text: call.request.text });
     clock.advance(1);

@@ -30,7 +30,7 @@ export type Jitter = 'none' | 'full' | 'equal';
 export interface OpenOptions {
   /** How long it is open the first time, in milliseconds. @default 1000 */
   readonly baseMs?: number;
-  /** How many times longer with each opening until it is closed again. @default 1.5 */
+  /** How many times longer with each opening until it is closed again. @default 1.2 */
   readonly multiplier?: number;
   /** The longest, but for a push-back, in milliseconds. @default 60000, or baseMs if that is more */
   readonly maxMs?: number;

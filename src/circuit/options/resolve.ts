@@ -139,7 +139,7 @@ function resolveTrip(
 
 function resolveOpen(field: string, open: OpenOptions = {}): ResolvedOpen {
   checkKeys(field, open, ['baseMs', 'multiplier', 'maxMs', 'jitter', 'maxPushbackMs']);
-  const { baseMs = 1000, multiplier = 1.5, jitter = 'equal', maxPushbackMs = 60_000 } = open;
+  const { baseMs = 1000, multiplier = 1.2, jitter = 'equal', maxPushbackMs = 60_000 } = open;
   checkDurationMs(`${field}.baseMs`, baseMs, 1);
   const { maxMs = Math.max(60_000, baseMs) } = open;
   return Object.freeze({
