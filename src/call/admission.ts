@@ -39,7 +39,7 @@ function sentMessagesOf({ options, method }: Call): SentMessages {
 /** Makes and starts the real call. An error on the way ends the call and gives the permit back. */
 function callPrimary(call: Call, entry: Entry, permits: Permits, budgetMs: number): void {
   try {
-    const reserveMs = reserveOf(call, budgetMs);
+    const reserveMs = reserveOf(call, budgetMs, entry.usualLatency.ms);
     const { responseStream } = call.options.method_definition;
     // A running stream has no fallback any more, so it keeps its whole deadline.
     const real = call.makeReal(optionsBelow(call, call.deadlineMs - (responseStream ? 0 : reserveMs)));

@@ -66,11 +66,17 @@ function defaultBudgetMs(
   return requestStream || responseStream ? streamDeadlineMs : defaultDeadlineMs;
 }
 
-/** The part of a budget that is reserved for fallbacks, in milliseconds: `fallbackReserveMs`, but at most a share. */
-export function reserveOf(call: Pick<TimedCall, 'method' | 'chain'>, budgetMs: number): number {
-  const { fallbackReserveMs, largestReserveShare } = call.method.settings;
-  if (fallbackReserveMs === 0 || call.chain?.serves('failed') !== true) return 0;
-  return Math.min(fallbackReserveMs, Math.max(0, budgetMs * largestReserveShare));
+/**
+ * The part of a budget that is reserved for fallbacks, in milliseconds; 0 where none serves failures.
+ * @param usualMs how long the primary usually takes; 0 while it is not known
+ */
+export function reserveOf(
+  { chain, method }: Pick<TimedCall, 'method' | 'chain'>,
+  budgetMs: number,
+  usualMs: number,
+): number {
+  if (chain?.serves('failed') !== true) return 0;
+  return method.settings.fallbackReserve.of(budgetMs, chain.calls('failed'), usualMs);
 }
 
 /** A deadline in the caller's form (a Date or a number), which interceptors behind the guard may rely on. */

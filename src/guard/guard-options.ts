@@ -73,7 +73,7 @@ export interface CircuitSettings {
   readonly circuit: CircuitOptions | undefined;
   /** The deadline of a call without a deadline of its own, in milliseconds. */
   readonly defaultDeadlineMs: number;
-  /** The part of a deadline that is kept for fallbacks, in milliseconds. */
+  /** The part of a long deadline that is kept for fallbacks which serve failures, in milliseconds. */
   readonly fallbackReserveMs: number;
   /** After how long the next call asks its fallbacks while it goes on, in milliseconds. */
   readonly fallbackAfterMs: number;

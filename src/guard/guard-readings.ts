@@ -28,7 +28,11 @@ export class GuardReadings {
     return {
       circuit: slot.circuit.options,
       defaultDeadlineMs: settings.defaultDeadlineMs,
-      fallbackReserveMs: settings.fallbackReserveMs,
+      fallbackReserveMs: settings.fallbackReserve.of(
+        Number.POSITIVE_INFINITY,
+        chain?.calls('failed') === true,
+        slot.usualLatency.ms,
+      ),
       fallbackAfterMs: settings.softDeadline?.of(slot.usualLatency) ?? Number.POSITIVE_INFINITY,
       firstMessageTimeoutMs: settings.firstMessageTimeoutMs,
       stallTimeoutMs: settings.stallTimeoutMs,

@@ -57,8 +57,9 @@ export interface MethodOptions {
   /**
    * The part of the caller's deadline that is reserved for fallbacks, in milliseconds, at most half of it. The primary has
    * the rest. A response stream has the shorter time for its first message only, and its whole deadline from there on. Without
-   * effect where no fallback serves failures. The default is enough for fallbacks that answer from memory; a second model needs as
-   * long as it usually takes. @default 20, at most a tenth of the deadline
+   * effect where no fallback serves failures. A second model needs as long as it usually takes.
+   * @default 20, at most a tenth of the deadline; 100, at most a fifth, where a fallback calls something (`waits: true`) and
+   * the primary usually takes less than half of the rest
    */
   readonly fallbackReserveMs?: number;
   /**

@@ -10,6 +10,7 @@ import { Warnings } from '../telemetry/warnings.js';
 import type { CircuitSetup, LineOptions } from './line-options.js';
 import { compileMatch, type Matcher, SPECIFICITY } from './match.js';
 import { METHOD_KEYS, type MethodOptions, type MethodRule } from './method-options.js';
+import { DEFAULT_RESERVE, fixedReserve, type Reserve } from './reserve.js';
 import { type SoftDeadline, softDeadline } from './soft-deadline.js';
 import { isUnguarded } from './unguarded.js';
 
@@ -30,9 +31,7 @@ export interface MethodSettings extends LineOptions {
    * @param usualMs the usual duration of the circuit's calls
    */
   minimumDeadlineOf(usualMs: number): number;
-  readonly fallbackReserveMs: number;
-  /** The largest share of a deadline that the reserve may take. */
-  readonly largestReserveShare: number;
+  readonly fallbackReserve: Reserve;
   /** Undefined without `fallbackAfterMs`. */
   readonly softDeadline: SoftDeadline | undefined;
   readonly firstMessageTimeoutMs: number;
@@ -47,12 +46,6 @@ const PARENT_TRIP: readonly TripRule[] = [{ rule: 'consecutive-failures', failur
 /** For an engine that cannot count in a row. */
 const PARENT_TRIP_BY_RATE: readonly TripRule[] = [{ rule: 'failure-rate', threshold: 0.9, minimumCalls: 20 }];
 
-/**
- * Enough for what answers from memory, so that a call which timed out gets its fallback before its deadline; and a time that hardly
- * any answer of the primary comes in. A second model needs more: `fallbackReserveMs`.
- */
-const DEFAULT_RESERVE_MS = 20;
-const DEFAULT_RESERVE_SHARE = 0.1;
 /** So many methods' settings are remembered: a method's name may be a caller's text. */
 const MOST_REMEMBERED = 1000;
 /** The key part of `perMethod()`. */
@@ -169,8 +162,8 @@ export class SettingsResolver {
       defaultDeadlineMs,
       streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
       minimumDeadlineOf: followsUsual ? (usualMs) => Math.max(fixedMinimumMs, usualMs) : () => fixedMinimumMs,
-      fallbackReserveMs: ms('fallbackReserveMs', DEFAULT_RESERVE_MS),
-      largestReserveShare: options.fallbackReserveMs === undefined ? DEFAULT_RESERVE_SHARE : 0.5,
+      fallbackReserve:
+        options.fallbackReserveMs === undefined ? DEFAULT_RESERVE : fixedReserve(ms('fallbackReserveMs', 0)),
       softDeadline: softDeadline(`${field}.fallbackAfterMs`, options.fallbackAfterMs),
       firstMessageTimeoutMs: ms('firstMessageTimeoutMs', Number.POSITIVE_INFINITY, 1),
       stallTimeoutMs: ms('stallTimeoutMs', Number.POSITIVE_INFINITY, 1),

@@ -1,6 +1,20 @@
-import { createGuard, defaultPrediction, defaults, FallbackRegistry, failureRate } from 'failsoft';
+import {
+  answerWith,
+  createGuard,
+  defaultPrediction,
+  defaults,
+  FallbackRegistry,
+  type FallbackStrategy,
+  failureRate,
+  lastGood,
+  noFallback,
+} from 'failsoft';
 import { opossumEngine } from 'failsoft/opossum';
-import { GRPCInferenceServiceService } from 'failsoft/protos/oip';
+import {
+  GRPCInferenceServiceService,
+  type ModelInferRequest,
+  type ModelInferResponse,
+} from 'failsoft/protos/oip';
 import { describe, expect, it } from 'vitest';
 
 const { modelInfer } = GRPCInferenceServiceService;
@@ -35,6 +49,21 @@ describe('guard.settingsOf', () => {
     });
     for (const chain of fallbacks.chains().values()) chain.enabled = false;
     expect(guard.settingsOf(`${modelInfer.path}#m`)?.fallbacks).toEqual([]);
+  });
+
+  it('gives the default reserve: more where a fallback calls something', () => {
+    const reserveWith = (...strategies: FallbackStrategy<ModelInferRequest, ModelInferResponse>[]) => {
+      const guard = createGuard({ fallbacks: new FallbackRegistry().register(modelInfer, strategies) });
+      guard.circuit(modelInfer, 'm');
+      return guard.settingsOf(`${modelInfer.path}#m`)?.fallbackReserveMs;
+    };
+    const calling = answerWith<ModelInferRequest, ModelInferResponse>('other', async () => undefined);
+    const remembering = lastGood<ModelInferRequest, ModelInferResponse>();
+    expect(reserveWith(remembering)).toBe(20);
+    expect(reserveWith(remembering, calling)).toBe(100);
+    expect(reserveWith(noFallback(), calling)).toBe(20);
+    calling.enabled = false;
+    expect(reserveWith(calling)).toBe(20);
   });
 
   it('makes no circuit', () => {

@@ -89,11 +89,11 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   /** Deadline, key, permit. The permit comes last: the caller must report the call's end after it. */
   admit(): void {
     const budgetMs = setDeadline(this);
-    this.reserveMs = reserveOf(this, budgetMs);
-    this.givenMs = budgetMs - this.reserveMs;
     const { chain, options, method } = this;
     const entry = method.line.get(keyPartOf(this));
     this.found = entry;
+    this.reserveMs = reserveOf(this, budgetMs, entry.usualLatency.ms);
+    this.givenMs = budgetMs - this.reserveMs;
     if (chain?.readsCall === true) {
       const { requestStream } = options.method_definition;
       const limit = requestStream ? method.settings.fallbackBufferBytes : Number.POSITIVE_INFINITY;

@@ -110,6 +110,17 @@ export class FallbackChain {
     return false;
   }
 
+  /** Whether a strategy that calls something would be asked for this cause now, or after others. */
+  calls(kind: Cause['kind']): boolean {
+    if (!this.enabled) return false;
+    for (const strategy of this.strategies) {
+      if (strategy.enabled === false || !isFor(strategy.when, kind)) continue;
+      if (strategy.stops === true) return false;
+      if (strategy.waits === true) return true;
+    }
+    return false;
+  }
+
   /** Whether a strategy keeps good answers of the primary, so that {@link keep} must be called. */
   get keeps(): boolean {
     return this.enabled && this.#keepers.length > 0;

@@ -1,0 +1,41 @@
+/** Enough for what answers from memory; and a time that hardly any answer of the primary comes in. */
+const MEMORY_MS = 20;
+const MEMORY_SHARE = 0.1;
+/** For strategies that call something, such as a second model. */
+const CALLING_MS = 100;
+const CALLING_SHARE = 0.2;
+/** A primary that usually takes more than this share of the time that the longer reserve leaves it needs that time itself. */
+const USUAL_SHARE = 0.5;
+/** The largest share of a deadline that a reserve which was set may take. */
+const LARGEST_SHARE = 0.5;
+
+/**
+ * The part of a deadline that is reserved for fallbacks, in milliseconds, so that a call which timed out gets its fallback before
+ * its deadline.
+ */
+export interface Reserve {
+  /**
+   * @param budgetMs the time left until the deadline
+   * @param calls whether a fallback calls something
+   * @param usualMs how long the primary usually takes; 0 while it is not known
+   */
+  of(budgetMs: number, calls: boolean, usualMs: number): number;
+}
+
+/** `fallbackReserveMs` as it was set. */
+export function fixedReserve(ms: number): Reserve {
+  return { of: (budgetMs) => part(ms, budgetMs, LARGEST_SHARE) };
+}
+
+/** Where it is not set. */
+export const DEFAULT_RESERVE: Reserve = {
+  of(budgetMs, calls, usualMs) {
+    const callingMs = part(CALLING_MS, budgetMs, CALLING_SHARE);
+    const hasTime = usualMs <= (budgetMs - callingMs) * USUAL_SHARE;
+    return calls && hasTime ? callingMs : part(MEMORY_MS, budgetMs, MEMORY_SHARE);
+  },
+};
+
+function part(ms: number, budgetMs: number, share: number): number {
+  return Math.min(ms, Math.max(0, budgetMs * share));
+}
