@@ -1,22 +1,34 @@
 import { status } from '@grpc/grpc-js';
-import type { Clock } from 'failsoft';
+import type { Circumstances, Clock } from 'failsoft';
 import type { Reply } from '../server/model-server.js';
 import type { Network } from './network.js';
 import type { Connection, SimServer } from './sim-server.js';
 
 /** What grpc-js has: https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md, whose jitter is a fifth. */
-const INITIAL_BACKOFF_MS = 1_000;
 const BACKOFF_MULTIPLIER = 1.6;
 const BACKOFF_JITTER = 0.2;
-const MAX_BACKOFF_MS = 120_000;
+
+/** The waits between attempts to connect. */
+export interface Backoff {
+  readonly initialMs: number;
+  readonly maxMs: number;
+}
+
+/** Of a client that sets nothing. */
+export const GRPC_JS_BACKOFF: Backoff = { initialMs: 1_000, maxMs: 120_000 };
 
 /** One call to send. */
 export interface Outgoing {
   readonly id: number;
   readonly model: string;
   readonly bad: boolean;
-  readonly done: (reply: Reply) => void;
+  readonly done: (reply: Reply, circumstances?: Circumstances) => void;
 }
+
+/** There was no connection to send the call on. */
+const NOT_SENT: Circumstances = { notSent: true };
+/** The call's connection broke. */
+const LOST: Circumstances = { lostConnection: true };
 
 type State =
   | { readonly kind: 'idle' }
@@ -31,22 +43,34 @@ export class Channel {
   readonly #network: Network;
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #maxBackoffMs: number;
+  readonly #backoff: Backoff;
   #state: State = { kind: 'idle' };
-  #backoffMs = INITIAL_BACKOFF_MS;
+  #backoffMs: number;
+  readonly #reports = new Set<() => void>();
 
   constructor(
     server: SimServer,
     network: Network,
     clock: Clock,
     random: () => number,
-    maxBackoffMs = MAX_BACKOFF_MS,
+    backoff = GRPC_JS_BACKOFF,
   ) {
     this.#server = server;
     this.#network = network;
     this.#clock = clock;
     this.#random = random;
-    this.#maxBackoffMs = maxBackoffMs;
+    this.#backoff = backoff;
+    this.#backoffMs = backoff.initialMs;
+  }
+
+  get isReady(): boolean {
+    return this.#state.kind === 'ready';
+  }
+
+  /** Connects where it has not begun to, and reports the next attempt that has ended, once. */
+  connectAndReport(report: () => void): void {
+    this.#reports.add(report);
+    if (this.#state.kind === 'idle') this.#connect();
   }
 
   /** @returns cancels the call: `done` is not called any more */
@@ -58,7 +82,7 @@ export class Channel {
     const go = () => {
       if (cancelled) return;
       if (this.#state.kind === 'ready') cancel = this.#state.connection.send(call);
-      else call.done({ code: status.UNAVAILABLE });
+      else call.done({ code: status.UNAVAILABLE }, NOT_SENT);
     };
     if (this.#state.kind === 'idle') this.#connect();
     if (this.#state.kind === 'connecting') this.#state.waiting.add(go);
@@ -70,7 +94,7 @@ export class Channel {
     const waiting = this.#state.kind === 'connecting' ? this.#state.waiting : new Set<() => void>();
     if (this.#state.kind === 'idle') this.#state = { kind: 'connecting', waiting };
     const nextAttemptAt = this.#clock.now() + this.#backoffMs;
-    const next = Math.min(this.#backoffMs * BACKOFF_MULTIPLIER, this.#maxBackoffMs);
+    const next = Math.min(this.#backoffMs * BACKOFF_MULTIPLIER, this.#backoff.maxMs);
     this.#backoffMs = next * (1 + BACKOFF_JITTER * (2 * this.#random() - 1));
     const connection = new LiveConnection(this.#server, this.#network, () => {
       this.#state = { kind: 'idle' };
@@ -89,13 +113,15 @@ export class Channel {
     nextAttemptAt: number,
   ): void {
     if (accepted && !connection.isBroken) {
-      this.#backoffMs = INITIAL_BACKOFF_MS;
+      this.#backoffMs = this.#backoff.initialMs;
       this.#state = { kind: 'ready', connection };
     } else {
       this.#state = { kind: 'failing' };
       this.#clock.setTimer(() => this.#connect(), nextAttemptAt - this.#clock.now());
     }
     for (const go of waiting) go();
+    for (const report of this.#reports) report();
+    this.#reports.clear();
   }
 }
 
@@ -135,11 +161,11 @@ class LiveConnection implements Connection {
     this.isBroken = true;
     this.#network.carry(() => {
       this.#onBroken();
-      for (const call of [...this.#calls]) this.#end(call, { code: status.UNAVAILABLE });
+      for (const call of [...this.#calls]) this.#end(call, { code: status.UNAVAILABLE }, LOST);
     });
   }
 
-  #end(call: Outgoing, reply: Reply): void {
-    if (this.#calls.delete(call)) call.done(reply);
+  #end(call: Outgoing, reply: Reply, circumstances?: Circumstances): void {
+    if (this.#calls.delete(call)) call.done(reply, circumstances);
   }
 }

@@ -5,7 +5,7 @@ import { Channel } from './channel.js';
 import { Network } from './network.js';
 import { SimClient } from './sim-client.js';
 import { SimServer } from './sim-server.js';
-import type { SimContestant } from './strategies.js';
+import { guardedBackoff, type SimContestant } from './strategies.js';
 import { VirtualClock } from './virtual-clock.js';
 
 /** A way in which the clients of a herd come back. */
@@ -74,7 +74,9 @@ export function runHerd(clients: number, variant: HerdVariant, seed: number): He
   );
   const endMs = CALM_MS + DOWN_MS + AFTER_MS;
   const counts = new Counts(endMs);
-  for (let index = 0; index < clients; index++) startClient(index, variant, server, clock, counts, seed);
+  const backoff = variant.circuit && guardedBackoff(variant.circuit);
+  const contestant = { ...variant, perModel: false, reserveMs: 0, ...(backoff && { backoff }) };
+  for (let index = 0; index < clients; index++) startClient(index, contestant, server, clock, counts, seed);
   clock.setTimer(() => server.kill(DOWN_MS), CALM_MS);
   clock.runUntil(endMs + DEADLINE_MS + 1_000);
   return counts.result(clients, variant, server);
@@ -82,15 +84,14 @@ export function runHerd(clients: number, variant: HerdVariant, seed: number): He
 
 function startClient(
   index: number,
-  variant: HerdVariant,
+  contestant: SimContestant,
   server: SimServer,
   clock: VirtualClock,
   counts: Counts,
   seed: number,
 ): void {
   const random = seededRandom(seed * 1_000_003 + index);
-  const contestant: SimContestant = { ...variant, perModel: false, reserveShare: 0 };
-  const channel = new Channel(server, new Network(clock, random), clock, random);
+  const channel = new Channel(server, new Network(clock, random), clock, random, contestant.backoff);
   const client = new SimClient(contestant, channel, clock, random);
   client.onCall = (call) => {
     counts.add(call.atMs, call.end === 'primary', call.sent !== undefined);

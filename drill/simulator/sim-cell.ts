@@ -39,7 +39,7 @@ export function simulateCell(
   server.sample(sampleMs);
   const network = new Network(clock, seededRandom(seed * 100 + 1));
   const random = seededRandom(seed * 100 + 2);
-  const channel = new Channel(server, network, clock, random, contestant.maxBackoffMs);
+  const channel = new Channel(server, network, clock, random, contestant.backoff);
   const client = new SimClient(contestant, channel, clock, random);
   // Long enough that no time is negative.
   const triggerAtMs = phases.calmMs + 1_000;

@@ -1,5 +1,12 @@
 import { status } from '@grpc/grpc-js';
-import { type Circuit, type Clock, nativeEngine, type Outcome, type Permit } from 'failsoft';
+import {
+  type Circuit,
+  type Circumstances,
+  type Clock,
+  nativeEngine,
+  type Outcome,
+  type Permit,
+} from 'failsoft';
 import { SECONDARY_MS } from '../client/fallback.js';
 import type { CallEnd, CallRecord, StateChange } from '../client/messages.js';
 import type { BreakerState } from '../contestants/contestant.js';
@@ -7,6 +14,7 @@ import { standardNormal } from '../random.js';
 import type { PlannedCall } from '../scenario/traffic.js';
 import type { Reply } from '../server/model-server.js';
 import type { Channel } from './channel.js';
+import { Readiness } from './readiness.js';
 import type { SimContestant } from './strategies.js';
 
 /** The secondary's time with the network's, and its spread, as on the wire. */
@@ -41,11 +49,16 @@ export class SimClient {
     const { circuit } = contestant;
     if (circuit === undefined) return;
     const factory = nativeEngine.configure(circuit, 'circuit');
-    const listener = {
-      transition: ({ to }: { to: BreakerState }) => this.states.push({ atMs: clock.now(), to }),
-      isolation: () => {},
+    const readiness = new Readiness(channel, clock);
+    this.#makeCircuit = () => {
+      const transition = ({ to }: { to: BreakerState }) => {
+        this.states.push({ atMs: clock.now(), to });
+        if (to === 'open') readiness.opened(made);
+      };
+      const listener = { transition, isolation: () => {} };
+      const made: Circuit = factory('/simulated', { clock, random, listener });
+      return made;
     };
-    this.#makeCircuit = () => factory('/simulated', { clock, random, listener });
   }
 
   call(planned: PlannedCall): void {
@@ -73,9 +86,9 @@ export class SimClient {
 
   #send(planned: PlannedCall, begun: number, permit: Permit | undefined, over: (end: CallEnd) => void): void {
     const { deadlineMs, leavesAfterMs } = planned;
-    const given = deadlineMs * (1 - this.#contestant.reserveShare);
-    const settle = (outcome: Outcome, pushbackMs?: number) =>
-      permit?.settle(outcome, this.#clock.now() - begun, pushbackMs);
+    const given = deadlineMs - this.#contestant.reserveMs;
+    const settle = (outcome: Outcome, pushbackMs?: number, circumstances?: Circumstances) =>
+      permit?.settle(outcome, this.#clock.now() - begun, pushbackMs, circumstances);
     const stop = () => {
       stopDeadline();
       stopLeaving?.();
@@ -95,10 +108,10 @@ export class SimClient {
             settle('ignored');
             over('left');
           }, leavesAfterMs);
-    const done = ({ code, pushbackMs }: Reply) => {
+    const done = ({ code, pushbackMs }: Reply, circumstances?: Circumstances) => {
       stop();
       const outcome = OUTCOMES.get(code) ?? 'failure';
-      settle(outcome, pushbackMs);
+      settle(outcome, pushbackMs, circumstances);
       if (outcome === 'success' || outcome === 'caller-error') over('primary');
       else if (permit === undefined) over('error');
       else this.#fallBack(planned, begun, over);

@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { seededRandom } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { viewOf } from '../../drill/figures/cell-view.js';
+import { figuresOf } from '../../drill/figures/figures.js';
 import { fullSpec, phasesOf } from '../../drill/scenario/phases.js';
 import { SCENARIOS } from '../../drill/scenarios/index.js';
 import { Channel } from '../../drill/simulator/channel.js';
@@ -10,7 +11,7 @@ import { Network } from '../../drill/simulator/network.js';
 import { simulateCell, whyNotSimulated } from '../../drill/simulator/sim-cell.js';
 import { simulateScenario } from '../../drill/simulator/sim-matrix.js';
 import { SimServer } from '../../drill/simulator/sim-server.js';
-import { simContestants } from '../../drill/simulator/strategies.js';
+import { guardedBackoff, simContestants } from '../../drill/simulator/strategies.js';
 import { VirtualClock } from '../../drill/simulator/virtual-clock.js';
 
 function scenarioNamed(name: string) {
@@ -119,6 +120,32 @@ describe('the channel', () => {
     clock.runUntil(1_300);
     expect(codes).toHaveLength(2);
     expect(codes[1]?.[0]).toBeGreaterThan(1_100);
+  });
+});
+
+describe('what failsoft knows of its channel, in the simulator', () => {
+  function guarded(name: string) {
+    const scenario = scenarioNamed(name);
+    const [, failsoft] = simContestants(500);
+    if (failsoft === undefined) throw new Error('failsoft is gone');
+    const view = viewOf(simulateCell(scenario, failsoft, 1, true), phasesOf(scenario, true), ['large']);
+    return figuresOf(view, 20);
+  }
+
+  it('calls that were never sent are no probes, and a connection that is back ends the open time', () => {
+    const { callerProbes, recoveredMs } = guarded('hard-down-30');
+    expect(callerProbes).toBe(0);
+    expect(recoveredMs ?? Number.POSITIVE_INFINITY).toBeLessThan(1_000);
+  });
+
+  it('calls that are lost with a connection are one failure', () => {
+    expect(guarded('reset-200')).toMatchObject({ falseTrips: 0 });
+    expect(guarded('lb-resets')).toMatchObject({ falseTrips: 0 });
+  });
+
+  it('waits between attempts to connect as long as a client of clientOptions() does', () => {
+    expect(guardedBackoff({})).toEqual({ initialMs: 250, maxMs: 500 });
+    expect(guardedBackoff({ open: { baseMs: 200 } })).toEqual({ initialMs: 100, maxMs: 100 });
   });
 });
 
