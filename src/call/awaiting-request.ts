@@ -1,9 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import type { Cause } from '../fallback/strategy.js';
-import { cancelledWithout } from './answered.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
 import { followParent } from './follow-parent.js';
 import { endLater } from './over.js';
+import { recordCancelled } from './record-end.js';
 import type { Unanswered } from './unanswered.js';
 
 /**
@@ -56,7 +56,7 @@ export class AwaitingRequest implements Stage {
   cancel(call: Call, code: status, details: string): void {
     this.leave();
     endLater(call, code, details);
-    cancelledWithout(call, this.unanswered.entry, this.cause, code); // last: an observer may cancel the call as well
+    recordCancelled(call, this.unanswered.entry, this.cause, code); // last: an observer may cancel the call as well
   }
 
   /** Asks the chain, unless the call has ended. */

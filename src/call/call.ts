@@ -64,18 +64,24 @@ export interface Stage {
   onReceiveStatus?(call: Call, status: StatusObject): void;
 }
 
-/** What an OK answer ends with, where no status of a server says it. */
-export const OK_STATUS: StatusObject = Object.freeze({
-  code: status.OK,
-  details: '',
-  metadata: new Metadata(),
-});
+/** The status OK, where no server has given one. For use inside the guard: users' code could change its metadata. */
+export const OK_STATUS: StatusObject = Object.freeze(newOkStatus());
 
-/** Remembers a message while there is no real call, and calls its writer back, which would hang otherwise. */
+/** The status OK, where no server has given one. */
+export function newOkStatus(): StatusObject {
+  return { code: status.OK, details: '', metadata: new Metadata() };
+}
+
+/** Remembers a message while there is no real call. */
 export function remember(call: Call, context: MessageContext, message: unknown): void {
   call.request ??= message;
   call.sent?.add(message);
-  if (context.callback !== undefined) process.nextTick(context.callback);
+  callWriterBack(context);
+}
+
+/** Calls the writer of a message back that no real call takes: it would hang otherwise. */
+export function callWriterBack({ callback }: MessageContext): void {
+  if (callback !== undefined) process.nextTick(callback);
 }
 
 /** Gives the caller a status other than OK. Like grpc-js, it delivers a null message first where the response is unary. */

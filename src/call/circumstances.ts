@@ -5,7 +5,7 @@ import { connectionTroubleOf } from './connection-trouble.js';
 import { lengthOf, SHORTEST_STANDSTILL_MS } from './loop-watch.js';
 import type { MethodGuard } from './method-guard.js';
 
-/** A standstill of the event loop matters to a call of which it took more than this share. */
+/** A standstill of the event loop matters to a call if it took more than this share of the call. */
 const MATTERING_SHARE = 0.25;
 /** A standstill explains only time-outs that come so soon after its end: among many calls, the last one waits for the others. */
 const JUST_ENDED_MS = 50;
@@ -19,8 +19,8 @@ const CONNECTING_AND_STALLED: Circumstances = Object.freeze({ connecting: true, 
 type Method = Pick<MethodGuard, 'connection' | 'loop' | 'settings'>;
 
 /**
- * Why the end of a call is not the evidence that it seems; undefined where nothing is special. It also notes what the end
- * says about the connection.
+ * What makes the end of a call weaker evidence than it seems; undefined for a usual call. It also updates what is known of the
+ * connection.
  * @param waitedMs how long the caller waited for the server
  * @param givenMs the time that the server was given; Infinity without a deadline
  * @param usualMs the usual duration of such calls; 0 while it is not known
@@ -78,6 +78,6 @@ function isExcused(
   const standstill = loop.longestSince(startedAtMs, nowMs, tookMs - givenMs);
   if (standstill === undefined || connection.lastAnswerMs < standstill.fromMs - EXCUSED_MS) return false;
   const lengthMs = lengthOf(standstill);
-  const isOfIt = nowMs - standstill.untilMs <= JUST_ENDED_MS && lengthMs > tookMs * MATTERING_SHARE;
-  return isOfIt || givenMs - lengthMs < settings.minimumDeadlineOf(usualMs);
+  const isItsEnd = nowMs - standstill.untilMs <= JUST_ENDED_MS && lengthMs > tookMs * MATTERING_SHARE;
+  return isItsEnd || givenMs - lengthMs < settings.minimumDeadlineOf(usualMs);
 }

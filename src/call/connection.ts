@@ -2,16 +2,16 @@ import { type Channel, connectivityState } from '@grpc/grpc-js';
 import { channelState } from '../channel-state.js';
 import type { Clock } from '../clock.js';
 
-/** After so long without a call, load balancers drop a connection, and the client does not know it. */
+/** After so long without a call, a load balancer may have dropped the connection without the client's knowledge. */
 const IDLE_MS = 60_000;
 
 /**
- * What the calls of one interceptor know of the connection below them. A call that began before the server's first answer on
- * its connection has waited for the connection too, and for whatever a server does for a new client. A call itself sees no
- * channel; where the client has shown it, its state tells of connections that end with no call on them.
+ * What is known of the connection below an interceptor, from its calls. A call that began before the server's first answer on
+ * its connection has waited for the connection too, and for whatever a server does for a new client. grpc-js shows no channel
+ * to a call. If the client has shown its channel, the channel's state reveals a connection that ended with no call on it.
  */
 export class Connection {
-  /** The channel of the call that begins next, where its client has shown it. */
+  /** The channel of the call that begins next, if its client has shown it. */
   channel: Pick<Channel, 'getConnectivityState'> | undefined;
   /** When the first answer came on the present connection; Infinity before. */
   private firstAnswerMs = Number.POSITIVE_INFINITY;

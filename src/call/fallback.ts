@@ -4,14 +4,14 @@ import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
 import type { Answer, Cause } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { label, rememberProvenance } from '../status/provenance.js';
-import { answeredByFallback, cancelledWithout, causeOf, notAnswered } from './answered.js';
 import { AwaitingRequest } from './awaiting-request.js';
-import { type Call, giveError, type MessageContext, remember, type Stage } from './call.js';
+import { type Call, giveError, type MessageContext, newOkStatus, remember, type Stage } from './call.js';
 import { emitDegraded } from './degraded.js';
 import { FallbackRun } from './fallback-run.js';
 import { followParent } from './follow-parent.js';
 import { endLater, OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
+import { causeOf, recordCancelled, recordFallbackAnswer, recordNoAnswer } from './record-end.js';
 import { RejectedCall } from './rejected-call.js';
 import { StreamedAnswer, type StreamedAnswerListener } from './streamed-answer.js';
 import type { PausedCall, Unanswered } from './unanswered.js';
@@ -119,7 +119,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     // give the real call's status in this turn.
     call.stage = this.next;
     this.end();
-    cancelledWithout(call, this.unanswered.entry, this.cause, code);
+    recordCancelled(call, this.unanswered.entry, this.cause, code);
     this.run.cancel('cancelled');
     paused?.end(call, code, details);
   }
@@ -183,7 +183,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     try {
       call.listener.onReceiveMessage?.(answer.message);
     } finally {
-      this.finish({ code: status.OK, details: '', metadata: new Metadata() });
+      this.finish(newOkStatus());
     }
   }
 
@@ -200,7 +200,7 @@ class Fallback implements Stage, StreamedAnswerListener {
   }
 
   onStreamEnd(): void {
-    this.finish({ code: status.OK, details: '', metadata: new Metadata() });
+    this.finish(newOkStatus());
   }
 
   onStreamError(details: string, given: boolean): void {
@@ -231,8 +231,8 @@ class Fallback implements Stage, StreamedAnswerListener {
     this.end();
     this.call.stage = this.next;
     const { entry } = this.unanswered;
-    if (final.code === status.OK) answeredByFallback(this.call, entry, this.source, this.cause);
-    else notAnswered(this.call, entry, this.cause, final.code);
+    if (final.code === status.OK) recordFallbackAnswer(this.call, entry, this.source, this.cause);
+    else recordNoAnswer(this.call, entry, this.cause, final.code);
     if (final.code === status.OK) this.call.listener.onReceiveStatus?.(final);
     else giveError(this.call, final);
   }

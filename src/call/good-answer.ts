@@ -65,11 +65,11 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return watchedMetadata(metadata.clone(), (of, headers) => made.push({ of, headers }));
   }
 
-  hasMetadata(metadata: Metadata): void {
+  setMetadata(metadata: Metadata): void {
     this.responseMetadata = metadata;
   }
 
-  hasResponse(message: unknown): void {
+  setResponse(message: unknown): void {
     this.response = message;
     this.#responses++;
   }

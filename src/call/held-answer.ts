@@ -1,6 +1,11 @@
-import type { Metadata, StatusObject } from '@grpc/grpc-js';
+import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import type { Outcome } from '../classify/outcome.js';
+import type { Entry } from '../guard/circuit-registry.js';
+import { withFallbackStory } from '../status/rejection.js';
 import type { Call } from './call.js';
 import { OVER } from './over.js';
+import { recordPrimaryEnd } from './record-end.js';
+import type { Unanswered } from './unanswered.js';
 
 /** The parts of a real call's answer that are held back until no fallback can replace them any more. */
 export class HeldAnswer {
@@ -46,5 +51,40 @@ export class HeldAnswer {
       call.stage = OVER;
       call.listener.onReceiveStatus?.(received);
     }
+  }
+}
+
+/** A real call that failed, with the parts of its answer that are held back: the caller gets them if no fallback answers. */
+export class FailedPrimary implements Unanswered {
+  readonly entry: Entry;
+  private readonly held: HeldAnswer;
+  /** The status as it came: its code and details are passed on unchanged. */
+  private readonly received: StatusObject;
+  private readonly normal: StatusObject;
+  private readonly outcome: Outcome;
+
+  constructor(
+    entry: Entry,
+    held: HeldAnswer,
+    received: StatusObject,
+    normal: StatusObject,
+    outcome: Outcome,
+  ) {
+    this.entry = entry;
+    this.held = held;
+    this.received = received;
+    this.normal = normal;
+    this.outcome = outcome;
+  }
+
+  status(_call: Call, story: string | undefined): StatusObject {
+    if (story === undefined || this.normal.code === status.OK) return this.received;
+    const { metadata } = withFallbackStory(this.normal, story);
+    return { ...this.received, metadata };
+  }
+
+  giveUp(call: Call, story: string | undefined): void {
+    recordPrimaryEnd(call, this.entry, this.outcome, this.normal.code);
+    this.held.releaseWith(call, this.status(call, story));
   }
 }

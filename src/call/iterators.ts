@@ -1,4 +1,4 @@
-/** Nobody waits for the end of a source that is left, and there is no caller for its error. */
+/** Ends a source that is no longer read. Nothing waits for its end, and no caller is left for its error. */
 export function leaveLate(iterator: Iterator<unknown> | AsyncIterator<unknown>): void {
   try {
     Promise.resolve(iterator.return?.()).catch(() => undefined);

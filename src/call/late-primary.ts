@@ -1,6 +1,6 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { normalStatus } from '../status/normal-status.js';
-import { type Call, type MessageContext, OK_STATUS, type Stage } from './call.js';
+import { type Call, callWriterBack, type MessageContext, OK_STATUS, type Stage } from './call.js';
 import { OVER } from './over.js';
 import type { Primary } from './primary.js';
 
@@ -38,14 +38,14 @@ export class LatePrimary implements Stage {
   // The caller has its answer: what it does now, a cancellation too, does not concern the real call.
 
   sendMessage(_call: Call, context: MessageContext): void {
-    if (context.callback !== undefined) process.nextTick(context.callback);
+    callWriterBack(context);
   }
   startRead(): void {}
   halfClose(): void {}
   cancel(): void {}
 
   onReceiveMetadata(_call: Call, metadata: Metadata): void {
-    this.primary.good?.hasMetadata(metadata);
+    this.primary.good?.setMetadata(metadata);
   }
 
   onReceiveMessage(call: Call, message: unknown): void {
@@ -59,7 +59,7 @@ export class LatePrimary implements Stage {
       primary.real.cancelWithStatus(status.CANCELLED, 'failsoft: answered by a fallback');
       return;
     }
-    primary.good?.hasResponse(message);
+    primary.good?.setResponse(message);
     if (requestStream) primary.real.startRead(); // as grpc-js's client does, to find a second message
   }
 

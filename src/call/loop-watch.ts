@@ -4,12 +4,12 @@ import type { Clock, EventLoop } from '../clock.js';
 export const SHORTEST_STANDSTILL_MS = 50;
 /** A loop whose turns took less than this on average was busy, and did not stand still. */
 const LONG_TURN_MS = 15;
-/** A reading costs 0.2 microseconds: with many calls it is taken this often. */
+/** A reading costs 0.2 microseconds: with many calls, there is at most one reading in this time. */
 const READ_EVERY_MS = 2;
-/** So many standstills are remembered: those that a call may have lived through. */
+/** The most standstills that are remembered. */
 const REMEMBERED = 8;
 
-/** A time in which the event loop ran nothing but one thing. */
+/** A time in which the event loop was held up by a single task. */
 export interface Standstill {
   readonly fromMs: number;
   /** It grows until the turn ends in which it was noticed, because that turn does the work that had to wait. */

@@ -1,10 +1,10 @@
 import { Metadata, type status } from '@grpc/grpc-js';
-import { type Call, giveError, type MessageContext, type Stage } from './call.js';
+import { type Call, callWriterBack, giveError, type MessageContext, type Stage } from './call.js';
 
-/** The caller has got the status, or gets it in the next turn. */
+/** The caller has the status, or gets it in the next turn. */
 class Over implements Stage {
   sendMessage(_call: Call, context: MessageContext): void {
-    if (context.callback !== undefined) process.nextTick(context.callback);
+    callWriterBack(context);
   }
   startRead(): void {}
   halfClose(): void {}

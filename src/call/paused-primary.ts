@@ -1,6 +1,6 @@
-import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { type StatusObject, status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
-import type { Call, MessageContext, Stage } from './call.js';
+import { type Call, type MessageContext, OK_STATUS, type Stage } from './call.js';
 import type { HeldAnswer } from './held-answer.js';
 import type { PendingWrite } from './pending-write.js';
 import type { Primary } from './primary.js';
@@ -30,7 +30,7 @@ export class PausedPrimary implements Unanswered, PausedCall {
   }
 
   status(): StatusObject {
-    return { code: status.OK, details: '', metadata: new Metadata() };
+    return OK_STATUS;
   }
 
   sendMessage(call: Call, context: MessageContext, message: unknown): void {

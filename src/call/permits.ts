@@ -4,7 +4,7 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FailsoftCallOptions } from '../guard/call-options.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { reportProbe } from '../guard/report-probe.js';
-import type { ObservableCall } from './answered.js';
+import type { ObservableCall } from './record-end.js';
 
 /** A rejection and its circuit. */
 export interface RejectedBy {

@@ -3,13 +3,13 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { normalStatus } from '../status/normal-status.js';
 import { pushbackOf } from '../status/push-back.js';
-import { answeredByPrimary } from './answered.js';
 import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
 import { circumstancesOf } from './circumstances.js';
 import { GoodAnswer } from './good-answer.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
+import { recordPrimaryEnd } from './record-end.js';
 import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
 
 /**
@@ -114,14 +114,14 @@ export class Primary implements Stage, StreamWatchListener {
   // ---------------------------------------------------------------- by the server
 
   onReceiveMetadata(call: Call, metadata: Metadata): void {
-    this.good?.hasMetadata(metadata);
+    this.good?.setMetadata(metadata);
     call.listener.onReceiveMetadata?.(metadata);
   }
 
   onReceiveMessage(call: Call, message: unknown): void {
     if (message !== null) {
       this.judgeMessage(call, message);
-      this.good?.hasResponse(message);
+      this.good?.setResponse(message);
       if (this.responseStream) this.noteStreamed(call);
     }
     call.listener.onReceiveMessage?.(message);
@@ -129,7 +129,7 @@ export class Primary implements Stage, StreamWatchListener {
 
   onReceiveStatus(call: Call, received: StatusObject): void {
     const normal = normalStatus(received);
-    answeredByPrimary(call, this.entry, this.conclude(call, normal), normal.code);
+    recordPrimaryEnd(call, this.entry, this.conclude(call, normal), normal.code);
     call.stage = OVER;
     call.listener.onReceiveStatus?.(received);
   }

@@ -2,10 +2,10 @@ import { type StatusObject, status } from '@grpc/grpc-js';
 import type { Rejection } from '../circuit/types.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { rejectionStatus } from '../status/rejection.js';
-import { causeOf, notAnswered } from './answered.js';
 import { type Call, giveError } from './call.js';
 import { OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
+import { causeOf, recordNoAnswer } from './record-end.js';
 import type { Unanswered } from './unanswered.js';
 
 /** A call that a circuit rejected. */
@@ -36,7 +36,7 @@ export class RejectedCall implements Unanswered {
   giveUp(call: Call, story: string | undefined, expired: boolean): void {
     call.stage = OVER;
     const final = this.status(call, story, expired);
-    notAnswered(call, this.entry, causeOf(this.rejection), final.code);
+    recordNoAnswer(call, this.entry, causeOf(this.rejection), final.code);
     giveError(call, final);
   }
 }

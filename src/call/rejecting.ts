@@ -1,10 +1,10 @@
 import type { status } from '@grpc/grpc-js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { rejectionStatus } from '../status/rejection.js';
-import { cancelledWithout, causeOf, notAnswered } from './answered.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
 import { endLater, OVER } from './over.js';
 import type { RejectedBy } from './permits.js';
+import { causeOf, recordCancelled, recordNoAnswer } from './record-end.js';
 
 /**
  * Ends a rejected call that has no fallback. Not in this turn: a synchronous status would be lost. And not in a microtask or
@@ -33,7 +33,7 @@ class Rejecting implements Stage {
   halfClose(): void {}
   cancel(call: Call, code: status, details: string): void {
     endLater(call, code, details);
-    cancelledWithout(call, this.own, causeOf(this.by.rejection), code); // last: an observer may cancel the call as well
+    recordCancelled(call, this.own, causeOf(this.by.rejection), code); // last: an observer may cancel the call as well
   }
 }
 
@@ -43,7 +43,7 @@ function giveRejection(call: Call, stage: Rejecting): void {
   call.stage = OVER;
   const { entry, rejection } = stage.by;
   const rejected = rejectionStatus(entry.key, rejection, call.deadlineMs);
-  notAnswered(call, stage.own, causeOf(rejection), rejected.code);
+  recordNoAnswer(call, stage.own, causeOf(rejection), rejected.code);
   if (!call.options.method_definition.responseStream) call.listener.onReceiveMessage?.(null);
   call.listener.onReceiveStatus?.(rejected);
 }

@@ -1,15 +1,14 @@
-import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import { normalStatus } from '../status/normal-status.js';
-import { answeredByPrimary } from './answered.js';
-import type { Call, MessageContext } from './call.js';
-import { FailedPrimary } from './failed-primary.js';
+import { type Call, type MessageContext, newOkStatus } from './call.js';
 import { fallBack, fallBackSlow } from './fallback.js';
-import { HeldAnswer } from './held-answer.js';
+import { FailedPrimary, HeldAnswer } from './held-answer.js';
 import { PausedPrimary } from './paused-primary.js';
 import { PendingWrite } from './pending-write.js';
 import type { Primary } from './primary.js';
+import { recordPrimaryEnd } from './record-end.js';
 import { type EndedPrimary, type SlowCall, SlowPrimary } from './slow-primary.js';
 
 /**
@@ -75,7 +74,7 @@ export class ReplaceablePrimary implements SlowCall {
   // ---------------------------------------------------------------- by the server
 
   onReceiveMetadata(call: Call, metadata: Metadata): void {
-    this.primary.good?.hasMetadata(metadata);
+    this.primary.good?.setMetadata(metadata);
     this.held.holdMetadata(metadata);
     const { holdHeaders, softDeadline } = call.method.settings;
     const mayBeReplaced = this.chain.serves('failed') || softDeadline !== undefined;
@@ -94,7 +93,7 @@ export class ReplaceablePrimary implements SlowCall {
   /** Holds the message of a unary response until the status, which decides whether it is the answer. */
   private receiveOnly(call: Call, message: unknown): void {
     const { held, primary } = this;
-    primary.good?.hasResponse(message);
+    primary.good?.setResponse(message);
     if (held.hasMessage) {
       // a second response message: grpc-js's client reports the error
       this.goOnAlone(call);
@@ -115,11 +114,7 @@ export class ReplaceablePrimary implements SlowCall {
       primary.watch?.received();
       primary.settleNow(outcome, status.OK);
       const paused = new PausedPrimary(primary, held, this.write, call.reads);
-      return fallBack(
-        call,
-        paused,
-        failure(outcome, { code: status.OK, details: '', metadata: new Metadata() }),
-      );
+      return fallBack(call, paused, failure(outcome, newOkStatus()));
     }
     primary.noteStreamed(call);
     this.goOnAlone(call);
@@ -160,7 +155,7 @@ export class ReplaceablePrimary implements SlowCall {
   }
 
   release(call: Call, { received, normal, outcome }: EndedPrimary): void {
-    answeredByPrimary(call, this.primary.entry, outcome, normal.code);
+    recordPrimaryEnd(call, this.primary.entry, outcome, normal.code);
     this.held.releaseWith(call, received);
   }
 

@@ -10,7 +10,7 @@ export interface Circumstances {
    * one that counted, with no answer between them. Its duration is no latency.
    */
   readonly lostConnection?: boolean | 'perhaps';
-  /** The call failed because there was no connection to send it on. It counts, but for its duration; as a probe it was none, and is given back. */
+  /** The call failed because there was no connection to send it on. It counts as a failure, but its duration does not. A probe is given back. */
   readonly notSent?: boolean;
   /** The call began before its server's first answer on the connection. Its duration is no latency; its failure counts. */
   readonly connecting?: boolean;

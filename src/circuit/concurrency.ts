@@ -37,11 +37,11 @@ class FixedLimit implements ConcurrencyLimit {
   }
 
   discounted(): void {
-    // and waits for no call
+    // a fixed limit waits for no call
   }
 
   reset(): void {
-    // so there is nothing to forget
+    // a fixed limit has nothing to forget
   }
 }
 

@@ -8,8 +8,8 @@ import { createWindow } from './window/create.js';
 import { sameSpec, type Window } from './window/window.js';
 
 /**
- * What a circuit has recorded of its calls, and which trip rule fires on it. The settings are the machine's: one reference
- * less in each circuit. No `#` fields: see `MachineCircuit`.
+ * What a circuit has recorded of its calls, and which trip rule fires on it. The machine passes its settings in, which saves
+ * a reference in each circuit. No `#` fields: see `MachineCircuit`.
  */
 export class Evidence implements TripEvidence {
   window: Window;
@@ -51,7 +51,7 @@ export class Evidence implements TripEvidence {
     return reason;
   }
 
-  /** The calls are forgotten; what is normal is not. */
+  /** Forgets the calls, but not the averages of the adaptive rule. */
   clear(): void {
     this.window.clear();
     this.consecutiveFailures = 0;

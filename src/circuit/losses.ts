@@ -1,6 +1,6 @@
-/** Calls that are lost with one connection end within so many milliseconds, although their callers' code runs between. */
+/** Calls that are lost with one connection end within this time, although code of their callers runs in between. */
 const SAME_MOMENT_MS = 100;
-/** For so long the reason of a trip mentions correlated failures. */
+/** The reason of a trip mentions correlated failures for this long. */
 const RECENT_MS = 10_000;
 
 /** The connections that a circuit has lost, and which failures are correlated with a loss that counted. */
@@ -14,12 +14,12 @@ export class Losses {
   private recent = 0;
 
   /**
-   * Whether one more lost call began before the last one that counted. If not, it is the one that counts.
-   * @param number of its permit
-   * @param admitted number of the last permit
-   * @param healthy number of healthy outcomes so far
-   * @param isSure false where it may be the failure of a single stream: such a call must have ended together with the one that
-   * counted, and no answer may have come between them
+   * Whether a lost call began before the last loss that counted. If not, it is the next loss that counts.
+   * @param number the number of its permit
+   * @param admitted the number of the last permit
+   * @param healthy how many healthy outcomes there were so far
+   * @param isSure false if it may be the failure of a single stream. Then it is correlated only if it ended together with the
+   * loss that counted, with no healthy outcome between them
    */
   isCorrelated(number: number, admitted: number, healthy: number, isSure: boolean, nowMs: number): boolean {
     const sinceMs = nowMs - this.countedAtMs;
@@ -35,7 +35,7 @@ export class Losses {
     return false;
   }
 
-  /** What the reason of a trip says about them; empty where there are none. */
+  /** How many calls were correlated, for the reason of a trip; empty if there are none. */
   remark(nowMs: number): string {
     if (this.recent === 0 || nowMs - this.countedAtMs > RECENT_MS) return '';
     return `, and ${this.recent} more were lost with the same connections`;

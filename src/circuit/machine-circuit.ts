@@ -47,16 +47,17 @@ export class MachineCircuit implements Circuit, PermitOwner {
   readonly key: string;
   readonly environment: CircuitEnvironment;
   readonly totals = new Totals();
-  /** Of the permits given out now; each transition and each reset begins another. */
+  /** The generation of the permits issued now. Each transition and each reset begins another one. */
   generation = 0;
   options: ResolvedOptions;
   private readonly machine: Machine;
   private limit: ConcurrencyLimit | undefined;
   private currentMode: CircuitMode;
-  /** Whether there was a call of high priority: only then others leave room for them. */
+  /** Whether there was a call of high priority: only then do other calls leave room for such calls. */
   hasHigh = false;
   /** Made with the first hold: most circuits are never isolated. */
   private isolation: Isolation | undefined;
+  /** Calls in flight. */
   private out = 0;
   /** Those of the calls in flight that `enforce` would have rejected. */
   private shadows = 0;
@@ -88,12 +89,14 @@ export class MachineCircuit implements Circuit, PermitOwner {
     return this.machine.decide(priority);
   }
 
+  /** Called by the machine: the call gets a permit. */
   admit(probe: boolean): CircuitPermit {
     this.totals.admitted += 1;
     this.out += 1;
     return new CircuitPermit(this, this.generation, probe, false, this.totals.admitted);
   }
 
+  /** Called by the machine: the call is rejected; in the mode `observe` it gets a shadow permit. */
   refuse(reason: RejectionReason, retryAfterMs: number): Permit | Rejection {
     this.totals.rejected(reason);
     if (this.currentMode === 'enforce') return { admitted: false, reason, retryAfterMs };
@@ -161,7 +164,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
     this.machine.record(outcome, durationMs, pushbackMs, isInRow);
   }
 
-  /** What the reason of a trip says about calls that were lost together and counted as one. */
+  /** For the reason of a trip: how many calls were lost together and counted as one. */
   lossRemark(nowMs: number): string {
     return this.losses?.remark(nowMs) ?? '';
   }
@@ -176,7 +179,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
 
   // ---------------------------------------------------------------- what the machine reports
 
-  /** A transition is complete: permits of before it are stale. From a state to itself it is no event. */
+  /** The machine has changed its state: permits issued before are stale. A transition to the same state is no event. */
   entered(from: CircuitStateName, to: Entered, reason: string, openings: number): void {
     this.generation += 1;
     if (from === to.name) return;
@@ -193,12 +196,12 @@ export class MachineCircuit implements Circuit, PermitOwner {
     });
   }
 
-  /** How far the epoch is ahead of the monotonic clock: what turns the time of a state into one that may leave the process. */
+  /** How far the epoch is ahead of the monotonic clock. The time of a state plus this may leave the process. */
   aheadMs(nowMs: number): number {
     return this.environment.clock.epochMs() - nowMs;
   }
 
-  /** The options of the machine have changed. */
+  /** Puts the options of a machine in force that was reconfigured. */
   adopt(old: ResolvedOptions, options: ResolvedOptions): void {
     this.options = options;
     this.limit = replaceLimit(this.limit, old.concurrency, options.concurrency);

@@ -22,7 +22,7 @@ export type MachineSnapshot = Pick<
 export interface Machine {
   /** Lets time pass: an open circuit whose time is over becomes half-open. */
   look(nowMs: number): CircuitStateName;
-  /** Decides on a call when neither the mode nor an isolation does. */
+  /** Admits or rejects a call, unless the mode or an isolation has decided. */
   decide(priority: Priority): Permit | Rejection;
   /** Whether the outcome of a permit of the present generation still counts; a probe's does until it is due. */
   takes(permit: CircuitPermit): boolean;
@@ -46,6 +46,6 @@ export interface Machine {
   restore(known: RestorableSnapshot): void;
   /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or FAILSOFT_UNSUPPORTED */
   reconfigure(options: CircuitOptions): void;
-  /** Lets go of listeners and timers. */
+  /** Releases listeners and timers. */
   close?(): void;
 }

@@ -1,14 +1,17 @@
 /** Fewer answers say nothing about the typical duration. */
 const LEAST_ANSWERS = 4;
-/** So many durations of a round are kept; a round of thousands is judged by its first ones. */
+/** The most durations that are kept of a round: a longer round is judged by its first ones. */
 const MOST_KEPT = 64;
-/** An answer is slow above this multiple of the usual duration, and so many milliseconds above it. With a factor of 2, the queue of the first rounds hid that of a later round. */
+/**
+ * An answer is slow if it exceeds the usual duration by this factor and by this margin. A factor of 2 was too high: the queue
+ * of the first rounds then hid the queue of a later round.
+ */
 const SLOW_FACTOR = 1.5;
 const SLOW_MARGIN_MS = 10;
-/** If a load of the first share takes more than the second share of the time, the load is not what makes the server slow. */
+/** If the load fell to the first share, and the durations stayed above the second share, the load is not the reason. */
 const LIGHTER_SHARE = 0.6;
 const UNCHANGED_SHARE = 0.75;
-/** So many such rounds in a row prove it. One proves little, because the load grows within a round. */
+/** So many such rounds in a row prove that. A single round proves little, because the load grows within a round. */
 const PROOFS = 2;
 
 /**

@@ -9,21 +9,21 @@ interface Probe {
 }
 
 /**
- * The probes of one half-open time. Admits `permittedProbes` in all; decided as soon as the rest cannot change it.
- * It ends under the settings that it began with.
+ * The probes of one half-open period. It admits `permittedProbes` in all, and has a verdict as soon as further probes cannot
+ * change it. New settings do not apply to it.
  */
 export class Probes {
   /** A probe that took longer fails, in milliseconds. */
   readonly #slowMs: number;
   readonly #options: ResolvedHalfOpen;
-  /** Unsettled ones, oldest first; so the first is the first to be due. */
+  /** Unsettled probes, oldest first: the first is due first. */
   readonly #out: Probe[] = [];
   #admitted = 0;
   #successes = 0;
   #failures = 0;
-  /** Until then only synthetic probes go out. */
+  /** Until then, only synthetic probes go out. */
   reservedUntilMs = Number.NEGATIVE_INFINITY;
-  /** Whether a readiness check, and not time, has ended the open time before. */
+  /** Whether a readiness check has ended the open time before its end. */
   readonly afterReady: boolean;
 
   constructor(options: ResolvedHalfOpen, slowMs: number, afterReady = false) {
@@ -64,7 +64,7 @@ export class Probes {
     return true;
   }
 
-  /** The outcome of a probe that was taken does not count: another probe may go out in its place. */
+  /** A probe that was taken has no outcome that counts: another probe may go out in its place. */
   giveBack(): void {
     this.#admitted -= 1;
   }
@@ -87,7 +87,7 @@ export class Probes {
     return this.#failures > permittedProbes - successThreshold ? 'failed' : undefined;
   }
 
-  /** Why they failed: "the probe timed out", "2 of 3 probes failed". @param how what became of the last of them */
+  /** Why they failed: "the probe timed out", "2 of 3 probes failed". @param how the end of the last one */
   failedReason(how: string): string {
     const { permittedProbes } = this.#options;
     if (permittedProbes === 1) return `the probe ${how}`;

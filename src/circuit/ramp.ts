@@ -5,18 +5,18 @@ import { limitFor, type Priority } from './priority.js';
 
 /** A tenth of the ramp: rejected callers come back spread over it, not all at its end. */
 const RETRY_STEPS = 10;
-/** What adding up shares such as 0.1 loses. */
+/** Adding up shares such as 0.1 loses up to this much. */
 const ROUNDING = 1e-9;
 /**
  * The most that returned calls add up to: one call that is due, and one more. With less, a ramp whose every admission a
  * parent refuses would fall behind its own share; without a bound, it would let all of them out at once later.
  */
 const MOST_RETURNED = 2;
-/** The share of a round's answers that may be unhealthy: what trips nothing must not hold up a recovery for ever either. */
+/** The share of a round's answers that may be unhealthy: failures too few to trip must not hold up a recovery for ever. */
 const TOLERATED_SHARE = 0.2;
 /** The share of a calm round's answers that may be slow. */
 const CALM_SHARE = 0.5;
-/** It is over after so many calm rounds in a row: a queue that grows slowly needs more than one to show. */
+/** The ramp is over after so many calm rounds in a row: a queue that grows slowly does not show in one. */
 const CALM_ROUNDS = 3;
 /** A server that slows down under its load puts the end of the ramp off, until so many times its length have passed. */
 const LONGEST_RAMPS = 12;
@@ -44,20 +44,25 @@ export class Ramp {
   readonly #lastEndMs: number;
   readonly #pace = new Pace();
   #startMs: number;
-  /** What the share by time has added up to since the last admission. */
+  /** The sum of the shares by time since the last admission. */
   #credit: number;
   #limit: number;
   /** Admitted, and not ended. */
   #out = 0;
-  /** The most of them in this round. */
+  /** The most at a time in this round. */
   #mostOut = 0;
   /** How many calls were out when the limit was halved, less those that have ended since: no evidence about the new limit. */
   #fromBefore = 0;
   #roundSize: number;
+  /** Answers of this round. */
   #answers = 0;
+  /** Those of them that were unhealthy or slow for a probe. */
   #unhealthy = 0;
+  /** Healthy ones that took longer than usual. */
   #late = 0;
+  /** Whether a call was refused in this round. */
   #refused = false;
+  /** Calm rounds in a row. */
   #calmRounds = 0;
 
   /** @param successes of the probes: they are answers, too */

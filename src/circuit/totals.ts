@@ -4,7 +4,7 @@ import type { CircuitSnapshot, RejectionReason } from './types.js';
 
 type TotalsSnapshot = CircuitSnapshot['totals'];
 
-/** What only grows. Plain fields: they are counted on every call. */
+/** The counters of a circuit that only grow. Plain fields, because every call counts. */
 export class Totals {
   admitted = 0;
   stale = 0;
@@ -16,7 +16,7 @@ export class Totals {
   private ignored = 0;
   /** Most circuits never reject a call: the counters are made with the first rejection. */
   private rejections: Rejections | undefined;
-  /** As rare. */
+  /** As rare, and made as late. */
   private discounts: Discounts | undefined;
 
   settled(outcome: Outcome, times = 1): void {

@@ -41,7 +41,7 @@ export interface Permit {
    * Records how the call ended.
    * @param durationMs how long it took; the trip rules say what is slow
    * @param pushbackMs the server's push-back, in milliseconds, where it sent one; counts only with a failure or an overload
-   * @param circumstances why the outcome or the duration is not the evidence that it seems to be
+   * @param circumstances what makes the outcome or the duration weaker evidence than it seems
    */
   settle(outcome: Outcome, durationMs: number, pushbackMs?: number, circumstances?: Circumstances): void;
   /**
@@ -98,8 +98,8 @@ export interface CircuitRecovery {
    */
   notReady(generation: number, untilMs: number, maxHoldMs: number): void;
   /**
-   * Callers become probes only this much later: than the end of the open time, or, of a half-open circuit (whose generation its
-   * permits have), than now. Until then {@link acquireProbe} gives the probes.
+   * Reserves the probes for {@link acquireProbe}: callers become probes only `forMs` after the end of the open time, or, if the
+   * circuit is half-open, `forMs` from now. The generation of a half-open circuit is that of its permits.
    */
   reserveProbes(generation: number, forMs: number): void;
   /**
@@ -111,7 +111,7 @@ export interface CircuitRecovery {
 
 /** An opening of a circuit. */
 export interface Opening {
-  /** The circuit's generation: another one is another opening. */
+  /** The circuit's generation, which differs for each opening. */
   readonly generation: number;
   /** When it is over, by the circuit's clock. */
   readonly untilMs: number;
@@ -125,7 +125,7 @@ export interface Circuit {
   readonly state: CircuitStateName;
   /**
    * Admits a call or rejects it. Never throws.
-   * @param priority who is rejected first where a limit, a throttle or a ramp admits less than is asked for. @default 'normal'
+   * @param priority decides which calls are rejected first where a limit, a throttle or a ramp binds. @default 'normal'
    */
   acquire(priority?: Priority): Permit | Rejection;
   /** Can be set while running. */
@@ -162,13 +162,13 @@ export interface Circuit {
    */
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
   /**
-   * How readiness checks and synthetic probes move its open time. Absent in circuits of engines that cannot, and in throttles. For
-   * those who build on circuits; a guard's `recovery` option is its user.
+   * How readiness checks and synthetic probes move its open time; the `recovery` option of a guard uses it. Absent in throttles,
+   * and in circuits of engines that cannot move an open time.
    */
   readonly recovery?: CircuitRecovery | undefined;
   /**
-   * Lets go of what the engine holds for it (listeners, timers); to be called when a circuit is dropped. Absent where there
-   * is nothing to let go of.
+   * Releases what the engine holds for it (listeners, timers). To be called when a circuit is dropped. Absent where there is
+   * nothing to release.
    */
   close?(): void;
 }

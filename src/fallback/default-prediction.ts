@@ -1,6 +1,7 @@
 import { checkKeys } from '../checks.js';
 import { FailsoftError } from '../errors.js';
 import { type OnWarning, Warnings } from '../telemetry/warnings.js';
+import { isThenable } from '../thenable.js';
 import { decodeKept, encodeAnswer, recode } from './messages.js';
 import type { Answer, FallbackContext, FallbackStrategy, Method, When } from './strategy.js';
 
@@ -95,10 +96,6 @@ type Maker<Req, Res> = (request: Req, context: FallbackContext<Req>) => Res | Pr
 
 function isMaker<Req, Res>(value: DefaultValue<Req, Res>): value is Maker<Req, Res> {
   return typeof value === 'function';
-}
-
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 function labelled<Res>(message: Res): Answer<Res> {

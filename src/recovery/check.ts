@@ -1,6 +1,6 @@
 import { invalid } from '../errors.js';
 
-/** What a readiness check found. `unsupported`: the server has no such question, so it is asked no more. */
+/** The answer of a readiness check. `unsupported`: the server does not know the question, and is not asked again. */
 export type Readiness = 'ready' | 'not-ready' | 'no-answer' | 'unsupported';
 
 /** Every {@link Readiness}. */
@@ -8,13 +8,13 @@ export const READINESS: readonly Readiness[] = ['ready', 'not-ready', 'no-answer
 
 /** What a readiness check is asked about. */
 export interface ReadinessQuestion {
-  /** The key of an open circuit; of several that one check serves, any. */
+  /** The key of the open circuit; if the check serves several, the key of any of them. */
   readonly circuitKey: string;
   /** `/package.Service/Method` */
   readonly method: string;
   /** The circuit's key part; '' for the method's own circuit. */
   readonly keyPart: string;
-  /** By when the answer counts, in milliseconds since the epoch. */
+  /** An answer counts until then, in milliseconds since the epoch. */
   readonly deadlineMs: number;
   /** Aborted at the deadline, when the guard is closed, and when the check has answered. */
   readonly signal: AbortSignal;
@@ -30,7 +30,7 @@ export interface ReadinessCheck {
   readonly scope: 'server' | 'circuit';
   /** How often it asks where `intervalMs` is not set, in milliseconds. @default 500 */
   readonly intervalMs?: number;
-  /** A rejection is no answer. */
+  /** Asks the server. A promise that rejects counts as `no-answer`. */
   ask(question: ReadinessQuestion): Readiness | Promise<Readiness>;
 }
 

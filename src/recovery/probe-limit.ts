@@ -6,13 +6,13 @@ export function canBeProbed(definition: AnyMethod): boolean {
   return !definition.requestStream && !definition.responseStream;
 }
 
-/** Of the usual latency: a probe that takes longer is a failed probe. */
+/** A probe that takes longer than this multiple of the usual latency has failed. */
 const LONG = 20;
 const LEAST_LIMIT_MS = 1_000;
 
 /**
- * What a probe of a circuit may take. A probe that a hung server never answers must not keep the circuit half-open for much longer
- * than a caller would wait: the usual latency says how long that is where no default deadline does.
+ * The time limit of a circuit's probe, in milliseconds. A probe that a hung server never answers must not keep the circuit
+ * half-open for much longer than a caller would wait: that is the default deadline, or a multiple of the usual latency.
  * @param usualMs the usual latency of the circuit's calls; 0 where it is not known
  */
 export function probeLimitMs(

@@ -18,11 +18,11 @@ export interface SyntheticCircuit extends ProbeTarget, ProbedMethod {
 /** What a synthetic call says about the server. `not-sent`: there was no connection, as for a caller's call. */
 export type ProbeVerdict = 'evidence' | 'not-sent' | 'nothing';
 
-/** After a call that was not sent. */
+/** The wait after a probe that was not sent. */
 const AGAIN_MS = 250;
-/** Where the user's own client has sent nothing so often, callers become probes too: their channel may be another. */
+/** If so many probes through the user's own client were not sent, callers become probes too: their channel may be another. */
 const MOST_UNSENT = 40;
-/** Callers become probes where the guard's own is so late. */
+/** If the guard's own probe is this late, callers become probes. */
 const GRACE_MS = 1_000;
 /** The share of a probe's time that the functions which make its request and metadata may take, at most {@link GRACE_MS}. */
 const MAKING_SHARE = 0.5;

@@ -48,7 +48,7 @@ export function stringFields(fields: Readonly<Record<number, string>>): Uint8Arr
   return writer.finish();
 }
 
-/** What `visit` makes of each field; a field that it does not read is skipped. */
+/** Calls `visit` with each field. A field for which it returns false, because it did not read it, is skipped. */
 export function eachField(bytes: Uint8Array, visit: (field: number, reader: BinaryReader) => boolean): void {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {

@@ -24,12 +24,12 @@ export interface WatchReport {
   readonly warn: (error: unknown, source: string) => void;
 }
 
-/** So many checks of a guard are begun per second. */
+/** The most checks that a guard begins per second. */
 const MOST_PER_SECOND = 10;
 const USUAL_INTERVAL_MS = 500;
-/** Half of this share of an interval is taken away or added by chance. */
+/** An interval is up to half of this share longer or shorter, by chance. */
 const JITTER_SHARE = 0.5;
-/** After a change that a check reports itself, it is asked so soon. */
+/** A check that reports a change itself is asked again after this time. */
 const SOON_MS = 1;
 
 interface Group {
@@ -37,10 +37,10 @@ interface Group {
   readonly openings: Map<CheckedCircuit, number>;
   nextMs: number;
   isAsking: boolean;
-  /** Asks again at once; given to the check. */
-  readonly change: () => void;
-  /** The check reported a change while it was asked. */
-  changed: boolean;
+  /** Given to the check, which calls it to be asked again at once. */
+  readonly askAgain: () => void;
+  /** Whether the check called it since it was asked. */
+  isChanged: boolean;
 }
 
 /**
@@ -52,8 +52,8 @@ export class ReadinessWatch {
   readonly #random: () => number;
   readonly #report: WatchReport;
   readonly #groups = new Map<ReadinessCheck | string, Group>();
-  /** Checks that a server does not support. */
-  readonly #given = new WeakSet<ReadinessCheck>();
+  /** Checks that a server does not support: they are not asked again. */
+  readonly #unsupported = new WeakSet<ReadinessCheck>();
   /** Ends the checks that wait for their answers. */
   readonly #asking = new Set<() => void>();
   /** Checks run in the guard's own async context, not in that of the call that opened the circuit. */
@@ -71,7 +71,7 @@ export class ReadinessWatch {
   /** A circuit has opened. */
   add(circuit: CheckedCircuit): void {
     const opening = circuit.recovery.opening();
-    if (this.#closed || opening === undefined || this.#given.has(circuit.check)) return;
+    if (this.#closed || opening === undefined || this.#unsupported.has(circuit.check)) return;
     const name = circuit.check.scope === 'server' ? circuit.check : circuit.circuitKey;
     const nowMs = this.#clock.now();
     const group = this.#groups.get(name) ?? this.#newGroup(nowMs);
@@ -83,8 +83,8 @@ export class ReadinessWatch {
   }
 
   #newGroup(nextMs: number): Group {
-    const change = () => this.#changed(group);
-    const group: Group = { openings: new Map(), nextMs, isAsking: false, change, changed: false };
+    const askAgain = () => this.#askAgain(group);
+    const group: Group = { openings: new Map(), nextMs, isAsking: false, askAgain, isChanged: false };
     return group;
   }
 
@@ -135,7 +135,7 @@ export class ReadinessWatch {
     this.#arm();
   }
 
-  /** Forgets the circuits that are not open any more, or again, or whose time is over: the next call is a probe then. */
+  /** Forgets the circuits whose opening, or whose open time, is over: their next call is a probe. */
   #isNeeded({ openings }: Group, nowMs: number): boolean {
     for (const [circuit, generation] of openings) {
       if (!isOpening(circuit, generation, nowMs)) openings.delete(circuit);
@@ -148,7 +148,7 @@ export class ReadinessWatch {
     const [circuit] = group.openings.keys();
     if (circuit === undefined) return;
     group.isAsking = true;
-    group.changed = false;
+    group.isChanged = false;
     const aborter = new AbortController();
     const end = () => {
       this.#asking.delete(end);
@@ -165,7 +165,7 @@ export class ReadinessWatch {
     group.isAsking = false;
     if (this.#closed) return;
     try {
-      this.#heed(group, asked, answer, startMs);
+      this.#apply(group, asked, answer, startMs);
     } finally {
       this.#arm();
     }
@@ -174,9 +174,9 @@ export class ReadinessWatch {
   async #answer(group: Group, circuit: CheckedCircuit, signal: AbortSignal): Promise<Readiness> {
     const { circuitKey, method, keyPart, settings, check } = circuit;
     const deadlineMs = this.#clock.epochMs() + settings.timeoutMs;
-    const { change } = group;
+    const { askAgain: changed } = group;
     try {
-      const answer = await check.ask({ circuitKey, method, keyPart, deadlineMs, signal, changed: change });
+      const answer = await check.ask({ circuitKey, method, keyPart, deadlineMs, signal, changed });
       return checkOneOf('the answer', answer, READINESS);
     } catch (error) {
       this.#report.warn(error, `readiness check ${check.name}`);
@@ -184,14 +184,14 @@ export class ReadinessWatch {
     }
   }
 
-  #heed(group: Group, asked: [CheckedCircuit, number][], answer: Readiness, startMs: number): void {
+  #apply(group: Group, asked: [CheckedCircuit, number][], answer: Readiness, startMs: number): void {
     const nowMs = this.#clock.now();
     const [first] = asked;
     if (first === undefined) return;
     const [{ settings, method, check }] = first;
     const { intervalMs = check.intervalMs ?? USUAL_INTERVAL_MS, timeoutMs } = settings;
-    group.nextMs = nowMs + (group.changed ? SOON_MS : this.#jittered(intervalMs));
-    // until the answer after the next is overdue
+    group.nextMs = nowMs + (group.isChanged ? SOON_MS : this.#jittered(intervalMs));
+    // held until the answer after the next one is overdue
     const untilMs = nowMs + 2 * (intervalMs + timeoutMs);
     for (const [circuit, generation] of asked) {
       const { recovery } = circuit;
@@ -200,7 +200,7 @@ export class ReadinessWatch {
       this.#report.answered(circuit, answer, nowMs - startMs);
     }
     if (answer !== 'unsupported') return;
-    this.#given.add(check);
+    this.#unsupported.add(check);
     group.openings.clear();
     this.#report.warn(
       new Error(`the server of ${method} does not support it; it is asked no more`),
@@ -208,8 +208,8 @@ export class ReadinessWatch {
     );
   }
 
-  #changed(group: Group): void {
-    group.changed = true;
+  #askAgain(group: Group): void {
+    group.isChanged = true;
     if (group.isAsking || this.#closed) return;
     group.nextMs = this.#clock.now() + SOON_MS;
     this.#arm();

@@ -10,14 +10,6 @@ import type { Entry } from '../../guard/circuit-registry.js';
 import { label, provenanceOfAnswer, rememberProvenance } from '../../status/provenance.js';
 import { pushbackOf } from '../../status/push-back.js';
 import type { ObservedCall } from '../../telemetry/call-observers.js';
-import {
-  answeredByFallback,
-  answeredByPrimary,
-  cancelledWithout,
-  causeOf,
-  notAnswered,
-  type ObservableCall,
-} from '../answered.js';
 import { reserveOf, setDeadline, type TimedCall } from '../budget.js';
 import { type KeyedCall, keyPartOf } from '../call-key.js';
 import { circumstancesOf } from '../circumstances.js';
@@ -26,6 +18,14 @@ import { type AskedCall, FallbackRun } from '../fallback-run.js';
 import { type AnsweredCall, GoodAnswer } from '../good-answer.js';
 import type { MethodGuard } from '../method-guard.js';
 import { Permits, type RejectedBy } from '../permits.js';
+import {
+  causeOf,
+  type ObservableCall,
+  recordCancelled,
+  recordFallbackAnswer,
+  recordNoAnswer,
+  recordPrimaryEnd,
+} from '../record-end.js';
 import { RejectedCall } from '../rejected-call.js';
 import { reportRejection } from '../rejected-event.js';
 import { SentMessages } from '../sent-messages.js';
@@ -216,7 +216,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
 
   /** The caller gets the primary's own answer or error: counted in `guard.answers()`. */
   gaveOwn(outcome: Outcome, code: status): void {
-    answeredByPrimary(this, this.entry, outcome, code);
+    recordPrimaryEnd(this, this.entry, outcome, code);
   }
 
   get keeps(): boolean {
@@ -227,8 +227,8 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     const { chain } = this;
     if (chain === undefined || !this.keeps) return;
     const good = new GoodAnswer(this, chain, this.circuitKey);
-    if (headers !== undefined) good.hasMetadata(headers);
-    good.hasResponse(response);
+    if (headers !== undefined) good.setMetadata(headers);
+    good.setResponse(response);
     good.keep();
   }
 
@@ -240,13 +240,13 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     if (admission === undefined || admission instanceof Permits) throw new Error('failsoft: not rejected');
     const none = result?.answer === undefined ? result : undefined;
     const final = new RejectedCall(this.entry, admission).status(this, none?.story, none?.expired ?? false);
-    notAnswered(this, this.entry, causeOf(admission.rejection), final.code);
+    recordNoAnswer(this, this.entry, causeOf(admission.rejection), final.code);
     return final;
   }
 
   /** The caller has gone while it waited for a fallback. */
   left(cause: Cause): void {
-    cancelledWithout(this, this.entry, cause, status.CANCELLED);
+    recordCancelled(this, this.entry, cause, status.CANCELLED);
   }
 
   rejectedCause(): Cause {
@@ -303,7 +303,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   private answerOf(answer: Answer<unknown>, cause: Cause): CallAnswer<unknown> {
     const { provenance } = this.method;
     emitDegraded(this.method, this.circuitKey, answer, cause);
-    answeredByFallback(this, this.entry, answer.source, cause);
+    recordFallbackAnswer(this, this.entry, answer.source, cause);
     if (provenance !== undefined && !this.options.method_definition.responseStream)
       rememberProvenance(provenance, answer, cause);
     return {

@@ -1,6 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { Clock } from '../../clock.js';
 import { PRIMARY, type Provenance, provenanceOf } from '../../status/provenance.js';
+import { isThenable } from '../../thenable.js';
 import type { PrimaryContext } from './call-types.js';
 import { followSignal } from './follow-signal.js';
 
@@ -140,10 +141,6 @@ function reasonOf(by: Interruption): unknown {
     case 'left':
       return new DOMException('failsoft: the caller has left the stream', 'AbortError');
   }
-}
-
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 /** What `AbortSignal.timeout()` aborts with. */

@@ -1,6 +1,7 @@
 import { checkInteger, checkKeys, checkNumber } from '../../checks.js';
 import { invalid } from '../../errors.js';
 import { Warnings } from '../../telemetry/warnings.js';
+import { isThenable } from '../../thenable.js';
 import { isStream } from '../messages.js';
 import type { Answer, Attempt, Cause, FallbackStrategy, Method, PrimaryAnswer } from '../strategy.js';
 import { isFor } from '../when.js';
@@ -215,10 +216,6 @@ export class FallbackChain {
     }
     return false;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<Answer<unknown> | undefined> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
 /** A dropped strategy may still reject; its attempt is recorded already. */

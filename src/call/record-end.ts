@@ -7,40 +7,50 @@ import { NO_SOURCE } from '../telemetry/answers.js';
 import type { CallEvent } from '../telemetry/events.js';
 import type { Call } from './call.js';
 
-/** The parts of a call that its observers are told of. */
+/** The parts of a call that its observers are informed of. */
 export type ObservableCall = Pick<Call, 'method' | 'observed'>;
 
-// Each admitted or rejected call ends in one of these functions: the place where answers are counted, and observers are told.
+// Each admitted or rejected call ends in one of these functions: the place where answers are counted, and observers are informed.
 
 /** The caller gets the primary's own answer or error. */
-export function answeredByPrimary(call: ObservableCall, entry: Entry, outcome: Outcome, code: status): void {
+export function recordPrimaryEnd(call: ObservableCall, entry: Entry, outcome: Outcome, code: status): void {
   if (code === status.OK) {
     entry.answers.primary += 1;
     if (call.observed !== undefined)
-      tell(call, entry, { outcome, status: code, source: 'primary', cause: null });
+      informObservers(call, entry, { outcome, status: code, source: 'primary', cause: null });
     return;
   }
   const cause = isUnhealthy(outcome) ? 'failed' : null;
   const isCancelled = outcome === 'ignored' && code === status.CANCELLED;
   if (!isCancelled) entry.answers.unanswered(cause);
-  tell(call, entry, { outcome, status: code, source: NO_SOURCE, cause });
+  informObservers(call, entry, { outcome, status: code, source: NO_SOURCE, cause });
 }
 
 /** The caller gets a fallback's answer. */
-export function answeredByFallback(call: ObservableCall, entry: Entry, source: string, cause: Cause): void {
+export function recordFallbackAnswer(call: ObservableCall, entry: Entry, source: string, cause: Cause): void {
   entry.answers.answered(source, cause.kind);
-  tell(call, entry, { outcome: outcomeOf(cause), status: status.OK, source, cause: cause.kind });
+  informObservers(call, entry, { outcome: outcomeOf(cause), status: status.OK, source, cause: cause.kind });
 }
 
 /** The caller gets an error, because no fallback answered. */
-export function notAnswered(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
+export function recordNoAnswer(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
   entry.answers.unanswered(cause.kind);
-  tell(call, entry, { outcome: outcomeOf(cause), status: code, source: NO_SOURCE, cause: cause.kind });
+  informObservers(call, entry, {
+    outcome: outcomeOf(cause),
+    status: code,
+    source: NO_SOURCE,
+    cause: cause.kind,
+  });
 }
 
 /** The caller has gone while the call had no real call, or waited for a fallback. */
-export function cancelledWithout(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
-  tell(call, entry, { outcome: outcomeOf(cause), status: code, source: NO_SOURCE, cause: cause.kind });
+export function recordCancelled(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
+  informObservers(call, entry, {
+    outcome: outcomeOf(cause),
+    status: code,
+    source: NO_SOURCE,
+    cause: cause.kind,
+  });
 }
 
 /** A rejection as the cause for a fallback. */
@@ -52,7 +62,7 @@ function outcomeOf(cause: Cause): CallEvent['outcome'] {
   return cause.kind === 'failed' ? cause.outcome : cause.kind;
 }
 
-function tell(
+function informObservers(
   call: ObservableCall,
   entry: Entry,
   end: Pick<CallEvent, 'outcome' | 'status' | 'source' | 'cause'>,
