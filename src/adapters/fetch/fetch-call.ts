@@ -1,17 +1,23 @@
-import { type StatusObject, status } from '@grpc/grpc-js';
 import type { CallAnswer } from '../../call/neutral/call-types.js';
-import type { OpenCall } from '../../call/neutral/open-call.js';
-import { commonStatusOf } from '../../call/neutral/thrown-status.js';
-import { isUnhealthy, OUTCOMES, type Outcome } from '../../classify/outcome.js';
+import type { FallbackResult, OpenCall } from '../../call/neutral/open-call.js';
+import { OUTCOMES, type Outcome } from '../../classify/outcome.js';
 import { invalid } from '../../errors.js';
 import type { Cause } from '../../fallback/strategy.js';
-import { codeOfHttpStatus } from '../../status/http-status.js';
 import { type ProvenanceMemory, provenanceOf } from '../../status/provenance.js';
+import { type BodyOwner, type EndedBy, GoodBody } from '../http/good-body.js';
+import { metadataOf } from '../http/headers.js';
+import { rejectedError } from '../http/rejected-error.js';
+import {
+  askChain,
+  causeOfEnd,
+  concludeBad,
+  concludeError,
+  type Ended,
+  isBad,
+  leave,
+} from '../http/without-good-response.js';
 import type { Described } from './described.js';
 import { FetchSignal } from './fetch-signal.js';
-import { type BodyOwner, type EndedBy, expired, GoodBody } from './good-body.js';
-import { metadataOf, trailersOf } from './headers.js';
-import { rejectedError } from './rejected-error.js';
 import { fallbackResponse, lengthOf, remember, withBody } from './response.js';
 import { watchedBody } from './watched-body.js';
 
@@ -78,8 +84,8 @@ export class FetchCall implements BodyOwner {
     const waitedMs = call.elapsedMs;
     this.judged = await this.judge(response);
     if (this.endedBy !== undefined) return this.endedEarly(response);
-    const isBad = response.status >= 400 || (this.judged !== undefined && isUnhealthy(this.judged));
-    return isBad ? this.bad(response, waitedMs) : this.good(response, waitedMs);
+    if (isBad(response.status, this.judged)) return this.bad(response, waitedMs);
+    return this.good(response, waitedMs);
   }
 
   private async judge(response: Response): Promise<Outcome | undefined> {
@@ -115,79 +121,52 @@ export class FetchCall implements BodyOwner {
     const { call, endedBy } = this;
     this.signal.stopTimers();
     if (endedBy === 'caller') {
-      call.settle('ignored', 0);
-      call.gaveOwn('ignored', status.CANCELLED);
+      leave(call);
       throw this.signal.callersReason;
     }
-    if (endedBy === 'time') call.hadOnly(call.elapsedMs);
-    const received =
-      endedBy === undefined ? commonStatusOf(error) : expired('the response did not come in time');
-    const outcome = call.conclude(received, isRefused(error) ? 'ignored' : undefined);
-    return this.orElse(outcome, received, () => {
+    const ended = concludeError(call, error, endedBy, isRefused(error) ? 'ignored' : undefined);
+    return this.orElse(ended, () => {
       if (endedBy === 'time') throw this.signal.callersReason;
       throw endedBy === 'limit' ? this.signal.signal.reason : error;
     });
   }
 
   private bad(response: Response, waitedMs: number): Promise<Response> {
-    const { call } = this;
-    const code = codeOfHttpStatus(response.status);
-    const details = `HTTP ${response.status} ${response.statusText}`.trimEnd();
-    const metadata = trailersOf(response.headers, call.clock.epochMs());
-    const received: StatusObject = { code, details, metadata };
-    const outcome = call.conclude(received, this.judged, waitedMs);
+    const ended = concludeBad(this.call, response, this.judged, waitedMs);
     this.signal.stopTimers();
     const drop = () => void response.body?.cancel().catch(nothing); // its connection is free again
-    return this.orElse(outcome, received, () => this.passOn(response), drop);
+    return this.orElse(ended, () => this.passOn(response), drop);
   }
 
   /** A fallback's response, or else the primary's own result. */
-  private async orElse(
-    outcome: Outcome,
-    received: StatusObject,
-    own: () => Response,
-    drop: () => void = nothing,
-  ): Promise<Response> {
+  private async orElse(ended: Ended, own: () => Response, drop: () => void = nothing): Promise<Response> {
     const { call } = this;
     const giveOwn = () => {
-      call.gaveOwn(outcome, received.code);
+      call.gaveOwn(ended.outcome, ended.received.code);
       return own();
     };
-    if (!isUnhealthy(outcome) || !call.isReplaceable) return giveOwn();
-    return this.askChain({ kind: 'failed', outcome, status: received }, giveOwn, drop);
+    const cause = causeOfEnd(call, ended);
+    return cause === undefined ? giveOwn() : this.askChain(cause, giveOwn, drop);
   }
 
   private async askChain(
     cause: Cause,
-    own: (result: Awaited<ReturnType<OpenCall['fallBack']>>) => Response,
+    own: (result: FallbackResult) => Response,
     drop: () => void = nothing,
   ): Promise<Response> {
-    const result = await this.call.fallBack(cause, (cancel) => {
-      this.signal.cancelChain = cancel;
-      if (this.endedBy === 'caller') cancel();
-    });
-    const response = result.answer && this.fallback(result.answer);
-    if (response === undefined) {
-      if (this.endedBy !== 'caller') return own(result);
-      drop();
-      this.call.left(cause);
-      throw this.signal.callersReason;
-    }
+    const replaced = await askChain(this.call, cause, this.signal, (answer) => this.fallback(answer));
+    if (replaced.by === 'nothing') return own(replaced.result);
     drop();
+    if (replaced.by === 'caller') throw this.signal.callersReason;
     this.release();
-    return response;
+    return replaced.made;
   }
 
-  private fallback(answer: CallAnswer<unknown>): Response | undefined {
-    try {
-      const response = fallbackResponse(answer, this.asked.url.href);
-      const { response: _message, label: _label, ...provenance } = answer;
-      remember(this.settings.memory, response, provenance);
-      return response;
-    } catch (error) {
-      this.call.report(error, `the response of ${answer.source}`);
-      return undefined;
-    }
+  private fallback(answer: CallAnswer<unknown>): Response {
+    const response = fallbackResponse(answer, this.asked.url.href);
+    const { response: _message, label: _label, ...provenance } = answer;
+    remember(this.settings.memory, response, provenance);
+    return response;
   }
 
   /** The server's bad response, whose body the caller may read. */

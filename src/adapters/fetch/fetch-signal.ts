@@ -1,7 +1,7 @@
 import { followSignal } from '../../call/neutral/follow-signal.js';
 import { isTimeout } from '../../call/neutral/primary-run.js';
 import type { Clock } from '../../clock.js';
-import type { EndedBy } from './good-body.js';
+import type { EndedBy } from '../http/good-body.js';
 
 /** The signal of a real fetch. It aborts with the caller's signal, and at the time limits of the guard. */
 export class FetchSignal {

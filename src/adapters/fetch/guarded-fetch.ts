@@ -3,9 +3,10 @@ import { invalid } from '../../errors.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import { provenanceMemory } from '../../status/provenance.js';
-import { type Described, describe } from './described.js';
+import { nameOfRequest } from '../http/asked.js';
+import { compileRoutes, type Routes } from '../http/route.js';
+import { describe } from './described.js';
 import { type ClassifyResponse, FetchCall, type FetchSettings } from './fetch-call.js';
-import { compileRoutes, type NameOf, type Routes } from './route.js';
 
 /** Options of {@link guardedFetch}. */
 export interface GuardedFetchOptions {
@@ -66,22 +67,13 @@ export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchO
     const body = readRequests ? await bodyOf(input, plain) : undefined;
     const asked = describe(input, plain, body);
     if (asked === undefined || asked.signal?.aborted === true) return real(input, plain);
-    const { name, error } = nameOfCall(nameOf, asked);
+    const { name, error } = nameOfRequest(nameOf, asked);
     const { request, metadata } = asked;
     const call = guard.begin({ path: name }, request, { ...failsoft, metadata });
     if (call === undefined) return real(input, plain);
     if (error !== undefined) call.report(error.thrown, 'routes of guardedFetch()');
     return new FetchCall(call, asked, settings).run((signal) => real(input, { ...plain, signal }));
   };
-}
-
-/** A function of the user's that throws costs its request the circuit of its route, and no more. */
-function nameOfCall(nameOf: NameOf, { method, url }: Described) {
-  try {
-    return { name: nameOf(method, url), error: undefined };
-  } catch (thrown) {
-    return { name: `${method} ${url.origin}`.replaceAll('#', '%23'), error: { thrown } };
-  }
 }
 
 /** What a `Request` has that stands where options are expected: they are getters of its class, which a spread leaves out. */

@@ -1,8 +1,6 @@
 import type { CallAnswer } from '../../call/neutral/call-types.js';
-import { invalid } from '../../errors.js';
 import type { Provenance, ProvenanceMemory } from '../../status/provenance.js';
-import { labelHeaders } from './headers.js';
-import { type HttpAnswer, partsOf } from './http-message.js';
+import { fallbackParts } from '../http/fallback-parts.js';
 
 /** A response with another body. It has the URL of the first, as callers expect it. */
 export function withBody(response: Response, body: ReadableStream<Uint8Array>): Response {
@@ -25,11 +23,8 @@ function responseOf(body: ReadableStream<Uint8Array>, init: ResponseInit): Respo
 
 /** @throws an error of Response, for a status or a header that there cannot be */
 export function fallbackResponse(answer: CallAnswer<unknown>, url: string): Response {
-  const { response, label } = answer;
-  if (typeof response !== 'object' || response === null)
-    throw invalid('the answer of a fallback', 'an object with a body', response);
-  const { status, headers, body } = partsOf(response as HttpAnswer); // it comes from the route's decoder
-  const init = { status, headers: { ...headers, ...labelHeaders(label) } };
+  const { status, headers, body } = fallbackParts(answer);
+  const init = { status, headers };
   return dressed(new Response(body === undefined ? null : Uint8Array.from(body), init), { url });
 }
 

@@ -1,21 +1,5 @@
 import type { Clock } from '../../clock.js';
-
-/** Called for the events of a response's body. One of `onEnd`, `onError` and `onCancel` is called, once. */
-export interface BodyWatch {
-  /** @param waitedMs how long the caller waited for it */
-  onChunk(chunk: Uint8Array, waitedMs: number): void;
-  onEnd(): void;
-  onError(error: unknown): void;
-  /** The caller has cancelled the body. */
-  onCancel(): void;
-  /** No chunk came in time while the caller was reading. */
-  onStalled(): unknown;
-  /**
-   * Nothing has happened for a long time. The body goes on.
-   * @param unread whether chunks are there that the caller does not read
-   */
-  onIdle(unread: boolean): void;
-}
+import type { BodyWatch } from '../http/good-body.js';
 
 export interface BodyLimits {
   readonly stallMs: number;

@@ -4,21 +4,43 @@ import { commonStatusOf } from '../../call/neutral/thrown-status.js';
 import type { Outcome } from '../../classify/outcome.js';
 import { metadataOf } from './headers.js';
 import { answerOf } from './http-message.js';
-import type { BodyWatch } from './watched-body.js';
+
+/** Called for the events of a response's body. One of `onEnd`, `onError` and `onCancel` is called, once. */
+export interface BodyWatch {
+  /** @param waitedMs how long the caller waited for it */
+  onChunk(chunk: Uint8Array, waitedMs: number): void;
+  onEnd(): void;
+  onError(error: unknown): void;
+  /** The caller has cancelled the body. */
+  onCancel(): void;
+  /** No chunk came in time while the caller was reading. */
+  onStalled(): unknown;
+  /**
+   * Nothing has happened for a long time. The body goes on.
+   * @param unread whether chunks are there that the caller does not read
+   */
+  onIdle(unread: boolean): void;
+}
 
 /** The largest body that is kept for `lastGood()`, in bytes. */
 const LARGEST_KEPT = 1_048_576;
 
 const OK: StatusObject = Object.freeze({ code: status.OK, details: '', metadata: new Metadata() });
 
-/** What ended a fetch early: its caller, its caller's time limit, or a limit of the guard. Undefined while nothing has. */
+/** What ended a request early: its caller, its caller's time limit, or a limit of the guard. Undefined while nothing has. */
 export type EndedBy = 'caller' | 'time' | 'limit' | undefined;
 
-/** The fetch of a body. */
+/** The head of a good response. */
+export interface GoodHead {
+  readonly status: number;
+  readonly headers: Iterable<[string, string]> & { get(name: string): string | null };
+}
+
+/** The request of a body. */
 export interface BodyOwner {
   readonly call: OpenCall;
   readonly endedBy: EndedBy;
-  /** The outcome by `classifyResponse`. */
+  /** The outcome by the user's function. */
   readonly judged: Outcome | undefined;
   /** Frees the timer and the caller's signal. */
   release(): void;
@@ -27,7 +49,7 @@ export interface BodyOwner {
 /** The body of a good response: its end is the end of the call, so a body that breaks is a failure. */
 export class GoodBody implements BodyWatch {
   private readonly owner: BodyOwner;
-  private readonly response: Response;
+  private readonly head: GoodHead;
   private readonly isEvents: boolean;
   private waitedMs: number;
   /** Chunks for strategies that keep answers; undefined where nothing is kept. */
@@ -35,12 +57,12 @@ export class GoodBody implements BodyWatch {
   private keptBytes = 0;
 
   /** @param waitedMs how long the caller has waited for the headers, or the first event */
-  constructor(owner: BodyOwner, response: Response, isEvents: boolean, waitedMs: number) {
+  constructor(owner: BodyOwner, head: GoodHead, isEvents: boolean, waitedMs: number) {
     this.owner = owner;
-    this.response = response;
+    this.head = head;
     this.isEvents = isEvents;
     this.waitedMs = waitedMs;
-    this.kept = !isEvents && owner.call.keeps && mayKeep(response) ? [] : undefined;
+    this.kept = !isEvents && owner.call.keeps && mayKeep(head) ? [] : undefined;
   }
 
   onChunk(chunk: Uint8Array, waitedMs: number): void {
@@ -97,12 +119,12 @@ export class GoodBody implements BodyWatch {
   }
 
   private keep(): void {
-    const { kept, response } = this;
+    const { kept, head } = this;
     if (kept === undefined) return;
     try {
-      const type = response.headers.get('content-type') ?? '';
-      const answer = answerOf(response.status, type, Buffer.concat(kept));
-      this.owner.call.keep(answer, metadataOf(response.headers));
+      const type = head.headers.get('content-type') ?? '';
+      const answer = answerOf(head.status, type, Buffer.concat(kept));
+      this.owner.call.keep(answer, metadataOf(head.headers));
     } catch (error) {
       this.owner.call.report(error, 'an answer that was to be kept');
     }
@@ -113,11 +135,9 @@ export class GoodBody implements BodyWatch {
  * Whether a response answers every request with the same URL and body. A part of a document (206), "not modified" and a redirect
  * answer the headers of one request. `Vary: *` means that every request may need an answer of its own.
  */
-function mayKeep({ ok, status: code, headers }: Response): boolean {
-  const isPart = code === 206;
-  return (
-    ok && !isPart && !/\bno-store\b/i.test(headers.get('cache-control') ?? '') && headers.get('vary') !== '*'
-  );
+function mayKeep({ status: code, headers }: GoodHead): boolean {
+  const isWhole = code >= 200 && code < 300 && code !== 206;
+  return isWhole && !/\bno-store\b/i.test(headers.get('cache-control') ?? '') && headers.get('vary') !== '*';
 }
 
 export function expired(details: string): StatusObject {
