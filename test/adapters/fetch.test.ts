@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import {
   answerWith,
@@ -15,35 +15,9 @@ import {
 import { type GuardedFetchOptions, guardedFetch, httpAnswer, httpRoute, perJsonField } from 'failsoft/fetch';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { type Handler, json, serveHttp as serve } from '../support/http-server.js';
 import { inFull } from '../support/long.js';
 import { uncaughtErrors } from '../support/uncaught.js';
-
-type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
-
-/** A real HTTP server, whose handler a test can change. */
-async function serve(first: Handler) {
-  const state = { handler: first, requests: 0, url: '' };
-  const server = createServer((request, response) => {
-    state.requests++;
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => state.handler(request, response, Buffer.concat(chunks).toString()));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  state.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return state;
-}
-
-const json =
-  (value: unknown, code = 200, headers: Record<string, string> = {}): Handler =>
-  (_, response) => {
-    response.writeHead(code, { 'content-type': 'application/json', ...headers });
-    response.end(JSON.stringify(value));
-  };
 
 function make(options: GuardOptions = {}, fetchOptions: GuardedFetchOptions = {}) {
   const guard = createGuard({

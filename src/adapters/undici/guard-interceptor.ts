@@ -1,0 +1,106 @@
+import type { Dispatcher } from 'undici';
+import { checkFunction, checkKeys } from '../../checks.js';
+import { invalid } from '../../errors.js';
+import type { FailsoftCallOptions } from '../../guard/call-options.js';
+import type { Guard } from '../../guard/guard-options.js';
+import { type Asked, askedOf, nameOfRequest } from '../http/asked.js';
+import { compileRoutes, type Routes } from '../http/route.js';
+import { DispatchCall } from './dispatch-call.js';
+import { requestHeaders, withHeaders } from './headers.js';
+import type { ClassifyHead } from './response-head.js';
+
+/** Options of {@link guardInterceptor}. */
+export interface GuardInterceptorOptions {
+  /**
+   * The routes that have circuits of their own: path templates, or a function that returns one. A raw URL never names a circuit. A URL
+   * with no route has the circuit of its origin and HTTP method. @default none
+   */
+  readonly routes?: Routes;
+  /**
+   * Judges the head of a response, for errors that a server marks in a header of a good status. It does not see the body, which is passed
+   * on as it comes: `guardedFetch()` has a `classifyResponse` that does. If it throws, that is reported, and counts as undefined.
+   * @default by the status
+   */
+  readonly classifyHead?: ClassifyHead;
+  /**
+   * The origin of the requests that name none: those of a `Client` or `Pool` of undici 7. An `Agent`'s always name theirs.
+   * @default none: such a request fails
+   */
+  readonly origin?: string;
+}
+
+/** Options of a request that the interceptor reads, beside undici's own. */
+export interface GuardedDispatchOptions {
+  /** What this request wants of the guard. */
+  readonly failsoft?: FailsoftCallOptions;
+}
+
+const OPTIONS = ['routes', 'classifyHead', 'origin'];
+
+/**
+ * Makes an undici interceptor under a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end
+ * of the body, `Retry-After` as push-back, fallbacks as responses that are labelled by headers. It works with every way to use a
+ * dispatcher: `request`, `stream`, `pipeline`, `fetch`.
+ *
+ * The interceptor that is composed last is the outermost: put the guard behind `interceptors.retry()`, so that a request counts
+ * once. `CONNECT` and upgrades are passed on untouched.
+ *
+ * A rejected request without a fallback fails with FailsoftError FAILSOFT_REJECTED, which `circuitRejectionOf(error)` reads.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, naming the option
+ * @example const agent = new Agent().compose(interceptors.retry(), guardInterceptor(guard, { routes: ['/invocations'] }));
+ */
+export function guardInterceptor(
+  guard: Pick<Guard, 'begin'>,
+  options: GuardInterceptorOptions = {},
+): Dispatcher.DispatcherComposeInterceptor {
+  checkFunction('guardInterceptor.guard.begin', guard?.begin);
+  checkKeys('guardInterceptor.options', options, OPTIONS);
+  const { routes, classifyHead, origin } = options;
+  if (classifyHead !== undefined) checkFunction('guardInterceptor.options.classifyHead', classifyHead);
+  if (origin !== undefined && !URL.canParse(origin))
+    throw invalid('guardInterceptor.options.origin', 'an origin', origin);
+  const nameOf = compileRoutes(routes, 'guardInterceptor.options.routes');
+
+  return (dispatch) => {
+    return function failsoftInterceptor(
+      request: Dispatcher.DispatchOptions & GuardedDispatchOptions,
+      handler,
+    ) {
+      if (request.method === 'CONNECT' || request.upgrade) return dispatch(request, handler);
+      if (typeof handler.onRequestStart !== 'function')
+        throw invalid('guardInterceptor', 'to be given to compose(), which makes handlers alike', handler);
+      const url = urlOf(request, origin);
+      if (url === undefined) return dispatch(request, handler);
+      const headers = requestHeaders(request.headers);
+      const asked: Asked = askedOf(request.method.toUpperCase(), url, headers, request.body);
+      const { name, error } = nameOfRequest(nameOf, asked);
+      const { failsoft } = request;
+      const call = guard.begin({ path: name }, asked.request, { ...failsoft, metadata: asked.metadata });
+      const sent = withHeaders(request, headers);
+      if (call === undefined) return dispatch(sent, handler);
+      if (error !== undefined) call.report(error.thrown, 'routes of guardInterceptor()');
+      return new DispatchCall(call, asked, classifyHead, handler).run(dispatch, sent);
+    };
+  };
+}
+
+/**
+ * Undefined for a request that undici itself will refuse.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a request without an origin
+ */
+function urlOf(
+  { origin, path, query }: Dispatcher.DispatchOptions,
+  known: string | undefined,
+): URL | undefined {
+  const from = origin ?? known;
+  if (from === undefined)
+    throw invalid('guardInterceptor.options.origin', 'the origin of this Client or Pool', undefined);
+  try {
+    const url = new URL(path, from);
+    for (const [name, value] of Object.entries(query ?? {}))
+      for (const each of Array.isArray(value) ? value : [value]) url.searchParams.append(name, String(each));
+    return url;
+  } catch {
+    return undefined;
+  }
+}
