@@ -11,7 +11,18 @@ import {
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { type GuardInterceptorOptions, guardInterceptor, httpRoute, perJsonField } from 'failsoft/undici';
-import { Agent, type Dispatcher, fetch, interceptors, Pool, request, stream, upgrade } from 'undici';
+import {
+  Agent,
+  type Dispatcher,
+  fetch,
+  getGlobalDispatcher,
+  interceptors,
+  Pool,
+  request,
+  setGlobalDispatcher,
+  stream,
+  upgrade,
+} from 'undici';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Handler, json, serveHttp } from '../support/http-server.js';
 
@@ -167,6 +178,22 @@ describe('guardInterceptor', () => {
     });
     expect(heads).toEqual([[203, 'default']]);
     expect(text).toBe('none');
+  });
+
+  it("guards Node's own fetch where it is the global dispatcher: its handlers may have the old shape", async () => {
+    const server = await serveHttp(json({ y: 1 }));
+    const { guard, dispatcher } = make({ fallbacks: chainOf(server.url) });
+    const before = getGlobalDispatcher();
+    onTestFinished(() => setGlobalDispatcher(before));
+    setGlobalDispatcher(dispatcher);
+    const ask = () => globalThis.fetch(`${server.url}${PATH}`, post({ x: 1 }));
+    expect(await (await ask()).json()).toEqual({ y: 1 });
+    server.handler = json({}, 503);
+    const degraded = await ask();
+    expect(degraded.headers.get('failsoft-source')).toBe('default');
+    expect(await degraded.json()).toEqual({ y: 0 });
+    const { outcomes } = guard.circuit(`POST ${server.url}${ROUTE}`).snapshot().totals;
+    expect(outcomes).toMatchObject({ success: 1, failure: 1 });
   });
 
   it("takes Retry-After for push-back, also behind undici's own retries, and counts a request once", async () => {
