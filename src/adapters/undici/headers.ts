@@ -50,13 +50,14 @@ export function rawHeaders(headers: Readonly<Record<string, string>>): Buffer[] 
     .map((text) => Buffer.from(text, 'latin1'));
 }
 
-type Value = string | readonly string[] | undefined;
+/** undici 8 takes numbers, too. */
+type Value = string | number | readonly string[] | undefined;
 
 function pairs(entries: Iterable<readonly [string, Value]>): [string, string][] {
   const all: [string, string][] = [];
   for (const [name, value] of entries) {
     if (value === undefined) continue;
-    for (const each of typeof value === 'string' ? [value] : value) all.push([name, String(each)]);
+    for (const each of typeof value === 'object' ? value : [value]) all.push([name, String(each)]);
   }
   return all;
 }
