@@ -48,6 +48,19 @@ describe('docs/settings.md', () => {
     expect(documented('Methods').get('guard')).toBe(`\`${settings.guarded}\``);
   });
 
+  it('says first, as the docstring does, that setting `trip` replaces the default rules', () => {
+    const [, , meaning = ''] = tablesBelow(page, 'Circuits').find(([option]) => option === '`trip`') ?? [];
+    expect(meaning).toMatch(
+      /^\*\*Setting it replaces both default rules\*\*; `\[\.\.\.defaults\.trip, rule\]` adds/,
+    );
+    const source = read('src/circuit/options/circuit-options.ts');
+    const before = source.slice(0, source.indexOf('readonly trip?:'));
+    const docstring = before.slice(before.lastIndexOf('/**'));
+    expect(docstring).toMatch(
+      /^\/\*\*\s+\* Setting this drops the default rules; to add a rule to them, spread them:/,
+    );
+  });
+
   it('lists the options of a circuit, with their defaults', () => {
     const expected = new Map<string, unknown>();
     for (const [name, value] of Object.entries(resolveOptions(undefined, 'circuit'))) {

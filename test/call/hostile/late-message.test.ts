@@ -104,6 +104,38 @@ describe('a rejected call whose message comes late', () => {
   });
 });
 
+it('a call that fails before its caller has sent all has its chain asked with all of it', async () => {
+  const fallbacks = new FallbackRegistry().register(echoService.clientStream, [echoing]);
+  let failed: () => void = () => undefined;
+  const hasFailed = new Promise<void>((resolve) => {
+    failed = resolve;
+  });
+  const noting: Interceptor = (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, _listener, next) =>
+        next(metadata, {
+          onReceiveStatus: (received, pass) => {
+            pass(received);
+            failed();
+          },
+        }),
+    });
+  const { client, server } = await startGuarded(closers, { circuit: neverTrip(), fallbacks }, (guard) => [
+    guard.interceptor,
+    noting,
+  ]);
+  server.handlers.clientStream = (_call, callback) => callback({ code: status.UNAVAILABLE });
+  const answer = await new Promise<Message | undefined>((resolve) => {
+    const call = client.clientStream(new Metadata(), {}, (_error, value) => resolve(value));
+    call.write({ text: 'a' });
+    void hasFailed.then(() => {
+      call.write({ text: 'b' });
+      call.end();
+    });
+  });
+  expect(answer?.text).toBe('2 a');
+});
+
 describe('a strategy that changes what it is given', () => {
   it('does not make the list of attempts longer, nor the call endless', async () => {
     const grown: Attempt = { strategy: 'made up', result: 'declined' };
