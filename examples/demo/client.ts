@@ -121,12 +121,12 @@ export class DemoClient {
 }
 
 function circuitFor({ capabilities }: Engine, phaseMs: number, slow: number): CircuitOptions {
-  const primaryMs = (DEADLINE_MS - FALLBACK_RESERVE_MS) * slow;
   return {
+    // no call of the primary lasts as long as the rule for slow calls allows: its rate is there to be seen
     trip: [
       failureRate({ threshold: 0.5, minimumCalls: 20 }),
       ...(capabilities.tripRules.has('slow-rate')
-        ? [slowRate({ threshold: 0.9, slowThresholdMs: 0.9 * primaryMs, minimumCalls: 20 })]
+        ? [slowRate({ threshold: 0.9, slowThresholdMs: DEADLINE_MS * slow, minimumCalls: 20 })]
         : []),
     ],
     ...(capabilities.concurrency && { concurrency: { type: 'fixed', limit: PRIMARY_CONCURRENCY } }),

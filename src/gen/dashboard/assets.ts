@@ -26,8 +26,11 @@ export const PAGE_SCRIPT = `(function () {
 	    return isLong ? \`\${visible}…\` : visible;
 	}
 	const SECONDARY = /^secondary:[\\w.~-]+$/;
+	function isSecondary(circuitKey) {
+	    return SECONDARY.test(circuitKey);
+	}
 	function circuitName(circuitKey) {
-	    if (SECONDARY.test(circuitKey)) {
+	    if (isSecondary(circuitKey)) {
 	        const place = 'secondary model';
 	        return { name: sourceName(circuitKey), place, fullPlace: \`\${place}, \${shown(circuitKey)}\` };
 	    }
@@ -253,6 +256,9 @@ export const PAGE_SCRIPT = `(function () {
 	        .map((part) => String(part).padStart(2, '0'))
 	        .join(':');
 	}
+	function setting(value) {
+	    return String(Number(value.toFixed(3)));
+	}
 
 	function shareOf(share, count) {
 	    if (count === 0)
@@ -440,6 +446,10 @@ export const PAGE_SCRIPT = `(function () {
 	}
 	function isTrouble(level) {
 	    return LEVELS.indexOf(level) <= LEVELS.indexOf('degraded');
+	}
+	function callersRate(subjects) {
+	    const rates = subjects.map(({ circuit, assessment }) => isSecondary(circuit.view.circuitKey) ? 0 : assessment.rate);
+	    return rates.reduce((sum, rate) => sum + rate, 0);
 	}
 	function byTrouble(a, b) {
 	    const rank = a.assessment.rank - b.assessment.rank;
@@ -999,10 +1009,15 @@ export const PAGE_SCRIPT = `(function () {
 	function inLine(value) {
 	    if (value === null || value === false)
 	        return 'none';
+	    if (typeof value === 'number')
+	        return setting(value);
 	    if (typeof value !== 'object')
 	        return shown(String(value));
 	    return Object.entries(value)
-	        .map(([name, of]) => (name === 'rule' ? shown(String(of)) : \`\${shown(name)} \${shown(String(of))}\`))
+	        .map(([name, of]) => {
+	        const text = typeof of === 'number' ? setting(of) : shown(String(of));
+	        return name === 'rule' ? text : \`\${shown(name)} \${text}\`;
+	    })
 	        .join(' ');
 	}
 	function pairs(list, entries) {
@@ -1565,7 +1580,7 @@ export const PAGE_SCRIPT = `(function () {
 	        setAttribute(this.element, 'data-level', worst);
 	        setIcon(this.#icon, worst);
 	        setText(this.#headline, headline(troubled, subjects.length, lost.length));
-	        const rate = subjects.reduce((sum, { assessment }) => sum + assessment.rate, 0);
+	        const rate = callersRate(subjects);
 	        const slowest = Math.max(0, ...subjects.map(({ circuit }) => circuit.view.window.latencyMs?.p99 ?? 0));
 	        const fine = subjects.length - troubled.length;
 	        const parts = [
@@ -2428,7 +2443,7 @@ main {
 }
 .row {
   display: grid;
-  grid-template-columns: 112px minmax(150px, 1.6fr) minmax(84px, 0.8fr) 104px 172px 52px minmax(116px, 0.9fr);
+  grid-template-columns: 108px minmax(150px, 2.6fr) minmax(84px, 0.6fr) 102px 180px 52px minmax(116px, 0.7fr);
   align-items: center;
   gap: 0 16px;
   padding: 0 16px;

@@ -19,7 +19,13 @@ import {
   stacked,
 } from '../../../src/telemetry/dashboard/view/series.js';
 import { apply, MOST_ENTRIES, stateOf } from '../../../src/telemetry/dashboard/view/state.js';
-import { assess, byTrouble, isTrouble, type Level } from '../../../src/telemetry/dashboard/view/trouble.js';
+import {
+  assess,
+  byTrouble,
+  callersRate,
+  isTrouble,
+  type Level,
+} from '../../../src/telemetry/dashboard/view/trouble.js';
 import { circuitState, entry, sample, view } from './views.js';
 
 const PROCESS = { name: 'p', error: null, sinceMs: 0, stepMs: 1_000, steps: 3, steppedAtMs: 0 };
@@ -277,4 +283,14 @@ describe('the past on the server', () => {
     log.forget('busy');
     expect(log.of('busy')).toEqual([]);
   });
+});
+
+it('counts the calls of callers, and not those that a secondary gets for them', () => {
+  const subject = (circuitKey: string, rate: number) => ({
+    circuit: circuitState({ circuitKey }),
+    assessment: { rate },
+  });
+  expect(callersRate([subject('/a.B/C#m', 3), subject('secondary:small', 2), subject('secondary', 1)])).toBe(
+    4,
+  );
 });

@@ -81,6 +81,15 @@ describe('numbers', () => {
         [1_234_567, '1 234 567'],
       ],
     ],
+    [
+      format.setting,
+      [
+        [60_000, '60000'],
+        [0.05, '0.05'],
+        [1333.3333333333335, '1333.333'],
+        [Number.POSITIVE_INFINITY, 'Infinity'],
+      ],
+    ],
   ] as const)('%o', (of, cases) => {
     for (const [value, text] of cases) expect(plain(of(value))).toBe(text);
   });

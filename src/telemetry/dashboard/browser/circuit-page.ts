@@ -1,5 +1,5 @@
 import type { CircuitSettings } from '../../../guard/guard-options.js';
-import { latency, percent, perSecond, timeOfDay, whole } from '../view/format.js';
+import { latency, percent, perSecond, setting, timeOfDay, whole } from '../view/format.js';
 import { circuitName, shown, sourceName } from '../view/names.js';
 import { segmentsOf } from '../view/series.js';
 import { isTrouble } from '../view/trouble.js';
@@ -207,9 +207,13 @@ function flat(prefix: string, value: object): Entry[] {
 function inLine(value: unknown): string {
   // Infinity is null in JSON
   if (value === null || value === false) return 'none';
+  if (typeof value === 'number') return setting(value);
   if (typeof value !== 'object') return shown(String(value));
   return Object.entries(value)
-    .map(([name, of]) => (name === 'rule' ? shown(String(of)) : `${shown(name)} ${shown(String(of))}`))
+    .map(([name, of]) => {
+      const text = typeof of === 'number' ? setting(of) : shown(String(of));
+      return name === 'rule' ? text : `${shown(name)} ${text}`;
+    })
     .join(' ');
 }
 

@@ -1,7 +1,7 @@
 import { duration, latency, perSecond, several } from '../view/format.js';
 import { circuitName } from '../view/names.js';
 import type { ProcessView } from '../view/protocol.js';
-import { byTrouble, isTrouble, type Level } from '../view/trouble.js';
+import { byTrouble, callersRate, isTrouble, type Level } from '../view/trouble.js';
 import { causeOf, nextInWords, stateWord, troubleSince } from '../view/words.js';
 import { arrange, el, setAttribute, setText } from './dom.js';
 import { icon, setIcon } from './icons.js';
@@ -137,7 +137,7 @@ export class Now {
     setAttribute(this.element, 'data-level', worst);
     setIcon(this.#icon, worst);
     setText(this.#headline, headline(troubled, subjects.length, lost.length));
-    const rate = subjects.reduce((sum, { assessment }) => sum + assessment.rate, 0);
+    const rate = callersRate(subjects);
     const slowest = Math.max(0, ...subjects.map(({ circuit }) => circuit.view.window.latencyMs?.p99 ?? 0));
     const fine = subjects.length - troubled.length;
     const parts = [

@@ -59,3 +59,8 @@ export function timeOfDay(epochMs: number): string {
     .map((part) => String(part).padStart(2, '0'))
     .join(':');
 }
+
+/** A number of the settings, with three decimals at most: `1333.333`. */
+export function setting(value: number): string {
+  return String(Number(value.toFixed(3)));
+}

@@ -25,11 +25,15 @@ export interface CircuitName {
   readonly fullPlace: string;
 }
 
-/** The circuit that a fallback has around its own calls. */
 const SECONDARY = /^secondary:[\w.~-]+$/;
 
+/** Whether it is the circuit that a fallback has around its own calls. */
+export function isSecondary(circuitKey: string): boolean {
+  return SECONDARY.test(circuitKey);
+}
+
 export function circuitName(circuitKey: string): CircuitName {
-  if (SECONDARY.test(circuitKey)) {
+  if (isSecondary(circuitKey)) {
     const place = 'secondary model';
     return { name: sourceName(circuitKey), place, fullPlace: `${place}, ${shown(circuitKey)}` };
   }

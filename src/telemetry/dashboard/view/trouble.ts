@@ -1,4 +1,5 @@
 import type { CircuitSettings } from '../../../guard/guard-options.js';
+import { isSecondary } from './names.js';
 import type { ProcessView } from './protocol.js';
 import { rateOf, type Share, sharesOf } from './series.js';
 import type { CircuitState } from './state.js';
@@ -80,6 +81,16 @@ function levelOf(
 /** Whether it belongs among what is wrong now. */
 export function isTrouble(level: Level): boolean {
   return LEVELS.indexOf(level) <= LEVELS.indexOf('degraded');
+}
+
+/** How many calls callers make, per second. A secondary's calls are made for theirs, and counted with them. */
+export function callersRate(
+  subjects: readonly { readonly circuit: CircuitState; readonly assessment: Pick<Assessment, 'rate'> }[],
+): number {
+  const rates = subjects.map(({ circuit, assessment }) =>
+    isSecondary(circuit.view.circuitKey) ? 0 : assessment.rate,
+  );
+  return rates.reduce((sum, rate) => sum + rate, 0);
 }
 
 /** Orders by trouble, then by load, then by name: two orders of the same circuits are equal unless something has happened. */
