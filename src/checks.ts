@@ -35,12 +35,21 @@ export function checkOneOf<T extends string>(field: string, value: unknown, allo
   return value as T;
 }
 
-/** Checks that `value` is an object with no key outside `known`: a misspelt option is an error, not a default. */
-export function checkKeys(field: string, value: unknown, known: readonly string[]): void {
+/**
+ * Checks that `value` is an object with no key outside `known`: a misspelt option is an error, not a default.
+ * @param elsewhere where options are that people look for here: `{ mode: 'circuit.mode' }`
+ */
+export function checkKeys(
+  field: string,
+  value: unknown,
+  known: readonly string[],
+  elsewhere: ReadonlyMap<string, string> = new Map(),
+): void {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalid(field, 'an object', value);
   for (const key of Object.keys(value)) {
-    if (!known.includes(key)) throw unknownOption(`${field}.${key}`, known, closest(key, known));
+    if (!known.includes(key))
+      throw unknownOption(`${field}.${key}`, known, elsewhere.get(key) ?? closest(key, known));
   }
 }
 

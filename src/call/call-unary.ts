@@ -1,11 +1,12 @@
 import { type CallOptions, type Client, Metadata, type ServiceError } from '@grpc/grpc-js';
-import { invalid } from '../errors.js';
+import { invalid, unknownOption } from '../errors.js';
 import {
   type MethodName,
   methodOf,
   type RequestOf,
   type ResponseOf,
 } from '../fallback/secondary/client-method.js';
+import { CALL_OPTION_KEYS } from '../guard/call-options.js';
 import { type Provenance, provenanceOf } from '../status/provenance.js';
 
 /** Options of {@link callUnary}: those of a grpc-js call, its metadata, and a signal that cancels it. */
@@ -49,6 +50,7 @@ export async function callUnary<C extends Client, M extends UnaryMethodName<C> &
   const { path, requestStream, responseStream } = definition;
   if (requestStream || responseStream)
     throw invalid('callUnary(method)', 'the name of a unary method', method);
+  checkNesting(options);
   const { metadata = new Metadata(), signal, ...callOptions } = options;
   return new Promise((resolve, reject) => {
     let provenance: Provenance = provenanceOf(new Metadata());
@@ -74,4 +76,16 @@ export async function callUnary<C extends Client, M extends UnaryMethodName<C> &
     if (signal?.aborted === true) cancel();
     else signal?.addEventListener('abort', cancel, { once: true });
   });
+}
+
+const KNOWN = ['deadline', 'host', 'parent', 'credentials', 'interceptors', 'metadata', 'signal', 'failsoft'];
+
+/** grpc-js ignores options that it does not know, and interceptors may have their own: only failsoft's are looked for. */
+function checkNesting(options: object): void {
+  for (const name of CALL_OPTION_KEYS) {
+    const value: unknown = Reflect.get(options, name);
+    if (value === undefined) continue;
+    const shown = typeof value === 'string' ? `'${value}'` : String(value);
+    throw unknownOption(`callUnary(options).${name}`, KNOWN, `failsoft: { ${name}: ${shown} }`);
+  }
 }

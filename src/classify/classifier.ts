@@ -4,6 +4,7 @@ import { invalid } from '../errors.js';
 import { cut } from '../text.js';
 import { CALLER_RULES, LOCAL_RULES, PROXY_RULES } from './common-rules.js';
 import { OUTCOMES, type Outcome } from './outcome.js';
+import { presets } from './presets.js';
 import type { ClassifyOptions, ClassifyRule, FinishedCall } from './rule.js';
 
 /** Each code's outcome where no rule matches and no option overrides it. Any other code is a `failure`, like UNKNOWN. */
@@ -41,6 +42,10 @@ export class Classifier {
 
   /** @param onError called with what a user's function threw; that function then has no part in the outcome */
   constructor(options: ClassifyOptions, field: string, onError: (error: unknown) => void) {
+    if (typeof options === 'string') {
+      const name = Object.hasOwn(presets, options) ? options : 'triton';
+      throw invalid(field, `an object such as presets.${name}`, options);
+    }
     checkKeys(field, options, ['table', 'rules', 'classifyMessage']);
     this.#table = compileTable(options.table, `${field}.table`);
     this.#rules = compileRules(options.rules ?? [], `${field}.rules`);

@@ -2,6 +2,7 @@ import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/gr
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
+import { checkFunction } from '../checks.js';
 import { invalid } from '../errors.js';
 import { checkCallOptions } from './call-options.js';
 import { guardedOptions } from './client-options.js';
@@ -52,6 +53,7 @@ export class Attachments {
   clientOptions(options: ClientOptions = {}, target = ''): ClientOptions {
     if (typeof options !== 'object' || options === null)
       throw invalid('clientOptions(options)', 'an object', options);
+    checkLists(options);
     return guardedOptions(options, {
       interceptor: target === '' ? this.interceptor : this.forTarget(target),
       isOwn: (candidate) => this.#own.has(candidate),
@@ -60,4 +62,17 @@ export class Attachments {
       keeps: (path) => this.#core.fallbacks?.chainFor(path)?.keeps === true,
     });
   }
+}
+
+/** grpc-js would fail at the first call, with words of its own. */
+function checkLists(options: ClientOptions): void {
+  for (const name of ['interceptors', 'interceptor_providers'] as const) {
+    const list: unknown = options[name];
+    const areFunctions = Array.isArray(list) && list.every((each) => typeof each === 'function');
+    if (list !== undefined && !areFunctions)
+      throw invalid(`clientOptions(options).${name}`, 'an array of functions', list);
+  }
+  const transformer: unknown = options.callInvocationTransformer;
+  if (transformer !== undefined)
+    checkFunction('clientOptions(options).callInvocationTransformer', transformer);
 }

@@ -17,9 +17,17 @@ export interface CheckedOptions {
   readonly settings: GuardSettings;
 }
 
+/** Options of a circuit stand in the option `circuit`. */
+const OF_CIRCUIT = new Map(
+  ['trip', 'window', 'open', 'halfOpen', 'recovering', 'concurrency', 'throttle', 'mode'].map((name) => [
+    name,
+    `circuit.${name}`,
+  ]),
+);
+
 /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option */
 export function checkGuardOptions(options: GuardOptions): CheckedOptions {
-  checkKeys('options', options, GUARD_OPTION_KEYS);
+  checkKeys('options', options, GUARD_OPTION_KEYS, OF_CIRCUIT);
   const {
     fallbacks,
     rememberProvenance = false,

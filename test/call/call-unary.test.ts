@@ -74,6 +74,19 @@ describe('callUnary', () => {
     await expect(call).rejects.toMatchObject({ code: status.CANCELLED });
   });
 
+  it.each([
+    [{ fallback: false }, 'did you mean failsoft: { fallback: false }?'],
+    [{ bypass: true }, 'did you mean failsoft: { bypass: true }?'],
+    [{ mode: 'off' }, "did you mean failsoft: { mode: 'off' }?"],
+  ])('rejects %j, which belongs under failsoft', async (options, hint) => {
+    const client = new GRPCInferenceServiceClient('127.0.0.1:1', credentials.createInsecure());
+    const [name] = Object.keys(options);
+    const call = callUnary(client, 'modelInfer', demandRequest('demand-large', []), options as object);
+    await expect(call).rejects.toThrow(`callUnary(options).${name}: expected one of the options deadline, `);
+    await expect(call).rejects.toThrow(hint);
+    client.close();
+  });
+
   it('rejects a name that is not a unary method', async () => {
     const { client } = await setUp(false);
     // @ts-expect-error a stream

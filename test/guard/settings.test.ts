@@ -177,6 +177,16 @@ describe('settings', () => {
       'options.keyBy: expected perMethod(), perModel() or perKey(fn), got null',
     ],
     [settingsError({ classify: null }), 'options.classify: expected an object, got null'],
+    [
+      settingsError({ classify: 'tfServing' }),
+      'options.classify: expected an object such as presets.tfServing, got "tfServing"',
+    ],
+    [
+      settingsError({ classify: 'Triton' }),
+      'options.classify: expected an object such as presets.triton, got "Triton"',
+    ],
+    [guardError({ mode: 'observe' }), 'got an unknown option; did you mean circuit.mode?'],
+    [guardError({ trip: [] }), 'got an unknown option; did you mean circuit.trip?'],
     [settingsError({ classify: { rules: 1 } }), 'options.classify.rules: expected an array'],
     [
       settingsError({}, [{ match: INFER, deadline: 1 }]),

@@ -177,4 +177,22 @@ describe('clientOptions()', () => {
     expect(readiness[0]).toBe('failure');
     expect(readiness.at(-1)).toBe('success');
   });
+
+  it.each([
+    [{ interceptors: 'x' }, 'clientOptions(options).interceptors: expected an array of functions, got "x"'],
+    [
+      { interceptors: [1] },
+      'clientOptions(options).interceptors: expected an array of functions, got an array of 1',
+    ],
+    [
+      { interceptor_providers: {} },
+      'clientOptions(options).interceptor_providers: expected an array of functions',
+    ],
+    [
+      { callInvocationTransformer: 'x' },
+      'clientOptions(options).callInvocationTransformer: expected a function, got "x"',
+    ],
+  ])('%j are refused', (options, message) => {
+    expect(() => createGuard().clientOptions(options as never)).toThrow(message);
+  });
 });

@@ -42,7 +42,7 @@ export async function serveDashboard(
 ): Promise<DashboardServer> {
   if (typeof first !== 'object' || first === null)
     throw invalid('guard', 'a guard, or options with sources', first);
-  if ('sources' in first) {
+  if (isOptions(first)) {
     const listening = resolveListen(first);
     const { sources, ...page } = resolveSources(first);
     const allowedHosts = [...page.allowedHosts, ...ownName(listening.host)];
@@ -53,6 +53,11 @@ export async function serveDashboard(
   const own = withoutListen(options);
   const allowedHosts = [...(own.allowedHosts ?? []), ...ownName(listening.host)];
   return listen(dashboard(first, { basePath: '', ...own, allowedHosts }), listening, false);
+}
+
+/** Options whose `sources` is misspelt: they are checked as such, and the error names the option. */
+function isOptions(first: Guard | ServeSourcesOptions): first is ServeSourcesOptions {
+  return 'sources' in first || (!('snapshots' in first) && Object.keys(first).length > 0);
 }
 
 /** The address that a user has chosen is a name of this server; "every address" names none. */

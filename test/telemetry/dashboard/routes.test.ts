@@ -263,6 +263,10 @@ describe('the options', () => {
     await expect(serveDashboard(undefined as never)).rejects.toThrow(
       /guard: expected a guard, or options with sources/,
     );
+    await expect(serveDashboard({} as never)).rejects.toThrow(/guard: expected a guard/);
+    await expect(serveDashboard({ source: 'http://127.0.0.1:1' } as never)).rejects.toThrow(
+      /options\.source: .*did you mean sources\?/,
+    );
     await expect(serveDashboard({ sources: [] })).rejects.toThrow(
       /options\.sources: expected an array of 1 to 100/,
     );
