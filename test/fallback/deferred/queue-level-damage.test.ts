@@ -101,6 +101,12 @@ describe('a damaged queue on LevelDB', () => {
   it.each([
     ['the file CURRENT is missing', 'CURRENT', (file: string) => rmSync(file)],
     ['CURRENT names no file', 'CURRENT', (file: string) => writeFileSync(file, 'nonsense')],
+    // a complaint of LevelDB's own
+    [
+      'does not end with newline',
+      'CURRENT',
+      (file: string) => damage(file, (bytes) => bytes.fill(32, bytes.length - 1)),
+    ],
     ['cannot be read', 'MANIFEST', (file: string) => writeFileSync(file, '')],
     ['cannot be read', 'MANIFEST', (file: string) => damage(file, (bytes) => bytes.fill(7, 0, 20))],
   ])('does not begin anew: %s', async (text, name, harm) => {
