@@ -183,6 +183,29 @@ describe('guard.call', () => {
     expect(guard.circuit(RANK).snapshot().totals.outcomes.failure).toBe(1);
   });
 
+  it('is no evidence against the server where it had less time than it usually takes', async () => {
+    const clock = new ManualClock();
+    const guard = make({ clock });
+    const usually = () => {
+      clock.advance(100);
+      return { rank: 1 };
+    };
+    for (let n = 0; n < 21; n++) await guard.call(RANK, query, usually);
+    const hurried = (timeMs: number) => {
+      const never = () => {
+        queueMicrotask(() => clock.advance(timeMs + 1));
+        return new Promise<Rank>(() => {});
+      };
+      const call = guard.call(RANK, query, never, { deadline: Date.now() + timeMs });
+      return expect(call).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    };
+    for (let n = 0; n < 3; n++) await hurried(50);
+    const circuit = guard.circuit(RANK);
+    expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 0, ignored: 3 });
+    await hurried(5_000);
+    expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 1, ignored: 3 });
+  });
+
   it("ends at the deadline also where next does not look at its signal; a late error is nobody's", async () => {
     const guard = make({ defaultDeadlineMs: 20 });
     let late: (error: Error) => void = () => {};
