@@ -65,6 +65,11 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return watchedMetadata(metadata.clone(), (of, headers) => made.push({ of, headers }));
   }
 
+  /** Says how a call of another transport than grpc-js went out. */
+  setSentMetadata(metadata: Metadata): void {
+    this.#sent = { metadata: () => [metadata], withOtherOptions: () => false };
+  }
+
   setMetadata(metadata: Metadata): void {
     this.responseMetadata = metadata;
   }

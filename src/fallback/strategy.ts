@@ -138,7 +138,7 @@ export interface PrimaryAnswer<Req, Res> {
   /**
    * The metadata as they were sent, after the interceptors behind the guard, for each attempt to send the call. Empty if
    * nothing shows what was sent: an interceptor has answered the call itself; or has made new metadata, on a client without
-   * `guard.clientOptions()`. Undefined for calls of another transport than grpc-js, which no interceptor can change.
+   * `guard.clientOptions()`. Undefined for calls of another transport than grpc-js whose adapter does not say it.
    */
   readonly sentMetadata?: readonly Metadata[] | undefined;
   /**

@@ -13,6 +13,7 @@ import {
   Code,
   ConnectError,
   createClient,
+  type Interceptor,
   type ServiceImpl,
   type Transport,
 } from '@connectrpc/connect';
@@ -328,6 +329,26 @@ describe('guardInterceptor', () => {
     expect((await client.unary({ value: 'a' }, as('ada'))).value).toBe('echo a');
     await expect(client.unary({ value: 'a' }, as('eve'))).rejects.toMatchObject({ code: Code.Unavailable });
     await expect(client.unary({ value: 'a' }, as('ada', { 'no-fallback': '1' }))).rejects.toThrow();
+  });
+
+  it('keeps nothing where an interceptor behind the guard has set another token', async () => {
+    const server = await serve();
+    const guard = makeGuard({
+      fallbacks: new FallbackRegistry().register(connectMethod(Echo.method.unary), [lastGood()]),
+    });
+    const signing: Interceptor = (next) => (request) => {
+      request.header.set('authorization', 'service');
+      return next(request);
+    };
+    const transport = createGrpcTransport({
+      baseUrl: server.url,
+      interceptors: [guardInterceptor(guard), signing],
+    });
+    const client = createClient(Echo, transport);
+    const as = { headers: { authorization: 'ada' } };
+    await client.unary({ value: 'a' }, as);
+    server.impl = failing;
+    await expect(client.unary({ value: 'a' }, as)).rejects.toMatchObject({ code: Code.Unavailable });
   });
 
   it.each<[string, unknown[]]>([

@@ -17,6 +17,7 @@ import {
   type Channel,
   type Client,
   ClientError,
+  type ClientMiddleware,
   createChannel,
   createClientFactory,
   Metadata,
@@ -297,6 +298,30 @@ describe('guardMiddleware', () => {
     Object.assign(server.handlers, failing);
     expect(await nice.unary({ text: 'a' }, as('ada'))).toEqual({ text: 'echo a' });
     await expect(nice.unary({ text: 'a' }, as('eve'))).rejects.toMatchObject({ code: 14 });
+  });
+});
+
+describe('a middleware behind the guard that sets another token in the metadata', () => {
+  const signing: ClientMiddleware = async function* (call, options) {
+    options.metadata?.set('authorization', 'service');
+    return yield* call.next(call.request, options);
+  };
+
+  it('changes neither the caller’s metadata nor what is kept', async () => {
+    const { server, channel } = await setUp();
+    const guard = makeGuard({ fallbacks: new FallbackRegistry().register(methods.unary, [lastGood()]) });
+    const nice = createClientFactory().use(signing).use(guardMiddleware(guard)).create(definition, channel);
+    const tokens: unknown[] = [];
+    server.handlers.unary = (call, callback) => {
+      tokens.push(...call.metadata.get('authorization'));
+      callback(null, { text: 'for the service' });
+    };
+    const given = Metadata({ authorization: 'ada' });
+    await nice.unary({ text: 'a' }, { metadata: given });
+    expect(tokens).toEqual(['service']);
+    expect(given.get('authorization')).toBe('ada');
+    Object.assign(server.handlers, failing);
+    await expect(nice.unary({ text: 'a' }, { metadata: given })).rejects.toMatchObject({ code: 14 });
   });
 });
 

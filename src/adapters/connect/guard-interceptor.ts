@@ -83,7 +83,9 @@ async function unary(
     { path: pathOf(method) },
     request.message,
     async (context) => {
-      own = await next({ ...request, ...below(request, context) });
+      const changed = below(request, context);
+      own = await next({ ...request, ...changed });
+      context.onSent(toGrpc(changed.header));
       context.onHeaders(toGrpc(own.header));
       return own.message;
     },
@@ -178,14 +180,17 @@ async function responseStream(
   };
 }
 
-/** What the interceptors behind the guard get: its signal, and a time limit that leaves time for fallbacks. */
+/**
+ * What the interceptors behind the guard get: its signal, and a copy of the headers, which they may change, with a time limit
+ * that leaves time for fallbacks.
+ */
 function below(
   { header }: UnaryRequest | StreamRequest,
   { remainingMs, signal }: PrimaryContext<unknown>,
 ): { readonly signal: AbortSignal; readonly header: Headers } {
   return {
     signal,
-    header: remainingMs < Number.POSITIVE_INFINITY ? withTimeout(header, remainingMs) : header,
+    header: remainingMs < Number.POSITIVE_INFINITY ? withTimeout(header, remainingMs) : new Headers(header),
   };
 }
 

@@ -1,5 +1,11 @@
 import type { Metadata as GrpcMetadata, StatusObject } from '@grpc/grpc-js';
-import { type CallOptions, ClientError, type ClientMiddleware, type ClientMiddlewareCall } from 'nice-grpc';
+import {
+  type CallOptions,
+  ClientError,
+  type ClientMiddleware,
+  type ClientMiddlewareCall,
+  Metadata,
+} from 'nice-grpc';
 import type { CallAnswer, GuardCallOptions, PrimaryContext } from '../../call/neutral/call-types.js';
 import { checkFunction, checkKeys } from '../../checks.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
@@ -56,7 +62,12 @@ export function guardMiddleware(
       const answer = await guard.call<Request | AsyncIterable<Request>, Response>(
         definition,
         call.request,
-        (context) => lastOf(next(context.request, guarded.optionsBelow(context))),
+        async (context) => {
+          const below = guarded.optionsBelow(context);
+          const response = await lastOf(next(context.request, below));
+          context.onSent(toGrpc(below.metadata));
+          return response;
+        },
         guarded.guardOptions,
       );
       guarded.label(answer, answer.label);
@@ -111,13 +122,14 @@ class GuardedNiceCall {
     };
   }
 
-  /** The options for the middleware behind the guard. */
+  /** The options for the middleware behind the guard, with a copy of the metadata, which it may change. */
   optionsBelow<Req>(context: PrimaryContext<Req>): Options {
     const { failsoft: _failsoft, deadline: _deadline, ...options } = this.#options;
     const { deadlineMs } = context;
     return {
       ...options,
       ...(deadlineMs < Number.POSITIVE_INFINITY && { deadline: new Date(deadlineMs) }),
+      metadata: Metadata(options.metadata),
       signal: context.signal,
       onHeader: (header) => {
         context.onHeaders(toGrpc(header));

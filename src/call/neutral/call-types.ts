@@ -39,6 +39,11 @@ export interface PrimaryContext<Req> {
   readonly signal: AbortSignal;
   /** Passes the server's initial metadata on: the label of a gateway behind it becomes the answer's `upstream`. */
   onHeaders(metadata: Metadata): void;
+  /**
+   * Tells the guard the metadata with which the call was sent, where something behind it may have changed them: an answer to
+   * another caller is not kept. To be called before `next` resolves. @default as the caller's
+   */
+  onSent(metadata: Metadata): void;
 }
 
 /** How a transport's errors and gRPC's statuses become each other. */

@@ -223,11 +223,12 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     return this.chain?.keeps === true && !this.options.method_definition.responseStream;
   }
 
-  keep(response: unknown, headers: Metadata | undefined): void {
+  keep(response: unknown, headers: Metadata | undefined, sent?: Metadata): void {
     const { chain } = this;
     if (chain === undefined || !this.keeps) return;
     const good = new GoodAnswer(this, chain, this.circuitKey);
     if (headers !== undefined) good.setMetadata(headers);
+    if (sent !== undefined) good.setSentMetadata(sent);
     good.setResponse(response);
     good.keep();
   }

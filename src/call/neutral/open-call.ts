@@ -58,7 +58,7 @@ export interface OpenCall {
   /** The caller has gone while a fallback was asked: not counted in `guard.answers()`. */
   left(cause: Cause): void;
   /** Offers a good answer to strategies that keep answers. */
-  keep(response: unknown, headers: Metadata | undefined): void;
+  keep(response: unknown, headers: Metadata | undefined, sent?: Metadata): void;
   /** Whether a strategy keeps good answers. */
   readonly keeps: boolean;
   /** The cause of a rejected call's fallback. */

@@ -30,6 +30,7 @@ export interface RunCall {
 export class PrimaryRun<Req> implements PrimaryContext<Req> {
   readonly request: Req;
   headers: Metadata | undefined;
+  sent: Metadata | undefined;
   readonly #call: RunCall;
   readonly #callerSignal: AbortSignal | undefined;
   #controller: AbortController | undefined;
@@ -71,6 +72,10 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
 
   onHeaders(metadata: Metadata): void {
     this.headers = metadata;
+  }
+
+  onSent(metadata: Metadata): void {
+    this.sent = metadata;
   }
 
   /** The provenance of the real call's answer. */

@@ -26,7 +26,7 @@ export async function runUnary<Req, Res>(
   const { value } = ended;
   const messageOutcome = call.judgeMessage(value);
   const outcome = call.conclude(OK, messageOutcome);
-  if (outcome === 'success') call.keep(value, run.headers);
+  if (outcome === 'success') call.keep(value, run.headers, run.sent);
   else if (isUnhealthy(outcome) && call.isReplaceable) {
     const result = await ask(call, failedBy(outcome, ok()), options);
     if (result.answer !== undefined) return typed<Res>(result.answer);
