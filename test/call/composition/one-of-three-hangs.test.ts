@@ -93,15 +93,15 @@ describe('one of three replicas hangs behind round_robin', () => {
 
   it('keepalive does nothing for it: its connection answers pings', async () => {
     const guard = tripping(0.75);
-    const keepalive = { 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 1_000 };
+    const keepalive = { 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 2_000 };
     const { call, hang } = await replicas(guard, ROUND_ROBIN, keepalive);
     hang();
-    expect(await call(9, 2_500)).toEqual(codes(6, status.DEADLINE_EXCEEDED, 3));
+    expect(await call(9, 3_500)).toEqual(codes(6, status.DEADLINE_EXCEEDED, 3));
   });
 
   it('keepalive ends the calls of a replica that is gone without a sign, and the next calls are answered', async () => {
     const guard = createGuard();
-    const keepalive = { 'grpc.keepalive_time_ms': 300, 'grpc.keepalive_timeout_ms': 700 };
+    const keepalive = { 'grpc.keepalive_time_ms': 300, 'grpc.keepalive_timeout_ms': 1_500 };
     const { call, proxy } = await replicas(guard, ROUND_ROBIN, keepalive);
     proxy.stall();
     // Long enough to be no cause.
