@@ -1,4 +1,5 @@
-import { status } from '@grpc/grpc-js';
+import { readFileSync } from 'node:fs';
+import { credentials, ServerCredentials, status } from '@grpc/grpc-js';
 import { slowRate } from 'failsoft';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
@@ -9,11 +10,27 @@ import { startTcpProxy } from '../support/tcp-proxy.js';
 const CALLS = 10;
 const closers = closedAfterEach();
 
-async function setUp(circuit: Parameters<typeof createGuard>[0] = {}, delayMs = 0) {
-  const server = await startEchoServer();
+/** The drills' certificate, which is for localhost. */
+const [certificate, key] = ['crt', 'key'].map((end) =>
+  readFileSync(new URL(`../../drill/tls/drill.${end}`, import.meta.url)),
+);
+if (certificate === undefined || key === undefined) throw new Error('no certificate');
+const TLS = {
+  server: ServerCredentials.createSsl(null, [{ private_key: key, cert_chain: certificate }]),
+  client: credentials.createSsl(certificate),
+};
+const PLAIN = { server: undefined, client: undefined };
+
+async function setUp(
+  circuit: Parameters<typeof createGuard>[0] = {},
+  delayMs = 0,
+  tls: typeof TLS | typeof PLAIN = PLAIN,
+) {
+  const server = await startEchoServer({}, tls.server && { tls: tls.server });
   const proxy = await startTcpProxy(Number(server.address.split(':')[1]), delayMs);
   const guard = createGuard(circuit);
-  const client = echoClient(proxy.address, { interceptors: [guard.interceptor] });
+  const options = { interceptors: [guard.interceptor], 'grpc.ssl_target_name_override': 'localhost' };
+  const client = echoClient(proxy.address, options, tls.client);
   closers.push(
     () => server.close(),
     () => proxy.close(),
@@ -60,8 +77,11 @@ if (capabilities.tripRules.has('slow-rate')) {
   describe('a connection that takes long', () => {
     const slow = { trip: [slowRate({ threshold: 0.5, slowThresholdMs: 150, minimumCalls: 5 })] };
 
-    it('is no latency of the model, neither at the start nor after a loss', async () => {
-      const { server, proxy, client, circuit } = await setUp({ circuit: slow }, 200);
+    it.each([
+      ['', PLAIN],
+      [' with TLS', TLS],
+    ])('is no latency of the model, neither at the start nor after a loss%s', async (_how, tls) => {
+      const { server, proxy, client, circuit } = await setUp({ circuit: slow }, 200, tls);
       for (let round = 1; round <= 2; round++) {
         const calls = Array.from({ length: CALLS }, () => callUnary(client, 'a'));
         for (const { error } of await Promise.all(calls)) expect(error).toBeUndefined();

@@ -41,10 +41,12 @@ describe('docs/settings.md', () => {
     const numbers = Object.entries(settings).filter(([name, value]) => {
       return typeof value === 'number' && METHOD_OPTION_KEYS.includes(name);
     });
-    expect(numbers.length).toBeGreaterThan(5);
+    expect(numbers.length).toBeGreaterThanOrEqual(5);
     for (const [name, value] of numbers)
       expect(documented('Methods').get(name)?.replaceAll('`', ''), name).toBe(String(value));
     expect(documented('Methods').get('holdHeaders')).toBe(`\`${settings.holdHeaders}\``);
+    const reserves = [false, true].map((calls) => settings.fallbackReserve.of(60_000, calls, 0));
+    expect(documented('Methods').get('fallbackReserveMs')).toBe(reserves.join(', or '));
     expect(documented('Methods').get('guard')).toBe(`\`${settings.guarded}\``);
   });
 

@@ -87,10 +87,17 @@ export interface EchoServer {
   close(): void;
 }
 
+/** Where a server listens, and how. */
+export interface Listening {
+  readonly host?: string;
+  readonly port?: number;
+  readonly tls?: ServerCredentials;
+}
+
 /** A real server on a free port of 127.0.0.1, or where it is said. */
 export async function startEchoServer(
   handlers: Partial<Handlers> = {},
-  { host = '127.0.0.1', port = 0 }: { readonly host?: string; readonly port?: number } = {},
+  { host = '127.0.0.1', port = 0, tls = ServerCredentials.createInsecure() }: Listening = {},
 ): Promise<EchoServer> {
   const server = new Server();
   const current: Handlers = { ...echo, ...handlers };
@@ -114,9 +121,7 @@ export async function startEchoServer(
     },
   });
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, actual) =>
-      error ? reject(error) : resolve(actual),
-    );
+    server.bindAsync(`${host}:${port}`, tls, (error, actual) => (error ? reject(error) : resolve(actual)));
   });
   return {
     address: `${host}:${bound}`,
@@ -151,9 +156,13 @@ export interface EchoClient {
 }
 
 /** With connections of its own: an earlier test's to a server that had the same port must not be found in the pool. */
-export function echoClient(address: string, options: ClientOptions = {}): EchoClient {
+export function echoClient(
+  address: string,
+  options: ClientOptions = {},
+  tls = credentials.createInsecure(),
+): EchoClient {
   const own = { 'grpc.use_local_subchannel_pool': 1, ...options };
-  return new EchoConstructor(address, credentials.createInsecure(), own) as unknown as EchoClient;
+  return new EchoConstructor(address, tls, own) as unknown as EchoClient;
 }
 
 /** Resolves when the client has its connection. */
