@@ -12,7 +12,7 @@ clients in processes of their own.
   --seeds N           seeds per cell, of which the median is shown (default 5, with --quick 1)
   --quick             one seed and shorter phases
   --smoke             about a minute: two scenarios and three contestants, whose most robust figures are asserted
-  --parallel N        cells that run side by side (default 4)
+  --parallel N        cells that run side by side (default 8: all contestants of a seed; some scenarios allow fewer)
   --attempts N        runs of a batch that a busy machine disturbs, of which the best counts (default 2, with --quick 1)
   --json FILE         also writes the figures as JSON
   --report DIR        also writes drills.md and its charts into DIR
@@ -47,7 +47,7 @@ export function readOptions(args: readonly string[]): DrillOptions | undefined {
       seeds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       smoke: { type: 'boolean', default: false },
-      parallel: { type: 'string', default: '4' },
+      parallel: { type: 'string', default: '8' },
       attempts: { type: 'string' },
       json: { type: 'string' },
       report: { type: 'string' },

@@ -7,6 +7,17 @@ import { verdictOn } from './verdict.js';
 /** Where the page finds its charts. */
 export const CHARTS = 'drills';
 
+/** Where docs/decisions/judgement.md says why failsoft does not reach what it aims at, and what was tried. */
+export const NOT_REACHED: readonly string[] = [
+  'sigstop',
+  'hang',
+  'brownout',
+  'overload-6x',
+  'bad-model',
+  'flapping',
+  'one-backend-hangs',
+];
+
 /** A machine that lets a healthy server wait for longer than this is part of the figures. */
 const DISTURBED_MS = 150;
 
@@ -114,5 +125,11 @@ function sectionOf(report: ScenarioReport): string[] {
     '',
     `*${scenario.lesson}*`,
     '',
+    ...(NOT_REACHED.includes(name)
+      ? [
+          '[What failsoft does not reach here, and what was tried](decisions/judgement.md#rows-that-are-not-reached).',
+          '',
+        ]
+      : []),
   ];
 }

@@ -35,7 +35,7 @@ export async function runScenario(scenario: Scenario, plan: MatrixPlan): Promise
   for (let seed = 1; seed <= plan.seeds; seed++)
     for (const contestant of plan.contestants) cells.push({ scenario, contestant, seed, quick: plan.quick });
   const figures = new Map<string, CellFigures[]>(plan.contestants.map((name) => [name, []]));
-  const together = scenario.alone ? 1 : plan.parallel;
+  const together = Math.min(plan.parallel, scenario.sideBySide ?? plan.parallel);
   for (let from = 0; from < cells.length; from += together) {
     const batch = cells.slice(from, from + together);
     const results = await runUndisturbed(batch, plan.attempts);

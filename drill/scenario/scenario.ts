@@ -30,8 +30,8 @@ export interface Scenario {
   readonly quickStarts?: number;
   /** The harness first checks that the servers answer as many calls per second as their specification says. @default false */
   readonly assertCapacity?: boolean;
-  /** Nothing else may run on the machine at the same time: its figures are about the processor. @default false */
-  readonly alone?: boolean;
+  /** So many of its cells run side by side at most: its figures are about the processor. @default as many as `--parallel` says */
+  readonly sideBySide?: number;
 }
 
 /** What callers do. */

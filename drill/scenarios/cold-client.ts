@@ -13,5 +13,5 @@ export const coldClient: Scenario = {
   afterMs: 1_500,
   starts: 20,
   quickStarts: 4,
-  alone: true,
+  sideBySide: 1,
 };

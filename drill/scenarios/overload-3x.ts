@@ -11,4 +11,6 @@ export const overload3x: Scenario = {
   faults: [],
   faultMs: 6_000,
   assertCapacity: true,
+  // 300 calls and 250 fallbacks per second and cell
+  sideBySide: 4,
 };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Figures } from '../../drill/figures/figures.js';
 import { overSeeds } from '../../drill/figures/over-seeds.js';
-import { pageOf } from '../../drill/report/page.js';
+import { NOT_REACHED, pageOf } from '../../drill/report/page.js';
 import type { ContestantReport, Report } from '../../drill/report/report.js';
 import { terminalTable } from '../../drill/report/table.js';
 import { verdictOn } from '../../drill/report/verdict.js';
@@ -87,6 +87,17 @@ describe('the report', () => {
     expect(page).toContain('| none | 40.0 % |');
     for (const { name, text } of files)
       if (name.endsWith('.svg')) expect(text).toMatch(/^<svg .*failsoft.*<\/svg>\n$/s);
+  });
+
+  it('has a link to the reason where failsoft does not reach what it aims at', () => {
+    const reasons = readFileSync(new URL('../../docs/decisions/judgement.md', import.meta.url), 'utf8');
+    const [, section = ''] = reasons.split('## Rows that are not reached');
+    for (const name of NOT_REACHED) expect(section).toContain(`\`${name}\``);
+    const page = pageOf({
+      ...report([down]),
+      scenarios: ['hang', 'errors-2'].map((name) => ({ name, phases, contestants: [down] })),
+    });
+    expect(page.match(/judgement\.md#rows-that-are-not-reached/g)).toHaveLength(1);
   });
 
   it('says at its top that the machine was busy', () => {
