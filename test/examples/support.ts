@@ -22,8 +22,14 @@ export interface Program {
 
 /** Runs a TypeScript file. It is killed after the test if it still runs. */
 export function run(file: string, ...args: string[]): Program {
+  return runWith({}, file, ...args);
+}
+
+/** As {@link run}, with variables of the environment beside those of the test. */
+export function runWith(variables: NodeJS.ProcessEnv, file: string, ...args: string[]): Program {
   const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path(file), ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...variables },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let stdout = '';

@@ -7,11 +7,11 @@ import { GRPCInferenceServiceService, type ModelInferRequest } from 'failsoft/pr
 import { startMockServer } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
-import { tritonPython } from '../support/triton-python.js';
+import { pythonWith } from '../support/python.js';
 
 const closers = closedAfterEach();
 const script = fileURLToPath(new URL('triton.py', import.meta.url));
-const python = await tritonPython();
+const python = await pythonWith('tritonclient.grpc, numpy', 'FAILSOFT_TRITON_PYTHON');
 
 const models = {
   iris: (request: ModelInferRequest) => {
