@@ -3,16 +3,21 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
 import { openLevelQueue, repairLevelQueue } from 'failsoft/queue-level';
 import { seededRandom } from 'failsoft/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DeferredJob } from '../../../src/fallback/deferred/queue.js';
+import { seal } from '../../../src/fallback/deferred/queue-level/entries.js';
 import { writesOf } from '../../../src/fallback/deferred/queue-level/format/batch.js';
 import { crc32c } from '../../../src/fallback/deferred/queue-level/format/crc32c.js';
 import { readLogs } from '../../../src/fallback/deferred/queue-level/format/log-reader.js';
 import { readTable } from '../../../src/fallback/deferred/queue-level/format/table-reader.js';
+import { JOBS, TOTALS } from '../../../src/fallback/deferred/queue-level/keys.js';
 import { SEED } from '../../support/properties.js';
 import { job } from './deferred-queue.contract.js';
+
+type Level = ClassicLevel<string, string>;
 
 const FLIPS = process.env.FAILSOFT_LONG_TESTS === '1' ? 400 : 40;
 
@@ -119,6 +124,29 @@ describe('a damaged queue on LevelDB', () => {
     });
     expect(await repairLevelQueue(at)).toMatchObject({ jobs: 6, lostJobs: 0, unreadable: 0 });
     expect(await jobsIn(at)).toEqual(all);
+  });
+
+  it.each<[string, (db: Level, first: string) => Promise<void>, object]>([
+    ['1 of 6 jobs are missing', (db, first) => db.del(first), { jobs: 5, dead: 0, lostJobs: 1 }],
+    ['1 entries cannot be read', (db, first) => db.put(first, '{}'), { jobs: 5, dead: 1, lostJobs: 1 }],
+    ['its totals cannot be read', (db) => db.put(TOTALS, '{}'), { jobs: 6, lostJobs: undefined }],
+    [
+      'should hold 6 jobs of',
+      async (db, first) => db.put(`${first}0`, seal(`${first}0`, { job: job('job-1000'), delayMs: 0 })),
+      { jobs: 7, lostJobs: 0 },
+    ],
+  ])('does not open where its files are whole, but not what they hold: %s', async (text, change, report) => {
+    const at = join(parent, 'queue');
+    await fill(at, 6);
+    const db: Level = new ClassicLevel(at, { compression: false });
+    const [first = ''] = await db.keys({ gte: JOBS, limit: 1 }).all();
+    await change(db, first);
+    await db.close();
+    await expect(openLevelQueue(at)).rejects.toMatchObject({
+      code: 'FAILSOFT_DAMAGED',
+      message: expect.stringContaining(text),
+    });
+    expect(await repairLevelQueue(at)).toMatchObject(report);
   });
 
   it('saves the jobs of a table that has lost its index', async () => {
