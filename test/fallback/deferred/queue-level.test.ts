@@ -311,3 +311,38 @@ describe('the queue on LevelDB', () => {
     await expect(make()).rejects.toThrow(field);
   });
 });
+
+it('a job is buried although the disk does not let the oldest of the dead go', async () => {
+  const { batch } = ClassicLevel.prototype;
+  let isFull = true;
+  const writes = vi.spyOn(ClassicLevel.prototype, 'batch').mockImplementation(function (
+    this: ClassicLevel,
+    ...args: unknown[]
+  ) {
+    const isOnlyDeleting = !JSON.stringify(args).includes('"reason');
+    if (isFull && isOnlyDeleting && JSON.stringify(args).includes('dead!'))
+      return Promise.reject(new Error('No space left on device'));
+    return Reflect.apply(batch, this, args);
+  });
+  ends.push(() => writes.mockRestore());
+  const queue = await open(directory(), { maxDead: 1 });
+  for (const id of ['a', 'b', 'c']) await queue.enqueue(job(id));
+  for (const taken of await queue.take(2)) await queue.bury(taken, 'hopeless');
+  expect(await queue.counts()).toMatchObject({ waiting: 1, active: 0, dead: 2 });
+  isFull = false;
+  for (const taken of await queue.take(1)) await queue.bury(taken, 'hopeless');
+  expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0, dead: 1 });
+});
+
+it.each([{ maxJobs: 1 }, { maxBytes: 1_500 }])(
+  'a full queue (%o) writes out no job to decline it',
+  async (bounds) => {
+    const queue = await open(directory(), bounds);
+    const large = 'A'.repeat(1_000);
+    expect(await queue.enqueue(job('first', { request: large }))).toBe('accepted');
+    const written = vi.spyOn(JSON, 'stringify');
+    ends.push(() => written.mockRestore());
+    for (let n = 0; n < 100; n++) expect(await queue.enqueue(job(`${n}`, { request: large }))).toBe('full');
+    expect(written).not.toHaveBeenCalled();
+  },
+);

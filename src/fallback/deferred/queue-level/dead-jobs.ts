@@ -28,11 +28,16 @@ export class DeadJobs {
     return dead;
   }
 
-  /** Deletes the oldest over `maxDead`. One deletion at a time: two would count the same jobs. */
+  /**
+   * Deletes the oldest over `maxDead`. One deletion at a time: two would count the same jobs. Never rejects: what the disk does not
+   * let it delete goes with the next dead job, and the next read or write tells of the disk.
+   */
   forgetSurplus(): Promise<void> {
-    this.#forgetting ??= this.#forget().finally(() => {
-      this.#forgetting = undefined;
-    });
+    this.#forgetting ??= this.#forget()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#forgetting = undefined;
+      });
     return this.#forgetting;
   }
 

@@ -76,14 +76,20 @@ export class LevelQueue implements DeferredQueue {
   }
 
   async enqueue(job: DeferredJob): Promise<'accepted' | 'full'> {
+    // first without writing it out: a full queue is there on a bad day, when many ask
+    if (!this.#hasRoomFor(job.request.length)) return 'full';
     const key = keyOf(job.id, job.acceptedAtMs);
     const value = seal(key, { job, delayMs: 0 });
     const change = { ...ONE_JOB, bytes: Buffer.byteLength(value) };
-    const totals = plus(this.#writes.totals, change);
-    if (totals.jobs > this.#bounds.maxJobs || totals.bytes > this.#bounds.maxBytes) return 'full';
+    if (!this.#hasRoomFor(change.bytes)) return 'full';
     await this.#writes.write({ ...change, operations: [{ type: 'put', key, value }] });
     this.#waits(key);
     return 'accepted';
+  }
+
+  #hasRoomFor(jobBytes: number): boolean {
+    const { jobs, bytes } = this.#writes.totals;
+    return jobs < this.#bounds.maxJobs && bytes + jobBytes <= this.#bounds.maxBytes;
   }
 
   async withdraw(job: DeferredJob): Promise<boolean> {
