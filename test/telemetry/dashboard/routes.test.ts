@@ -5,7 +5,7 @@ import { createGuard } from 'failsoft';
 import { dashboard, serveDashboard } from 'failsoft/dashboard';
 import Fastify from 'fastify';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ask, EventsReader, METHOD, servedGuard } from './support.js';
+import { ask, EventsReader, HOSTILE, METHOD, servedGuard } from './support.js';
 
 const NOT_FOR_US = [
   'evil.example',
@@ -72,6 +72,22 @@ describe('the routes', () => {
       });
       expect(headers['access-control-allow-origin']).toBeUndefined();
     }
+  });
+
+  it('have the names of actions as data that end no element', async () => {
+    const actions = HOSTILE.map((label) => ({
+      label: `${label}</script><!--`,
+      description: label,
+      run: () => {},
+    }));
+    const { server } = await servedGuard({ controls: { token: 't'.repeat(16), actions } });
+    const { text } = await ask(server, '/');
+    const [, json = ''] = /<script id="facts"[^>]*>(.*?)<\/script>/s.exec(text) ?? [];
+    expect(json).not.toMatch(/[<>&]/);
+    expect(JSON.parse(json).actions).toEqual(
+      actions.map(({ label, description }) => ({ label, description })),
+    );
+    expect(text.match(/<script/g)).toHaveLength(3);
   });
 
   it.each(NOT_FOR_US)('refuse the Host %j', async (host) => {
