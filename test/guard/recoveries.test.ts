@@ -1,5 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createGuard } from 'failsoft';
 import { expect, it } from 'vitest';
 import { nativeEngine } from '../../src/engines/native.js';
@@ -8,16 +6,11 @@ import { Recoveries } from '../../src/guard/recoveries.js';
 import { guardEmitter } from '../../src/telemetry/emitter.js';
 import { ManualClock } from '../../src/testing/manual-clock.js';
 import { METHOD } from '../fallback/support.js';
-
-setFlagsFromString('--expose-gc');
-const gc: () => void = runInNewContext('gc');
+import { collectGarbage } from '../support/garbage.js';
 
 /** Whether an object is garbage, and collected. */
 async function isCollected(ref: WeakRef<object>): Promise<boolean> {
-  for (let n = 0; n < 20 && ref.deref() !== undefined; n++) {
-    await new Promise(setImmediate);
-    gc();
-  }
+  await collectGarbage(() => ref.deref() === undefined);
   return ref.deref() === undefined;
 }
 
@@ -44,10 +37,7 @@ it('the names of targets that have gone are forgotten, too', async () => {
   const recoveries = makeRecoveries();
   const held = recoveries.targetOf('kept');
   for (let n = 0; n < 5_000; n++) recoveries.targetOf(`pod-${n}`);
-  for (let n = 0; n < 20 && recoveries.targets > 1; n++) {
-    await new Promise(setImmediate);
-    gc();
-  }
+  await collectGarbage(() => recoveries.targets === 1);
   expect(recoveries.targets).toBe(1);
   expect(recoveries.targetOf('kept')).toBe(held);
 });
@@ -69,10 +59,7 @@ it('a target lives as long as an interceptor or a client of it', async () => {
   const guard = createGuard();
   const one = guard.forTarget('a');
   const two = guard.clientOptions({}, 'b');
-  for (let n = 0; n < 3; n++) {
-    await new Promise(setImmediate);
-    gc();
-  }
+  await collectGarbage(() => false);
   expect([typeof one, typeof two.callInvocationTransformer]).toEqual(['function', 'function']);
   await guard.close();
 });
