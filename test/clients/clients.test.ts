@@ -1,16 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createGuard, FallbackRegistry } from 'failsoft';
 import { inferResponse, tensor } from 'failsoft/oip';
-import { ManualClock, startMockServer } from 'failsoft/testing';
+import { startMockServer } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { path, read } from '../docs/pages.js';
-import { closedAfterEach } from '../support/closers.js';
 import { etcdService } from './libraries/etcd3.js';
 import { LIBRARIES } from './libraries/index.js';
 import type { Library } from './library.js';
+import { tellStory } from './story.js';
 
-const closers = closedAfterEach();
 const require = createRequire(import.meta.url);
 /** The libraries whose story ran. */
 const told: Library[] = [];
@@ -19,36 +17,24 @@ describe.each(LIBRARIES.map((library) => [library.name, library] as const))('%s'
   it('is answered while its server fails, and calls it again when it is back', {
     timeout: 30_000,
   }, async () => {
-    const clock = new ManualClock();
-    const fallbacks = new FallbackRegistry();
-    library.register(fallbacks);
-    const guard = createGuard({ clock, fallbacks, rememberProvenance: true });
-    const server = await startMockServer({
-      models: { m: (request) => inferResponse(request, { y: tensor(request, 'x') }) },
-      services: [etcdService],
+    await tellStory({
+      ...library,
+      circuitKey: () => library.circuitKey,
+      serve: async () => {
+        const server = await startMockServer({
+          models: { m: (request) => inferResponse(request, { y: tensor(request, 'x') }) },
+          services: [etcdService],
+        });
+        return {
+          address: server.address,
+          setDown: (isDown) => {
+            if (isDown) server.faults.set(library.faults, { error: { code: 14 } });
+            else server.faults.clear();
+          },
+          close: () => server.close(),
+        };
+      },
     });
-    const client = await library.connect(server.address, guard);
-    closers.push(
-      () => server.close(),
-      () => client.close(),
-      () => guard.close(),
-    );
-
-    const ask = (value: number) => client.ask(value);
-    expect(await ask(1)).toEqual({ answer: 1, source: 'primary' });
-    server.faults.set(library.faults, { error: { code: 14 } });
-    expect(await ask(1)).toEqual({ answer: 1, source: 'last-good' });
-    expect(await ask(2)).toEqual({ answer: -1, source: 'default' });
-    const circuit = () => guard.snapshots().find(({ circuitKey }) => circuitKey === library.circuitKey);
-    for (let failures = 3; failures <= 5; failures++) await ask(1);
-    expect(circuit()?.state).toBe('open');
-    const admitted = circuit()?.totals.admitted;
-    expect(await ask(1)).toEqual({ answer: 1, source: 'last-good' });
-    expect(circuit()?.totals.admitted).toBe(admitted);
-    server.faults.clear();
-    clock.advance(60_000);
-    expect(await ask(3)).toEqual({ answer: 3, source: 'primary' });
-    expect(circuit()?.state).toMatch(/recovering|closed/);
     told.push(library);
   });
 });
