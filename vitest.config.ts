@@ -40,6 +40,9 @@ class LongestFirst extends BaseSequencer {
 export default defineConfig({
   resolve: { alias },
   test: {
+    globalSetup: 'test/support/programs-setup.ts',
+    // Many tests make user code fail on purpose, and listen to the warning: it is not printed too.
+    execArgv: ['--disable-warning=FailsoftWarning'],
     // The files share each worker's modules: to load them anew for each file takes longer than the tests. What a file changes
     // beyond itself (timers, spies, the environment) it puts back; the gate also runs the files apart (--isolate).
     isolate: false,

@@ -1,12 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { extname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { credentials } from '@grpc/grpc-js';
 import { type FaultPlan, FaultServiceClient } from 'failsoft/protos/mock';
 import type { DemandModelName } from 'failsoft/testing';
 
-const CLI = fileURLToPath(new URL('../../src/testing/cli.ts', import.meta.url));
+/** TypeScript, or JavaScript where the demo has been compiled. */
+const SUFFIX = extname(import.meta.url);
+const CLI = fileURLToPath(new URL(`../../src/testing/cli${SUFFIX}`, import.meta.url));
+const LOADER = SUFFIX === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
 const START_TIMEOUT_MS = 30_000;
 const FAULT_DEADLINE_MS = 30_000;
 
@@ -100,7 +104,7 @@ export class ServerProcess {
     const child = spawn(
       process.execPath,
       [
-        ...['--import', import.meta.resolve('tsx'), CLI, '--json', '--until-stdin-ends'],
+        ...[...LOADER, CLI, '--json', '--until-stdin-ends'],
         ...['--host', host, '--port', port, '--models', model],
         ...['--latency-ms', String(latencyMs), '--seed', String(seed)],
       ],

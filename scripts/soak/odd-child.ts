@@ -1,9 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { World } from './world.js';
 
-const script = fileURLToPath(new URL('odd-server.ts', import.meta.url));
+/** TypeScript, or JavaScript where the soak has been compiled. */
+const SUFFIX = extname(import.meta.url);
+const script = fileURLToPath(new URL(`odd-server${SUFFIX}`, import.meta.url));
+const LOADER = SUFFIX === '.ts' ? ['--import', 'tsx'] : [];
 
 export interface OddServer {
   readonly address: string;
@@ -14,7 +18,7 @@ export interface OddServer {
 
 /** Starts the server that answers oddly. */
 export async function startOddServer({ seed }: World): Promise<OddServer> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, String(seed)], {
+  const child = spawn(process.execPath, [...LOADER, script, String(seed)], {
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let errors = '';

@@ -1,21 +1,23 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { KINDS, type Kind } from '../support/call-script.js';
 import { closedAfterEach } from '../support/closers.js';
+import { compiled } from '../support/compiled.js';
 import { echoClient, startEchoServer } from '../support/echo-service.js';
 import { callOnce, type Told } from '../support/every-kind.js';
 import { createGuard, openFor, tripAfter } from '../support/guard.js';
+import { inFull } from '../support/long.js';
 import { OWN_HOST } from '../support/own-host.js';
 
 const closers = closedAfterEach();
 const run = promisify(execFile);
 
+const ROUNDS = inFull(20, 5);
+const CALLS_PER_ROUND = 500;
+
 describe('a server that is killed and restarted', () => {
-  it('20 times, leaves each of 10,000 calls one answer and one outcome', async () => {
-    const ROUNDS = 20;
-    const CALLS_PER_ROUND = 500;
+  it(`${ROUNDS} times, leaves each of ${ROUNDS * CALLS_PER_ROUND} calls one answer and one outcome`, async () => {
     let server = await startEchoServer({}, { host: OWN_HOST });
     const guard = createGuard({
       circuit: { ...tripAfter(5), ...openFor(1) },
@@ -77,9 +79,9 @@ describe('a server that is killed and restarted', () => {
 
 describe('1,000 rejected calls with deadlines in a minute', () => {
   it('leave nothing behind that keeps the process alive', async () => {
-    const child = fileURLToPath(new URL('./endurance-child.ts', import.meta.url));
+    const child = compiled('test/call/endurance-child.ts');
     // Killed, and so an error, where it does not end by itself.
-    const { stdout } = await run(process.execPath, ['--import', 'tsx', child], { timeout: 50_000 });
+    const { stdout } = await run(process.execPath, [child], { timeout: 50_000 });
     expect(JSON.parse(stdout)).toEqual({
       codes: { 'unary 0': 250, 'clientStream 14': 250, 'serverStream 14': 250, 'bidi 14': 250 },
       timers: 0,

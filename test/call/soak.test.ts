@@ -2,25 +2,24 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Jobs } from '../../scripts/soak/jobs.js';
 import { Ledger } from '../../scripts/soak/ledger.js';
 import { readOptions, USAGE } from '../../scripts/soak/options.js';
 import { job } from '../fallback/deferred/deferred-queue.contract.js';
 import { MemoryQueue } from '../fallback/deferred/memory-queue.js';
+import { compiled } from '../support/compiled.js';
 import { inFull } from '../support/long.js';
 
-const script = fileURLToPath(new URL('../../scripts/soak.ts', import.meta.url));
+const script = compiled('scripts/soak/main.ts', 'scripts/soak/odd-server.ts');
 const directory = mkdtempSync(join(tmpdir(), 'failsoft-soak-test-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 function soak(...options: readonly string[]) {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ['--expose-gc', '--import', 'tsx', script, ...options],
-    { encoding: 'utf8', timeout: 600_000 },
-  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', script, ...options], {
+    encoding: 'utf8',
+    timeout: 600_000,
+  });
   return { status, stdout, stderr };
 }
 

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { opossumEngine } from 'failsoft/opossum';
 import type CircuitBreaker from 'opossum';
@@ -8,6 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { failureRate } from '../../src/circuit/index.js';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
+import { compiled } from '../support/compiled.js';
 import { opossumBench } from '../support/opossum-bench.js';
 
 const options: CircuitOptions = {
@@ -392,8 +392,7 @@ describe('breakers come and go', () => {
   });
 
   it('keep no process alive, and no memory after they were closed', async () => {
-    const fixture = fileURLToPath(new URL('exit-fixture.ts', import.meta.url));
-    const args = ['--expose-gc', '--import', 'tsx', fixture];
+    const args = ['--expose-gc', compiled('test/engines/exit-fixture.ts')];
     const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 50_000 });
     const { left, breakers }: { left: number; breakers: number } = JSON.parse(stdout);
     expect(breakers).toBe(1);

@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { HELP, parseOptions, UsageError } from '../../examples/demo/options.js';
-import { run } from './support.js';
+import { DEMO, run } from './support.js';
 
 describe("the demo's options", () => {
   it('has defaults', () => {
@@ -78,7 +78,7 @@ describe("the demo's options", () => {
   });
 
   it('prints a clear error and exits with 2', async () => {
-    const demo = run('examples/demo/main.ts', '--seconds', 'soon');
+    const demo = run(DEMO, '--seconds', 'soon');
     expect(await demo.ended()).toBe(2);
     expect(demo.stderr()).toBe(
       'demo: --seconds: expected an integer from 6 to 3600, got "soon"\nTry --help.\n',
@@ -87,7 +87,7 @@ describe("the demo's options", () => {
   });
 
   it('prints its help', async () => {
-    const demo = run('examples/demo/main.ts', '--help');
+    const demo = run(DEMO, '--help');
     expect(await demo.ended()).toBe(0);
     expect(demo.stdout()).toBe(HELP);
   });

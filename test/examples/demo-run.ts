@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { expect, vi } from 'vitest';
 import type { DemoResult } from '../../examples/demo/record.js';
 import { OWN_HOST } from '../support/own-host.js';
-import { listens, type Program, run } from './support.js';
+import { DEMO, listens, type Program, run } from './support.js';
 
 /** The demo without a terminal, on an address of this process alone. */
 export function runDemo(...options: readonly string[]): Program {
-  return run('examples/demo/main.ts', '--host', OWN_HOST, '--headless', ...options);
+  return run(DEMO, '--host', OWN_HOST, '--headless', ...options);
 }
 
 /** What it wrote to its `--json` file. */

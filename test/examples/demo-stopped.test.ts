@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { OWN_HOST } from '../support/own-host.js';
 import { expectServersGone, readResult, runDemo } from './demo-run.js';
-import { run } from './support.js';
+import { DEMO, run } from './support.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'failsoft-demo-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -33,7 +33,7 @@ describe('stopping the demo', () => {
   it('serves its page meanwhile, with buttons that kill the primary and mend it', {
     timeout: 240_000,
   }, async () => {
-    const demo = run('examples/demo/main.ts', '--host', OWN_HOST, '--seconds', '600', '--keep');
+    const demo = run(DEMO, '--host', OWN_HOST, '--seconds', '600', '--slow', '2', '--keep');
     await demo.prints('healthy: ');
     const [, url = '', token = ''] =
       /the page: (http:\/\/127\.0\.0\.1:\d+\/)#token=(\S+)/.exec(demo.stdout()) ?? [];

@@ -2,6 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { compiled } from '../support/compiled.js';
+
+/** It starts servers as processes of their own. */
+export const DEMO = 'examples/demo/main.ts';
 
 /** A file of the repository. */
 export function path(fromRoot: string): string {
@@ -20,14 +24,15 @@ export interface Program {
   ended(): Promise<number | NodeJS.Signals | null>;
 }
 
-/** Runs a TypeScript file. It is killed after the test if it still runs. */
+/** Runs a program of the examples. It is killed after the test if it still runs. */
 export function run(file: string, ...args: string[]): Program {
   return runWith({}, file, ...args);
 }
 
 /** As {@link run}, with variables of the environment beside those of the test. */
 export function runWith(variables: NodeJS.ProcessEnv, file: string, ...args: string[]): Program {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path(file), ...args], {
+  const program = compiled(file, ...(file === DEMO ? ['src/testing/cli.ts'] : []));
+  const child = spawn(process.execPath, [program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...variables },
   });

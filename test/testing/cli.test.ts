@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { HELP, parseCli } from '../../src/testing/cli-options.js';
+import { compiled } from '../support/compiled.js';
 import { connect, goodRequest, infer, start } from './fixture.js';
 
-const cli = fileURLToPath(new URL('../../src/testing/cli.ts', import.meta.url));
+const cli = compiled('src/testing/cli.ts');
 const running = new Set<ChildProcess>();
 
 afterEach(() => {
@@ -14,9 +14,7 @@ afterEach(() => {
 
 /** Starts the executable; `line` is the first line that it prints. */
 function launch(...args: string[]) {
-  const child = spawn(process.execPath, ['--import', 'tsx', cli, ...args], {
-    stdio: 'pipe',
-  });
+  const child = spawn(process.execPath, [cli, ...args], { stdio: 'pipe' });
   running.add(child);
   const out = { stdout: '', stderr: '' };
   const line = new Promise<string>((resolve, reject) => {

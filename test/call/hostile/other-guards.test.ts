@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Metadata, status } from '@grpc/grpc-js';
 import { circuitRejectionOf, FallbackRegistry, type GuardOptions, lastGood, provenanceOf } from 'failsoft';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
+import { compiled } from '../../support/compiled.js';
 import {
   callUnary,
   echoClient,
@@ -21,8 +21,8 @@ const closers = closedAfterEach();
 let gateway = '';
 let stop = () => {};
 beforeAll(async () => {
-  const file = fileURLToPath(new URL('./gateway-child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const file = compiled('test/call/hostile/gateway-child.ts');
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
   stop = () => child.kill();
   [gateway] = await once(createInterface(child.stdout), 'line');
 });

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { KINDS } from '../../support/call-script.js';
+import { compiled } from '../../support/compiled.js';
 import { inFull } from '../../support/long.js';
 import { HOSTILE_ANSWERS } from './raw-answers.js';
 
 const run = promisify(execFile);
-const child = fileURLToPath(new URL('./raw-child.ts', import.meta.url));
+const child = compiled('test/call/hostile/raw-child.ts');
 
 /** Each answer goes to calls of one kind in `npm test`, and to calls of all four in the gate. */
 const STEP = inFull(1, KINDS.length);
@@ -18,8 +18,8 @@ describe('a process whose servers send whatever they like', () => {
     ['enforce', ['a chain that declines', 'a chain that rejects with what cannot be shown']],
     ['observe', ['a chain that throws', 'a chain that answers later']],
   ])('lives on, in %s, with %j', async (mode, chains) => {
-    const flags = ['--unhandled-rejections=strict', '--import', 'tsx'];
-    const { stdout } = await run(process.execPath, [...flags, child, mode, String(STEP), ...chains]);
+    const args = ['--unhandled-rejections=strict', child, mode, String(STEP), ...chains];
+    const { stdout } = await run(process.execPath, args);
     const calls = (chains.length * KINDS.length * Object.keys(HOSTILE_ANSWERS).length) / STEP;
     expect(JSON.parse(stdout)).toEqual({ calls, left: [] });
   });

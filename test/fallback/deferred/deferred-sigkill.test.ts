@@ -1,31 +1,21 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { seededRandom } from 'failsoft/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { compiled } from '../../support/compiled.js';
+import { inFull } from '../../support/long.js';
 import { startInferServer } from '../infer-server.js';
 import { response } from '../support.js';
-import { transpileInto } from './transpile.js';
 
-const KILLS = process.env.FAILSOFT_LONG_TESTS === '1' ? 100 : 8;
+const KILLS = inFull(100, 8);
 const LANES = 2;
 
-// Beside node_modules, where the child finds its packages.
-const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url));
-let built: string;
-let child: string;
-let poison: string;
-beforeAll(() => {
-  mkdirSync(cache, { recursive: true });
-  built = mkdtempSync(join(cache, 'failsoft-sigkill-'));
-  child = transpileInto(built, fileURLToPath(new URL('./sigkill/child.ts', import.meta.url)));
-  poison = transpileInto(built, fileURLToPath(new URL('./sigkill/poison.ts', import.meta.url)));
-});
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+const child = compiled('test/fallback/deferred/sigkill/child.ts');
+const poison = compiled('test/fallback/deferred/sigkill/poison.ts');
 
 describe('what was acknowledged', () => {
   it(`is predicted, though the process is killed ${KILLS} times`, { timeout: 600_000 }, async () => {

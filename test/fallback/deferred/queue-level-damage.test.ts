@@ -14,12 +14,13 @@ import { crc32c } from '../../../src/fallback/deferred/queue-level/format/crc32c
 import { readLogs } from '../../../src/fallback/deferred/queue-level/format/log-reader.js';
 import { readTable } from '../../../src/fallback/deferred/queue-level/format/table-reader.js';
 import { JOBS, TOTALS } from '../../../src/fallback/deferred/queue-level/keys.js';
+import { inFull } from '../../support/long.js';
 import { SEED } from '../../support/properties.js';
 import { job } from './deferred-queue.contract.js';
 
 type Level = ClassicLevel<string, string>;
 
-const FLIPS = process.env.FAILSOFT_LONG_TESTS === '1' ? 400 : 40;
+const FLIPS = inFull(400, 40);
 
 let parent: string;
 beforeEach(() => {

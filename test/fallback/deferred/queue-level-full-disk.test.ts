@@ -1,26 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { openLevelQueue } from 'failsoft/queue-level';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { compiled } from '../../support/compiled.js';
+import { inFull } from '../../support/long.js';
 import { DISKS, type SmallDisk } from './full-disk/disks.js';
-import { transpileInto } from './transpile.js';
 
-const ROUNDS = process.env.FAILSOFT_LONG_TESTS === '1' ? 2 : 1;
+const ROUNDS = inFull(2, 1);
 
-// Beside node_modules, where the child finds its packages.
-const cache = fileURLToPath(new URL('../../../node_modules/.cache', import.meta.url));
-let built: string;
-let child: string;
-beforeAll(() => {
-  mkdirSync(cache, { recursive: true });
-  built = mkdtempSync(join(cache, 'failsoft-full-disk-'));
-  child = transpileInto(built, fileURLToPath(new URL('./full-disk/child.ts', import.meta.url)));
-});
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+const child = compiled('test/fallback/deferred/full-disk/child.ts');
 
 const ends: (() => Promise<void>)[] = [];
 afterEach(async () => {

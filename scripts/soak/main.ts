@@ -1,5 +1,5 @@
-import { readOptions, type SoakOptions, USAGE } from './soak/options.js';
-import { runSoak } from './soak/run-soak.js';
+import { readOptions, type SoakOptions, USAGE } from './options.js';
+import { runSoak } from './run-soak.js';
 
 async function main(): Promise<number> {
   let options: SoakOptions;
