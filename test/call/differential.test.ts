@@ -11,7 +11,7 @@ import { randomScript } from '../support/random-script.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 
 /** Per variant and key, of which there are six. */
-const RUNS = runs(inFull(500, 100));
+const RUNS = runs(inFull(500, 60));
 const LANES = 16;
 
 const closers = closedAfterEach();

@@ -16,7 +16,7 @@ import { type Bench, bench } from './harness.js';
 import { Model, type ModelConfig, type ModelPermit } from './model.js';
 
 /** Sequences, of 100 to 300 commands each; mutation testing runs them once per mutant, and asks for less. */
-const SEQUENCES = integerFromEnvironment('FAILSOFT_MODEL_RUNS', inFull(3000, 1000), 1, 10_000_000);
+const SEQUENCES = integerFromEnvironment('FAILSOFT_MODEL_RUNS', inFull(3000, 500), 1, 10_000_000);
 const RUNS = runs(SEQUENCES);
 
 type Command =

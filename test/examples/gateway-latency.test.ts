@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { inFull } from '../support/long.js';
 import { CIRCUIT, inputs, MODEL, startGateway } from './gateway-setup.js';
 
-const DEADLINE_MS = inFull(10_000, 3_000); // long, so that a busy machine cannot look like it
+const DEADLINE_MS = inFull(10_000, 2_500); // long, so that a busy machine cannot look like it
 const REQUESTS = 100;
 const INTERVAL_MS = 10;
 
@@ -49,11 +49,6 @@ it('a model that hangs makes a gateway slow, but not a guarded one', { timeout: 
   const unguarded = await hanging(false, '');
   const rejecting = await hanging(true, '?fallback=none');
   const answering = await hanging(true, '');
-  const ms = ({ p99Ms }: { p99Ms: number }) => `${p99Ms.toFixed(1)} ms`;
-  console.log(
-    `p99 of the gateway while the model hangs (deadline ${DEADLINE_MS} ms): ${ms(unguarded)} without the guard, ` +
-      `${ms(rejecting)} with it and no fallback, ${ms(answering)} with the chain`,
-  );
   expect(unguarded.codes).toEqual([504]);
   expect(unguarded.p99Ms).toBeGreaterThan(DEADLINE_MS * 0.95);
   expect(rejecting.codes).toEqual([503]);

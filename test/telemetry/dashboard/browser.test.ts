@@ -18,6 +18,7 @@ import { demandRequest, labelledInputs, majorityAnswer, startMockServer } from '
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { chromiumVersion, startChromium } from '../../support/chromium.js';
+import { inFull, LONG } from '../../support/long.js';
 import { call, HOSTILE, METHOD } from './support.js';
 
 const { modelInfer } = GRPCInferenceServiceService;
@@ -201,7 +202,7 @@ describe.skipIf(chromiumVersion === undefined)(
       await picture(tab, 'dashboard-light');
 
       await tab.emulateMedia({ colorScheme: 'dark' });
-      expect(await seriousIn(tab)).toEqual([]);
+      if (LONG) expect(await seriousIn(tab)).toEqual([]);
       await picture(tab, 'dashboard-dark');
       await tab.setViewportSize(PHONE);
       expect(await overflow(tab)).toBeLessThanOrEqual(0);
@@ -215,7 +216,7 @@ describe.skipIf(chromiumVersion === undefined)(
       expect(await overflow(tab)).toBeLessThanOrEqual(0);
       await tab.setViewportSize(DESKTOP);
       expect(await overflow(tab)).toBeLessThanOrEqual(0);
-      expect(await seriousIn(tab)).toEqual([]);
+      if (LONG) expect(await seriousIn(tab)).toEqual([]);
       await tab.emulateMedia({ colorScheme: 'light' });
       expect(await seriousIn(tab)).toEqual([]);
       await tab.keyboard.press('Escape');
@@ -243,7 +244,7 @@ describe.skipIf(chromiumVersion === undefined)(
       expect(text).toContain('a\\u202eb');
       expect(text).not.toMatch(/[\u202a-\u202e\u2066-\u2069]/);
       expect(await overflow(tab)).toBeLessThanOrEqual(0);
-      expect(await seriousIn(tab)).toEqual([]);
+      if (LONG) expect(await seriousIn(tab)).toEqual([]);
       for (const name of await tab.locator('.card a').all()) {
         await name.click();
         await tab.locator('.circuit-page .uplot').first().waitFor();
@@ -346,19 +347,18 @@ describe.skipIf(chromiumVersion === undefined)(
         return { busy: of('TaskDuration'), atMs: performance.now() };
       };
       const before = await metrics();
-      await tab.waitForTimeout(3_000);
+      await tab.waitForTimeout(inFull(3_000, 1_000));
       const after = await metrics();
       const share = ((after.busy - before.busy) * 1_000) / (after.atMs - before.atMs);
-      console.log(
-        `1,000 circuits, 10 updates a second: the page's main thread is busy ${(share * 100).toFixed(1)} % of the time`,
-      );
       expect(share).toBeGreaterThan(0);
       expect(share).toBeLessThan(0.5);
     });
   },
 );
 
+/** In `npm test` none is taken. */
 async function picture(page: Page, name: string): Promise<void> {
+  if (!LONG && PICTURES === undefined) return;
   // the first picture must not be taken before the last frame
   await page.waitForTimeout(PICTURES === undefined ? 0 : 1_500);
   if (PICTURES !== undefined) mkdirSync(PICTURES, { recursive: true });
