@@ -12,9 +12,15 @@ import type { Circuit, ExecuteOptions, Rejection } from './types.js';
 const NEVER = new AbortController().signal;
 Object.defineProperty(NEVER, 'addEventListener', { value: () => {} });
 
+/** A circuit that runs functions. */
+export interface Executor extends Pick<Circuit, 'key' | 'acquire'> {
+  /** Whether the call that it has just admitted is measured. Two readings of the clock cost as much as all the rest. */
+  measures(): boolean;
+}
+
 /** {@link Circuit.execute}, for any circuit. */
 export function execute<T>(
-  circuit: Pick<Circuit, 'key' | 'acquire'>,
+  circuit: Executor,
   clock: Clock,
   fn: (signal: AbortSignal) => T | Promise<T>,
   options?: ExecuteOptions,
@@ -24,7 +30,7 @@ export function execute<T>(
 
 /** The common case, without options. Not an async function: that would cost a frame and a promise more. */
 function executePlain<T>(
-  circuit: Pick<Circuit, 'key' | 'acquire'>,
+  circuit: Executor,
   clock: Clock,
   fn: (signal: AbortSignal) => T | Promise<T>,
 ): Promise<T> {
@@ -32,24 +38,28 @@ function executePlain<T>(
   const signal = signalFor(fn);
   const permit = circuit.acquire();
   if (!permit.admitted) return Promise.reject(rejectedError(circuit.key, permit));
-  const startMs = clock.now();
+  const startMs = circuit.measures() ? clock.now() : undefined;
   let result: T | Promise<T>;
   try {
     result = fn(signal);
   } catch (error) {
-    permit.settle('failure', clock.now() - startMs);
+    permit.settle('failure', sinceMs(startMs, clock));
     return Promise.reject(error);
   }
   return Promise.resolve(result).then(
     (value) => {
-      permit.settle('success', clock.now() - startMs);
+      permit.settle('success', sinceMs(startMs, clock));
       return value;
     },
     (error: unknown) => {
-      permit.settle('failure', clock.now() - startMs);
+      permit.settle('failure', sinceMs(startMs, clock));
       throw error;
     },
   );
+}
+
+function sinceMs(startMs: number | undefined, clock: Clock): number | undefined {
+  return startMs === undefined ? undefined : clock.now() - startMs;
 }
 
 /** A signal takes microseconds to make: not for a function that does not look at it. */
@@ -63,7 +73,7 @@ function rejectedError(key: string, permit: Rejection): FailsoftError {
 }
 
 async function executeWith<T>(
-  circuit: Pick<Circuit, 'key' | 'acquire'>,
+  circuit: Executor,
   clock: Clock,
   fn: (signal: AbortSignal) => T | Promise<T>,
   options: ExecuteOptions,
@@ -77,7 +87,7 @@ async function executeWith<T>(
   signal.throwIfAborted();
   const permit = circuit.acquire(options.priority);
   if (!permit.admitted) throw rejectedError(circuit.key, permit);
-  const startMs = clock.now();
+  const startMs = circuit.measures() ? clock.now() : undefined;
   // stands when classify itself throws
   let outcome: Outcome = 'failure';
   try {
@@ -89,7 +99,7 @@ async function executeWith<T>(
     else if (classify) outcome = checkOneOf('execute.classify', classify(error), OUTCOMES);
     throw error;
   } finally {
-    permit.settle(outcome, clock.now() - startMs);
+    permit.settle(outcome, sinceMs(startMs, clock));
   }
 }
 

@@ -28,6 +28,9 @@ import type {
 } from './types.js';
 import { weigh } from './weight.js';
 
+/** Of so many calls whose duration only a snapshot would show, `execute()` measures one. */
+const ONE_OF = 8;
+
 /** A state that a machine went to. */
 export interface Entered {
   readonly name: CircuitStateName;
@@ -114,7 +117,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
   settled(
     permit: CircuitPermit,
     outcome: Outcome,
-    durationMs: number,
+    durationMs: number | undefined,
     pushbackMs: number | undefined,
     circumstances: Circumstances | undefined,
   ): void {
@@ -126,10 +129,10 @@ export class MachineCircuit implements Circuit, PermitOwner {
       // not `isCurrent()`: one call less, on every call's way
     } else if (permit.generation === this.generation && this.machine.takes(permit)) {
       this.totals.settled(outcome);
-      if (circumstances === undefined) {
-        this.limit?.settled(outcome, durationMs, this.out - this.shadows);
-        this.record(permit, outcome, durationMs, pushbackMs);
-      } else this.settledUnder(circumstances, permit, outcome, durationMs, pushbackMs);
+      if (circumstances !== undefined)
+        this.settledUnder(circumstances, permit, outcome, durationMs, pushbackMs);
+      else if (this.limit !== undefined) this.count(permit, outcome, durationMs, pushbackMs);
+      else this.record(permit, outcome, durationMs, pushbackMs);
     } else {
       this.totals.stale += 1;
       this.limit?.discounted();
@@ -140,17 +143,31 @@ export class MachineCircuit implements Circuit, PermitOwner {
     circumstances: Circumstances,
     permit: CircuitPermit,
     outcome: Outcome,
-    durationMs: number,
+    durationMs: number | undefined,
     pushbackMs: number | undefined,
   ): void {
     const weight = weigh(this, circumstances, permit, outcome);
-    const isTimed = weight === 'full';
-    // an overload shows that the limit is too high, however long the answer took
-    if (isTimed || (weight === 'untimed' && outcome === 'overload'))
-      this.limit?.settled(outcome, isTimed ? durationMs : 0, this.out - this.shadows);
-    else this.limit?.discounted();
-    if (weight === 'none') this.machine.record('ignored', undefined, undefined, false);
-    else this.record(permit, outcome, isTimed ? durationMs : undefined, pushbackMs);
+    if (weight !== 'none')
+      this.count(permit, outcome, weight === 'full' ? durationMs : undefined, pushbackMs);
+    else {
+      this.limit?.discounted();
+      this.machine.record('ignored', undefined, undefined, false);
+    }
+  }
+
+  /** @param durationMs undefined where it is no latency of the server, or was not measured */
+  private count(
+    permit: CircuitPermit,
+    outcome: Outcome,
+    durationMs: number | undefined,
+    pushbackMs: number | undefined,
+  ): void {
+    const { limit } = this;
+    if (durationMs !== undefined) limit?.settled(outcome, durationMs, this.out - this.shadows);
+    // it shows that the limit is too high, however long the answer took
+    else if (outcome === 'overload') limit?.settled(outcome, 0, this.out - this.shadows);
+    else limit?.discounted();
+    this.record(permit, outcome, durationMs, pushbackMs);
   }
 
   private record(
@@ -171,6 +188,11 @@ export class MachineCircuit implements Circuit, PermitOwner {
 
   private isCurrent(permit: CircuitPermit): boolean {
     return permit.generation === this.generation && this.machine.takes(permit);
+  }
+
+  measures(): boolean {
+    if (this.limit !== undefined || this.machine.ignoresDuration !== true) return true;
+    return this.totals.admitted % ONE_OF === 1;
   }
 
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T> {

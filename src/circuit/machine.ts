@@ -37,6 +37,11 @@ export interface Machine {
     pushbackMs: number | undefined,
     isInRow: boolean,
   ): void;
+  /**
+   * Whether only a snapshot would show the duration of the call that it has just let through, so that it can do without.
+   * Absent: it cannot.
+   */
+  readonly ignoresDuration?: boolean;
   /** In place of `record`: the slot of a probe, or the share of a ramp, that the permit held is free again. */
   giveBack(): void;
   reset(): void;

@@ -132,6 +132,10 @@ export class NativeMachine implements MovableMachine {
     this.outage.addPushback(this.circuit.environment.clock.now() + cappedMs);
   }
 
+  get ignoresDuration(): boolean {
+    return this.current.name === 'closed' && !this.settings.goesByDurations;
+  }
+
   giveBack(): void {
     const state = this.current;
     if (state.name === 'half-open') state.probes.giveBack();

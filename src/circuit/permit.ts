@@ -7,7 +7,7 @@ export interface PermitOwner {
   settled(
     permit: CircuitPermit,
     outcome: Outcome,
-    durationMs: number,
+    durationMs: number | undefined,
     pushbackMs: number | undefined,
     circumstances: Circumstances | undefined,
   ): void;
@@ -35,7 +35,12 @@ export class CircuitPermit implements Permit {
     return true;
   }
 
-  settle(outcome: Outcome, durationMs: number, pushbackMs?: number, circumstances?: Circumstances): void {
+  settle(
+    outcome: Outcome,
+    durationMs: number | undefined,
+    pushbackMs?: number,
+    circumstances?: Circumstances,
+  ): void {
     const owner = this.#owner;
     if (owner === undefined) return;
     this.#owner = undefined;

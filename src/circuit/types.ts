@@ -39,11 +39,16 @@ export interface Permit {
   readonly probe: boolean;
   /**
    * Records how the call ended.
-   * @param durationMs how long it took; the trip rules say what is slow
+   * @param durationMs how long it took; the trip rules say what is slow. undefined where it was not measured: the outcome counts, and no latency
    * @param pushbackMs the server's push-back, in milliseconds, where it sent one; counts only with a failure or an overload
    * @param circumstances what makes the outcome or the duration weaker evidence than it seems
    */
-  settle(outcome: Outcome, durationMs: number, pushbackMs?: number, circumstances?: Circumstances): void;
+  settle(
+    outcome: Outcome,
+    durationMs: number | undefined,
+    pushbackMs?: number,
+    circumstances?: Circumstances,
+  ): void;
   /**
    * The same as `settle('ignored', 0)`, for a call that did not go out after all, because something behind the circuit refused it.
    * What the permit held, a probe's slot or its share of a ramp, is free for another call.
@@ -157,7 +162,8 @@ export interface Circuit {
    */
   reconfigure(options: CircuitOptions): void;
   /**
-   * Runs `fn` under this circuit, for what is not gRPC.
+   * Runs `fn` under this circuit, for what is not gRPC. It measures each call whose duration may change something. Of a closed
+   * circuit without a rule or limit that goes by durations it measures one call of eight, for the latencies of its snapshot.
    * @throws FailsoftError FAILSOFT_REJECTED (with the {@link Rejection} as `cause`) when not admitted, else what `fn` throws
    */
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;

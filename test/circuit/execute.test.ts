@@ -1,6 +1,13 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, it } from 'vitest';
-import { consecutiveFailures } from '../../src/circuit/index.js';
+import { describe, expect, it, vi } from 'vitest';
+import {
+  adaptive,
+  consecutiveFailures,
+  failureRate,
+  latencyPercentile,
+  slowRate,
+} from '../../src/circuit/index.js';
+import type { CircuitOptions } from '../../src/circuit/types.js';
 import type { Outcome } from '../../src/classify/outcome.js';
 import { bench } from './harness.js';
 
@@ -34,6 +41,51 @@ describe('execute', () => {
       b.clock.advance(250);
     });
     expect(b.circuit.snapshot().window.latencyMs?.p50).toBeCloseTo(250, -1);
+  });
+
+  it.each<[string, CircuitOptions, number]>([
+    [
+      'two of 16 calls, where only the snapshot shows them',
+      { trip: [failureRate({ threshold: 0.5, minimumCalls: 10 })] },
+      2,
+    ],
+    ['each call of a concurrency limit', { concurrency: { type: 'fixed', limit: 10 } }, 16],
+    [
+      'each call, for a slow rate',
+      { trip: [slowRate({ threshold: 1, slowThresholdMs: 9, minimumCalls: 10 })] },
+      16,
+    ],
+    [
+      'each call, for a percentile',
+      { trip: [latencyPercentile({ percentile: 99, thresholdMs: 9, minimumCalls: 10 })] },
+      16,
+    ],
+    ['each call, for the adaptive rule', { trip: [adaptive()] }, 16],
+  ])('measures %s', async (_what, options, measured) => {
+    for (const given of [undefined, {}]) {
+      const b = bench(options);
+      const now = vi.spyOn(b.clock, 'now');
+      for (let n = 0; n < 16; n++) await b.circuit.execute(() => 1, given);
+      expect(now).toHaveBeenCalledTimes(2 * measured);
+      expect(b.circuit.snapshot()).toMatchObject({
+        inFlight: 0,
+        window: { calls: 16, latencyMs: { p50: 0 } },
+      });
+    }
+  });
+
+  it('measures each call of a circuit that recovers', async () => {
+    const b = make();
+    for (let n = 0; n < 3; n++)
+      await b.circuit.execute(() => Promise.reject(new Error('no'))).catch(() => {});
+    b.clock.advance(60_000);
+    for (const state of ['half-open', 'recovering'] as const) {
+      expect(b.circuit.state).toBe(state);
+      const now = vi.spyOn(b.clock, 'now');
+      // one reading decides on the call, the other is its start
+      await b.circuit.execute(() => expect(now).toHaveBeenCalledTimes(2));
+      now.mockRestore();
+    }
   });
 
   it('counts an error that is thrown synchronously as a failure', async () => {

@@ -15,6 +15,8 @@ export interface Settings {
   readonly adaptive: AdaptiveRule | undefined;
   /** The mark that a snapshot's `slowRate` counts; undefined without a slow-rate rule. */
   readonly slowMark: number | undefined;
+  /** Whether a trip rule goes by how long calls take. */
+  readonly goesByDurations: boolean;
   /** A probe that took longer fails: the least that a latency or slow rule allows. Infinity without such a rule. */
   readonly slowProbeMs: number;
 }
@@ -35,6 +37,7 @@ export function compileSettings(options: CircuitOptions | undefined, field: stri
     checks: trip.map((rule) => compileRule(rule.rule, rule, markOf)),
     adaptive,
     slowMark: slow && markOf(slow.slowThresholdMs),
+    goesByDurations: adaptive !== undefined || thresholdsMs.length > 0,
     slowProbeMs: Math.min(Number.POSITIVE_INFINITY, ...thresholdsMs),
   });
 }
