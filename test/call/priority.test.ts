@@ -2,35 +2,24 @@ import { Metadata, type sendUnaryData, status } from '@grpc/grpc-js';
 import { circuitRejectionOf, defaultPrediction, FallbackRegistry, provenanceOf } from 'failsoft';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
-import {
-  callUnary,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../support/echo-service.js';
-import { createGuard, neverTrip } from '../support/guard.js';
+import { callUnary, echoService, type Message } from '../support/echo-service.js';
+import { neverTrip } from '../support/guard.js';
+import { startGuarded } from '../support/guarded-client.js';
 
 const closers = closedAfterEach();
 
 /** A server that answers nothing, and a guard that lets two calls out at a time. */
 async function crowded(priority?: 'low') {
   const held: sendUnaryData<Message>[] = [];
-  const server = await startEchoServer({ unary: (_call, done) => held.push(done) });
   const fallbacks = new FallbackRegistry().register(echoService.unary, [
     defaultPrediction({ text: 'default' }),
   ]);
-  const guard = createGuard({
+  const { server, client, guard } = await startGuarded(closers, {
     fallbacks,
     circuit: { ...neverTrip(), concurrency: { type: 'fixed', limit: 2 } },
     methods: [{ match: echoService.unary, ...(priority !== undefined && { priority }) }],
   });
-  const client = echoClient(server.address, { interceptors: [guard.interceptor] });
-  closers.push(
-    () => client.close(),
-    () => server.close(),
-    () => guard.close(),
-  );
+  server.handlers.unary = (_call, done) => held.push(done);
   const first = callUnary(client, 'first', { failsoft: { priority: 'high' } });
   while (held.length === 0) await new Promise(setImmediate);
   return { client, held, first, guard };

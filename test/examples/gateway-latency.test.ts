@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { inFull } from '../support/long.js';
 import { CIRCUIT, inputs, MODEL, startGateway } from './gateway-setup.js';
 
-const DEADLINE_MS = inFull(10_000, 2_500); // long, so that a busy machine cannot look like it
+const DEADLINE_MS = inFull(10_000, 3_000); // long, so that a busy machine cannot look like it
 const REQUESTS = 100;
 const INTERVAL_MS = 10;
 

@@ -1,13 +1,23 @@
 import type { Interceptor } from '@grpc/grpc-js';
-import type { Guard, GuardOptions } from 'failsoft';
+import type { CircuitOptions, Guard, GuardOptions } from 'failsoft';
 import { type EchoClient, type EchoServer, echoClient, startEchoServer } from './echo-service.js';
-import { createGuard } from './guard.js';
+import { createGuard, openFor, tripAfter } from './guard.js';
 
 /** A real server, and a client of it with a guard. */
 export interface Guarded {
   readonly server: EchoServer;
   readonly guard: Guard;
   readonly client: EchoClient;
+}
+
+/** Opens at the second failure, and stays open. */
+export const opensSoon = (): CircuitOptions => ({ ...tripAfter(2), ...openFor(600_000) });
+
+/** @param closers get what closes it */
+export function startGuard(closers: (() => unknown)[], options: GuardOptions = {}): Guard {
+  const guard = createGuard(options);
+  closers.push(() => guard.close());
+  return guard;
 }
 
 /**
@@ -20,12 +30,11 @@ export async function startGuarded(
   interceptorsOf: (guard: Guard) => Interceptor[] = ({ interceptor }) => [interceptor],
 ): Promise<Guarded> {
   const server = await startEchoServer();
-  const guard = createGuard(options);
+  const guard = startGuard(closers, options);
   const client = echoClient(server.address, { interceptors: interceptorsOf(guard) });
   closers.push(
     () => server.close(),
     () => client.close(),
-    () => guard.close(),
   );
   return { server, guard, client };
 }

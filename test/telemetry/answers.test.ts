@@ -11,30 +11,14 @@ import { describe, expect, it } from 'vitest';
 import { AnswerCounts } from '../../src/telemetry/answers.js';
 import { AttemptCounts } from '../../src/telemetry/attempts.js';
 import { closedAfterEach } from '../support/closers.js';
-import {
-  callUnary,
-  type EchoClient,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../support/echo-service.js';
+import { callUnary, type EchoClient, echoService, type Message } from '../support/echo-service.js';
 import { callOnce } from '../support/every-kind.js';
-import { createGuard, openFor, tripAfter } from '../support/guard.js';
+import { openFor, tripAfter } from '../support/guard.js';
+import { opensSoon, startGuarded } from '../support/guarded-client.js';
 
 const closers = closedAfterEach();
 
-async function setUp(options: GuardOptions = {}) {
-  const server = await startEchoServer();
-  const guard = createGuard({ circuit: { ...tripAfter(2), ...openFor(600_000) }, ...options });
-  const client = echoClient(server.address, { interceptors: [guard.interceptor] });
-  closers.push(
-    () => server.close(),
-    () => client.close(),
-    () => guard.close(),
-  );
-  return { server, client, guard };
-}
+const setUp = (options: GuardOptions = {}) => startGuarded(closers, { circuit: opensSoon(), ...options });
 
 /** As one line for each count: "primary x2", "default/failed x1". */
 function lines(counts: Iterable<AnswerCount>): string[] {

@@ -14,30 +14,15 @@ import {
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
-import {
-  callUnary,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../support/echo-service.js';
+import { callUnary, echoService, type Message } from '../support/echo-service.js';
 import { callOnce } from '../support/every-kind.js';
 import { createGuard, openFor, tripAfter } from '../support/guard.js';
+import { opensSoon, startGuarded } from '../support/guarded-client.js';
 import { uncaughtErrors } from '../support/uncaught.js';
 
 const closers = closedAfterEach();
 
-async function setUp(options: GuardOptions = {}) {
-  const server = await startEchoServer();
-  const guard = createGuard({ circuit: { ...tripAfter(2), ...openFor(600_000) }, ...options });
-  const client = echoClient(server.address, { interceptors: [guard.interceptor] });
-  closers.push(
-    () => server.close(),
-    () => client.close(),
-    () => guard.close(),
-  );
-  return { server, client, guard };
-}
+const setUp = (options: GuardOptions = {}) => startGuarded(closers, { circuit: opensSoon(), ...options });
 
 function listen<Name extends keyof FailsoftChannels>(
   name: Name,

@@ -8,25 +8,12 @@ import {
   type ResourceMetrics,
 } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
-import {
-  createGuard,
-  FallbackRegistry,
-  type FallbackStrategy,
-  type Guard,
-  type GuardOptions,
-  lastGood,
-} from 'failsoft';
+import { FallbackRegistry, type FallbackStrategy, type Guard, type GuardOptions, lastGood } from 'failsoft';
 import { type OpenTelemetryOptions, openTelemetry } from 'failsoft/opentelemetry';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
-import {
-  callUnary,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../support/echo-service.js';
-import { openFor, tripAfter } from '../support/guard.js';
+import { callUnary, echoService, type Message } from '../support/echo-service.js';
+import { opensSoon, startGuard, startGuarded } from '../support/guarded-client.js';
 
 const closers = closedAfterEach();
 
@@ -60,11 +47,7 @@ function named(series: Map<string, unknown>, name: string): string[] {
   return [...series].filter(([key]) => key.split(' ')[0] === name).map(([key, value]) => `${key} ${value}`);
 }
 
-function guardOf(options: GuardOptions = {}): Guard {
-  const guard = createGuard({ circuit: { ...tripAfter(2), ...openFor(600_000) }, ...options });
-  closers.push(() => guard.close());
-  return guard;
-}
+const guardOf = (options: GuardOptions = {}) => startGuard(closers, { circuit: opensSoon(), ...options });
 
 const answering: FallbackStrategy<Message, Message> = {
   name: 'default',
@@ -72,16 +55,10 @@ const answering: FallbackStrategy<Message, Message> = {
 };
 
 async function failing(options: GuardOptions = {}) {
-  const server = await startEchoServer();
-  server.handlers.unary = (_call, callback) => callback({ code: status.UNAVAILABLE });
   const fallbacks = new FallbackRegistry().register(echoService.unary, [lastGood(), answering]);
-  const guard = guardOf({ fallbacks, ...options });
-  const client = echoClient(server.address, { interceptors: [guard.interceptor] });
-  closers.push(
-    () => server.close(),
-    () => client.close(),
-  );
-  return { server, guard, client };
+  const guarded = await startGuarded(closers, { circuit: opensSoon(), fallbacks, ...options });
+  guarded.server.handlers.unary = (_call, callback) => callback({ code: status.UNAVAILABLE });
+  return guarded;
 }
 
 describe('the instruments', () => {

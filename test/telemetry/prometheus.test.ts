@@ -1,34 +1,25 @@
 import { status } from '@grpc/grpc-js';
 import {
-  createGuard,
   defaultPrediction,
   FallbackRegistry,
   type FallbackStrategy,
   type Guard,
   type GuardOptions,
   lastGood,
+  nativeEngine,
   slowRate,
 } from 'failsoft';
 import { type PrometheusOptions, prometheus } from 'failsoft/prometheus';
 import { Counter, register as globalRegistry, type OpenMetricsContentType, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
-import {
-  callUnary,
-  echoClient,
-  echoService,
-  type Message,
-  startEchoServer,
-} from '../support/echo-service.js';
+import { callUnary, echoService, type Message } from '../support/echo-service.js';
 import { openFor, tripAfter } from '../support/guard.js';
+import { opensSoon, startGuard, startGuarded } from '../support/guarded-client.js';
 
 const closers = closedAfterEach();
 
-function guardOf(options: GuardOptions = {}): Guard {
-  const guard = createGuard({ circuit: { ...tripAfter(2), ...openFor(600_000) }, ...options });
-  closers.push(() => guard.close());
-  return guard;
-}
+const guardOf = (options: GuardOptions = {}) => startGuard(closers, { circuit: opensSoon(), ...options });
 
 type Options = Omit<PrometheusOptions, 'register'> & { readonly register?: Registry };
 
@@ -72,9 +63,9 @@ const throwing: FallbackStrategy<Message, Message> = {
 
 describe('the metrics of a guard', () => {
   it('tell what happens to calls', async () => {
-    const server = await startEchoServer();
     const registry = new FallbackRegistry().register(echoService.unary, [lastGood(), throwing, answering]);
-    const guard = guardOf({
+    const { server, guard, client } = await startGuarded(closers, {
+      engine: nativeEngine, // the other one has no slow rate
       fallbacks: registry,
       circuit: {
         trip: [
@@ -85,11 +76,6 @@ describe('the metrics of a guard', () => {
         concurrency: { type: 'fixed', limit: 7 },
       },
     });
-    const client = echoClient(server.address, { interceptors: [guard.interceptor] });
-    closers.push(
-      () => server.close(),
-      () => client.close(),
-    );
     const register = metered(guard);
     await callUnary(client, 'a');
     server.handlers.unary = (_call, callback) => callback({ code: status.UNAVAILABLE });
@@ -332,13 +318,7 @@ describe('the options', () => {
   });
 
   it('callDurations observes each call in seconds', async () => {
-    const server = await startEchoServer();
-    const guard = guardOf();
-    const client = echoClient(server.address, { interceptors: [guard.interceptor] });
-    closers.push(
-      () => server.close(),
-      () => client.close(),
-    );
+    const { guard, client } = await startGuarded(closers, { circuit: opensSoon() });
     const register = metered(guard, { callDurations: [0.5, 60] });
     for (let n = 0; n < 3; n++) await callUnary(client, 'a');
     const series = await scrape(register);
