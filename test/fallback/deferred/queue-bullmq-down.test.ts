@@ -115,6 +115,19 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
     expect(ids.has('before') && ids.has('after')).toBe(true);
   });
 
+  it('sends nothing again that was on its way when Redis went down', async () => {
+    const queue = open({ timeoutMs: 20_000 });
+    expect(await queue.enqueue(job('before'))).toBe('accepted');
+    redis.suspend();
+    const onItsWay = queue.enqueue(job('in vain'));
+    const refused = expect(onItsWay).rejects.toThrow();
+    await redis.kill();
+    await redis.start();
+    await refused;
+    await expect.poll(() => queue.enqueue(job('after')).catch(() => 'refused')).toBe('accepted');
+    expect(await queue.take(5)).toMatchObject([{ id: 'before' }, { id: 'after' }]);
+  });
+
   it.each([
     ['jobs', 1_500, '', 1_000],
     ['bytes', 20, 'A'.repeat(2 ** 21), 8],
