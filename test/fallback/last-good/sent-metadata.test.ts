@@ -142,6 +142,17 @@ const withOptions =
   (options, nextCall) =>
     new InterceptingCall(nextCall({ ...options, ...changed }));
 
+/** Sets the token for the time of the start alone. */
+const restoring: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start: (sent, listener, next) => {
+      const own = String(sent.get('authorization')[0]);
+      sent.set('authorization', 'service');
+      next(sent, listener);
+      sent.set('authorization', own);
+    },
+  });
+
 /** Sends the call again, with another token than the first time, where the server has refused it. */
 const retrying: Interceptor = (options, nextCall) =>
   new InterceptingCall(nextCall(options), {
@@ -225,6 +236,7 @@ describe.each(ways)('what an interceptor behind the guard sends (%s)', (way) => 
 
   it.each([
     ['in the metadata it is given', set],
+    ['in the metadata it is given, and takes it out again', restoring],
     ['in a copy', copied],
     ['in a copy, before another interceptor', [copied, asItIs]],
     ['in a copy, after another interceptor', [asItIs, copied]],
