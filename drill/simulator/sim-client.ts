@@ -21,6 +21,11 @@ import type { SimContestant } from './strategies.js';
 const SECONDARY_MEDIAN_MS = 7;
 const SECONDARY_SIGMA = 0.2;
 
+/** The most that is reserved of a short deadline. */
+const MOST_RESERVED_SHARE = 0.2;
+/** A server that was given less than a call usually takes has not failed: failsoft's `minimumDeadlineMs`, for the drills' models. */
+const LEAST_EVIDENCE_MS = 20;
+
 /** failsoft's default table, for the statuses that the servers of the drills give. */
 const OUTCOMES: ReadonlyMap<number, Outcome> = new Map([
   [status.OK, 'success'],
@@ -86,7 +91,7 @@ export class SimClient {
 
   #send(planned: PlannedCall, begun: number, permit: Permit | undefined, over: (end: CallEnd) => void): void {
     const { deadlineMs, leavesAfterMs } = planned;
-    const given = deadlineMs - this.#contestant.reserveMs;
+    const given = deadlineMs - Math.min(this.#contestant.reserveMs, deadlineMs * MOST_RESERVED_SHARE);
     const settle = (outcome: Outcome, pushbackMs?: number, circumstances?: Circumstances) =>
       permit?.settle(outcome, this.#clock.now() - begun, pushbackMs, circumstances);
     const stop = () => {
@@ -96,7 +101,7 @@ export class SimClient {
     };
     const stopDeadline = this.#clock.setTimer(() => {
       stop();
-      settle('failure');
+      settle(given < LEAST_EVIDENCE_MS ? 'ignored' : 'failure');
       if (permit === undefined) over('late');
       else this.#fallBack(planned, begun, over);
     }, given);

@@ -138,6 +138,10 @@ describe('what failsoft knows of its channel, in the simulator', () => {
     expect(recoveredMs ?? Number.POSITIVE_INFINITY).toBeLessThan(1_000);
   });
 
+  it('calls with deadlines that no server could keep are no evidence', () => {
+    expect(guarded('tiny-deadlines')).toMatchObject({ falseTrips: 0, primary: 1 });
+  });
+
   it('calls that are lost with a connection are one failure', () => {
     expect(guarded('reset-200')).toMatchObject({ falseTrips: 0 });
     expect(guarded('lb-resets')).toMatchObject({ falseTrips: 0 });
