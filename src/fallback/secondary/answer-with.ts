@@ -1,17 +1,14 @@
 import { checkFunction, checkKeys } from '../../checks.js';
-import type { Circuit } from '../../circuit/types.js';
 import type { Outcome } from '../../classify/outcome.js';
-import type { CircuitListener } from '../../telemetry/events.js';
-import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
-import type { Answer, FallbackContext, Source, When } from '../strategy.js';
+import type { Answer, FallbackContext } from '../strategy.js';
 import {
-  limitsOf,
+  CallingStrategy,
   PROTECTED_STRATEGY_KEYS,
   type ProtectedStrategy,
   type ProtectedStrategyOptions,
   sourceNamed,
 } from './protected-strategy.js';
-import { outcomeOfAbort, Protection } from './protection.js';
+import { outcomeOfAbort } from './protection.js';
 
 /** Options of {@link answerWith}. */
 export interface AnswerWithOptions extends ProtectedStrategyOptions {
@@ -43,46 +40,20 @@ export function answerWith<Req, Res>(
   return new AnsweringFunction(name, fn, options);
 }
 
-class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
-  readonly name: Source;
-  readonly when: When;
-  readonly timeoutMs: number;
-  readonly budgetShare: number;
-  readonly waits = true;
-  enabled = true;
+class AnsweringFunction<Req, Res> extends CallingStrategy<Req, Res> {
   readonly #fn: AnswerFunction<Req, Res>;
   readonly #classify: ((error: unknown) => Outcome) | undefined;
-  readonly #protection: Protection;
-  readonly #warnings = new Warnings();
 
   constructor(name: string, fn: AnswerFunction<Req, Res>, options: AnswerWithOptions) {
     checkKeys('answerWith', options, [...PROTECTED_STRATEGY_KEYS, 'classify']);
-    this.name = sourceNamed('answerWith.name', name);
+    super(sourceNamed('answerWith.name', name), options);
     this.#fn = checkFunction(`${this.name}.fn`, fn);
     this.#classify = options.classify && checkFunction(`${this.name}.classify`, options.classify);
-    ({ when: this.when, timeoutMs: this.timeoutMs, budgetShare: this.budgetShare } = limitsOf(options));
-    this.#protection = new Protection(this.name, options, this.#warnings);
-  }
-
-  reportWarnings(report: OnWarning): void {
-    this.#warnings.follow(report);
-  }
-
-  reportCircuit(listener: CircuitListener): void {
-    this.#protection.follow(listener);
-  }
-
-  get circuit(): Circuit | undefined {
-    return this.#protection.circuit;
-  }
-
-  get inFlight(): number {
-    return this.#protection.inFlight;
   }
 
   /** Throws at once if its circuit or its limit rejects the call: the next strategy is asked in the same turn. */
   answer(context: FallbackContext<Req>): Promise<Answer<Res> | undefined> {
-    const admission = this.#protection.begin();
+    const admission = this.begin();
     const { signal, budgetMs } = context;
     // A function that ignores its signal still frees its place when its caller has gone.
     const abort = () => admission.end(outcomeOfAbort(signal, budgetMs));
@@ -106,7 +77,7 @@ class AnsweringFunction<Req, Res> implements ProtectedStrategy<Req, Res> {
     try {
       return this.#classify?.(error) ?? 'failure';
     } catch (thrown) {
-      this.#warnings.report(thrown, `classify of ${this.name}`);
+      this.warnOfClassify(thrown);
       return 'failure';
     }
   }

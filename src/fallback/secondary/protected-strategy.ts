@@ -1,7 +1,9 @@
 import type { Circuit } from '../../circuit/types.js';
 import { invalid } from '../../errors.js';
-import type { FallbackStrategy, Source, When } from '../strategy.js';
-import { PROTECTION_KEYS, type ProtectionOptions } from './protection.js';
+import type { CircuitListener } from '../../telemetry/events.js';
+import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
+import type { Answering, FallbackContext, FallbackStrategy, Source, When } from '../strategy.js';
+import { type Admission, PROTECTION_KEYS, Protection, type ProtectionOptions } from './protection.js';
 
 /** Options of a strategy that calls something, with a circuit of its own around its calls. */
 export interface ProtectedStrategyOptions extends ProtectionOptions {
@@ -33,13 +35,51 @@ export function sourceNamed(field: string, name: unknown): Source {
   return `secondary:${name}`;
 }
 
-/** The causes and the time limits of a strategy, with their defaults. The registry checks them. */
-export function limitsOf(
-  options: ProtectedStrategyOptions,
-): Required<Pick<ProtectedStrategyOptions, 'when' | 'timeoutMs' | 'budgetShare'>> {
-  return {
-    when: options.when ?? 'always',
-    timeoutMs: options.timeoutMs ?? Number.POSITIVE_INFINITY,
-    budgetShare: options.budgetShare ?? 1,
-  };
+/** The part that such strategies share: their settings, which the registry checks, and the protection of their calls. */
+export abstract class CallingStrategy<Req, Res> implements ProtectedStrategy<Req, Res> {
+  readonly name: Source;
+  readonly when: When;
+  readonly timeoutMs: number;
+  readonly budgetShare: number;
+  readonly waits = true;
+  enabled = true;
+  readonly #protection: Protection;
+  readonly #warnings = new Warnings();
+
+  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by the engine */
+  constructor(name: Source, options: ProtectedStrategyOptions) {
+    this.name = name;
+    this.when = options.when ?? 'always';
+    this.timeoutMs = options.timeoutMs ?? Number.POSITIVE_INFINITY;
+    this.budgetShare = options.budgetShare ?? 1;
+    this.#protection = new Protection(name, options, this.#warnings);
+  }
+
+  get circuit(): Circuit | undefined {
+    return this.#protection.circuit;
+  }
+
+  get inFlight(): number {
+    return this.#protection.inFlight;
+  }
+
+  reportWarnings(report: OnWarning): void {
+    this.#warnings.follow(report);
+  }
+
+  reportCircuit(listener: CircuitListener): void {
+    this.#protection.follow(listener);
+  }
+
+  abstract answer(context: FallbackContext<Req>): Answering<Res>;
+
+  /** @throws FailsoftError FAILSOFT_REJECTED if its circuit or its limit rejects the call */
+  protected begin(): Admission {
+    return this.#protection.begin();
+  }
+
+  /** Reports an error of the user's `classify`. */
+  protected warnOfClassify(error: unknown): void {
+    this.#warnings.report(error, `classify of ${this.name}`);
+  }
 }

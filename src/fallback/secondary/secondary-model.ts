@@ -1,26 +1,23 @@
 import { type CallOptions, type Client, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { checkFunction, checkKeys } from '../../checks.js';
-import type { Circuit } from '../../circuit/types.js';
 import { Classifier } from '../../classify/classifier.js';
 import type { Outcome } from '../../classify/outcome.js';
 import type { ClassifyOptions } from '../../classify/rule.js';
 import { invalid } from '../../errors.js';
 import { pushbackOf } from '../../status/push-back.js';
-import type { CircuitListener } from '../../telemetry/events.js';
-import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
 import { isRounded } from '../request-key/canonical.js';
-import type { Answer, FallbackContext, Method, Source, When } from '../strategy.js';
+import type { Answer, FallbackContext, Method } from '../strategy.js';
 import { labelOf } from './answer-label.js';
 import { callForMany, callForOne, type FallbackCall } from './client-call.js';
 import { type MethodName, methodOf, type RequestOf, type ResponseOf } from './client-method.js';
 import {
-  limitsOf,
+  CallingStrategy,
   PROTECTED_STRATEGY_KEYS,
   type ProtectedStrategy,
   type ProtectedStrategyOptions,
   sourceNamed,
 } from './protected-strategy.js';
-import { type Admission, outcomeOfAbort, Protection, SMALLEST_BUDGET_MS } from './protection.js';
+import { type Admission, outcomeOfAbort, SMALLEST_BUDGET_MS } from './protection.js';
 
 /** Options of {@link secondaryModel} that do not depend on the messages. */
 export interface SecondaryBaseOptions<Req> extends ProtectedStrategyOptions {
@@ -87,54 +84,28 @@ const KEYS = [
   ...['name', 'classify', 'metadata', 'callOptions', 'request', 'response'],
 ];
 
-class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
-  readonly name: Source;
-  readonly when: When;
-  readonly timeoutMs: number;
-  readonly budgetShare: number;
-  readonly waits = true;
+class SecondaryModel extends CallingStrategy<unknown, unknown> {
   /** Whether the messages come from the decoder of the methods that it answers for. */
   decoded: boolean;
-  enabled = true;
   readonly #client: Client;
   readonly #method: Method<unknown, unknown>;
   /** The methods whose requests were encoded by its own encoder. */
   readonly #sameRequests = new Set<string>();
   readonly #options: LooseOptions;
-  readonly #protection: Protection;
   readonly #classifier: Classifier;
-  readonly #warnings = new Warnings();
 
   constructor(client: Client, method: string, options: LooseOptions) {
     checkKeys('secondaryModel', options, KEYS);
-    this.name = sourceNamed('secondaryModel.name', options.name);
+    super(sourceNamed('secondaryModel.name', options.name), options);
     for (const field of ['request', 'response', 'metadata'] as const)
       if (options[field] !== undefined) checkFunction(`${this.name}.${field}`, options[field]);
-    ({ when: this.when, timeoutMs: this.timeoutMs, budgetShare: this.budgetShare } = limitsOf(options));
     this.decoded = options.response === undefined;
     this.#client = client;
     this.#method = methodOf(client, method, `${this.name}.method`);
     this.#options = options;
-    this.#protection = new Protection(this.name, options, this.#warnings);
     this.#classifier = new Classifier(options.classify ?? {}, `${this.name}.classify`, (error) =>
-      this.#warnings.report(error, `classify of ${this.name}`),
+      this.warnOfClassify(error),
     );
-  }
-
-  reportWarnings(report: OnWarning): void {
-    this.#warnings.follow(report);
-  }
-
-  reportCircuit(listener: CircuitListener): void {
-    this.#protection.follow(listener);
-  }
-
-  get circuit(): Circuit | undefined {
-    return this.#protection.circuit;
-  }
-
-  get inFlight(): number {
-    return this.#protection.inFlight;
   }
 
   bind(method: Method<unknown, unknown>): void {
@@ -153,7 +124,7 @@ class SecondaryModel implements ProtectedStrategy<unknown, unknown> {
     const map = this.#options.request;
     const requests = map ? context.requests.map((each) => map(each, context)) : context.requests;
     const metadata = this.#metadataFor(context);
-    const admission = this.#protection.begin();
+    const admission = this.begin();
     return this.#call(context, requests, metadata, admission).catch((error: unknown) => {
       admission.end('ignored'); // an error before the call was made, as of a closed client, is no evidence against the server
       throw error;
