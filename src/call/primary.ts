@@ -2,10 +2,9 @@ import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { normalStatus } from '../status/normal-status.js';
-import { pushbackOf } from '../status/push-back.js';
 import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
-import { circumstancesOf } from './circumstances.js';
+import { type EndedCall, hadTooLittleTime, settleEnded } from './ended-call.js';
 import { GoodAnswer } from './good-answer.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
@@ -16,12 +15,12 @@ import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
  * The real call runs, and its events are passed straight on. It owns the permits until they are settled, and classifies the
  * server's messages and status.
  */
-export class Primary implements Stage, StreamWatchListener {
+export class Primary implements Stage, StreamWatchListener, EndedCall {
   readonly real: RealCall;
   readonly entry: Entry;
   readonly permits: Permits;
   /** The real call's part of the caller's time, in milliseconds; Infinity without a deadline. */
-  private readonly givenMs: number;
+  readonly givenMs: number;
   /** The part that is reserved for fallbacks, in milliseconds. */
   private readonly reserveMs: number;
   readonly watch: StreamWatch | undefined;
@@ -31,7 +30,7 @@ export class Primary implements Stage, StreamWatchListener {
   /** The outcome by the messages; undefined while no message has an outcome. */
   messageOutcome: Outcome | undefined;
   private readonly responseStream: boolean;
-  private startedAtMs = 0;
+  startedAtMs = 0;
 
   constructor(
     call: Call,
@@ -155,24 +154,8 @@ export class Primary implements Stage, StreamWatchListener {
     const nowMs = call.method.clock.now();
     const durationMs = nowMs - this.startedAtMs;
     const outcome = this.outcomeOf(call, received, durationMs);
-    const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-    const { usualLatency } = this.entry;
-    const waitedMs = this.waitedMs(durationMs);
-    const circumstances = circumstancesOf(
-      call.method,
-      outcome,
-      received,
-      this.startedAtMs,
-      nowMs,
-      waitedMs,
-      this.givenMs,
-      usualLatency.ms,
-    );
-    this.permits.settle(outcome, received.code, waitedMs, pushbackMs, circumstances);
-    if (outcome === 'success') {
-      if (circumstances === undefined) usualLatency.record(waitedMs);
-      this.good?.keep();
-    }
+    settleEnded(call.method, this, received, outcome, nowMs, this.waitedMs(durationMs));
+    if (outcome === 'success') this.good?.keep();
     return outcome;
   }
 
@@ -183,15 +166,10 @@ export class Primary implements Stage, StreamWatchListener {
       return 'ignored';
     } else if (code === status.CANCELLED) {
       if (cancellingParent(call.options)?.cancelled === true) return 'ignored';
-    } else if (code === status.DEADLINE_EXCEEDED && this.hadTooLittleTime(call)) {
+    } else if (code === status.DEADLINE_EXCEEDED && hadTooLittleTime(call.method, this)) {
       return 'ignored';
     }
     return call.method.settings.classifier.classify(code, details, metadata, durationMs);
-  }
-
-  /** Whether the server was given less time than the method usually takes: then a time-out is no evidence against it. */
-  private hadTooLittleTime(call: Call): boolean {
-    return this.givenMs < call.method.settings.minimumDeadlineOf(this.entry.usualLatency.ms);
   }
 
   /** Settles the permits, unless they are settled, while the real call may still go on. */

@@ -1,20 +1,16 @@
 import { type Deadline, Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import type { Circumstances, Rejection } from '../../circuit/types.js';
-import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
+import type { Rejection } from '../../circuit/types.js';
+import type { Outcome } from '../../classify/outcome.js';
 import type { Clock } from '../../clock.js';
-import { describeAttempts } from '../../fallback/chain/attempts.js';
-import type { ChainResult, FallbackChain } from '../../fallback/chain/chain.js';
-import type { Answer, Cause } from '../../fallback/strategy.js';
+import type { FallbackChain } from '../../fallback/chain/chain.js';
+import type { Cause } from '../../fallback/strategy.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Entry } from '../../guard/circuit-registry.js';
-import { label, provenanceOfAnswer, rememberProvenance } from '../../status/provenance.js';
-import { pushbackOf } from '../../status/push-back.js';
 import type { ObservedCall } from '../../telemetry/call-observers.js';
 import { reserveOf, setDeadline, type TimedCall } from '../budget.js';
 import { type KeyedCall, keyPartOf } from '../call-key.js';
-import { circumstancesOf } from '../circumstances.js';
-import { emitDegraded } from '../degraded.js';
-import { type AskedCall, FallbackRun } from '../fallback-run.js';
+import { hadTooLittleTime, settleEnded } from '../ended-call.js';
+import type { AskedCall } from '../fallback-run.js';
 import { type AnsweredCall, GoodAnswer } from '../good-answer.js';
 import type { MethodGuard } from '../method-guard.js';
 import { Permits, type RejectedBy } from '../permits.js';
@@ -22,7 +18,6 @@ import {
   causeOf,
   type ObservableCall,
   recordCancelled,
-  recordFallbackAnswer,
   recordNoAnswer,
   recordPrimaryEnd,
 } from '../record-end.js';
@@ -30,7 +25,8 @@ import { RejectedCall } from '../rejected-call.js';
 import { reportRejection } from '../rejected-event.js';
 import { SentMessages } from '../sent-messages.js';
 import type { StreamLimits } from '../stream-watch.js';
-import type { CallAnswer, CallShape, GuardCallOptions } from './call-types.js';
+import { askForCall, type OnCancel } from './ask-for-call.js';
+import type { CallShape, GuardCallOptions } from './call-types.js';
 import type { FallbackResult, OpenCall } from './open-call.js';
 import type { RequestStream } from './request-stream.js';
 
@@ -60,9 +56,9 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   deadlineMs = Number.POSITIVE_INFINITY;
   private admission: Permits | RejectedBy | undefined;
   private found: Entry | undefined;
-  private givenMs = Number.POSITIVE_INFINITY;
+  givenMs = Number.POSITIVE_INFINITY;
   private reserveMs = 0;
-  private startedAtMs = 0;
+  startedAtMs = 0;
 
   /** @param request the message; of a request stream the first, where it is there already */
   constructor(method: MethodGuard, definition: CallShape, request: unknown, options: GuardCallOptions) {
@@ -109,7 +105,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     if (!(admission instanceof Permits)) reportRejection(this, admission);
   }
 
-  private get entry(): Entry {
+  get entry(): Entry {
     if (this.found === undefined) throw new Error('failsoft: the call was not admitted yet'); // a bug of an adapter
     return this.found;
   }
@@ -177,41 +173,22 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
    */
   conclude(received: StatusObject, known?: Outcome, waitedMs = this.elapsedMs): Outcome {
     const outcome = known ?? this.outcomeOf(received, waitedMs);
-    const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-    const { usualLatency } = this.entry;
-    const circumstances = circumstancesOf(
-      this.method,
-      outcome,
-      received,
-      this.startedAtMs,
-      this.method.clock.now(),
-      waitedMs,
-      this.givenMs,
-      usualLatency.ms,
-    );
-    this.settle(outcome, waitedMs, received.code, pushbackMs, circumstances);
-    if (outcome === 'success' && circumstances === undefined) usualLatency.record(waitedMs);
+    settleEnded(this.method, this, received, outcome, this.clock.now(), waitedMs);
     return outcome;
   }
 
   private outcomeOf(received: StatusObject, waitedMs: number): Outcome {
     const { code, details, metadata } = received;
-    const { classifier, minimumDeadlineOf } = this.method.settings;
-    const hadTooLittleTime = this.givenMs < minimumDeadlineOf(this.entry.usualLatency.ms);
-    if (code === status.DEADLINE_EXCEEDED && hadTooLittleTime) return 'ignored';
-    return classifier.classify(code, details, metadata, waitedMs);
+    if (code === status.DEADLINE_EXCEEDED && hadTooLittleTime(this.method, this)) return 'ignored';
+    return this.method.settings.classifier.classify(code, details, metadata, waitedMs);
   }
 
-  /** Settles the permits, unless they are settled. */
-  settle(
-    outcome: Outcome,
-    waitedMs: number,
-    code = status.OK,
-    pushbackMs = 0,
-    circumstances?: Circumstances,
-  ): void {
-    if (this.admission instanceof Permits)
-      this.admission.settle(outcome, code, waitedMs, pushbackMs, circumstances);
+  settle(outcome: Outcome, waitedMs: number, code = status.OK): void {
+    this.permits?.settle(outcome, code, waitedMs, 0);
+  }
+
+  get permits(): Permits | undefined {
+    return this.admission instanceof Permits ? this.admission : undefined;
   }
 
   /** The caller gets the primary's own answer or error: counted in `guard.answers()`. */
@@ -258,61 +235,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
    * Asks the chain. Never rejects.
    * @param onCancel gets a function that ends the run: the caller has gone. It is to be called also while a streamed answer runs
    */
-  async fallBack(cause: Cause, onCancel: (cancel: () => void) => void): Promise<FallbackResult> {
-    const { chain } = this;
-    if (chain === undefined || !chain.serves(cause.kind)) return NO_ANSWER;
-    if (!(await this.hasWholeRequest(onCancel)))
-      return { answer: undefined, story: "the caller's stream did not end", expired: false };
-    const run = new FallbackRun(this, this.entry, cause);
-    const asked = run.ask(chain);
-    const { answer, attempts } = await this.resultOf(run, asked, onCancel);
-    if (attempts.length > 0) this.method.attempts.add(this.method.path, attempts);
-    if (answer !== undefined) return { answer: this.answerOf(answer, cause) };
-    return {
-      answer,
-      story: attempts.length === 0 ? undefined : describeAttempts(attempts),
-      expired: run.hasExpired,
-    };
-  }
-
-  /** A bidirectional stream can be answered before its caller is done. Any other call needs the whole request first. */
-  private hasWholeRequest(onCancel: (cancel: () => void) => void): boolean | Promise<boolean> {
-    const { requests, method, deadlineMs } = this;
-    if (requests === undefined || this.options.method_definition.responseStream) return true;
-    const leftMs = Math.max(0, deadlineMs - Date.now());
-    return requests.drain(method.clock, Math.min(leftMs, method.settings.abandonedAfterMs), onCancel);
-  }
-
-  private resultOf(
-    run: FallbackRun,
-    asked: ChainResult | Promise<ChainResult>,
-    onCancel: (cancel: () => void) => void,
-  ): ChainResult | Promise<ChainResult> {
-    if (!(asked instanceof Promise)) {
-      onCancel(() => run.cancel('cancelled'));
-      return asked;
-    }
-    return new Promise((resolve) => {
-      run.wait(asked, resolve);
-      onCancel(() => {
-        run.cancel('cancelled');
-        resolve({ answer: undefined, attempts: [] });
-      });
-    });
-  }
-
-  private answerOf(answer: Answer<unknown>, cause: Cause): CallAnswer<unknown> {
-    const { provenance } = this.method;
-    emitDegraded(this.method, this.circuitKey, answer, cause);
-    recordFallbackAnswer(this, this.entry, answer.source, cause);
-    if (provenance !== undefined && !this.options.method_definition.responseStream)
-      rememberProvenance(provenance, answer, cause);
-    return {
-      ...provenanceOfAnswer(answer, cause),
-      response: answer.message,
-      label: label(answer, cause, this.method.events.warnings),
-    };
+  fallBack(cause: Cause, onCancel: OnCancel): Promise<FallbackResult> {
+    return askForCall(this, cause, onCancel);
   }
 }
-
-const NO_ANSWER: FallbackResult = Object.freeze({ answer: undefined, story: undefined, expired: false });

@@ -1,0 +1,53 @@
+import type { StatusObject } from '@grpc/grpc-js';
+import { isUnhealthy, type Outcome } from '../classify/outcome.js';
+import type { Entry } from '../guard/circuit-registry.js';
+import { pushbackOf } from '../status/push-back.js';
+import { circumstancesOf } from './circumstances.js';
+import type { MethodGuard } from './method-guard.js';
+import type { Permits } from './permits.js';
+
+/** A real call that is over. */
+export interface EndedCall {
+  readonly entry: Entry;
+  /** Undefined for a call that was rejected. */
+  readonly permits: Permits | undefined;
+  readonly startedAtMs: number;
+  /** The real call's part of the caller's time, in milliseconds; Infinity without a deadline. */
+  readonly givenMs: number;
+}
+
+/**
+ * Settles the permits of a real call with its push-back and its circumstances. The wait for a good answer becomes part of the usual latency.
+ * @param waitedMs how long the caller waited for the server
+ */
+export function settleEnded(
+  method: MethodGuard,
+  { entry, permits, startedAtMs, givenMs }: EndedCall,
+  received: StatusObject,
+  outcome: Outcome,
+  nowMs: number,
+  waitedMs: number,
+): void {
+  const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
+  const { usualLatency } = entry;
+  const circumstances = circumstancesOf(
+    method,
+    outcome,
+    received,
+    startedAtMs,
+    nowMs,
+    waitedMs,
+    givenMs,
+    usualLatency.ms,
+  );
+  permits?.settle(outcome, received.code, waitedMs, pushbackMs, circumstances);
+  if (outcome === 'success' && circumstances === undefined) usualLatency.record(waitedMs);
+}
+
+/** Whether the server was given less time than the method usually takes: then a time-out is no evidence against it. */
+export function hadTooLittleTime(
+  method: MethodGuard,
+  { entry, givenMs }: Pick<EndedCall, 'entry' | 'givenMs'>,
+): boolean {
+  return givenMs < method.settings.minimumDeadlineOf(entry.usualLatency.ms);
+}
