@@ -16,5 +16,5 @@ export const clientStall: Scenario = {
   faultMs: 4_400,
   afterMs: 4_000,
   // four cells side by side make more calls after a standstill than two cores can bear
-  sideBySide: 1,
+  sideBySide: 2,
 };

@@ -12,5 +12,5 @@ export const overload6x: Scenario = {
   faultMs: 6_000,
   assertCapacity: true,
   // 600 calls and 500 fallbacks per second and cell: four cells had more late answers than answers, and none of the server's doing
-  sideBySide: 1,
+  sideBySide: 2,
 };
