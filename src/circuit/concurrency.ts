@@ -4,8 +4,12 @@ import type { ResolvedConcurrency } from './options/resolve.js';
 /** How many calls a circuit lets out at a time. */
 export interface ConcurrencyLimit {
   readonly limit: number;
-  /** A call ended whose outcome counts; `inFlight` is what is still out. */
-  settled(outcome: Outcome, durationMs: number, inFlight: number): void;
+  /**
+   * A call ended whose outcome counts.
+   * @param durationMs undefined where it is no latency of the server, or was not measured
+   * @param inFlight what is still out
+   */
+  settled(outcome: Outcome, durationMs: number | undefined, inFlight: number): void;
   /** A call ended whose outcome does not count. */
   discounted(): void;
   reset(): void;
@@ -68,11 +72,14 @@ class AimdLimit implements ConcurrencyLimit {
     return Math.floor(this.#limit);
   }
 
-  settled(outcome: Outcome, durationMs: number, inFlight: number): void {
+  settled(outcome: Outcome, durationMs: number | undefined, inFlight: number): void {
+    // an overload shows that the limit is too high, however long the answer took
+    if (durationMs === undefined && outcome !== 'overload') return this.discounted();
+    const tookMs = durationMs ?? 0;
     const { minLimit, maxLimit, backoffRatio, latencyThresholdMs } = this.#options;
     if (this.#fromBefore > 0) {
       this.#fromBefore -= 1;
-    } else if (outcome === 'overload' || (outcome !== 'ignored' && durationMs > latencyThresholdMs)) {
+    } else if (outcome === 'overload' || (outcome !== 'ignored' && tookMs > latencyThresholdMs)) {
       this.#limit = Math.max(minLimit, this.#limit * backoffRatio);
       this.#fromBefore = inFlight;
     } else if (outcome === 'success' || outcome === 'caller-error') {

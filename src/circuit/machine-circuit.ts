@@ -129,10 +129,10 @@ export class MachineCircuit implements Circuit, PermitOwner {
       // not `isCurrent()`: one call less, on every call's way
     } else if (permit.generation === this.generation && this.machine.takes(permit)) {
       this.totals.settled(outcome);
-      if (circumstances !== undefined)
-        this.settledUnder(circumstances, permit, outcome, durationMs, pushbackMs);
-      else if (this.limit !== undefined) this.count(permit, outcome, durationMs, pushbackMs);
-      else this.record(permit, outcome, durationMs, pushbackMs);
+      if (circumstances === undefined) {
+        this.limit?.settled(outcome, durationMs, this.out - this.shadows);
+        this.record(permit, outcome, durationMs, pushbackMs);
+      } else this.settledUnder(circumstances, permit, outcome, durationMs, pushbackMs);
     } else {
       this.totals.stale += 1;
       this.limit?.discounted();
@@ -147,27 +147,14 @@ export class MachineCircuit implements Circuit, PermitOwner {
     pushbackMs: number | undefined,
   ): void {
     const weight = weigh(this, circumstances, permit, outcome);
-    if (weight !== 'none')
-      this.count(permit, outcome, weight === 'full' ? durationMs : undefined, pushbackMs);
-    else {
+    if (weight === 'none') {
       this.limit?.discounted();
       this.machine.record('ignored', undefined, undefined, false);
+      return;
     }
-  }
-
-  /** @param durationMs undefined where it is no latency of the server, or was not measured */
-  private count(
-    permit: CircuitPermit,
-    outcome: Outcome,
-    durationMs: number | undefined,
-    pushbackMs: number | undefined,
-  ): void {
-    const { limit } = this;
-    if (durationMs !== undefined) limit?.settled(outcome, durationMs, this.out - this.shadows);
-    // it shows that the limit is too high, however long the answer took
-    else if (outcome === 'overload') limit?.settled(outcome, 0, this.out - this.shadows);
-    else limit?.discounted();
-    this.record(permit, outcome, durationMs, pushbackMs);
+    const latencyMs = weight === 'full' ? durationMs : undefined;
+    this.limit?.settled(outcome, latencyMs, this.out - this.shadows);
+    this.record(permit, outcome, latencyMs, pushbackMs);
   }
 
   private record(
