@@ -10,13 +10,20 @@ import {
   lastGood,
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
-import { type GuardInterceptorOptions, guardInterceptor, httpRoute, perJsonField } from 'failsoft/undici';
+import {
+  type GuardInterceptorOptions,
+  guardInterceptor,
+  type HttpAnswer,
+  httpRoute,
+  perJsonField,
+} from 'failsoft/undici';
 import {
   Agent,
   type Dispatcher,
   fetch,
   getGlobalDispatcher,
   interceptors,
+  MockAgent,
   Pool,
   request,
   setGlobalDispatcher,
@@ -218,6 +225,26 @@ describe('guardInterceptor', () => {
     expect(circuit.state).toBe('open');
     clock.advance(7_000);
     expect(circuit.state).toBe('half-open');
+  });
+
+  it('loses nothing of a response that does not wait for the chain: a MockAgent', async () => {
+    const agent = new MockAgent();
+    onTestFinished(() => agent.close());
+    agent.disableNetConnect();
+    const origin = 'http://models.example';
+    agent.get(origin).intercept({ path: '/' }).reply(503, 'down for now').times(2);
+    let isAnswered = false;
+    const maybe = answerWith(
+      'maybe',
+      async (): Promise<HttpAnswer | undefined> => (isAnswered ? { body: 'instead' } : undefined),
+    );
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${origin}`), [maybe]);
+    const dispatcher = agent.compose(guardInterceptor(createGuard({ fallbacks })));
+    const own = await request(origin, { dispatcher });
+    expect([own.statusCode, await own.body.text()]).toEqual([503, 'down for now']);
+    isAnswered = true;
+    const other = await request(origin, { dispatcher });
+    expect([other.statusCode, await other.body.text()]).toEqual([200, 'instead']);
   });
 
   it('takes the error of an interceptor for the status that it stands for', async () => {

@@ -20,7 +20,7 @@ import { BodyTimer, type TimerListener } from './body-timer.js';
 import { CallerSide, type Upstream } from './caller-side.js';
 import { ResponseHeaders, type UndiciHeaders } from './headers.js';
 import { type ClassifyHead, judgeHead } from './response-head.js';
-import { ASKING, type HeldHead, MOST_DRAINED, OVER, type Stage } from './stage.js';
+import { ASKING, type HeldHead, type HeldResponse, MOST_DRAINED, OVER, type Stage } from './stage.js';
 import { headOfError, isRefused } from './undici-error.js';
 import { destroyUnread } from './unread-body.js';
 
@@ -160,6 +160,8 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     if (stage.is === 'passing') {
       stage.body?.onChunk(chunk, this.timer.arrived());
       this.give(() => this.caller.data(chunk));
+    } else if (stage.is === 'held') {
+      stage.chunks.push(chunk);
     } else if (stage.is === 'draining') {
       stage.leftBytes -= chunk.byteLength;
       if (stage.leftBytes >= 0) return;
@@ -168,10 +170,11 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     }
   }
 
-  onResponseEnd(real: Dispatcher.DispatchController, trailers: UndiciHeaders): void {
+  onResponseEnd(real: Dispatcher.DispatchController | undefined, trailers: UndiciHeaders): void {
     this.endWaitForEvent();
     const { stage } = this;
     if (stage.is === 'draining') this.release();
+    if (stage.is === 'held') stage.end = { trailers };
     if (stage.is !== 'passing') return;
     this.stage = OVER;
     stage.body?.onEnd();
@@ -187,7 +190,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
       case 'before-first-event':
         return this.failed(error);
       case 'held':
-        stage.broken = { error };
+        stage.end = { error };
         return;
       case 'passing':
         this.stage = OVER;
@@ -243,7 +246,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
       return this.pass(head, undefined);
     }
     this.real?.pause();
-    const held: Stage & { is: 'held' } = { is: 'held' };
+    const held: HeldResponse = { is: 'held', chunks: [] };
     this.stage = held;
     void this.orElse(cause, () => {
       this.giveOwn(ended);
@@ -252,9 +255,16 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
         return this.caller.fail(this.caller.reason);
       }
       this.pass(head, undefined);
-      if (held.broken !== undefined) this.onResponseError(this.real, held.broken.error);
-      else if (!this.caller.paused) this.real?.resume();
+      this.goOn(held);
     });
+  }
+
+  private goOn({ chunks, end }: HeldResponse): void {
+    for (const chunk of chunks) this.give(() => this.caller.data(chunk));
+    if (end === undefined) {
+      if (!this.caller.paused) this.real?.resume();
+    } else if ('error' in end) this.onResponseError(this.real, end.error);
+    else this.onResponseEnd(this.real, end.trailers);
   }
 
   // ---------------------------------------------------------------- no good response
@@ -317,7 +327,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
   /** The caller gets nothing of the real request. */
   private drop(): void {
     const { real, stage } = this;
-    const isAlive = (stage.is === 'held' && stage.broken === undefined) || stage.is === 'passing';
+    const isAlive = (stage.is === 'held' && stage.end === undefined) || stage.is === 'passing';
     this.stage = isAlive ? { is: 'draining', leftBytes: MOST_DRAINED } : OVER;
     if (!isAlive) return;
     this.timer.limitTo(this.call.deadlineMs);

@@ -8,6 +8,13 @@ export interface HeldHead {
   readonly statusText: string | undefined;
 }
 
+/** A bad response stands still while the chain is asked. Some dispatchers do not stand still, such as a MockAgent: nothing is lost. */
+export interface HeldResponse {
+  readonly is: 'held';
+  readonly chunks: Buffer[];
+  end?: { readonly trailers: UndiciHeaders } | { readonly error: unknown };
+}
+
 /** What the real request is doing, and what its next event means. */
 export type Stage =
   | { readonly is: 'waiting' }
@@ -15,8 +22,7 @@ export type Stage =
   | { readonly is: 'before-first-event'; readonly head: HeldHead }
   /** The caller gets the body. `body` is undefined for a bad response, which is counted already. */
   | { readonly is: 'passing'; readonly body: GoodBody | undefined }
-  /** A bad response stands still while the chain is asked. `broken`: it has ended meanwhile. */
-  | { readonly is: 'held'; broken?: { readonly error: unknown } }
+  | HeldResponse
   /** The real request is over, or was not made, and the chain is asked. */
   | { readonly is: 'asking' }
   /** A bad response that nobody gets is read to its end, so that its connection is free again. */
