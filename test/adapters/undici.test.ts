@@ -462,6 +462,32 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(outcomesOf(guard, `GET ${server.url}`)).toMatchObject({ ignored: 2, success: 0 });
   });
 
+  it('passes the events of a good response on, as they come without a guard', async () => {
+    const server = await serveHttp((_, response) => response.end('all'));
+    const { dispatcher } = make();
+    const bare = new Agent();
+    onTestFinished(() => bare.destroy());
+    const eventsOf = (by: Dispatcher) =>
+      new Promise<string[]>((resolve) => {
+        const events: string[] = [];
+        const handler: Dispatcher.DispatchHandler = {
+          onRequestStart: () => events.push('start'),
+          onResponseStarted: () => events.push('started'), // not by the first versions
+          onResponseStart: (_controller, code) => events.push(`head ${code}`),
+          onResponseData: (_controller, chunk) => events.push(`data ${chunk}`),
+          onResponseEnd: () => {
+            events.push('end');
+            resolve(events);
+          },
+          onResponseError: (_controller, error) => events.push(String(error)),
+        };
+        by.dispatch({ origin: server.url, path: '/', method: 'GET' }, handler);
+      });
+    const guarded = await eventsOf(dispatcher);
+    expect(guarded).toEqual(await eventsOf(bare));
+    expect(guarded).toEqual(expect.arrayContaining(['start', 'head 200', 'data all', 'end']));
+  });
+
   it('gives a paused handler nothing, and a fallback piece by piece', async () => {
     const server = await serveHttp(json({}, 503));
     const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [

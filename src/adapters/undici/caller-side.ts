@@ -63,6 +63,10 @@ export class CallerSide implements Dispatcher.DispatchController {
     this.handler.onRequestStart?.(this, context);
   }
 
+  responseStarted(): void {
+    if (!this.ended) this.handler.onResponseStarted?.();
+  }
+
   head(status: number, headers: UndiciHeaders, statusText: string | undefined): void {
     if (!this.ended) this.handler.onResponseStart?.(this, status, headers, statusText);
   }

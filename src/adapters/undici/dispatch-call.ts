@@ -129,6 +129,10 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     this.caller.start(context);
   }
 
+  onResponseStarted(): void {
+    this.caller.responseStarted();
+  }
+
   onResponseStart(
     real: Dispatcher.DispatchController,
     status: number,
