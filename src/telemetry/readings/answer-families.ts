@@ -7,7 +7,13 @@ const answers: Family = {
   help: 'Calls by where their answer came from; source none: the caller got an error.',
   labels: ['method', 'source'],
   samples: ({ answers: rows }) =>
-    summed(rows.map(({ method, source, count }) => ({ labels: { method, source }, value: count }))),
+    summed(
+      rows.flatMap(({ method, source, count }) => [
+        { labels: { method, source }, value: count },
+        // from the start, so that a rate sees the first error, and an alert has data before it
+        { labels: { method, source: 'none' }, value: 0 },
+      ]),
+    ),
 };
 
 const degraded: Family = {
