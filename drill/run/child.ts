@@ -43,8 +43,13 @@ export class Child<Notice extends { readonly kind: string }, Command extends obj
       const onMessage = (message: Notice) => {
         if (isOfKind(message, kind)) settle(() => resolve(message));
       };
-      const onExit = (code: number | null, signal: string | null) =>
-        settle(() => reject(new Error(`${this.#name} ended (${signal ?? code}) before it was ${kind}`)));
+      const onEnd = () =>
+        void this.#exited.then(() => {
+          const { exitCode, signalCode } = this.#process;
+          settle(() =>
+            reject(new Error(`${this.#name} ended (${signalCode ?? exitCode}) before it was ${kind}`)),
+          );
+        });
       const late = setTimeout(
         () => settle(() => reject(new Error(`${this.#name} was not ${kind} after ${timeoutMs} ms`))),
         timeoutMs,
@@ -52,11 +57,12 @@ export class Child<Notice extends { readonly kind: string }, Command extends obj
       const settle = (how: () => void) => {
         clearTimeout(late);
         this.#process.off('message', onMessage);
-        this.#process.off('exit', onExit);
+        this.#process.off('disconnect', onEnd);
         how();
       };
       this.#process.on('message', onMessage);
-      this.#process.on('exit', onExit);
+      // not `exit`, which may come before the last messages
+      this.#process.on('disconnect', onEnd);
     });
   }
 
