@@ -86,11 +86,12 @@ export class Cell {
     ]);
   }
 
-  async run(): Promise<CellRecord> {
+  /** @param afterMs when it begins */
+  async run(afterMs: number): Promise<CellRecord> {
     const { scenario, quick, seed } = this.#plan;
     const clients: ClientRecord[] = [];
     for (let left = startsOf(scenario, quick); left > 0; left--) {
-      clients.push(await this.#start(seed * 1_000 + left));
+      clients.push(await this.#start(seed * 1_000 + left, afterMs));
       if (left === 1) break;
       this.#client = this.#spawnClient();
       await this.#client.notice('ready');
@@ -104,13 +105,17 @@ export class Cell {
     rmSync(this.#folder, { recursive: true });
   }
 
-  async #start(seed: number): Promise<ClientRecord> {
+  async #start(seed: number, afterMs: number): Promise<ClientRecord> {
     const { scenario, contestant, quick } = this.#plan;
     const { primaries, secondary } = this.#seats;
     const phases = phasesOf(scenario, quick);
-    const triggerAtMs = machineMs() + (phases.calmMs > 0 ? LEAD_MS : COLD_LEAD_MS) + phases.calmMs;
+    const leadMs = phases.calmMs > 0 ? LEAD_MS : COLD_LEAD_MS;
+    const triggerAtMs = machineMs() + afterMs + leadMs + phases.calmMs;
     const addresses = primaries.map(({ address }) => address);
-    const done = this.#client.notice('done', phases.calmMs + phases.faultMs + phases.afterMs + SPARE_MS);
+    const done = this.#client.notice(
+      'done',
+      afterMs + phases.calmMs + phases.faultMs + phases.afterMs + SPARE_MS,
+    );
     this.#client.send({
       ...{ contestant, quick, seed, triggerAtMs, scenario: scenario.name, secondary: secondary.address },
       target: addresses.length === 1 ? `${addresses[0]}` : `ipv4:${addresses}`,

@@ -15,6 +15,6 @@ export const clientStall: Scenario = {
   ],
   faultMs: 4_400,
   afterMs: 4_000,
-  // four cells side by side make more calls after a standstill than two cores can bear
-  sideBySide: 2,
+  // eight cells side by side make more calls after a standstill than two cores can bear
+  sideBySide: 4,
 };

@@ -13,5 +13,5 @@ export const coldClient: Scenario = {
   afterMs: 1_500,
   // twenty in the five seeds of a full run
   starts: 4,
-  sideBySide: 1,
+  sideBySide: 2,
 };

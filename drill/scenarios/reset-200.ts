@@ -11,5 +11,5 @@ export const reset200: Scenario = {
   faults: [{ kind: 'reset', atMs: 0, whenInFlight: 200 }],
   faultMs: 100,
   afterMs: 5_000,
-  sideBySide: 2,
+  sideBySide: 4,
 };
