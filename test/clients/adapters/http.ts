@@ -48,7 +48,7 @@ const common = {
 
 export const fetchAdapter: Adapter = {
   ...common,
-  name: '`fetch`, and SDKs that take one',
+  name: '`fetch`, and SDKs that take a `fetch`',
   packages: [],
   attached: '`guardedFetch(guard, { routes })` ([failsoft/fetch](adapters.md#http-guardedfetch))',
   source: '`provenanceOf(response)`',
