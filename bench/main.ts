@@ -8,16 +8,19 @@ import type { Result, Row } from './lib/row.js';
 
 const HELP = `npm run bench -- [options]
 
-Measures the compiled code, as users run it.
+Measures the compiled code, as users run it. Each row runs in its own process.
 
-  --only TEXT    only the rows whose name contains it (or one of several, with commas between)
-  --rounds N     rounds per row, of which the median is shown (default 11)
-  --json FILE    also writes {node, peers: {opossum, cockatiel}, results: [{name, unit, ours, floor?, ofFloor?, peers: {opossum, cockatiel}}]}
-  --help         this
+  --only TEXT    run only the rows whose name contains TEXT; several texts are separated by commas
+  --rounds N     rounds per row; the table shows the median (default 11)
+  --json FILE    also write {node, peers: {opossum, cockatiel}, results: [{name, unit, ours, floor?, ofFloor?, peers: {opossum, cockatiel}}]}
+  --help         print this text
 
-A figure with a "!" is over its budget; a peer's, not as many times ours as it has to be. Peers: opossum and cockatiel, in
-the same run, in rounds of an order of their own; each row in a process of its own. On a Node that runs them, newer ones can be
-put beside: npm install --no-save opossum@10 cockatiel@4
+The columns: "ours" is failsoft; "floor" is the cost of the same work without failsoft, or of the least code for the same purpose. The
+columns opossum and cockatiel are the peers, measured in the same run; each round measures all in a random order. docs/performance.md
+explains the rows.
+
+A "!" after our figure means that it is over the row's budget. A "!" after a peer's figure means that the peer is closer to ours than
+the row claims. To compare with newer peers, on a Node that they support: npm install --no-save opossum@10 cockatiel@4
 `;
 
 interface Options {

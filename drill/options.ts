@@ -4,20 +4,20 @@ import { SCENARIOS } from './scenarios/index.js';
 
 const HELP = `npm run drill -- [options]
 
-Runs outages against model servers, with failsoft and with what people use in its place, side by side: real gRPC, servers and
-clients in processes of their own.
+Runs outages of model servers over real gRPC, with failsoft and with other libraries (the contestants) side by side. Each server and
+each client is a process. A cell is one contestant in one scenario with one seed.
 
-  --only NAMES        only these scenarios (with commas between): ${list(SCENARIOS)}
-  --contestant NAMES  only these contestants: ${list(CONTESTANTS)}
-  --seeds N           seeds per cell, of which the median is shown (default 5, with --quick 1)
+  --only NAMES        run only these scenarios, separated by commas: ${list(SCENARIOS)}
+  --contestant NAMES  run only these contestants: ${list(CONTESTANTS)}
+  --seeds N           seeds per scenario and contestant; the table shows the median (default 5, with --quick 1)
   --quick             one seed and shorter phases
-  --smoke             about a minute: two scenarios and three contestants, whose most robust figures are asserted
-  --parallel N        cells that run side by side (default 8: all contestants of a seed; some scenarios allow fewer)
-  --attempts N        runs of a batch that a busy machine disturbs, of which the best counts (default 2, with --quick 1)
-  --json FILE         also writes the figures as JSON
-  --report DIR        also writes drills.md and its charts into DIR
-  --from FILE         runs nothing: reads the figures of an earlier --json, for --report
-  --help              this
+  --smoke             about a minute: two scenarios and three contestants; fails if their most robust figures are not as expected
+  --parallel N        cells that run at the same time (default 8: all contestants of a seed; some scenarios allow fewer)
+  --attempts N        most runs of cells that a busy machine disturbs; the least disturbed run counts (default 2, with --quick 1)
+  --json FILE         also write the figures to FILE as JSON
+  --report DIR        also write drills.md and its charts into DIR
+  --from FILE         run nothing; read the figures that an earlier run wrote with --json, for --report
+  --help              print this text
 `;
 
 /** What the command line asks for. */

@@ -16,17 +16,18 @@ import { simContestants } from './simulator/strategies.js';
 
 const HELP = `npm run simulate -- [options]
 
-The drills in virtual time: failsoft's own circuits, and models of the server and of grpc-js's channel. Without options: every drill that the
-simulator has all parts of.
+Runs the drills in virtual time: failsoft's own circuits, with models of the server and of grpc-js's channel. Without options, it runs every drill
+that the simulator has all parts of.
 
-  --only NAMES   only these drills (with commas between)
-  --seeds N      seeds per cell, of which the median is shown (default 5)
-  --quick        shorter phases, as the drills' --quick
-  --day          a day of one client, with an outage in each hour
-  --herd         10 to 10,000 clients come back after an outage, in different ways
-  --check FILE   compares with the wire's figures, from the drills' --json; fails where more than one in ten is out of the wire's spread
-  --report DIR   also writes herd.md and its chart into DIR (with --check: what the comparison found, too)
-  --help         this
+  --only NAMES   run only these drills, separated by commas
+  --seeds N      seeds per drill and contestant; the table shows the median (default 5)
+  --quick        shorter phases, the same as npm run drill -- --quick
+  --day          simulate a day of one client, with an outage in each hour
+  --herd         simulate 10 to 10,000 clients that lose one server and call it again, with different settings
+  --check FILE   compare with the figures of real runs, in the FILE that npm run drill -- --json wrote; fails if more than one figure in ten
+                 does not agree
+  --report DIR   also write herd.md and its chart into DIR (with --check: the result of the comparison, too)
+  --help         print this text
 `;
 
 const HERD_SIZES = [10, 100, 1_000, 10_000];
@@ -39,7 +40,7 @@ function showDrills(only: readonly string[] | undefined, seeds: number, quick: b
     if (only !== undefined && !only.includes(scenario.name)) continue;
     const why = whyNotSimulated(scenario);
     if (why === undefined) console.log(terminalTable(simulateScenario(scenario, CONTESTANTS, seeds, quick)));
-    else console.log(`\n${scenario.name}: not in the simulator: ${why}`);
+    else console.log(`\n${scenario.name}: not simulated: ${why}`);
   }
 }
 

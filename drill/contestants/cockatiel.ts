@@ -44,7 +44,7 @@ async function otherwise<T>(call: Promise<T>, fallback: () => T | Promise<T>): P
 export const cockatiel: Contestant = {
   name: 'cockatiel',
   about:
-    "The consecutive and the sampling breaker of cockatiel's README around a timeout, its wait scaled to deadlines of half a second.",
+    "The consecutive breaker and the sampling breaker of cockatiel's README, around a timeout; the wait before a probe is scaled to deadlines of half a second.",
   open(setting) {
     const { credentials, fallback, options, sent, target } = setting;
     const client = new GRPCInferenceServiceClient(target, credentials, { ...options, interceptors: [sent] });

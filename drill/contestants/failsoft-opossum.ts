@@ -5,7 +5,7 @@ import { chainOf, guardedCaller } from './guarded.js';
 
 export const failsoftOpossum: Contestant = {
   name: 'failsoft-opossum',
-  about: "failsoft with opossum's breakers, which have the options of the contestant opossum.",
+  about: 'failsoft on its opossum engine, with the same breaker options as the contestant opossum.',
   open(setting) {
     const engine = opossumEngine({ errorThresholdPercentage: 50, resetTimeout: 1_000 });
     return guardedCaller(setting, createGuard({ engine, fallbacks: chainOf(setting) }));

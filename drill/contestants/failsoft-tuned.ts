@@ -44,7 +44,7 @@ function syntheticMetadata(): Metadata {
 export const failsoftTuned: Contestant = {
   name: 'failsoft-tuned',
   about:
-    "failsoft as its README's example: a latency rule, a soft deadline and a reserve for fallbacks; a synthetic probe; its channel by `clientOptions()`.",
+    "failsoft with the settings of its README's example: a latency rule, a soft deadline, a reserve for fallbacks and a synthetic probe; attached with `clientOptions()`.",
   open(setting) {
     const { deadlineMs } = setting;
     const guard = createGuard({

@@ -4,6 +4,6 @@ import { chainOf, guardedCaller } from './guarded.js';
 
 export const failsoft: Contestant = {
   name: 'failsoft',
-  about: 'failsoft as it comes: `createGuard({ fallbacks })`, attached by `clientOptions()`.',
+  about: 'failsoft with its defaults: `createGuard({ fallbacks })`, attached with `clientOptions()`.',
   open: (setting) => guardedCaller(setting, createGuard({ fallbacks: chainOf(setting) })),
 };

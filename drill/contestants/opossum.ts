@@ -29,7 +29,7 @@ function breakerOf<T>(
 export const opossum: Contestant = {
   name: 'opossum',
   about:
-    "A breaker per client method with the options of opossum's README, its times scaled to deadlines of half a second.",
+    "A breaker per client method, with the options of opossum's README; its times are scaled to deadlines of half a second.",
   open(setting) {
     const { fallback, credentials, options, sent, target } = setting;
     const client = new GRPCInferenceServiceClient(target, credentials, { ...options, interceptors: [sent] });

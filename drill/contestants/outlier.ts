@@ -22,6 +22,6 @@ const SERVICE_CONFIG = {
 export const outlier: Contestant = {
   name: 'outlier',
   about:
-    "grpc-js's outlier detection (gRFC A50) over round_robin: ejects a server for a second if half of 20 calls in a second failed.",
+    "grpc-js's outlier detection (gRFC A50) over round_robin: it ejects a server for a second if half of 20 calls in a second failed.",
   open: (setting) => bareCaller(setting, SERVICE_CONFIG),
 };

@@ -26,24 +26,26 @@ export function pageOf(report: Report): string {
   return [
     '# Drills',
     '',
-    'Outages against model servers, with failsoft and with what people use in its place, side by side. `npm run drill -- --report docs`',
-    'wrote this page; nothing on it is written by hand, and losses stand where they fell. Over real gRPC on one machine: each server',
-    'and each client is a process. Callers do not wait for each other (a Poisson process), and every contestant gets the same calls.',
+    'A drill is an outage of model servers. This page compares failsoft with what people use instead of it, drill by drill.',
+    '`npm run drill -- --report docs` wrote the page; nothing on it is written by hand, and it shows where failsoft loses, too. The drills run',
+    'over real gRPC on one machine: each server and each client is a process. Callers do not wait for each other (a Poisson process),',
+    'and every contestant gets the same calls.',
     '',
     surroundingsOf(report),
     ...disturbanceOf(report),
     '',
     `![Heat map of all cells](${CHARTS}/all.svg)`,
     '',
-    'Green is not the whole of it: a fallback that always answers is green on the left while the model is well and nobody asks it.',
-    'So the right side shows the answers of the primary, and each scenario below shows what was lost.',
+    'The left side shows how many calls were answered in time, by the primary or by a fallback. Green there is not enough: a fallback answers every',
+    'call, even while the circuit keeps all calls away from a healthy model. So the right side shows only the answers of the primary, and each',
+    'drill below shows what was lost.',
     '',
     '## Contestants',
     '',
     ...CONTESTANTS.map(({ name, about }) => `- **${name}**: ${about}`),
     '',
-    'Where its API has a place for a fallback, a contestant asks a smaller model for at most 100 ms, and gives a default where that has no',
-    'answer. `none`, `retry` and `outlier` have no such place.',
+    'A contestant whose API supports fallbacks asks a smaller model, for at most 100 ms, and answers with a default if that model does not',
+    'answer. `none`, `retry` and `outlier` do not support fallbacks.',
     '',
     ...legend(),
     ...report.scenarios.flatMap(sectionOf),
@@ -54,23 +56,23 @@ function surroundingsOf({ node, machine, versions, seeds, quick }: Report): stri
   const { cores, memoryGiB, platform } = machine;
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const lengths = quick
-    ? '**This is a quick run: shorter phases, and one seed, so that small differences are chance.**'
-    : `The figures are medians over ${seeds} seeds; the JSON beside the charts has their spread.`;
+    ? '**This is a quick run: the phases are shorter, and with one seed, small differences are chance.**'
+    : `The figures are medians over ${seeds} seeds; [figures.json](${CHARTS}/figures.json) has their spread.`;
   return [
     `${lengths} Node ${node}, ${packages.join(', ')}; ${cores} cores, ${memoryGiB} GiB, ${platform}.`,
-    'What the terminal prints, and how to run one cell: `npm run drill -- --help`.',
+    'To run one drill or one contestant yourself, see `npm run drill -- --help`.',
   ].join('\n');
 }
 
-/** A busy machine is said at the top, not in a footnote. */
+/** A busy machine is reported at the top, not in a footnote. */
 function disturbanceOf({ scenarios }: Report): string[] {
   const cells = scenarios.flatMap(({ contestants }) => contestants);
   const disturbed = cells.filter(wasDisturbed).length;
   if (disturbed === 0) return [];
   return [
     '',
-    `**The machine was busy with other things: in ${disturbed} of ${cells.length} cells it let a healthy server wait for more than ${DISTURBED_MS} ms (the`,
-    'column "disturbed"). Where that is so, times and late answers are the machine’s as much as the contestant’s.**',
+    `**The machine was busy with other work: in ${disturbed} of ${cells.length} cells, a healthy server got no processor time for more than ${DISTURBED_MS} ms`,
+    '(the column "disturbed"). In these cells, times and late answers depend on the machine as much as on the contestant.**',
   ];
 }
 
@@ -82,19 +84,22 @@ function legend(): string[] {
   return [
     '## The columns',
     '',
-    '- **primary, degraded, error, late**: of the calls from the moment at which things go wrong: answered in time by the model, or by the',
-    '  fallback; failed before the deadline; not answered by the deadline. They add up to 100 %.',
-    '- **p50, p99, max**: how long callers waited, for whatever they got.',
-    '- **healthy rejected**: calls that reached no server although one would have answered (each server writes down every 10 ms whether it would).',
-    '- **reached sick**: how many calls reached a server while it was unwell, per call made then; above 100 % with retries. The more it is, the',
-    '  less air the server gets.',
-    '- **fast after**: from the beginning of the trouble to the first 0.3 s in which nine in ten callers had an answer within 100 ms more than the',
-    '  model usually takes. **back after**: from its end to the first half second with 95 % answers of the primary.',
-    '- **false trips**: a circuit opened although no server had been unwell in the second before.',
-    '- **paid probes**: calls of callers that an open circuit sent out to see whether the server is back, and that got no answer of the primary.',
-    '- **peak**: the most calls that one server had at a time. **at end**: answers of the primary in the last seconds: less than 100 % is trouble that',
-    '  outlives its cause.',
-    '- **disturbed**: the longest time for which the machine itself was too busy to run a healthy server. Above 100 ms a cell says little.',
+    'Shares are shares of the calls that were made after the trouble began, to the end of the drill.',
+    '',
+    '- **primary, degraded, error, late**: calls that were answered in time by the primary; answered in time by a fallback; failed before their',
+    '  deadline; not answered by their deadline. The four add up to 100 %.',
+    '- **p50, p99, max**: how long callers waited for an answer or an error.',
+    '- **healthy rejected**: calls that reached no server although a server would have answered. (Each server records every 10 ms whether it would',
+    '  answer.)',
+    '- **reached sick**: how many calls reached a server while it was unwell, per call that was made in that time; with retries it can be above 100 %.',
+    '  The higher the share, the more load the server has while it should recover.',
+    '- **fast after**: the time from the beginning of the trouble to the first 0.3 s in which nine in ten callers got an answer, at most 100 ms later than the',
+    '  model usually answers. **back after**: the time from the end of the trouble to the first half second with 95 % answers of the primary.',
+    '- **false trips**: how often a circuit opened although no server had been unwell in the second before.',
+    '- **paid probes**: calls of callers that a circuit used as probes, and that got no answer of the primary.',
+    '- **peak**: the most calls that one server had at the same time. **at end**: answers of the primary in the last seconds. Less than 100 % means that the',
+    '  trouble goes on although its cause has ended.',
+    '- **disturbed**: the longest time for which the machine was too busy to run a healthy server. The figures of a cell above 100 ms are not reliable.',
     '',
   ];
 }
@@ -102,7 +107,7 @@ function legend(): string[] {
 function sectionOf(report: ScenarioReport): string[] {
   const { name, phases, capacity } = report;
   const scenario = SCENARIOS.find((candidate) => candidate.name === name);
-  if (scenario === undefined) throw new RangeError(`the report has a scenario ${name} that there is not`);
+  if (scenario === undefined) throw new RangeError(`the report has an unknown scenario: ${name}`);
   const { calmMs, faultMs, afterMs } = phases;
   const seconds = (ms: number) => `${ms / 1_000} s`;
   const { perSecond, deadlineMs } = scenario.traffic;
@@ -110,11 +115,11 @@ function sectionOf(report: ScenarioReport): string[] {
     `## ${name}`,
     '',
     scenario.story,
-    `${perSecond} calls/s with deadlines of ${deadlineMs} ms; ${seconds(calmMs)} before, ${seconds(faultMs)} of it, ${seconds(afterMs)} after.`,
+    `${perSecond} calls/s with deadlines of ${deadlineMs} ms; ${seconds(calmMs)} before the trouble, ${seconds(faultMs)} of trouble, ${seconds(afterMs)} after it.`,
     ...(capacity === undefined
       ? []
       : [
-          `${capacity.holds ? 'Asserted' : '**Not as specified**'}: one server answers ${capacity.measured} calls/s (specified: ${capacity.stated}).`,
+          `${capacity.holds ? 'Checked before the drill' : '**Not as specified**'}: one server answers ${capacity.measured} calls/s (specified: ${capacity.stated}).`,
         ]),
     '',
     `![${name}](${CHARTS}/${name}.svg)`,
@@ -127,7 +132,7 @@ function sectionOf(report: ScenarioReport): string[] {
     '',
     ...(NOT_REACHED.includes(name)
       ? [
-          '[What failsoft does not reach here, and what was tried](decisions/judgement.md#rows-that-are-not-reached).',
+          '[Which aim failsoft misses here, and what was tried](decisions/judgement.md#rows-that-are-not-reached).',
           '',
         ]
       : []),

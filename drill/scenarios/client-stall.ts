@@ -2,10 +2,10 @@ import type { Scenario } from '../scenario/scenario.js';
 
 export const clientStall: Scenario = {
   name: 'client-stall',
-  story: "The client's own event loop stands still for 400 ms, three times; nobody else is slow.",
+  story: "The client's own event loop stands still for 400 ms, three times; the server is not slow.",
   lesson:
-    'The answers are there, and unread: what looks like fifteen timeouts is one pause of the client. A breaker that believes them opens against a ' +
-    'server that is well.',
+    'The answers have arrived, but the client has not read them: what looks like fifteen timeouts is one pause of the client. A breaker that counts ' +
+    'these timeouts opens although the server is well.',
   traffic: { perSecond: 300, deadlineMs: 300 },
   servers: { serviceMs: 50 },
   faults: [

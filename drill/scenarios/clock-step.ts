@@ -3,9 +3,9 @@ import type { Scenario } from '../scenario/scenario.js';
 export const clockStep: Scenario = {
   name: 'clock-step',
   story:
-    "The client's wall clock jumps ahead by an hour, and back again while the server is down for two seconds.",
+    "The client's wall clock jumps ahead by an hour. Then the server is down for two seconds, in which the clock jumps back again.",
   lesson:
-    'Time limits within a process need a clock that does not jump: else circuits stay open for an hour, or deadlines pass at once.',
+    'Time limits within a process need a clock that does not jump; otherwise circuits stay open for an hour, or deadlines pass at once.',
   traffic: { perSecond: 100, deadlineMs: 500 },
   faults: [
     { kind: 'clock-step', atMs: 0, byMs: 3_600_000 },

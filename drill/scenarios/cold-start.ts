@@ -3,10 +3,10 @@ import type { Scenario } from '../scenario/scenario.js';
 export const coldStart: Scenario = {
   name: 'cold-start',
   story:
-    'The server is killed and comes back cold, six times as slow; when thirty calls wait, it dies again.',
+    'The server is killed and comes back cold: at first, each call takes six times as long. When thirty calls wait, the server dies again.',
   lesson:
-    'A cold server cannot take what a warm one takes. If everybody is back at once it falls over, again and again, long after the first cause has ' +
-    'gone; a share that grows lets it warm up.',
+    'A cold server cannot answer as many calls as a warm server. If all calls come back at once, the server dies again and again, long after the first ' +
+    'cause has ended. If the client sends a growing share of the calls, the server can warm up.',
   traffic: { perSecond: 100, deadlineMs: 500 },
   servers: {
     serviceMs: 20,

@@ -2,9 +2,9 @@ import type { Scenario } from '../scenario/scenario.js';
 
 export const flapping: Scenario = {
   name: 'flapping',
-  story: 'The server is down for a second and up for two, four times.',
+  story: 'Four times, the server is down for one second and then up for two.',
   lesson:
-    'Whoever waits longer with each outage misses the two good seconds; whoever comes back at full speed at once pays for each outage again.',
+    'A client that waits longer after each outage misses the two good seconds. A client that sends all its calls again at once has many failures in each outage.',
   traffic: { perSecond: 100, deadlineMs: 500 },
   faults: [
     { kind: 'kill', atMs: 0, backAtMs: 1_000 },

@@ -4,8 +4,8 @@ export const hardDown30: Scenario = {
   name: 'hard-down-30',
   story: 'The server process is killed; a new one listens thirty seconds later.',
   lesson:
-    'Waits that double with each failed probe have grown by then, in the circuit and in the channel: a long outage must not cost a long time ' +
-    'after it.',
+    'After thirty seconds, waits that double with each failed probe have become long, in the circuit and in the channel. The wait after the outage must ' +
+    'not be long because the outage was.',
   traffic: { perSecond: 50, deadlineMs: 500 },
   faults: [{ kind: 'kill', atMs: 0, backAtMs: 30_000 }],
   faultMs: 30_000,

@@ -3,8 +3,8 @@ import type { Scenario } from '../scenario/scenario.js';
 export const lbResets: Scenario = {
   name: 'lb-resets',
   story:
-    'Every connection is reset when it is 2.5 seconds old, as a load balancer may do, with ten calls in flight or so.',
-  lesson: 'As one reset, again and again: a breaker that trips each time is open for most of a good day.',
+    'Every connection is reset when it is 2.5 seconds old, as a load balancer may do, with about ten calls in flight.',
+  lesson: 'A breaker that opens at each reset is open for much of the time, although the server is well.',
   traffic: { perSecond: 200, deadlineMs: 500 },
   servers: { serviceMs: 50 },
   faults: [{ kind: 'resets', everyMs: 2_500 }],

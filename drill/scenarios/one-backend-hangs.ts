@@ -2,10 +2,10 @@ import type { Scenario } from '../scenario/scenario.js';
 
 export const oneBackendHangs: Scenario = {
   name: 'one-backend-hangs',
-  story: 'One of two servers behind round_robin takes calls and answers none, for eight seconds.',
+  story: 'For eight seconds, one of two servers behind round_robin accepts calls and answers none.',
   lesson:
-    'The balancer sees a good connection and sends every second call into it. Outlier detection is made for this; a breaker above the balancer ' +
-    'cannot tell one server from the other, and may give up the good one, too.',
+    'The connection stays good, so the balancer sends every second call to the server that hangs. Outlier detection is made for this. A breaker above the ' +
+    'balancer cannot tell the servers apart, and may reject calls that the good server would have answered.',
   traffic: { perSecond: 100, deadlineMs: 500 },
   servers: { count: 2 },
   faults: [{ kind: 'trouble', server: 1, atMs: 0, trouble: { hangShare: 1 } }],

@@ -3,9 +3,9 @@ import type { Scenario } from '../scenario/scenario.js';
 export const overload3x: Scenario = {
   name: 'overload-3x',
   story:
-    'Callers ask for three times as much as the server can do; its queue is bounded and it refuses the rest.',
+    'Callers make three times as many calls as the server can answer. The server has a bounded queue, and refuses the calls that do not fit into it.',
   lesson:
-    'The server goes on answering 100 calls a second, if it is allowed to. A breaker that opens throws these answers away; retries add to the load.',
+    'The server still answers 100 calls a second. A breaker that opens loses these answers; retries add to the load.',
   traffic: { perSecond: 50, deadlineMs: 500, changes: [{ atMs: 0, untilMs: 6_000, factor: 6 }] },
   servers: { serviceMs: 40, concurrency: 4, maxQueued: 12 },
   faults: [],

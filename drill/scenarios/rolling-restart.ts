@@ -3,9 +3,9 @@ import type { Scenario } from '../scenario/scenario.js';
 export const rollingRestart: Scenario = {
   name: 'rolling-restart',
   story:
-    'Three servers behind round_robin restart one after the other, as good servers do: they finish what they have, and are back two seconds later.',
+    'Three servers behind round_robin restart one after the other, gracefully: each finishes its calls, and is back two seconds later.',
   lesson:
-    'The balancer takes its calls elsewhere; a circuit breaker above it has nothing to do, and should do nothing.',
+    'The balancer sends the calls to the other servers. A circuit breaker above the balancer should not open.',
   traffic: { perSecond: 100, deadlineMs: 500 },
   servers: { count: 3 },
   faults: [

@@ -3,9 +3,9 @@ import type { Scenario } from '../scenario/scenario.js';
 export const streamStall: Scenario = {
   name: 'stream-stall',
   story:
-    'Streams stall: for three seconds before their first message, and, three seconds later, for three seconds after it.',
+    'For three seconds, streams stall before their first message. Three seconds later, streams stall for three seconds after their first message.',
   lesson:
-    'Before the first message a stream can be replaced as a unary call can; after it, all that a client can do is to end it before its deadline.',
+    'Before its first message, a stream can be replaced as a unary call can. After it, the client can only end the stream before its deadline.',
   traffic: { perSecond: 40, deadlineMs: 1_000, kind: 'stream' },
   faults: [
     { kind: 'trouble', atMs: 0, untilMs: 3_000, trouble: { stallsAfterMessages: 0 } },

@@ -3,9 +3,9 @@ import type { Scenario } from '../scenario/scenario.js';
 export const tinyDeadlines: Scenario = {
   name: 'tiny-deadlines',
   story:
-    'Three callers in ten give their calls 11 ms, for eight seconds; the model takes 20 ms as ever. The figures are those of the other callers.',
+    'For eight seconds, three callers in ten set deadlines of 11 ms; the model takes 20 ms as usual. The figures are those of the other callers.',
   lesson:
-    'A deadline that the model never meets is no evidence against the model: one impatient tenant must not take it from the others.',
+    'A deadline that the model can never meet is no evidence against the model. One impatient tenant must not open the circuit for the others.',
   traffic: {
     perSecond: 100,
     deadlineMs: 500,

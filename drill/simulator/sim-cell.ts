@@ -13,14 +13,14 @@ import { VirtualClock } from './virtual-clock.js';
 /** Why a scenario does not run in the simulator; undefined where it does. */
 export function whyNotSimulated({ faults, servers, starts, traffic }: Scenario): string | undefined {
   const { count } = fullSpec(servers);
-  if (count > 1) return 'it has no balancer';
-  if (starts !== undefined) return 'it has no compiler, and no TLS';
-  if (traffic.kind === 'stream') return 'it has no streams';
+  if (count > 1) return 'the simulator has no load balancer';
+  if (starts !== undefined) return 'the simulator has no compiler and no TLS';
+  if (traffic.kind === 'stream') return 'the simulator has no streams';
   const ofTheProcess = faults.find(({ kind }) => kind === 'client-stall' || kind === 'clock-step');
   if (ofTheProcess !== undefined)
-    return 'its clients have no process that could stand still, and no wall clock';
+    return 'a simulated client has no process that could stand still, and no wall clock';
   if (faults.some((fault) => 'server' in fault && fault.server === 'secondary'))
-    return 'its secondary is always well';
+    return 'the secondary of the simulator never fails';
   return undefined;
 }
 

@@ -11,25 +11,25 @@ export const HELP = `The demo: predictions through an outage
 
   npm run demo -- [options]
 
-  --seconds N      length of the demo, ${LEAST_SECONDS} to ${MOST_SECONDS} (default 30); each phase takes the same part of it
+  --seconds N      length of the demo, ${LEAST_SECONDS} to ${MOST_SECONDS} (default 30); all phases take the same time
   --slow N         slow motion, for a busy machine: latencies, deadlines and pauses between calls are N times as long,
                    1 to ${MOST_SLOW} (default 1); the length of the demo stays the same
   --engine NAME    the engine that makes the circuits: native or opossum (default native)
   --host ADDRESS   the IP address that the servers listen on (default 127.0.0.1)
   --seed N         seed of the traffic: the times of the calls and their inputs (default 1)
-  --keep           go on after the last phase, until Ctrl-C: break the primary yourself, with the buttons of the page
-  --port N         port of the page and of /metrics (default 0: any free one)
-  --headless       serve neither, and print one line per phase and transition, as where the output is no terminal
+  --keep           go on after the last phase until you press Ctrl-C; break the primary with the buttons of the page
+  --port N         port of the page and of /metrics (default 0: any free port)
+  --headless       serve neither page nor metrics; print one line per phase and transition, as if the output were no terminal
   --json FILE      also write the result to FILE as JSON, with times in milliseconds since the first call
   --help           print this
 
-Two mock inference servers run as processes of their own on free ports. The primary has the large model. It is healthy, slow
-(20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered, while a client makes calls. The page, whose
-address is printed, shows it live and has buttons that break the primary; beside it, Prometheus finds /metrics. NO_COLOR=1 takes
-the colours out of the terminal.
+The demo starts two mock inference servers, each in its own process on a free port. The primary has the large model. While a client
+makes calls, the primary is healthy, slow (20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered. The
+demo prints the address of a page that shows the circuit live and has buttons that break the primary. Prometheus can scrape /metrics
+on the same port. NO_COLOR=1 turns off the colours in the terminal.
 
-Ctrl-C stops the demo: it prints the result so far and exits with 130. A bad option gives exit code 2. The servers end with
-the demo, however it ends.
+Ctrl-C stops the demo: it prints the result so far and exits with 130. A bad option gives exit code 2. The servers always end
+together with the demo.
 `;
 
 export const ENGINES = ['native', 'opossum'] as const;

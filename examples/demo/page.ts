@@ -50,10 +50,10 @@ export async function servePage(
           description: 'The primary answers UNAVAILABLE',
           run: faults(FaultPlan.fromPartial({ error: { code: status.UNAVAILABLE } })),
         },
-        { label: 'Kill', description: 'SIGKILL to its process', run: () => primary.kill() },
+        { label: 'Kill', description: 'The primary gets SIGKILL', run: () => primary.kill() },
         {
           label: 'Healthy',
-          description: 'It runs, and nothing is wrong',
+          description: 'The primary runs, and nothing is wrong',
           run: faults(FaultPlan.fromPartial({})),
         },
       ],

@@ -26,10 +26,10 @@ export const PHASES: readonly Phase[] = [
     what: 'the primary answers UNAVAILABLE',
     enter: (primary) => primary.setFaults(FaultPlan.fromPartial({ error: { code: status.UNAVAILABLE } })),
   },
-  { name: 'killed', what: 'SIGKILL to its process', enter: (primary) => primary.kill() },
+  { name: 'killed', what: 'the primary gets SIGKILL', enter: (primary) => primary.kill() },
   {
     name: 'restarted',
-    what: 'it listens again, still cold',
+    what: 'the primary listens again, still cold',
     prepare: (primary) => primary.restart(),
     enter: (primary, phaseMs) =>
       primary.setFaults(FaultPlan.fromPartial({ warmUp: { multiplier: 4, durationMs: phaseMs / 2 } })),

@@ -33,20 +33,21 @@ console.log(`
 The gateway listens at ${url}, in front of ${models.models.join(' and ')} at ${models.address}.
 A request may take ${DEADLINE_MS} ms, fallbacks included. PORT=8080 chooses the port.
 
-Ask for a prediction:
+Request a prediction:
 
   curl -i ${url}/predict -H 'content-type: application/json' -d '${body}'
 
-Make the large model hang, and ask again: you get the last good answer, with its source and age. Change a number: the small
-model answers. Ask /predict?fallback=none: after a few timeouts the circuit opens, and you get a 503 at once.
+Make the large model hang, and send the same request again: you get the last good answer, with its source and age. Change a number
+in the request: the small model answers. Send requests to /predict?fallback=none: after a few timeouts the circuit opens, and you get
+a 503 at once.
 
   curl -X PUT ${url}/demo/hang
 
-Heal it. Some seconds later the circuit admits calls again:
+Heal the large model. Some seconds later the circuit admits calls again:
 
   curl -X DELETE ${url}/demo/hang
 
-Ctrl-C stops it.`);
+Ctrl-C stops the gateway.`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
 

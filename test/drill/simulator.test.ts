@@ -185,8 +185,8 @@ describe('a simulated drill', () => {
       SCENARIOS.map((scenario) => [scenario.name, whyNotSimulated(scenario)]),
     );
     expect(reasons).toMatchObject({
-      'cold-client': 'it has no compiler, and no TLS',
-      'rolling-restart': 'it has no balancer',
+      'cold-client': 'the simulator has no compiler and no TLS',
+      'rolling-restart': 'the simulator has no load balancer',
       'hard-down': undefined,
     });
     expect(Object.values(reasons).filter((reason) => reason === undefined).length).toBeGreaterThan(18);
