@@ -251,7 +251,7 @@ describe('npm run example:gateway', () => {
 
   it('prints commands that work, and stops cleanly', { timeout: 120_000 }, async () => {
     const program = run('examples/gateway/main.ts');
-    await program.prints('Ctrl-C stops it.');
+    await program.prints('Ctrl-C stops the gateway.');
     const text = program.stdout();
     const [, url = '', body = ''] = /curl -i (\S+)\/predict .* -d '(.*)'/.exec(text) ?? [];
     const headers = { 'content-type': 'application/json' };
