@@ -111,11 +111,15 @@ function sectionOf(report: ScenarioReport): string[] {
   const { calmMs, faultMs, afterMs } = phases;
   const seconds = (ms: number) => `${ms / 1_000} s`;
   const { perSecond, deadlineMs } = scenario.traffic;
+  const course =
+    faultMs === 0
+      ? `${seconds(calmMs + afterMs)} in all`
+      : `${seconds(calmMs)} before the trouble, ${seconds(faultMs)} of trouble, ${seconds(afterMs)} after it`;
   return [
     `## ${name}`,
     '',
     scenario.story,
-    `${perSecond} calls/s with deadlines of ${deadlineMs} ms; ${seconds(calmMs)} before the trouble, ${seconds(faultMs)} of trouble, ${seconds(afterMs)} after it.`,
+    `${perSecond} calls/s with deadlines of ${deadlineMs} ms; ${course}.`,
     ...(capacity === undefined
       ? []
       : [
