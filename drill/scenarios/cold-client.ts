@@ -4,7 +4,8 @@ export const coldClient: Scenario = {
   name: 'cold-client',
   story:
     'A client process starts and makes calls at once: its first calls wait for the connection, for TLS, and for the JavaScript compiler.',
-  lesson: 'The first calls are slow although the server is well: their latency is no evidence against the model.',
+  lesson:
+    'The first calls are slow although the server is well: their latency is no evidence against the model.',
   traffic: { perSecond: 100, deadlineMs: 500 },
   servers: { tls: true },
   faults: [],

@@ -140,7 +140,8 @@ async function play(
     await page?.close();
     await client.close();
   }
-  if (signal.aborted && record.phases.length < PHASES.length) screen.line('the demo was stopped before its end');
+  if (signal.aborted && record.phases.length < PHASES.length)
+    screen.line('the demo was stopped before its end');
   screen.line(`\n${table(record)}\n\n${conclusion(record)}`);
   for (const [message, times] of record.errorMessages) screen.line(`error, ${times} times: ${message}`);
   if (json !== undefined) save(json, `${JSON.stringify(record.result(seconds, seed), null, 2)}\n`);
