@@ -16,6 +16,8 @@ Object.defineProperty(NEVER, 'addEventListener', { value: () => {} });
 export interface Executor extends Pick<Circuit, 'key' | 'acquire'> {
   /** Whether the call that it has just admitted is measured. Two readings of the clock cost as much as all the rest. */
   measures(): boolean;
+  /** Called with the duration of each call that is measured. */
+  measured(durationMs: number): void;
 }
 
 /** {@link Circuit.execute}, for any circuit. */
@@ -43,23 +45,26 @@ function executePlain<T>(
   try {
     result = fn(signal);
   } catch (error) {
-    permit.settle('failure', sinceMs(startMs, clock));
+    permit.settle('failure', tookMs(circuit, startMs, clock));
     return Promise.reject(error);
   }
   return Promise.resolve(result).then(
     (value) => {
-      permit.settle('success', sinceMs(startMs, clock));
+      permit.settle('success', tookMs(circuit, startMs, clock));
       return value;
     },
     (error: unknown) => {
-      permit.settle('failure', sinceMs(startMs, clock));
+      permit.settle('failure', tookMs(circuit, startMs, clock));
       throw error;
     },
   );
 }
 
-function sinceMs(startMs: number | undefined, clock: Clock): number | undefined {
-  return startMs === undefined ? undefined : clock.now() - startMs;
+function tookMs(circuit: Executor, startMs: number | undefined, clock: Clock): number | undefined {
+  if (startMs === undefined) return undefined;
+  const durationMs = clock.now() - startMs;
+  circuit.measured(durationMs);
+  return durationMs;
 }
 
 /** A signal takes microseconds to make: not for a function that does not look at it. */
@@ -99,7 +104,7 @@ async function executeWith<T>(
     else if (classify) outcome = checkOneOf('execute.classify', classify(error), OUTCOMES);
     throw error;
   } finally {
-    permit.settle(outcome, sinceMs(startMs, clock));
+    permit.settle(outcome, tookMs(circuit, startMs, clock));
   }
 }
 

@@ -28,7 +28,9 @@ import type {
 } from './types.js';
 import { weigh } from './weight.js';
 
-/** Of so many calls whose duration only a snapshot would show, `execute()` measures one. */
+/** Calls of `execute()` that take less than this are short: measuring them all would cost a notable part of what they take. */
+const SHORT_MS = 0.1;
+/** Of so many short calls whose duration only a snapshot would show, `execute()` measures one. */
 const ONE_OF = 8;
 
 /** A state that a machine went to. */
@@ -64,6 +66,8 @@ export class MachineCircuit implements Circuit, PermitOwner {
   private out = 0;
   /** Those of the calls in flight that `enforce` would have rejected. */
   private shadows = 0;
+  /** Whether the last call of `execute()` that was measured was short. */
+  private isShort = false;
   /** Number of the last permit that was out when a healthy answer came. */
   private answeredUpTo = 0;
   losses: Losses | undefined;
@@ -178,8 +182,12 @@ export class MachineCircuit implements Circuit, PermitOwner {
   }
 
   measures(): boolean {
-    if (this.limit !== undefined || this.machine.ignoresDuration !== true) return true;
+    if (!this.isShort || this.limit !== undefined || this.machine.ignoresDuration !== true) return true;
     return this.totals.admitted % ONE_OF === 1;
+  }
+
+  measured(durationMs: number): void {
+    this.isShort = durationMs < SHORT_MS;
   }
 
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T> {

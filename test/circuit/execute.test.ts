@@ -45,7 +45,7 @@ describe('execute', () => {
 
   it.each<[string, CircuitOptions, number]>([
     [
-      'two of 16 calls, where only the snapshot shows them',
+      'two of 16 calls that take no time, where only the snapshot shows them',
       { trip: [failureRate({ threshold: 0.5, minimumCalls: 10 })] },
       2,
     ],
@@ -72,6 +72,23 @@ describe('execute', () => {
         window: { calls: 16, latencyMs: { p50: 0 } },
       });
     }
+  });
+
+  it('measures each call again as soon as a measured one takes a tenth of a millisecond', async () => {
+    const b = bench({ trip: [failureRate({ threshold: 0.5, minimumCalls: 10 })] });
+    const now = vi.spyOn(b.clock, 'now');
+    const take = async (calls: number, ms: number) => {
+      now.mockClear();
+      for (let n = 0; n < calls; n++) await b.circuit.execute(() => b.clock.advance(ms));
+      return now.mock.calls.length / 2;
+    };
+    expect(await take(20, 0.2)).toBe(20);
+    // the 21st, which nothing says is short, and of the short ones the 25th
+    expect(await take(9, 0.05)).toBe(2);
+    // the 33rd finds out
+    expect(await take(4, 0.2)).toBe(1);
+    expect(await take(5, 0.2)).toBe(5);
+    expect(b.circuit.snapshot().window.calls).toBe(38);
   });
 
   it('measures each call of a circuit that recovers', async () => {
