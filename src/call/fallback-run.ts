@@ -62,7 +62,7 @@ export class FallbackRun implements ChainCall {
     return this.#call.metadata;
   }
   get credentials(): ChainCall['credentials'] {
-    return this.#call.options.credentials;
+    return this.#call.options.credentials ?? undefined;
   }
   get host(): string | undefined {
     return this.#call.options.host ?? undefined;

@@ -32,11 +32,12 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   get metadata(): Metadata {
     return this.#call.metadata;
   }
+  /** grpc-js takes null, which a caller without types may give, for undefined. */
   get credentials(): CallCredentials | undefined {
-    return this.#call.options.credentials;
+    return this.#call.options.credentials ?? undefined;
   }
   get host(): string | undefined {
-    return this.#call.options.host;
+    return this.#call.options.host ?? undefined;
   }
   get requestBytes(): Buffer | undefined {
     return this.#call.sent?.first;
@@ -50,7 +51,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return this.#sent?.metadata();
   }
   get sentWithOtherOptions(): boolean {
-    return this.#sent?.withOtherOptions(this.#call.options) === true;
+    return this.#sent?.withOtherOptions(this) === true;
   }
 
   /** @returns the metadata for the real call: a copy of the caller's */
@@ -89,7 +90,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
 interface Sent {
   metadata(): readonly Metadata[];
   /** Whether it went out with other call credentials, or to another host, than its caller asked. */
-  withOtherOptions(asked: AnsweredCall['options']): boolean;
+  withOtherOptions(asked: Pick<GoodAnswer, 'credentials' | 'host'>): boolean;
 }
 
 /** Behind all interceptors, from now on: a caller's interceptor that tries again begins anew. */

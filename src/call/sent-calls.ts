@@ -21,21 +21,33 @@ interface RecordedOptions extends Omit<InterceptorOptions, 'method_definition'> 
 export interface SentCalls {
   /** The client's own channel. */
   readonly channel: Channel;
+  /** The channel that records. */
+  readonly recorder: Channel;
   readonly list: readonly SentCall[];
 }
 
 /** The call, with a channel of its own that records what goes out for it. */
 export function recorded(properties: CallProperties): CallProperties {
-  const { channel, callOptions } = properties;
-  if (sentCallsOf(callOptions) !== undefined) return properties; // by another guard of the client
+  if (recordOf(properties) !== undefined) return properties; // by another guard of the client
+  const { channel } = properties;
   const list: SentCall[] = [];
-  const mark: RecordedOptions = { [SENT_CALLS]: { channel, list } };
-  return {
-    ...properties,
-    channel: withCreateCall(channel, recording(channel, list)),
-    // the mark first: adding it to a copy costs a microsecond in V8
-    callOptions: Object.assign(mark, callOptions),
-  };
+  const recorder = withCreateCall(channel, recording(channel, list));
+  const record: SentCalls = { channel, recorder, list };
+  // the record first: adding it to a copy costs a microsecond in V8
+  const callOptions: RecordedOptions = Object.assign({ [SENT_CALLS]: record }, properties.callOptions);
+  callOptions[SENT_CALLS] = record; // in place of the record of another call, whose options these are a copy of
+  return { ...properties, channel: recorder, callOptions };
+}
+
+/** The client's own channel, of a call that another guard of the client may record. */
+export function ownChannelOf(properties: CallProperties): Channel {
+  return recordOf(properties)?.channel ?? properties.channel;
+}
+
+/** Undefined for the options of another call: an interceptor may pass them on to another client. */
+function recordOf({ callOptions, channel }: CallProperties): SentCalls | undefined {
+  const record = sentCallsOf(callOptions);
+  return record?.recorder === channel ? record : undefined;
 }
 
 /** Undefined for a call of a client without `guard.clientOptions()`, or where an interceptor has made new options. */
@@ -56,17 +68,16 @@ function recording(channel: Channel, list: SentCall[]): Channel['createCall'] {
     const host = args[2] ?? undefined;
     let credentials: CallCredentials | undefined;
     // The call is new, and only this function has it yet.
-    const setCredentials = call.setCredentials.bind(call);
+    const { setCredentials, start } = call;
     call.setCredentials = (given) => {
       credentials = given;
-      setCredentials(given);
+      setCredentials.call(call, given);
     };
-    const start = call.start.bind(call);
     call.start = (metadata, listener) => {
       // A copy goes out: the interceptor may change its own from now on.
       const sent = metadata.clone();
       list.push({ metadata: sent, credentials, host });
-      start(sent, listener);
+      start.call(call, sent, listener);
     };
     return call;
   };

@@ -1,5 +1,5 @@
 import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
-import { recorded, sentCallsOf } from '../call/sent-calls.js';
+import { ownChannelOf, recorded } from '../call/sent-calls.js';
 import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
 
 /** The longest wait between two attempts to connect follows the open time within these bounds, in milliseconds. */
@@ -27,7 +27,7 @@ export interface GuardOfClient {
   readonly openMs: number;
   /** Gets the channel of each call before the call, and the client's interceptors without the guard's. */
   readonly show: (channel: ClientChannel, others: OtherInterceptors) => void;
-  /** Whether good answers of a method are kept: then what goes out for its calls is recorded. */
+  /** Whether good answers of a method are kept: then what goes out for its calls is recorded. Streamed answers are never kept. */
   readonly keeps: (path: string) => boolean;
 }
 
@@ -41,9 +41,9 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
   const others = hasProviders ? { interceptor_providers: providers } : { interceptors: behind };
   const transformer: Transformer = (properties) => {
     const transformed = theirs === undefined ? properties : theirs(properties);
-    const { channel, callOptions, methodDefinition } = transformed;
-    guard.show(sentCallsOf(callOptions)?.channel ?? channel, others);
-    return guard.keeps(methodDefinition.path) ? recorded(transformed) : transformed;
+    guard.show(ownChannelOf(transformed), others);
+    const { path, responseStream } = transformed.methodDefinition;
+    return !responseStream && guard.keeps(path) ? recorded(transformed) : transformed;
   };
   const matchingMs = Math.min(MOST_BACKOFF_MS, LONGEST_SHARE * guard.openMs);
   const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);

@@ -1,7 +1,7 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { createGuard, FallbackRegistry, lastGood } from 'failsoft';
-import { expect, it, onTestFinished } from 'vitest';
-import { recorded, sentCallsOf } from '../../src/call/sent-calls.js';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { ownChannelOf, recorded, sentCallsOf } from '../../src/call/sent-calls.js';
 import { echoService } from '../support/echo-service.js';
 
 type Properties = Parameters<typeof recorded>[0];
@@ -29,8 +29,46 @@ it('gives a call one record, however many guards its client has, and knows the c
   expect(once.channel.getTarget()).toBe(properties.channel.getTarget());
   expect(once.callOptions).toMatchObject(properties.callOptions);
   expect(Object.getOwnPropertySymbols(properties.callOptions)).toEqual([]);
-  expect(sentCallsOf(once.callOptions)).toEqual({ channel: properties.channel, list: [] });
+  const record = sentCallsOf(once.callOptions);
+  expect(record?.channel).toBe(properties.channel);
+  expect(record?.recorder).toBe(once.channel);
+  expect(record?.list).toEqual([]);
   expect(recorded(once)).toBe(once);
+  expect(ownChannelOf(properties)).toBe(properties.channel);
+  expect(ownChannelOf(once)).toBe(properties.channel);
+});
+
+it('gives a call of another client its own record, though an interceptor passes it the options of the first call', () => {
+  const first = recorded(propertiesOf(closed()));
+  const passedOn = { ...propertiesOf(closed()), callOptions: { ...first.callOptions } };
+  expect(ownChannelOf(passedOn)).toBe(passedOn.channel);
+  const second = recorded(passedOn);
+  const record = sentCallsOf(second.callOptions);
+  expect(record?.channel).toBe(passedOn.channel);
+  expect(record?.list).not.toBe(sentCallsOf(first.callOptions)?.list);
+  second.channel.createCall('/a.B/C', Number.POSITIVE_INFINITY, null, null, null).start(new Metadata(), {
+    onReceiveMetadata: () => {},
+    onReceiveMessage: () => {},
+    onReceiveStatus: () => {},
+  });
+  expect(record?.list).toHaveLength(1);
+  expect(sentCallsOf(first.callOptions)?.list).toEqual([]);
+});
+
+it('records calls of a channel whose calls take no credentials, as long as none are given', () => {
+  const start = vi.fn();
+  const channel = { ...propertiesOf(closed()).channel, createCall: () => ({ start }) };
+  const call = recorded({ ...propertiesOf(closed()), channel: channel as never }).channel.createCall(
+    '/a.B/C',
+    Number.POSITIVE_INFINITY,
+    null,
+    null,
+    null,
+  );
+  const listener = Object.create(null);
+  call.start(new Metadata(), listener);
+  expect(start).toHaveBeenCalledExactlyOnceWith(expect.any(Metadata), listener);
+  expect(start.mock.contexts).toEqual([call]);
 });
 
 it('leaves calls alone whose answers nobody keeps', () => {
@@ -40,4 +78,8 @@ it('leaves calls alone whose answers nobody keeps', () => {
   expect(transformerOf()?.(properties)).toBe(properties);
   const keeping = new FallbackRegistry().register(echoService.unary, [lastGood()]);
   expect(transformerOf(keeping)?.(properties).channel).not.toBe(properties.channel);
+  const streamed = { ...properties, methodDefinition: echoService.serverStream };
+  const keeper = { name: 'keeper', answer: () => undefined, keep: () => {} };
+  const keepingStreams = new FallbackRegistry().register(echoService.serverStream, [keeper]);
+  expect(transformerOf(keepingStreams)?.(streamed)).toBe(streamed);
 });

@@ -354,6 +354,16 @@ describe.each(exact)('what is given to the channel, read by the guard (%s)', (wa
     expect(keeper.stats()).toMatchObject({ kept: 0, skipped: { otherCaller: 1 } });
   });
 
+  it('is as the caller asked where it gives null for no credentials and no host', async () => {
+    const { infer, primary, keeper } = await setUp(way, asItIs);
+    const none: object = { credentials: null, host: null };
+    const asked = () => infer(metadata({ authorization: 'alice' }), none);
+    expect(await asked()).toBe('for alice');
+    expect(keeper.stats()).toMatchObject({ kept: 1, failures: 0, skipped: { otherCaller: 0 } });
+    primary.down = true;
+    expect(await asked()).toBe('for alice');
+  });
+
   it('is the last try alone where an interceptor before the guard tries again with another token', async () => {
     const renewing: Interceptor = (options, nextCall) =>
       new InterceptingCall(nextCall(options), {
