@@ -6,7 +6,9 @@ type TotalsSnapshot = CircuitSnapshot['totals'];
 
 /** The counters of a circuit that only grow. Plain fields, because every call counts. */
 export class Totals {
+  /** Without those of an earlier process: permits are numbered by it, and a restored total may be too large to count on from. */
   admitted = 0;
+  private admittedBefore = 0;
   stale = 0;
   opened = 0;
   private success = 0;
@@ -62,7 +64,7 @@ export class Totals {
 
   /** Goes on from what an earlier process counted. */
   add(earlier: TotalsSnapshot): void {
-    this.admitted += earlier.admitted;
+    this.admittedBefore += earlier.admitted;
     this.stale += earlier.stale;
     this.opened += earlier.opened;
     const { outcomes, rejected } = earlier;
@@ -87,7 +89,7 @@ export class Totals {
 
   snapshot(): TotalsSnapshot {
     return {
-      admitted: this.admitted,
+      admitted: this.admittedBefore + this.admitted,
       outcomes: {
         success: this.success,
         'caller-error': this.callerError,

@@ -219,6 +219,18 @@ describe('restore', () => {
     expect(fresh.circuit.snapshot().totals).toEqual(JSON.parse(twice));
   });
 
+  it('totals that are too large to count on from do not stop the circuit from seeing what follows what', () => {
+    const { totals } = bench(OPTIONS).circuit.snapshot();
+    const b = bench({ trip: [consecutiveFailures({ failures: 3 })] });
+    b.circuit.restore({
+      ...b.circuit.snapshot(),
+      totals: { ...totals, admitted: Number.MAX_SAFE_INTEGER },
+    });
+    b.call('success', 9);
+    b.call('failure', 3);
+    expect(b.circuit.state).toBe('open');
+  });
+
   it("keeps the adaptive rule's averages", () => {
     const options: CircuitOptions = { trip: [adaptive()] };
     const b = bench(options);
