@@ -24,6 +24,12 @@ export const FAILED: Cause = {
   status: { code: status.UNAVAILABLE, details: 'gone', metadata: new Metadata() },
 };
 
+export const TIMED_OUT: Cause = {
+  kind: 'failed',
+  outcome: 'failure',
+  status: { code: status.DEADLINE_EXCEEDED, details: 'late', metadata: new Metadata() },
+};
+
 /** A call in fallback, moved by hand. */
 export class FakeCall implements ChainCall {
   readonly method: string;

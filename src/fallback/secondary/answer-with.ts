@@ -8,7 +8,6 @@ import {
   type ProtectedStrategyOptions,
   sourceNamed,
 } from './protected-strategy.js';
-import { outcomeOfAbort } from './protection.js';
 
 /** Options of {@link answerWith}. */
 export interface AnswerWithOptions extends ProtectedStrategyOptions {
@@ -53,10 +52,11 @@ class AnsweringFunction<Req, Res> extends CallingStrategy<Req, Res> {
 
   /** Throws at once if its circuit or its limit rejects the call: the next strategy is asked in the same turn. */
   answer(context: FallbackContext<Req>): Promise<Answer<Res> | undefined> {
+    const hasTooLittleTime = this.hasTooLittleTime(context);
     const admission = this.begin();
-    const { signal, budgetMs } = context;
+    const { signal } = context;
     // A function that ignores its signal still frees its place when its caller has gone.
-    const abort = () => admission.end(outcomeOfAbort(signal, budgetMs));
+    const abort = () => admission.end(this.outcomeOfAbort(signal, hasTooLittleTime));
     signal.addEventListener('abort', abort, { once: true });
     const asked = (async () => this.#fn(context))();
     return asked
@@ -66,7 +66,7 @@ class AnsweringFunction<Req, Res> extends CallingStrategy<Req, Res> {
           return message === undefined ? undefined : { message, source: this.name };
         },
         (error: unknown) => {
-          admission.end(signal.aborted ? outcomeOfAbort(signal, budgetMs) : this.#outcomeOf(error));
+          admission.end(signal.aborted ? this.outcomeOfAbort(signal, hasTooLittleTime) : this.#outcomeOf(error));
           throw error;
         },
       )

@@ -1,4 +1,6 @@
+import { status } from '@grpc/grpc-js';
 import type { Circuit } from '../../circuit/types.js';
+import type { Outcome } from '../../classify/outcome.js';
 import { invalid } from '../../errors.js';
 import type { CircuitListener } from '../../telemetry/events.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
@@ -24,6 +26,11 @@ export interface ProtectedStrategy<Req, Res> extends FallbackStrategy<Req, Res> 
   /** Number of its calls that run now. */
   readonly inFlight: number;
 }
+
+/** A time-out with a smaller budget is no evidence, as with a method's `minimumDeadlineMs`. */
+const SMALLEST_BUDGET_MS = 25;
+/** The same after a primary that has used up its time: then the default `fallbackReserveMs` is left, and timers are not exact. */
+const SMALLEST_REST_MS = 125;
 
 /**
  * The source of a strategy with this name.
@@ -76,6 +83,22 @@ export abstract class CallingStrategy<Req, Res> implements ProtectedStrategy<Req
   /** @throws FailsoftError FAILSOFT_REJECTED if its circuit or its limit rejects the call */
   protected begin(): Admission {
     return this.#protection.begin();
+  }
+
+  /**
+   * Whether a call has so little time that its time-out is no evidence. A primary that timed out leaves the reserve alone, which is less
+   * than many second models take. If these time-outs counted, the circuit of a good second model would open together with the
+   * primary's, when each call has its whole deadline for the second model.
+   */
+  protected hasTooLittleTime({ cause, budgetMs }: FallbackContext<Req>): boolean {
+    const isTimedOut = cause.kind === 'failed' && cause.status.code === status.DEADLINE_EXCEEDED;
+    const isRest = isTimedOut && budgetMs < this.timeoutMs;
+    return budgetMs < (isRest ? SMALLEST_REST_MS : SMALLEST_BUDGET_MS);
+  }
+
+  /** The outcome of an aborted call: no evidence, unless it had its time, and that is over. */
+  protected outcomeOfAbort(signal: AbortSignal, hadTooLittleTime: boolean): Outcome {
+    return signal.reason?.name === 'TimeoutError' && !hadTooLittleTime ? 'failure' : 'ignored';
   }
 
   /** Reports an error of the user's `classify`. */

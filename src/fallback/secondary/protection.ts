@@ -119,14 +119,3 @@ export class Protection {
     };
   }
 }
-
-/**
- * A time-out with a smaller budget is no evidence, as with a method's `minimumDeadlineMs`: more than the default
- * `fallbackReserveMs`, which is not meant for a second model.
- */
-export const SMALLEST_BUDGET_MS = 25;
-
-/** The outcome of an aborted call: no evidence, unless its time limit passed. */
-export function outcomeOfAbort(signal: AbortSignal, budgetMs: number): Outcome {
-  return signal.reason?.name === 'TimeoutError' && budgetMs >= SMALLEST_BUDGET_MS ? 'failure' : 'ignored';
-}

@@ -17,7 +17,7 @@ import {
   type ProtectedStrategyOptions,
   sourceNamed,
 } from './protected-strategy.js';
-import { type Admission, outcomeOfAbort, SMALLEST_BUDGET_MS } from './protection.js';
+import type { Admission } from './protection.js';
 
 /** Options of {@link secondaryModel} that do not depend on the messages. */
 export interface SecondaryBaseOptions<Req> extends ProtectedStrategyOptions {
@@ -138,6 +138,7 @@ class SecondaryModel extends CallingStrategy<unknown, unknown> {
     admission: Admission,
   ): Promise<Answer<unknown>> {
     const { budgetMs, signal } = context;
+    const hasTooLittleTime = this.hasTooLittleTime(context);
     const call: FallbackCall = {
       client: this.#client,
       method: this.#methodFor(context),
@@ -146,7 +147,7 @@ class SecondaryModel extends CallingStrategy<unknown, unknown> {
       signal,
       onUnsendable: () => admission.end('ignored'),
       onEnd: (failed) => {
-        const outcome = this.#outcomeOf(failed, signal, budgetMs, admission.elapsedMs);
+        const outcome = this.#outcomeOf(failed, signal, hasTooLittleTime, admission.elapsedMs);
         admission.end(outcome, failed === null ? undefined : pushbackOf(failed.metadata));
       },
     };
@@ -185,10 +186,15 @@ class SecondaryModel extends CallingStrategy<unknown, unknown> {
     return options;
   }
 
-  #outcomeOf(failed: StatusObject | null, signal: AbortSignal, budgetMs: number, tookMs: number): Outcome {
+  #outcomeOf(
+    failed: StatusObject | null,
+    signal: AbortSignal,
+    hadTooLittleTime: boolean,
+    tookMs: number,
+  ): Outcome {
     if (failed === null) return 'success';
-    if (signal.aborted) return outcomeOfAbort(signal, budgetMs);
-    if (failed.code === status.DEADLINE_EXCEEDED && budgetMs < SMALLEST_BUDGET_MS) return 'ignored';
+    if (signal.aborted) return this.outcomeOfAbort(signal, hadTooLittleTime);
+    if (failed.code === status.DEADLINE_EXCEEDED && hadTooLittleTime) return 'ignored';
     return this.#classifier.classify(failed.code, failed.details, failed.metadata, tookMs);
   }
 }

@@ -5,7 +5,7 @@ import { ManualClock } from 'failsoft/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { answerWith } from '../../../src/fallback/secondary/answer-with.js';
 import type { FallbackContext } from '../../../src/fallback/strategy.js';
-import { chainOf, FakeCall, request, response } from '../support.js';
+import { chainOf, FAILED, FakeCall, REJECTED, request, response, TIMED_OUT } from '../support.js';
 
 const stops: (() => void)[] = [];
 afterEach(() => {
@@ -69,6 +69,25 @@ describe('answerWith', () => {
     expect((await told).attempts).toMatchObject([{ result: 'timed-out' }]);
     expect(strategy.inFlight).toBe(0);
     expect(strategy.circuit?.snapshot().totals.outcomes.failure).toBe(1);
+  });
+
+  it.each([
+    ['the rest of a primary that timed out', TIMED_OUT, 100, {}, 'ignored'],
+    ['a longer rest', TIMED_OUT, 125, {}, 'failure'],
+    ['its own limit, of such a rest', TIMED_OUT, 100, { timeoutMs: 50 }, 'failure'],
+    ['the rest of a primary that failed at once', FAILED, 100, {}, 'failure'],
+    ['the whole of a short deadline', REJECTED, 100, {}, 'failure'],
+    ['hardly any time', REJECTED, 24, {}, 'ignored'],
+  ] as const)('whose time is over is judged by what it had: %s', async (_, cause, leftMs, options, outcome) => {
+    const clock = new ManualClock(0);
+    const hang = () => new Promise<ModelInferResponse>(() => {});
+    const strategy = answerWith<ModelInferRequest, ModelInferResponse>('slow', hang, options);
+    const call = new FakeCall({ clock, cause, leftMs });
+    const told = chainOf([strategy]).run(call);
+    clock.advance(leftMs);
+    call.abort('deadline');
+    await told;
+    expect(strategy.circuit?.snapshot().totals.outcomes).toMatchObject({ failure: 0, [outcome]: 1 });
   });
 
   it.each([
