@@ -59,7 +59,7 @@ export interface MethodOptions {
    * the rest. A response stream has the shorter time for its first message only, and its whole deadline from there on. Without
    * effect where no fallback serves failures. A second model needs as long as it usually takes.
    * @default 20, at most a tenth of the deadline; 100, at most a fifth, where a fallback calls something (`waits: true`) and
-   * the primary usually takes less than half of the rest
+   * the primary usually takes less than half of the rest (from 20 good answers on)
    */
   readonly fallbackReserveMs?: number;
   /**

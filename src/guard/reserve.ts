@@ -1,7 +1,7 @@
 /** Enough for what answers from memory; and a time that hardly any answer of the primary comes in. */
 const MEMORY_MS = 20;
 const MEMORY_SHARE = 0.1;
-/** For strategies that call something, such as a second model. */
+/** For strategies that call something, such as a second model, as soon as it is known that the primary can do without that time. */
 const CALLING_MS = 100;
 const CALLING_SHARE = 0.2;
 /** A primary that usually takes more than this share of the time that the longer reserve leaves it needs that time itself. */
@@ -31,7 +31,9 @@ export function fixedReserve(ms: number): Reserve {
 export const DEFAULT_RESERVE: Reserve = {
   of(budgetMs, calls, usualMs) {
     const callingMs = part(CALLING_MS, budgetMs, CALLING_SHARE);
-    const hasTime = usualMs <= (budgetMs - callingMs) * USUAL_SHARE;
+    // A primary that needs nine tenths of the deadline would never answer in less, and so never become known.
+    const isKnown = usualMs > 0;
+    const hasTime = isKnown && usualMs <= (budgetMs - callingMs) * USUAL_SHARE;
     return calls && hasTime ? callingMs : part(MEMORY_MS, budgetMs, MEMORY_SHARE);
   },
 };

@@ -45,7 +45,7 @@ describe('docs/settings.md', () => {
     for (const [name, value] of numbers)
       expect(documented('Methods').get(name)?.replaceAll('`', ''), name).toBe(String(value));
     expect(documented('Methods').get('holdHeaders')).toBe(`\`${settings.holdHeaders}\``);
-    const reserves = [false, true].map((calls) => settings.fallbackReserve.of(60_000, calls, 0));
+    const reserves = [false, true].map((calls) => settings.fallbackReserve.of(60_000, calls, 1));
     expect(documented('Methods').get('fallbackReserveMs')).toBe(reserves.join(', or '));
     expect(documented('Methods').get('guard')).toBe(`\`${settings.guarded}\``);
   });

@@ -8,7 +8,7 @@ describe('the reserve for fallbacks', () => {
     ['that call something, of a long deadline', 10_000, true, 20, 100],
     ['that call something, of half a second: a fifth', 500, true, 20, 100],
     ['that call something, of a short one', 100, true, 20, 20],
-    ['that call something, while nothing is known of the primary', 500, true, 0, 100],
+    ['that call something, while nothing is known of the primary', 500, true, 0, 20],
     ['that call something, where the primary takes half of the rest', 500, true, 200, 100],
     ['that call something, where the primary needs its time', 500, true, 201, 20],
     ['that call something, without a deadline', Number.POSITIVE_INFINITY, true, 60_000, 100],

@@ -12,8 +12,8 @@ import {
 import { opossumEngine } from 'failsoft/opossum';
 import {
   GRPCInferenceServiceService,
-  type ModelInferRequest,
-  type ModelInferResponse,
+  ModelInferRequest,
+  ModelInferResponse,
 } from 'failsoft/protos/oip';
 import { describe, expect, it } from 'vitest';
 
@@ -51,19 +51,26 @@ describe('guard.settingsOf', () => {
     expect(guard.settingsOf(`${modelInfer.path}#m`)?.fallbacks).toEqual([]);
   });
 
-  it('gives the default reserve: more where a fallback calls something', () => {
-    const reserveWith = (...strategies: FallbackStrategy<ModelInferRequest, ModelInferResponse>[]) => {
+  it('gives the default reserve: more where a fallback calls something, and the primary is known to be fast', async () => {
+    const answer = ModelInferResponse.fromPartial({});
+    const reserveWith = async (
+      strategies: FallbackStrategy<ModelInferRequest, ModelInferResponse>[],
+      calls = 25,
+    ) => {
       const guard = createGuard({ fallbacks: new FallbackRegistry().register(modelInfer, strategies) });
       guard.circuit(modelInfer, 'm');
+      for (let n = 0; n < calls; n++)
+        await guard.call(modelInfer, ModelInferRequest.fromPartial({}), () => answer, { key: 'm' });
       return guard.settingsOf(`${modelInfer.path}#m`)?.fallbackReserveMs;
     };
     const calling = answerWith<ModelInferRequest, ModelInferResponse>('other', async () => undefined);
     const remembering = lastGood<ModelInferRequest, ModelInferResponse>();
-    expect(reserveWith(remembering)).toBe(20);
-    expect(reserveWith(remembering, calling)).toBe(100);
-    expect(reserveWith(noFallback(), calling)).toBe(20);
+    expect(await reserveWith([remembering])).toBe(20);
+    expect(await reserveWith([remembering, calling])).toBe(100);
+    expect(await reserveWith([remembering, calling], 0)).toBe(20);
+    expect(await reserveWith([noFallback(), calling])).toBe(20);
     calling.enabled = false;
-    expect(reserveWith(calling)).toBe(20);
+    expect(await reserveWith([calling])).toBe(20);
   });
 
   it('makes no circuit', () => {
