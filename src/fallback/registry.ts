@@ -13,7 +13,10 @@ import { checkWhen } from './when.js';
 export class FallbackRegistry {
   readonly #chains = new Map<string, FallbackChain>();
   readonly #events = registryEmitter();
-  readonly #secondaries = new SecondaryCircuits((event) => this.#events.emit('secondary', event));
+  readonly #secondaries = new SecondaryCircuits(
+    (event) => this.#events.emit('secondary', event),
+    this.#events.warnings,
+  );
   readonly #reporting = new Set<unknown>();
   #closed = false;
 

@@ -1,11 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import {
   answerWith,
+  type Circuit,
   coalesce,
   createGuard,
   FallbackRegistry,
   type ProtectedStrategy,
   type TransitionEvent,
+  type WarningEvent,
 } from 'failsoft';
 import { prometheus } from 'failsoft/prometheus';
 import { Registry } from 'prom-client';
@@ -74,6 +76,37 @@ describe('the circuits of secondaries', () => {
     expect(createGuard().secondaries()).toEqual([]);
     const bare = answerWith<Message, Message>('bare', () => undefined, { circuit: false });
     expect(createGuard({ fallbacks: registryOf(bare) }).secondaries()).toEqual([]);
+  });
+
+  it('are left out where their snapshot throws, and the others are read', () => {
+    const broken = small('broken');
+    vi.spyOn(broken.circuit as Circuit, 'snapshot').mockImplementation(() => {
+      throw new Error('no snapshot');
+    });
+    const guard = createGuard({ fallbacks: registryOf(broken, small()) });
+    const warnings: WarningEvent[] = [];
+    guard.on('warning', (event) => warnings.push(event));
+    expect(guard.secondaries().map(({ circuitKey }) => circuitKey)).toEqual(['secondary:small']);
+    expect(warnings).toMatchObject([{ source: 'snapshot of secondary:broken' }]);
+  });
+
+  it('open though a listener of theirs throws', () => {
+    const strategy = small();
+    const seen = vi.fn();
+    const throwing = () => {
+      throw new Error('no listener');
+    };
+    strategy.reportCircuit?.({ transition: throwing, isolation: throwing });
+    const guard = createGuard({ fallbacks: registryOf(strategy) });
+    guard.on('secondary', seen);
+    const warnings: WarningEvent[] = [];
+    guard.on('warning', (event) => warnings.push(event));
+    trip(strategy);
+    expect(strategy.circuit?.state).toBe('open');
+    expect(seen).toHaveBeenCalledOnce();
+    expect(warnings).toMatchObject([{ source: 'a listener of the circuit of secondary:small' }]);
+    strategy.circuit?.isolate().release();
+    expect(warnings).toHaveLength(3);
   });
 
   it('are in the metrics', async () => {

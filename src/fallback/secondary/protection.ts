@@ -60,6 +60,7 @@ export class Protection {
     for (const field of ['onTransition', 'onIsolation', 'random'] as const)
       if (options[field] !== undefined) checkFunction(`${name}.${field}`, options[field]);
     if (options.circuit === false) return;
+    const source = `a listener of the circuit of ${name}`;
     const make = (options.engine ?? nativeEngine).configure(options.circuit, `${name}.circuit`);
     this.circuit = make(name, {
       clock: this.#clock,
@@ -67,11 +68,11 @@ export class Protection {
       report: (error, source) => warnings.report(error, source, name),
       listener: {
         transition: (event) => {
-          for (const follower of this.#followers) follower.transition(event);
+          for (const each of this.#followers) warnings.watch(() => each.transition(event), source);
           warnings.watch(() => options.onTransition?.(event), `onTransition of ${name}`);
         },
         isolation: (event) => {
-          for (const follower of this.#followers) follower.isolation(event);
+          for (const each of this.#followers) warnings.watch(() => each.isolation(event), source);
           warnings.watch(() => options.onIsolation?.(event), `onIsolation of ${name}`);
         },
       },

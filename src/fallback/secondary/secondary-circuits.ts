@@ -2,6 +2,7 @@ import type { Circuit } from '../../circuit/types.js';
 import { CircuitCounts } from '../../telemetry/circuit-counts.js';
 import type { CircuitListener, TransitionEvent } from '../../telemetry/events.js';
 import type { SecondaryReading } from '../../telemetry/secondary-reading.js';
+import type { Warnings } from '../../telemetry/warnings.js';
 
 /** A strategy that may have a circuit around its own calls. */
 interface MayHaveCircuit {
@@ -20,9 +21,11 @@ export class SecondaryCircuits {
   readonly #known = new Map<Circuit, Known>();
   readonly #keys = new Set<string>();
   readonly #onTransition: (event: TransitionEvent) => void;
+  readonly #warnings: Warnings;
 
-  constructor(onTransition: (event: TransitionEvent) => void) {
+  constructor(onTransition: (event: TransitionEvent) => void, warnings: Warnings) {
     this.#onTransition = onTransition;
+    this.#warnings = warnings;
   }
 
   /** A strategy without a circuit is left out. */
@@ -41,13 +44,17 @@ export class SecondaryCircuits {
     });
   }
 
+  /** A circuit whose snapshot cannot be taken, as one of a user's own engine, is left out: metrics show the others. */
   readings(): SecondaryReading[] {
-    return Array.from(this.#known, ([circuit, { circuitKey, counts }]) => ({
-      circuitKey,
-      snapshot: { ...circuit.snapshot(), circuitKey },
-      transitions: counts.transitions(circuitKey),
-      circuit,
-    }));
+    return [...this.#known].flatMap(([circuit, { circuitKey, counts }]) => {
+      try {
+        const snapshot = { ...circuit.snapshot(), circuitKey };
+        return { circuitKey, snapshot, transitions: counts.transitions(circuitKey), circuit };
+      } catch (error) {
+        this.#warnings.report(error, `snapshot of ${circuitKey}`);
+        return [];
+      }
+    });
   }
 
   #freeKey(name: string): string {
