@@ -10,11 +10,7 @@ import {
   noFallback,
 } from 'failsoft';
 import { opossumEngine } from 'failsoft/opossum';
-import {
-  GRPCInferenceServiceService,
-  ModelInferRequest,
-  ModelInferResponse,
-} from 'failsoft/protos/oip';
+import { GRPCInferenceServiceService, ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { describe, expect, it } from 'vitest';
 
 const { modelInfer } = GRPCInferenceServiceService;

@@ -97,7 +97,8 @@ describe('the circuits of secondaries', () => {
       throw new Error('no listener');
     };
     strategy.reportCircuit?.({ transition: throwing, isolation: throwing });
-    const guard = createGuard({ fallbacks: registryOf(strategy) });
+    const fallbacks = new FallbackRegistry().register(echoService.serverStream, [strategy]);
+    const guard = createGuard({ fallbacks });
     guard.on('secondary', seen);
     const warnings: WarningEvent[] = [];
     guard.on('warning', (event) => warnings.push(event));

@@ -66,7 +66,9 @@ class AnsweringFunction<Req, Res> extends CallingStrategy<Req, Res> {
           return message === undefined ? undefined : { message, source: this.name };
         },
         (error: unknown) => {
-          admission.end(signal.aborted ? this.outcomeOfAbort(signal, hasTooLittleTime) : this.#outcomeOf(error));
+          admission.end(
+            signal.aborted ? this.outcomeOfAbort(signal, hasTooLittleTime) : this.#outcomeOf(error),
+          );
           throw error;
         },
       )

@@ -78,17 +78,20 @@ describe('answerWith', () => {
     ['the rest of a primary that failed at once', FAILED, 100, {}, 'failure'],
     ['the whole of a short deadline', REJECTED, 100, {}, 'failure'],
     ['hardly any time', REJECTED, 24, {}, 'ignored'],
-  ] as const)('whose time is over is judged by what it had: %s', async (_, cause, leftMs, options, outcome) => {
-    const clock = new ManualClock(0);
-    const hang = () => new Promise<ModelInferResponse>(() => {});
-    const strategy = answerWith<ModelInferRequest, ModelInferResponse>('slow', hang, options);
-    const call = new FakeCall({ clock, cause, leftMs });
-    const told = chainOf([strategy]).run(call);
-    clock.advance(leftMs);
-    call.abort('deadline');
-    await told;
-    expect(strategy.circuit?.snapshot().totals.outcomes).toMatchObject({ failure: 0, [outcome]: 1 });
-  });
+  ] as const)(
+    'whose time is over is judged by what it had: %s',
+    async (_, cause, leftMs, options, outcome) => {
+      const clock = new ManualClock(0);
+      const hang = () => new Promise<ModelInferResponse>(() => {});
+      const strategy = answerWith<ModelInferRequest, ModelInferResponse>('slow', hang, options);
+      const call = new FakeCall({ clock, cause, leftMs });
+      const told = chainOf([strategy]).run(call);
+      clock.advance(leftMs);
+      call.abort('deadline');
+      await told;
+      expect(strategy.circuit?.snapshot().totals.outcomes).toMatchObject({ failure: 0, [outcome]: 1 });
+    },
+  );
 
   it.each([
     ['declines', (): undefined => undefined, 'declined', 'success'],
