@@ -20,9 +20,9 @@ import type {
   When,
 } from './strategy.js';
 
-/** Options of {@link coalesce}. Calls are identical as for `lastGood`. */
+/** Options of {@link coalesce}. Two calls are identical by the same rules as for `lastGood`. */
 export interface CoalesceOptions<Req> extends RequestKeyOptions<Req> {
-  /** @default systemClock */
+  /** For the time that a shared question has left. @default systemClock */
   readonly clock?: Clock;
 }
 
@@ -30,10 +30,10 @@ export interface CoalesceOptions<Req> extends RequestKeyOptions<Req> {
  * Asks a strategy once for all identical calls of a caller that fall back at the same time: a thousand calls for a popular item
  * become a single question to the secondary, or to the store.
  *
- * A caller that cancels, or whose deadline passes, leaves the others alone; the question is aborted when the last caller has
- * left. Each caller gets a copy of the answer. The question has the metadata of the first caller, without its `parent`, and
- * twice the time that the first caller has left. A caller with more time than the question has left asks anew. An answer that
- * the strategy gives at once is not shared. For unary methods.
+ * When a caller cancels or its deadline passes, the other callers still get the answer; the question is aborted when the last
+ * caller has left. Each caller gets a copy of the answer. The question has the metadata of the first caller, without its
+ * `parent`, and twice the time that the first caller has left. A caller with more time than the question has left asks a new
+ * question. An answer that the strategy gives at once is not shared. For unary methods.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function coalesce<Req, Res>(
@@ -137,7 +137,7 @@ class Coalesced<Req, Res> implements FallbackStrategy<Req, Res> {
   }
 }
 
-/** A question that callers share: the scope in which the strategy is asked, and the callers that wait for its answer. */
+/** A question that several callers share: the scope in which the strategy is asked, and the callers that wait for its answer. */
 class Question<Req, Res> implements AttemptScope {
   readonly attempts: readonly Attempt[];
   readonly parent: CallOptions['parent'] | undefined = undefined;
@@ -207,7 +207,7 @@ class Question<Req, Res> implements AttemptScope {
       return { ...shared.label, message: decodeKept(this.#method, shared.bytes) };
     } finally {
       signal.removeEventListener('abort', leave);
-      // The reason of the last caller is passed on: a deadline is evidence against the secondary, a cancellation is not.
+      // The secondary gets the reason of the last caller: a deadline is evidence against it, a cancellation is not.
       if (--this.#waiting === 0 && !this.#settled) {
         this.#forget();
         this.#controller.abort(signal.reason);

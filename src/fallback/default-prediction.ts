@@ -9,7 +9,7 @@ import type { Answer, FallbackContext, FallbackStrategy, Method, When } from './
 export interface DefaultPredictionOptions<Req> {
   /** The causes that it serves. @default 'always' */
   readonly when?: When;
-  /** A request with which a function is tried out at registration. @default none */
+  /** A request with which a function with parameters is tried out at registration. @default it is not tried out */
   readonly sample?: Req;
 }
 

@@ -3,7 +3,7 @@ import type { Method } from './strategy.js';
 
 /**
  * Serializes an answer of user code and deserializes it again. An answer that cannot be encoded fails here and not in the
- * caller, missing fields get the defaults of a server's answer, and the caller gets a copy of its own. Messages of an
+ * caller, missing fields get the same defaults as in a server's answer, and the caller gets a copy of its own. Messages of an
  * iterable are converted as they are read, messages of an array at once.
  * @throws an error of the serializer, or FailsoftError for a value that is no message object
  */
@@ -30,7 +30,6 @@ export function isStream(method: Method<unknown, unknown>, message: unknown): bo
 }
 
 function recodeOne(method: Method<unknown, unknown>, message: unknown): unknown {
-  // Lenient encoders accept a string or an array as an empty message.
   return method.responseDeserialize(encodeAnswer(method, message));
 }
 

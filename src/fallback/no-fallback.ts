@@ -9,9 +9,8 @@ export interface NoFallbackOptions {
 }
 
 /**
- * Explicitly no fallback: it ends the chain, and the caller gets the primary's status or the rejection at once. Use it where a
- * stale or crude answer is worse than an error: orders, doses, everything that acts on the answer by itself. Strategies after
- * it are never asked.
+ * Ends the chain, so that the caller gets the primary's status or the rejection at once. Use it where a stale or crude answer is
+ * worse than an error: for orders, doses and other actions that no person checks. Strategies after it are never asked.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function noFallback(options: NoFallbackOptions = {}): FallbackStrategy<unknown, never> {

@@ -59,7 +59,8 @@ export class FallbackRegistry {
   }
 
   /**
-   * Subscribes a listener to the changes of its strategies' stores and queues. Guards with this registry emit them as `store`.
+   * Subscribes a listener to the changes of state of the stores and queues of its strategies. Guards with this registry emit them
+   * as `store`.
    * @returns a function that unsubscribes it
    */
   onStore(listener: (event: StoreEvent) => void): () => void {
@@ -67,8 +68,8 @@ export class FallbackRegistry {
   }
 
   /**
-   * Subscribes a listener to the changes of state of the circuits that its strategies have around their own calls. Guards with this
-   * registry emit them as `secondary`.
+   * Subscribes a listener to the changes of state of the circuits that its strategies have around their own calls. Guards with
+   * this registry emit them as `secondary`.
    * @returns a function that unsubscribes it
    */
   onSecondary(listener: (event: TransitionEvent) => void): () => void {
@@ -80,10 +81,9 @@ export class FallbackRegistry {
     return this.#secondaries.readings();
   }
 
-  /** What the strategies that keep answers or requests count and hold; each strategy once. */
+  /** The counts and sizes of the strategies that keep answers or requests, each strategy once. */
   stores(): StoreReading[] {
-    const strategies = new Set([...this.#chains.values()].flatMap((chain) => chain.strategies));
-    return [...strategies].flatMap((strategy) => {
+    return [...this.#strategies].flatMap((strategy) => {
       try {
         const reading = strategy.storeReading?.();
         if (reading === undefined) return [];
@@ -114,20 +114,24 @@ export class FallbackRegistry {
   }
 
   /**
-   * Closes every strategy once, also after a strategy has failed to close. Closing twice does nothing.
+   * Closes every strategy once, even if another strategy fails to close. Closing twice does nothing.
    * @throws AggregateError of the strategies' errors, as a rejection of the promise
    */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const strategies = new Set([...this.#chains.values()].flatMap((chain) => chain.strategies));
-    const closing = [...strategies].map(async (strategy) => strategy.close?.());
+    const closing = [...this.#strategies].map(async (strategy) => strategy.close?.());
     const failed = (await Promise.allSettled(closing)).filter((result) => result.status === 'rejected');
     if (failed.length > 0)
       throw new AggregateError(
         failed.map((result): unknown => result.reason),
         `${failed.length} fallback strategies did not close`,
       );
+  }
+
+  /** The strategies of all chains, each once. */
+  get #strategies(): ReadonlySet<FallbackStrategy<unknown, unknown>> {
+    return new Set([...this.#chains.values()].flatMap((chain) => chain.strategies));
   }
 }
 

@@ -2,7 +2,7 @@ import { cut } from '../text.js';
 
 const LONGEST = 200;
 
-/** The first line of an error's message. Nothing else of it: clients of stores hang commands and their values on their errors. */
+/** The first line of an error's message. The rest is left out: clients of stores add commands and their values to their errors. */
 export function reasonOf(error: unknown): string | undefined {
   if (error === undefined) return undefined;
   try {

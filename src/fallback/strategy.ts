@@ -54,7 +54,7 @@ export interface Attempt {
    * of slow calls that may ask it was used up. `stopped`: it ended the chain.
    */
   readonly result: 'declined' | 'failed' | 'timed-out' | 'disabled' | 'capped' | 'stopped';
-  /** What it threw, where it threw. */
+  /** The thrown error, where it threw. */
   readonly error?: unknown;
 }
 
@@ -68,7 +68,7 @@ export interface CallFacts<Req> {
   readonly requestBytes?: Buffer | undefined;
   /** Every message sent so far, up to the byte limit; for client streams. */
   readonly requests: readonly Req[];
-  /** A copy of the caller's metadata, as the call began. Not to be changed. */
+  /** A copy of the caller's metadata, as they were when the call began. Must not be changed. */
   readonly metadata: Metadata;
   /** Why the primary did not answer. */
   readonly cause: Cause;
@@ -136,19 +136,19 @@ export interface PrimaryAnswer<Req, Res> {
   /** As in {@link FallbackContext}. */
   readonly host: string | undefined;
   /**
-   * The metadata as they were sent, after the interceptors behind the guard, for each attempt to send the call. Empty if
-   * nothing shows what was sent: an interceptor has answered the call itself; or has made new metadata, on a client without
-   * `guard.clientOptions()`. Undefined for calls of another transport than grpc-js whose adapter does not say it.
+   * The metadata as they were sent, after the interceptors behind the guard, for each attempt to send the call. Empty if they are
+   * unknown: an interceptor has answered the call itself; or has made new metadata, on a client without `guard.clientOptions()`.
+   * Undefined for calls of another transport than grpc-js whose adapter does not report them.
    */
   readonly sentMetadata?: readonly Metadata[] | undefined;
   /**
    * Whether an interceptor behind the guard has sent the call with other call credentials, or another `host`, than the caller's.
-   * It shows on clients with `guard.clientOptions()`. @default false
+   * Known only on clients with `guard.clientOptions()`. @default false
    */
   readonly sentWithOtherOptions?: boolean | undefined;
   /** The answer's initial metadata, where the server sent them. */
   readonly responseMetadata?: Metadata | undefined;
-  /** The primary's message. Not to be changed. */
+  /** The primary's message. Must not be changed. */
   readonly response: Res;
 }
 
@@ -194,9 +194,10 @@ export interface FallbackStrategy<Req, Res> {
   /** Can be changed while running. @default true */
   enabled?: boolean;
   /**
-   * Whether it may make the caller wait, for a network or a store. `true`: it is not asked when no time is left, or too many
-   * calls of the chain wait; and slow calls ask it in bounded number (`slowShare` of the chain). A strategy that calls a model
-   * says so here. @default unknown: it is asked, and a promise is aborted and dropped then
+   * Whether it may make the caller wait, for a network or a store. `true`: it is not asked when no time is left or too many calls
+   * of the chain wait, and only a share of the slow calls ask it (`slowShare` of the chain). Set it to true for a strategy that
+   * calls a model. @default undefined: it is always asked; if it gives a promise when no time is left or too many calls wait, the
+   * promise is aborted and dropped
    */
   readonly waits?: boolean;
   /** Ends the chain without an answer: neither it nor a later strategy is asked. See `noFallback()`. @default false */
@@ -218,20 +219,20 @@ export interface FallbackStrategy<Req, Res> {
   /** Gets each good answer of the primary. It must be quick: every call waits for it. */
   keep?(answer: PrimaryAnswer<Req, Res>): void;
   /**
-   * Called once by each registry, after the first `bind`: `report` is to be called at each change of the state of its store or queue,
-   * which becomes the event `store`.
+   * Called once by each registry, after the first `bind`. The strategy must call `report` at each change of the state of its store
+   * or queue; the registry emits the event `store`.
    */
   reportStore?(report: (event: StoreEvent) => void): void;
   /**
-   * Called once by each registry, after the first `bind`: `report` is to be called with each error of a user's function that
-   * harms no call (a listener, a rule), which becomes the event `warning`.
+   * Called once by each registry, after the first `bind`. The strategy must call `report` with each error of a user's function that
+   * harms no call (a listener, a rule); the registry emits the event `warning`.
    */
   reportWarnings?(report: (event: WarningEvent) => void): void;
-  /** The circuit around its own calls, which metrics and the page show under its name; undefined where it has none. */
+  /** The circuit around its own calls; metrics and the page show it under the strategy's name. Undefined where it has none. */
   readonly circuit?: Circuit | undefined;
-  /** Called once by each registry, if it has a circuit: `listener` is to be told of the circuit's changes. */
+  /** Called once by each registry, if it has a circuit. The strategy must call `listener` at each change of the circuit. */
   reportCircuit?(listener: CircuitListener): void;
-  /** What it counts and holds, for metrics; undefined where it keeps nothing. */
+  /** Its counts and sizes, for metrics; undefined where it keeps nothing. */
   storeReading?(): StoreReading | undefined;
   /** Frees its resources. Called by `FallbackRegistry.close()`. */
   close?(): void | Promise<void>;

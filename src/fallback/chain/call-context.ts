@@ -2,7 +2,7 @@ import type { CallCredentials, Metadata } from '@grpc/grpc-js';
 import type { CircuitSnapshot } from '../../circuit/types.js';
 import type { Attempt, AttemptScope, CallFacts, Cause, FallbackContext, ParentCall } from '../strategy.js';
 
-/** The only context class of the package: the facts of a call, with the scope of an attempt. */
+/** The context of a strategy: the facts of a call, with the scope of an attempt. */
 export class CallContext<Req> implements FallbackContext<Req> {
   readonly #facts: CallFacts<Req>;
   readonly #scope: AttemptScope;

@@ -13,7 +13,7 @@ export interface ChainCall extends CallFacts<unknown> {
   readonly parent: ParentCall | undefined;
   readonly clock: Clock;
   /**
-   * Calls `listener` once when the call ends early; at once, if it has ended.
+   * Calls `listener` once, when the call ends early; within this function, if it has ended already.
    *
    * On `deadline` the chain still settles within that turn's microtasks: strategies that answer synchronously are asked, and
    * may answer. Wait for the chain's result before giving the caller DEADLINE_EXCEEDED.

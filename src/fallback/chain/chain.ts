@@ -22,9 +22,10 @@ export interface ChainOptions {
    */
   readonly maxConcurrent?: number;
   /**
-   * The share of the method's calls that may ask strategies which call something (`waits: true`: `secondaryModel`,
-   * `answerWith`) because they are slow (`fallbackAfterMs`), from 0 to 1. When the model is slow as a whole, all other slow calls
-   * wait for it, so that nobody's load is doubled. Strategies that answer from memory are not bounded. @default 0.1
+   * The largest share of the method's calls, from 0 to 1, for which strategies that call something (`waits: true`:
+   * `secondaryModel`, `answerWith`) are asked because the call is slow (`fallbackAfterMs`). When the model is slow as a whole,
+   * the other slow calls wait for the model, so that the secondary does not get its whole load. Strategies that answer from
+   * memory are asked for every slow call. @default 0.1
    */
   readonly slowShare?: number;
   /** Whether the chain answers; can be changed while running. @default true */
@@ -41,7 +42,7 @@ export class FallbackChain {
   readonly strategies: readonly Strategy[];
   /** Whether a strategy reads the request, so that the call must keep a copy of its messages. */
   readonly readsCall: boolean;
-  /** Bounds the questions of slow calls. */
+  /** Limits how often slow calls ask strategies that call something. */
   readonly #slowBudget: SlowBudget;
   /** Can be changed while running. A disabled chain asks no strategy and keeps no answers. */
   enabled: boolean;
@@ -97,7 +98,7 @@ export class FallbackChain {
     return this.#keepFailures;
   }
 
-  /** A call of the method begins, which may become slow: it adds to the budget of slow calls' questions (`slowShare`). */
+  /** Counts a call of the method when it begins: each call adds to the budget of the slow calls (`slowShare`). */
   countCall(): void {
     this.#slowBudget.earn();
   }
@@ -111,7 +112,7 @@ export class FallbackChain {
     return false;
   }
 
-  /** Whether a strategy that calls something would be asked for this cause now, or after others. */
+  /** Whether a strategy that calls something would be asked for this cause, be it the first strategy or a later one. */
   calls(kind: Cause['kind']): boolean {
     if (!this.enabled) return false;
     for (const strategy of this.strategies) {

@@ -67,14 +67,14 @@ export class StrategyScope implements AttemptScope {
   }
 }
 
-/** What a strategy leaves for those behind it that answer from memory, so that they still answer before the deadline. */
+/** The time, in milliseconds, that a strategy leaves to later strategies, so that those that answer from memory still can. */
 function marginOf(remainingMs: number): number {
   return Math.min(MOST_LEFT_MS, remainingMs / 10);
 }
 
 const MOST_LEFT_MS = 5;
 
-/** The same reasons as of `AbortSignal.timeout()` and `controller.abort()`. */
+/** The names of these errors are those that `AbortSignal.timeout()` and `controller.abort()` give. */
 function reasonOf(cause: AbortCause): DOMException {
   return cause === 'deadline'
     ? new DOMException('the time of this fallback is over', 'TimeoutError')

@@ -25,7 +25,10 @@ export class StrategyWaits {
     return call.remainingMs > 0 ? undefined : 'timed-out';
   }
 
-  /** The only path that costs a promise and a timer. Its place is freed at its time limit, even if the strategy hangs. */
+  /**
+   * Waits for a strategy that has promised an answer. Only this path costs a promise and a timer. The place is freed at the time
+   * limit, even if the strategy hangs.
+   */
   wait(
     strategy: Strategy,
     given: Promise<Answer<unknown> | undefined>,

@@ -3,7 +3,7 @@ import type { StoreStats } from './answer-store.js';
 import type { KeptAnswers } from './kept-answers.js';
 import type { LastGoodStats, SkippedAnswers } from './options.js';
 
-/** What a {@link LastGood} counts, and the readings of it. */
+/** The counts of a {@link LastGood}. */
 export class AnswerCounts {
   kept = 0;
   hits = 0;

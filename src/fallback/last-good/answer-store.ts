@@ -2,7 +2,7 @@ import type { Clock } from '../../clock.js';
 import type { Warnings } from '../../telemetry/warnings.js';
 import { fromEnvelope, isLongerEnvelope, type StoredAnswer, toEnvelope } from './envelope.js';
 
-/** The methods of a store that are used. Any Keyv instance has them. */
+/** The methods of a store that failsoft calls. Any Keyv instance has them. */
 export interface AnswerStore {
   /** Gets the value of a key; undefined or null without a value. */
   get(key: string): PromiseLike<unknown>;
@@ -46,7 +46,7 @@ export interface StoreStats {
   readonly hits: number;
   /** Reads that found nothing. */
   readonly misses: number;
-  /** Answers that were put there. */
+  /** Writes that were begun; `errors` and `timeouts` say how many of them failed. */
   readonly writes: number;
   /** Reads and writes that failed. */
   readonly errors: number;
@@ -58,7 +58,7 @@ export interface StoreStats {
   readonly skipped: number;
 }
 
-/** After a failure the store is not used for this long; then one call tries it. Garbage is remembered as long. */
+/** After a failure the store is not used for this long, in milliseconds; then a call tries it. Garbage is remembered as long. */
 const RETRY_MS = 1_000;
 const MOST_READS = 1_024;
 const MOST_WRITES = 128;
@@ -98,11 +98,11 @@ export class StoreLink {
     if (kept === undefined) {
       this.#counts.garbage++;
       this.#garbageAtMs = this.#options.clock.now();
-      this.#become('garbage', new Error('the store gave what was never put there'));
+      this.#become('garbage', new Error('the store returned a value that failsoft never put there'));
       return undefined;
     }
     this.#counts.hits++;
-    // Not with the first good value: with mixed values, each read would change the state.
+    // The state is not `ok` at the first good value: with good and bad values mixed, each read would change the state.
     if (this.#options.clock.now() - this.#garbageAtMs >= RETRY_MS) this.#become('ok', undefined);
     return kept;
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** An answer as a store has it: of its time only the wall clock's, which other processes can read. */
+/** An answer as it is stored. Its time is the wall clock's: other processes cannot use the monotonic clock of this process. */
 export interface StoredAnswer {
   readonly encoded: string;
   readonly epochMs: number;

@@ -12,7 +12,7 @@ export interface KeptAnswer extends AnswerTime {
 /** Memory of a kept answer beside its bytes: key, entry and map slots, by a heap snapshot of Node 20. */
 const OVERHEAD_BYTES = 300;
 
-/** Answers in memory; the least recently used goes first. */
+/** Answers in memory; the least recently used answer is dropped first. */
 export class KeptAnswers {
   readonly #entries: LRUCache<string, KeptAnswer> | undefined;
 

@@ -124,7 +124,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     return this.#pending.hasRoom() ? undefined : 'busy';
   }
 
-  /** Nothing is measured before an answer was too long: most methods never have such an answer. */
+  /** Answers are measured only after an answer was too long: most methods never have such an answer. */
   #isKnownAsLong({ response, circuitKey }: PrimaryAnswer<Req, Res>): boolean {
     if (!this.#long.any) return false;
     return isCertainlyLonger(response, this.#maxMessageBytes) || this.#long.skips(circuitKey);
@@ -173,7 +173,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     return undefined;
   }
 
-  /** Waits until every answer of the queue is kept, and on its way to the store. */
+  /** Waits until every answer of the queue is in memory, and its write to the store has begun. */
   close(): Promise<void> {
     return this.#pending.drain();
   }
@@ -187,7 +187,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     return readingOf(this.name, this.#firstMethod, this.stats());
   }
 
-  /** The method that readings and events of the store name; a strategy may serve several. */
+  /** The method that readings and events of the store name: the first, where the strategy serves several. */
   get #firstMethod(): string {
     const [method = ''] = this.#methods.keys();
     return method;
@@ -223,7 +223,7 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   #give(method: Method<Req, Res>, kept: KeptAnswer, request: Req): Answer<Res> {
     const decoded = method.responseDeserialize(Buffer.from(kept.encoded, 'latin1'));
     const message = this.#respond === undefined ? decoded : this.#respond(decoded, request);
-    this.#counts.hits++; // last: the caller gets no answer where one of them throws
+    this.#counts.hits++; // last: where the decoder or `response` throws, the caller gets no answer
     return {
       message,
       source: 'last-good',

@@ -1,6 +1,6 @@
-/** So many circuits are remembered; the circuit whose answers were too long first is forgotten first. */
+/** The most circuits that are remembered; the circuit that was added first is forgotten first. */
 const MOST_CIRCUITS = 1_000;
-/** At least one answer of so many is encoded: a model's answers may become shorter. */
+/** The most answers in a row that are dropped without being encoded: a model's answers may become shorter. */
 const MOST_SKIPPED = 64;
 
 interface Streak {
@@ -9,9 +9,9 @@ interface Streak {
 }
 
 /**
- * The circuits whose answers were too long, again and again, and which are now encoded seldom. It is for messages that do not show their
- * length (instances of classes, as google-protobuf makes them): otherwise each of their answers would be encoded, which blocks
- * the event loop, and then dropped.
+ * Remembers circuits whose answers are too long again and again, so that few of these answers are encoded. Messages that do not
+ * show their length (instances of classes, as google-protobuf makes them) need it: otherwise each answer would be encoded, which
+ * blocks the event loop, and then dropped.
  */
 export class LongAnswers {
   readonly #streaks = new Map<string, Streak>();
@@ -30,7 +30,7 @@ export class LongAnswers {
     return true;
   }
 
-  /** An answer was encoded, and was too long. After the second in a row, some are skipped. */
+  /** Notes that an answer was encoded and was too long. After the second in a row, some are skipped. */
   wasLong(circuitKey: string): void {
     this.#any = true;
     const { inRow } = this.#streaks.get(circuitKey) ?? { inRow: 0 };
@@ -44,7 +44,7 @@ export class LongAnswers {
     });
   }
 
-  /** An answer was encoded, and was short enough. */
+  /** Notes that an answer was encoded and was short enough. */
   wasShort(circuitKey: string): void {
     if (this.#any) this.#streaks.delete(circuitKey);
   }

@@ -7,7 +7,7 @@ import type { AnswerStore, StoreStateEvent, StoreStats } from './answer-store.js
 export interface LastGoodOptions<Req, Res> extends RequestKeyOptions<Req> {
   /** Time for which an answer is fresh (RFC 9111), in milliseconds. @default 60000 */
   readonly ttlMs?: number;
-  /** Further time for which it may stand in for an error (RFC 5861, `stale-if-error`), in milliseconds. @default 600000 */
+  /** Time after `ttlMs` for which an answer may stand in for an error (RFC 5861, `stale-if-error`), in milliseconds. @default 600000 */
   readonly maxStaleMs?: number;
   /** Most answers in memory. With a store it may be 0: then no answer is in memory. @default 10000 */
   readonly maxEntries?: number;
@@ -21,11 +21,11 @@ export interface LastGoodOptions<Req, Res> extends RequestKeyOptions<Req> {
   readonly maxMessageBytes?: number;
   /** Adapts a kept answer to the present request: sets its id, for example. @default no change */
   readonly response?: (kept: Res, request: Req) => Res;
-  /** A store that replicas share, or that survives the process: any Keyv. Memory is asked first. @default none */
+  /** A store that replicas share, or that survives the process: any Keyv. Memory is read first. @default none */
   readonly store?: AnswerStore;
   /** Time limit of the store, in milliseconds; after it, a read is a miss. @default 50 */
   readonly storeTimeoutMs?: number;
-  /** Called at each change of the store's state. */
+  /** Called at each change of the store's state. @default none */
   readonly onStoreState?: (event: StoreStateEvent) => void;
   /** The causes that it serves. @default 'always' */
   readonly when?: When;
@@ -45,8 +45,8 @@ export interface SkippedAnswers {
   /** Answers to other `vary` metadata, call credentials or another `host` than the caller's: an interceptor behind the guard had set them. */
   readonly otherCaller: number;
   /**
-   * Answers for which nothing shows the `vary` metadata that were sent: an interceptor behind the guard answered the call itself, or
-   * sent `Metadata` that it had made, on a client without `guard.clientOptions()`.
+   * Answers to calls whose sent `vary` metadata are unknown: an interceptor behind the guard answered the call itself, or sent
+   * `Metadata` that it had made, on a client without `guard.clientOptions()`.
    */
   readonly unknownCaller: number;
   /** The request or the answer is longer than `maxMessageBytes`. */

@@ -6,15 +6,15 @@ import type { KeptAnswer } from './kept-answers.js';
 export interface PendingAnswer {
   readonly material: KeyMaterial;
   readonly kept: KeptAnswer;
-  /** Of request and answer together. */
+  /** The size of request and answer together, encoded. */
   readonly bytes: number;
 }
 
-/** Most time of a turn of the event loop for keeping answers. A single answer may take longer. */
+/** The most time of a turn of the event loop that keeping answers may take. A single answer may take longer. */
 const LONGEST_SLICE_MS = 5;
 const MOST_PENDING = 256;
 const MOST_PENDING_BYTES = 16 * 2 ** 20;
-/** So many bytes take well below a millisecond: the clock is read after them, and not after each small answer. */
+/** The clock is read after this many bytes, which take well below a millisecond, and not after each small answer. */
 const BYTES_BETWEEN_LOOKS = 8_192;
 /** The work on an answer without a byte, in bytes. */
 const OVERHEAD_BYTES = 1_024;
@@ -30,7 +30,7 @@ export class PendingAnswers {
   /** Where the queue begins in the array. */
   #head = 0;
   #bytes = 0;
-  /** The time of this turn that is used. */
+  /** The time of this turn that is used up. */
   #spentMs = 0;
   #scheduled: NodeJS.Immediate | undefined;
 

@@ -10,7 +10,7 @@ import { LAST_GOOD_OPTIONS, type LastGoodOptions } from './options.js';
 export interface LastGoodSettings<Req, Res> {
   readonly when: When;
   readonly key: RequestKey;
-  /** For so long after it came, an answer may be given. */
+  /** The largest age at which an answer may be given. */
   readonly longestMs: number;
   readonly maxMessageBytes: number;
   readonly respond: ((kept: Res, request: Req) => Res) | undefined;

@@ -5,7 +5,7 @@ import { invalid } from '../../errors.js';
 /** The default of `vary`: the metadata keys by which callers differ. */
 export const DEFAULT_VARY: readonly string[] = ['authorization'];
 
-/** Where the names of per-call credentials are: one place for all copies of the package in a process. */
+/** The global property that holds the names of per-call credentials: all copies of the package in a process share it. */
 const CREDENTIAL_NAMES = Symbol.for('failsoft.credential-names');
 
 /**

@@ -24,11 +24,11 @@ export interface KeyPlace {
 /** A place as one text. No two places have the same text, and no place's text begins with that of another. */
 export function placeOf({ namespace, circuitKey, method, host }: KeyPlace): string {
   const authority = host === undefined ? '-' : measured(host);
-  // Joined, and not added up: the text is used again and again, and a sum stays a tree that each hashing walks through.
+  // `join()` and not `+`: the text is hashed again and again, and a sum stays a tree of parts that each hashing walks through.
   return [measured(namespace), measured(circuitKey), measured(method), authority].join('');
 }
 
-/** A place and a caller as one text, with the same two properties: an answer of one scope is no answer of another. */
+/** A place and a caller as one text, with the same two properties, so that an answer of one scope is never given in another. */
 export function scopeOf(place: string, identity: string): string {
   return place + measured(identity);
 }
@@ -57,8 +57,8 @@ export function digest({ scope, subject }: KeyMaterial): string {
 }
 
 /**
- * The material with its maps in canonical order; the same object where they are so already, or where putting them in order
- * would lose the difference between two requests. A request longer than `longest` bytes stays as it was sent.
+ * The material with its maps in canonical order. Returns the same object where the maps are in that order already, or where
+ * sorting would lose the difference between two requests. A request longer than `longest` bytes stays as it was sent.
  */
 export function canonical(material: KeyMaterial, longest: number): KeyMaterial {
   const { method, subject } = material;

@@ -11,11 +11,11 @@ import { canonical, digest, type KeyMaterial, type KeyPlace, placeOf, scopeOf } 
  * whole circuit key), their `host`, their caller and their request are the same.
  */
 export interface RequestKeyOptions<Req> {
-  /** Requests with the same text have the same answer. @default the whole request, in canonical protobuf bytes */
+  /** Gives a request a text: requests with the same text share an answer. @default the whole request, in canonical protobuf bytes */
   readonly keyOf?: (request: Req, metadata: Metadata) => string;
   /**
-   * Makes requests equal that should have the same answer: removes an id, or rounds a feature. It costs each call a decoding
-   * and an encoding. @default no change
+   * Changes a request so that requests which should have the same answer become equal: removes an id, or rounds a feature. Each
+   * call then costs a decoding and an encoding more. @default no change
    */
   readonly normalize?: (request: Req) => Req;
   /**
@@ -29,8 +29,8 @@ export interface RequestKeyOptions<Req> {
    */
   readonly namespace?: string;
   /**
-   * The longest request, in encoded bytes, whose map entries are sorted before it is compared. A longer request is compared as
-   * it was sent: requests with equal maps that were filled in another order then count as different.
+   * The longest request, in encoded bytes, whose map entries are sorted before the comparison. A longer request is compared as it
+   * was sent: two requests with equal maps then count as different where the maps were filled in different orders.
    * @default 65536
    */
   readonly maxCanonicalBytes?: number;
@@ -65,7 +65,7 @@ export class RequestKey {
     this.#maxCanonicalBytes = checkInteger(`${field}.maxCanonicalBytes`, maxCanonicalBytes, 0);
   }
 
-  /** Adds a method, for whose calls it then makes keys. */
+  /** Adds a method, so that its calls get keys. */
   bind(method: Method<unknown, unknown>): void {
     this.#methods.set(method.path, method);
   }
@@ -73,7 +73,7 @@ export class RequestKey {
   /** @throws the errors of `keyOf`, `normalize` and the method's encoder */
   materialOf(call: KeyedCall): KeyMaterial {
     const method = this.#methods.get(call.method);
-    if (method === undefined) throw invalid('method', 'a method it is registered for', call.method);
+    if (method === undefined) throw invalid('method', 'a method that was bound', call.method);
     const scope = scopeOf(this.#placeOf(call), this.#identity.of(call.metadata, call.credentials));
     if (this.#keyOf === undefined) return { method, scope, subject: this.#bytesOf(call, method) };
     const key: unknown = this.#keyOf(call.request, call.metadata);
@@ -97,8 +97,8 @@ export class RequestKey {
   }
 
   /**
-   * The key of a call. Most requests come in canonical order: only where the key of the request as it was sent is not known
-   * is it worth finding out.
+   * The key of a call. Most requests come in canonical order already, so the request is sorted only where the key of its bytes as
+   * they were sent is not known.
    */
   keyOf(material: KeyMaterial, isKnown: (asSent: string) => boolean): string {
     const asSent = digest(material);
@@ -107,7 +107,7 @@ export class RequestKey {
     return sorted === material ? asSent : digest(sorted);
   }
 
-  /** Many calls in a row are of the same model. */
+  /** Remembers the last place, because many calls in a row are of the same model. */
   #placeOf({ circuitKey, method, host }: KeyedCall): string {
     const last = this.#lastPlace;
     if (last?.circuitKey === circuitKey && last.method === method && last.host === host) return last.text;
@@ -128,7 +128,7 @@ export class RequestKey {
   }
 }
 
-/** As methods, which options for requests of any type fit. */
+/** Its functions are declared as methods, so that options for requests of any type can be assigned to it. */
 interface LooseOptions {
   keyOf?(request: unknown, metadata: Metadata): string;
   normalize?(request: unknown): unknown;

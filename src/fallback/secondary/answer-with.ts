@@ -11,25 +11,26 @@ import {
 
 /** Options of {@link answerWith}. */
 export interface AnswerWithOptions extends ProtectedStrategyOptions {
-  /** Gives the outcome of an error of the function. @default every error is a `failure` */
+  /** Gives the outcome of an error that the function threw. @default every error is a `failure` */
   readonly classify?: (error: unknown) => Outcome;
 }
 
-/** Returns the answer, or undefined to decline. It should stop when `context.signal` aborts. */
+/** Returns the answer, or undefined to decline. The function should stop when `context.signal` aborts. */
 export type AnswerFunction<Req, Res> = (
   context: FallbackContext<Req>,
 ) => Res | undefined | PromiseLike<Res | undefined>;
 
 /**
- * A function answers, with source `secondary:<name>`: by `fetch` of an HTTP model endpoint, from a feature store, a table. It
- * has a circuit and a concurrency limit of its own, as {@link secondaryModel} has.
+ * Answers with the result of a function, with source `secondary:<name>`: the function fetches from an HTTP model endpoint, for
+ * example, or reads a feature store or a table. Its calls have a circuit and a concurrency limit of their own, as those of
+ * {@link secondaryModel} have.
  * @example
  * answerWith('http', async ({ request, signal }) => {
  *   const response = await fetch(url, { method: 'POST', body: JSON.stringify(toJson(request)), signal });
  *   if (!response.ok) throw new Error(`HTTP ${response.status}`);
  *   return fromJson(await response.json());
  * }, { budgetShare: 0.5 })
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by the engine
  */
 export function answerWith<Req, Res>(
   name: string,

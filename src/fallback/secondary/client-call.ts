@@ -2,7 +2,7 @@ import { type CallOptions, type Client, type Metadata, type StatusObject, status
 import { normalStatus } from '../../status/normal-status.js';
 import type { Method } from '../strategy.js';
 
-/** A fallback's call of another client. */
+/** A call that a fallback makes on another client. */
 export interface FallbackCall {
   readonly client: Client;
   readonly method: Method<unknown, unknown>;
@@ -22,7 +22,7 @@ export interface ClientAnswer<T> {
   readonly headers: Metadata | undefined;
 }
 
-/** The response of a unary or client-streaming call. */
+/** Makes a unary or client-streaming call. @throws the status of a failed call, as a rejection */
 export function callForOne(call: FallbackCall, requests: readonly unknown[]): Promise<ClientAnswer<unknown>> {
   const { client, method, metadata, options, signal } = call;
   return new Promise((resolve, reject) => {
@@ -32,7 +32,7 @@ export function callForOne(call: FallbackCall, requests: readonly unknown[]): Pr
     };
     const done = (error: Error | null, response: unknown) => {
       signal.removeEventListener('abort', cancel);
-      const failed = error === null ? null : madeGood(error);
+      const failed = error === null ? null : normalised(error);
       call.onEnd(failed);
       if (failed === null) resolve({ response, headers });
       else reject(failed);
@@ -59,8 +59,9 @@ export function callForOne(call: FallbackCall, requests: readonly unknown[]): Pr
 }
 
 /**
- * The responses of a server-streaming call. Settles with the first response: if the call fails before it, the next strategy can
- * be asked. The others follow as they are read.
+ * Makes a server-streaming call. Settles with the first response, so that the next strategy can be asked if the call fails
+ * before it. The other responses follow as they are read.
+ * @throws the status of a call that failed before its first response, as a rejection
  */
 export async function callForMany(
   call: FallbackCall,
@@ -80,7 +81,7 @@ export async function callForMany(
   stream.on('metadata', (received) => {
     headers = received;
   });
-  // The status comes after an error too, and last of all.
+  // The event `status` comes last, also after an error.
   stream.on('status', (received) => {
     signal.removeEventListener('abort', cancel);
     const ended = normalStatus(received);
@@ -93,12 +94,12 @@ export async function callForMany(
     const first = await responses.next();
     return { response: follow(first, responses, cancel), headers };
   } catch (error) {
-    throw error instanceof Error ? madeGood(error) : error;
+    throw error instanceof Error ? normalised(error) : error;
   }
 }
 
 /** Normalises the error of a client for a strategy's attempt: interceptors of that client may have made its status. */
-function madeGood(error: Error): Error & StatusObject {
+function normalised(error: Error): Error & StatusObject {
   return Object.assign(error, normalStatus(error));
 }
 

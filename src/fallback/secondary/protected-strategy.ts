@@ -13,7 +13,7 @@ export interface ProtectedStrategyOptions extends ProtectionOptions {
   readonly when?: When;
   /** Time limit of an answer, in milliseconds. @default Infinity */
   readonly timeoutMs?: number;
-  /** Its share of the remaining deadline, above 0, up to 1. @default 1 */
+  /** The share of the remaining deadline that an answer may take, above 0, up to 1. @default 1 */
   readonly budgetShare?: number;
 }
 
@@ -42,7 +42,7 @@ export function sourceNamed(field: string, name: unknown): Source {
   return `secondary:${name}`;
 }
 
-/** The part that such strategies share: their settings, which the registry checks, and the protection of their calls. */
+/** The part that strategies with a circuit share: their settings, which the registry checks, and the protection of their calls. */
 export abstract class CallingStrategy<Req, Res> implements ProtectedStrategy<Req, Res> {
   readonly name: Source;
   readonly when: When;

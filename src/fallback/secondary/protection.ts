@@ -8,21 +8,21 @@ import { FailsoftError } from '../../errors.js';
 import type { CircuitListener, IsolationEvent, TransitionEvent } from '../../telemetry/events.js';
 import type { Warnings } from '../../telemetry/warnings.js';
 
-/** The circuit and the limit of a fallback. It may be down too, and must not be hammered then. */
+/** Options of the circuit and the limit around the calls of a fallback, whose server may be down or overloaded too. */
 export interface ProtectionOptions {
-  /** Its own circuit; `false` for none. @default a guard's defaults */
+  /** Options of the fallback's own circuit; `false` for no circuit. @default a guard's defaults */
   readonly circuit?: CircuitOptions | false;
-  /** Most of its calls at a time. Above it the strategy fails at once, and the next strategy is asked. @default 64 */
+  /** The most calls of the fallback at a time. Above it the strategy fails at once, and the next strategy is asked. @default 64 */
   readonly maxConcurrent?: number;
   /** Makes the circuit. @default nativeEngine */
   readonly engine?: Engine;
-  /** For the circuit. @default systemClock */
+  /** The clock of the circuit. @default systemClock */
   readonly clock?: Clock;
   /** Uniform in [0, 1), for the circuit's jitter. @default Math.random */
   readonly random?: () => number;
-  /** Called on every state change of this fallback's circuit. */
+  /** Called on every state change of this fallback's circuit. @default none */
   readonly onTransition?: (event: TransitionEvent) => void;
-  /** Called when this fallback's circuit is isolated, and when it no longer is. */
+  /** Called when this fallback's circuit is isolated, and when it is released. @default none */
   readonly onIsolation?: (event: IsolationEvent) => void;
 }
 
@@ -79,7 +79,7 @@ export class Protection {
     });
   }
 
-  /** Tells a registry of the circuit's changes. */
+  /** Calls a registry's listener at each change of the circuit. */
   follow(listener: CircuitListener): void {
     this.#followers.add(listener);
   }

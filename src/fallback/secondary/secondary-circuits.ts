@@ -28,7 +28,7 @@ export class SecondaryCircuits {
     this.#warnings = warnings;
   }
 
-  /** A strategy without a circuit is left out. */
+  /** Adds the circuit of a strategy, if it has one that is not known yet. */
   add(strategy: MayHaveCircuit): void {
     const { circuit, name } = strategy;
     if (typeof circuit?.snapshot !== 'function' || this.#known.has(circuit)) return;

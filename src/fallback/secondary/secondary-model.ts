@@ -23,11 +23,14 @@ import type { Admission } from './protection.js';
 export interface SecondaryBaseOptions<Req> extends ProtectedStrategyOptions {
   /** The name of the model, as in `secondary:<name>`. */
   readonly name: string;
-  /** Classifies its statuses. @default the default table */
+  /** Classifies the secondary's statuses. @default the default table */
   readonly classify?: ClassifyOptions;
-  /** Makes its metadata from a copy of the caller's, without `failsoft-*`. @default all of them */
+  /** Makes the metadata of the secondary's call from a copy of the caller's without `failsoft-*`. @default that copy */
   readonly metadata?: (metadata: Metadata, context: FallbackContext<Req>) => Metadata;
-  /** Further call options, such as `credentials`: the primary's are not passed on. `deadline` and `parent` are set already. */
+  /**
+   * Further options of the secondary's call, such as `credentials`: the primary's are not passed on. `deadline` and `parent` are set
+   * already. @default none
+   */
   readonly callOptions?: Omit<CallOptions, 'deadline' | 'parent'>;
 }
 
@@ -44,17 +47,19 @@ export type SecondaryOptions<Req, Res, SReq, SRes> = SecondaryBaseOptions<Req> &
   Mapping<Req, Res, SReq, SRes>;
 
 /**
- * Another model answers, by a method of any grpc-js client, with source `secondary:<name>`.
+ * Answers with another model, through a method of any grpc-js client, with source `secondary:<name>`.
  *
- * Its call has the rest of the deadline (its `budgetShare` of it), the `parent` and the cancellation. It has its own circuit and
- * its own concurrency limit, so that a secondary that is down too is not hammered. The method may be unary, client-streaming
- * (the messages so far are sent again) or server-streaming, but must be of the same kind as the primary's method.
+ * The call of the secondary has its `budgetShare` of the remaining deadline, the caller's `parent`, and is cancelled with the
+ * caller's call. It has a circuit and a concurrency limit of its own, so that a secondary that is down too gets few calls. The
+ * method may be unary, client-streaming (the messages so far are sent again) or server-streaming, but must be of the same kind as
+ * the primary's method.
  *
  * Fallbacks of the secondary's own guard are disabled, so that its answers are never mislabelled. If a gateway behind the client
  * answers with a fallback of its own, the source is `secondary:<name>/<the gateway's label>`, with the gateway's age.
  *
  * **The caller's metadata are passed on**, `authorization` included: use `metadata` where the secondary must not see them.
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for options, and for a name that is no method of the client
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for options, and for a name that is no method of the client; FAILSOFT_UNSUPPORTED
+ * by the engine
  */
 export function secondaryModel<
   C extends Client,
