@@ -197,7 +197,7 @@ describe('the other events', () => {
     guard.circuit(echoService.unary).isolate();
     for (let n = 0; n < 4; n++) await callUnary(client, 'a');
     expect(heard).toEqual([
-      ['deferred', 'full', 'it holds as many jobs as it may'],
+      ['deferred', 'full', 'it holds the most jobs or bytes that it may'],
       ['deferred', 'down', 'no disk'],
       ['deferred', 'ok', undefined],
     ]);

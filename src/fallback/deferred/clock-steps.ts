@@ -1,18 +1,18 @@
 import type { Clock } from '../../clock.js';
 
-/** Below this the two clocks merely run at slightly different rates. */
+/** In milliseconds. A smaller difference is drift: the two clocks run at slightly different rates. */
 const SMALLEST_STEP_MS = 1_000;
 const LONGEST_HISTORY = 64;
 
 interface Step {
-  /** The wall clock just before. */
+  /** The time by the wall clock just before the step. */
   readonly atMs: number;
   readonly byMs: number;
 }
 
 /**
- * Notices when the wall clock is set (or the machine slept) while this process runs: it compares the wall clock with the
- * monotonic one. A limit in epoch time that was set before a step is moved along with it, so that no job expires because
+ * Detects that the wall clock was set (or the machine slept) while this process ran, by comparing the wall clock with the
+ * monotonic clock. A limit in epoch time that was fixed before such a step is moved along with it, so that no job expires because
  * an administrator, or NTP, has set the clock.
  */
 export class ClockSteps {
@@ -28,8 +28,8 @@ export class ClockSteps {
   }
 
   /**
-   * By how much the steps since `sinceMs` (epoch) may have moved the wall clock forward, in milliseconds. A clock that was set
-   * back may have been so before `sinceMs` or after it: of the ways to read the steps, the one that gives the most time counts.
+   * By how much the steps since `sinceMs` (epoch) may have moved the wall clock forward, in milliseconds. A wall clock that was set
+   * back has shown some times twice, so it is unknown which steps came after `sinceMs`: the largest possible sum counts.
    */
   since(sinceMs: number): number {
     this.#notice();
@@ -43,7 +43,7 @@ export class ClockSteps {
     return mostMs;
   }
 
-  /** Whether the wall clock was set back since the last time that this was asked. */
+  /** Whether the wall clock was set back since the last call of this function. */
   wasSetBack(): boolean {
     this.#notice();
     const back = this.#steps.some((step) => step.byMs < 0);

@@ -26,13 +26,13 @@ export interface DeferredOptions<Req, Res> {
    */
   readonly expiresAfterMs?: number;
   /**
-   * Metadata keys that the replay needs. They are written to the queue as they are: think twice about `authorization`.
+   * Metadata keys that the replay needs. Their values are readable in the queue: think twice about `authorization`.
    * @default none
    */
   readonly metadataKeys?: readonly string[];
   /**
-   * Time limit for the queue to accept, in milliseconds. A job that is accepted later is withdrawn, unless a drainer has it
-   * already. @default 1000
+   * Time limit for the queue to accept a job, in milliseconds. A job that is accepted later is withdrawn, unless a drainer has
+   * taken it. @default 1000
    */
   readonly timeoutMs?: number;
   /**
@@ -40,16 +40,17 @@ export interface DeferredOptions<Req, Res> {
    * @default ['rejected', 'failed']
    */
   readonly when?: When;
-  /** @default systemClock */
+  /** For the times of jobs. @default systemClock */
   readonly clock?: Clock;
 }
 
 const KEYS = ['queue', 'acknowledge', 'expiresAfterMs', 'metadataKeys', 'timeoutMs', 'when', 'clock'];
 
 /**
- * Accept now, predict later, with source `deferred`: the request goes into a durable queue, the caller gets an
- * acknowledgement with the job's id in the metadata (`failsoft-job-id`). A {@link DeferredDrainer} replays it when the
- * circuit has closed. Declines while the queue is full. For unary methods whose callers can do without the prediction now: batch scores, enrichment.
+ * Accepts the request now and predicts later, with source `deferred`: the request goes into a durable queue, and the caller gets
+ * an acknowledgement with the job's id in the metadata (`failsoft-job-id`). A {@link DeferredDrainer} replays the request when the
+ * circuit has closed. Declines while the queue is full. For unary methods whose callers can do without the prediction now: batch
+ * scores, enrichment.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function deferred<Req, Res>(options: DeferredOptions<Req, Res>): FallbackStrategy<Req, Res> {
@@ -124,24 +125,24 @@ class Deferred<Req, Res> implements FallbackStrategy<Req, Res> {
       failures: 0,
       excused: 0,
     };
-    // Before it is accepted: a caller who gets no acknowledgement must not have a job.
+    // Made before the job is accepted: a caller that gets no acknowledgement must not have a job.
     const message = this.#options.acknowledge(context.request, job);
     recode(method, message);
     const { queue } = this.#options;
     try {
       if ((await queue.enqueue(job)) === 'full') {
-        this.#become('full', 'it holds as many jobs as it may');
+        this.#become('full', 'it holds the most jobs or bytes that it may');
         return undefined;
       }
       this.#become('ok');
     } catch (error) {
       this.#become('down', error);
-      // A queue that lost its connection may have the job all the same. The error of this attempt reports the broken connection.
+      // A queue that lost its connection may have the job all the same. An error of the withdrawal would only repeat this one.
       queue.withdraw(job).catch(() => undefined);
       throw error;
     }
     if (context.signal.aborted) {
-      await queue.withdraw(job); // too late: the next strategy answers, or nobody waits any more
+      await queue.withdraw(job); // too late: the next strategy answers, or the caller has gone
       return undefined;
     }
     return { message, source: 'deferred', metadata: { [JOB_ID_KEY]: job.id } };

@@ -8,24 +8,24 @@ import type { Method } from '../strategy.js';
 import type { DeferredJob, DeferredQueue } from './queue.js';
 import type { DeferredResult } from './replay.js';
 
-/** Where jobs of a method are replayed. */
+/** A method, and the client on which its jobs are replayed. */
 export interface DrainedMethod {
   /** The method, as it was registered with `deferred()`. */
   readonly method: Method<unknown, unknown>;
-  /** The client that the caller used: its guard counts the replays, and holds them back when it must. */
+  /** The client that the caller used: its guard counts the replays, and rejects them while the circuit is open. */
   readonly client: Client;
 }
 
 /** Options of {@link DeferredDrainer}. */
 export interface DrainerOptions {
-  /** Where the jobs wait. */
+  /** The queue in which the jobs wait. */
   readonly queue: DeferredQueue;
-  /** A job of another method is put back for a minute, because another process may have its method. */
+  /** The methods whose jobs are replayed. Any other job is put back for a minute, because another process may have its method. */
   readonly methods: readonly DrainedMethod[];
   /** Whether jobs may be replayed now: for example, whether their circuits are closed. @default always */
   readonly ready?: () => boolean;
   /**
-   * A guard, whose `transition` events make the drainer look at `ready` again, until it is closed.
+   * A guard, whose `transition` events make the drainer look for jobs again, until the drainer is closed.
    * @default only `pollMs`
    */
   readonly guard?: {
@@ -34,7 +34,10 @@ export interface DrainerOptions {
   };
   /** Called with each result. When it throws (or rejects), the replay has failed, and the job is replayed again. */
   readonly onResult: (result: DeferredResult) => void | PromiseLike<void>;
-  /** Called with each job that is given up: expired, hopeless, failed `maxFailures` times, or replayed `maxReplays` times. */
+  /**
+   * Called with each job that is given up: it expired, is hopeless, failed `maxFailures` times, or was replayed `maxReplays` times.
+   * @default none
+   */
   readonly onDead?: (job: DeferredJob, reason: string) => void;
   /**
    * Called when the queue fails (the drainer tries again), and with the first job of each method that is not in `methods`.
@@ -58,17 +61,17 @@ export interface DrainerOptions {
   readonly maxFailures?: number;
   /** Replays after which a job is dead, however they ended: the limit for a request that takes the model down each time. @default 25 */
   readonly maxReplays?: number;
-  /** The first pause after a failed replay, in milliseconds; it doubles with each, up to a minute. @default 1000 */
+  /** The first pause after a failed replay, in milliseconds; it doubles with each failure, up to a minute. @default 1000 */
   readonly retryMs?: number;
   /** The deadline of one replay, in milliseconds. @default 30000 */
   readonly callTimeoutMs?: number;
-  /** How long `onResult` may take, in milliseconds; longer is a failed replay. @default 20000 */
+  /** The time limit of `onResult`, in milliseconds; after it, the replay has failed. @default 20000 */
   readonly resultTimeoutMs?: number;
   /** How long `close()` waits for the replays under way, in milliseconds. @default 30000 */
   readonly closeTimeoutMs?: number;
-  /** How often it looks by itself, in milliseconds. @default 1000 */
+  /** The time between two looks for jobs, in milliseconds. @default 1000 */
   readonly pollMs?: number;
-  /** @default systemClock */
+  /** For pauses, time limits and the expiry of jobs. @default systemClock */
   readonly clock?: Clock;
 }
 
@@ -82,7 +85,7 @@ export interface DrainerSettings {
   /** Never throws. */
   readonly onError: (error: unknown) => void;
   readonly warnings: Warnings;
-  /** Between the beginnings of two replays. */
+  /** The time between the beginnings of two replays, in milliseconds. */
   readonly gapMs: number;
   readonly maxConcurrent: number;
   readonly maxFailures: number;
@@ -96,28 +99,9 @@ export interface DrainerSettings {
 }
 
 const KEYS = [
-  ...[
-    'queue',
-    'methods',
-    'ready',
-    'guard',
-    'onResult',
-    'onDead',
-    'onError',
-    'onWarning',
-    'ratePerSecond',
-    'maxConcurrent',
-  ],
-  ...[
-    'maxFailures',
-    'maxReplays',
-    'retryMs',
-    'callTimeoutMs',
-    'resultTimeoutMs',
-    'closeTimeoutMs',
-    'pollMs',
-    'clock',
-  ],
+  ...['queue', 'methods', 'ready', 'guard', 'onResult', 'onDead', 'onError', 'onWarning', 'clock'],
+  ...['ratePerSecond', 'maxConcurrent', 'maxFailures', 'maxReplays'],
+  ...['retryMs', 'callTimeoutMs', 'resultTimeoutMs', 'closeTimeoutMs', 'pollMs'],
 ];
 
 /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */

@@ -7,14 +7,14 @@ import { type DeferredJob, unfinished } from './queue.js';
  * Replays deferred requests while the model is well, at a bounded rate, **at least once**: a process that dies between a
  * prediction and its completion replays it. Every replay of a job carries the same `failsoft-idempotency-key`.
  *
- * Each replay is counted in the queue before it begins. A job in the middle of which a process has died is replayed alone, so
- * that, should it end the process again, no other job is blamed for it.
+ * Each replay is counted in the queue before it begins. If a process died during the replay of a job, that job is replayed alone:
+ * should it end the process again, no other job is blamed for it.
  */
 export class DeferredDrainer {
   readonly #settings: DrainerSettings;
   readonly #runner: JobRunner;
   readonly #running = new Set<Promise<void>>();
-  /** A job that is suspected of having ended a process is running, or waits until it is alone. */
+  /** Whether a job that may have ended a process runs, or waits until it can run alone. */
   #hasSuspect = false;
   #nextAtMs = 0;
   #looking: Promise<void> | undefined;
@@ -51,8 +51,8 @@ export class DeferredDrainer {
   }
 
   /**
-   * Begins no replay any more, and waits for those under way, at most `closeTimeoutMs`; a job whose replay takes longer is
-   * replayed again. The queue is the caller's to close.
+   * Starts no more replays, and waits for the running replays for at most `closeTimeoutMs`; a job whose replay takes longer is
+   * replayed again. It does not close the queue.
    */
   async close(): Promise<void> {
     this.#closed = true;
@@ -90,7 +90,7 @@ export class DeferredDrainer {
       }
       const target = await this.#runner.targetOf(job);
       if (target === undefined) continue;
-      this.#nextAtMs = Math.max(this.#nextAtMs, now + gapMs); // the queue may have failed meanwhile
+      this.#nextAtMs = Math.max(this.#nextAtMs, now + gapMs); // a queue that failed meanwhile has set a later time
       this.#start(job, () => this.#runner.run(job, target));
     }
     return pollMs;
@@ -110,7 +110,7 @@ export class DeferredDrainer {
     this.#running.add(work);
   }
 
-  /** The next look may find the queue well; until then it is left alone. */
+  /** Reports the error, and leaves the queue alone until the next look. @returns after how long to look again, in milliseconds */
   #queueFailed(error: unknown): number {
     const { clock, pollMs, onError } = this.#settings;
     this.#nextAtMs = Math.max(this.#nextAtMs, clock.now() + pollMs);
@@ -122,7 +122,7 @@ export class DeferredDrainer {
     try {
       return this.#settings.ready();
     } catch (error) {
-      this.#settings.onError(error); // a job that is under way must find its way back into the queue all the same
+      this.#settings.onError(error); // not thrown: the running job must still be put back into the queue
       return false;
     }
   }

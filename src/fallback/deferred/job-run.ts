@@ -7,7 +7,7 @@ const LONGEST_RETRY_MS = 60_000;
 /** How long a job of an unknown method waits: a process that knows the method may be starting. */
 const UNKNOWN_METHOD_MS = 60_000;
 
-/** Why a replay was not a success, as far as the job's counts are concerned. */
+/** Why a replay failed: it decides which count of the job grows. */
 type Blame =
   /** The job: it counts towards `maxFailures`. */
   | 'job'
@@ -29,7 +29,7 @@ export class JobRunner {
     this.#steps = steps;
   }
 
-  /** Where the job is to be replayed; undefined when it is not to be: then it was buried, or put back for later. */
+  /** Finds where to replay the job. Undefined where it is not replayed now: then it was buried, or put back for later. */
   async targetOf(job: DeferredJob): Promise<DrainedMethod | undefined> {
     const { queue, methods, clock } = this.#settings;
     const target = methods.get(job.method);
@@ -38,17 +38,17 @@ export class JobRunner {
     else if (target === undefined) {
       this.#reportUnknown(job.method);
       await queue.putBack(job, UNKNOWN_METHOD_MS);
-    } else if (this.#isSpent(job)) await this.#bury(job, `${countsOf(job)}`);
+    } else if (this.#isSpent(job)) await this.#bury(job, countsOf(job));
     else return target;
     return undefined;
   }
 
-  /** @throws what the queue throws: the job is replayed after its lease, or a restart */
+  /** @throws the errors of the queue: the job is then replayed after its lease, or after a restart */
   async run(job: DeferredJob, { client, method }: DrainedMethod): Promise<void> {
     const { queue, callTimeoutMs } = this.#settings;
     const begun = { ...job, replays: job.replays + 1 };
     try {
-      await queue.save(begun); // before it begins: should it end this process, it has counted
+      await queue.save(begun); // saved before the replay begins: if the replay ends this process, it was counted
     } catch (error) {
       await queue.putBack(job, this.#pauseAfter(job));
       throw error;
@@ -63,7 +63,7 @@ export class JobRunner {
     try {
       await this.#handOn(result);
     } catch (error) {
-      return this.#failed(begun, error, isRejected(error) ? 'outage' : 'job'); // whatever it is: the request is sound
+      return this.#failed(begun, error, isRejected(error) ? 'outage' : 'job'); // never hopeless: the model has accepted the request
     }
     await queue.complete(begun);
   }
@@ -80,7 +80,7 @@ export class JobRunner {
   }
 
   async #failed(begun: DeferredJob, error: unknown, cause: Blame): Promise<void> {
-    // An outage is not the job's fault: only a failure while all else is well is.
+    // A failure during an outage is not the job's fault.
     const blame = cause === 'job' && !this.#isReady() ? 'outage' : cause;
     const job = counted(begun, blame);
     if (this.#isSpent(job)) return this.#bury(job, `${countsOf(job)}, the last: ${textOf(error)}`);
@@ -117,7 +117,7 @@ function counted(begun: DeferredJob, blame: Blame): DeferredJob {
   return { ...begun, replays: begun.replays - 1 };
 }
 
-/** Also the replays in the middle of which the process died. */
+/** The failed replays, including those during which the process died. */
 function failuresOf(job: DeferredJob): number {
   return job.failures + unfinished(job);
 }

@@ -20,7 +20,7 @@ export interface DeferredJob {
   readonly excused: number;
 }
 
-/** Replays of a waiting job that began and never ended: the process died in the middle of each. */
+/** The number of replays that began and never ended, because the process died during each of them. */
 export function unfinished(job: DeferredJob): number {
   return Math.max(0, job.replays - job.failures - job.excused);
 }
@@ -37,11 +37,11 @@ export interface DeadJob {
 
 /** How many jobs a queue holds. */
 export interface QueueCounts {
-  /** Jobs that wait, also those that wait for their time. */
+  /** Jobs that wait, including those that are not due yet. */
   readonly waiting: number;
   /** Jobs that were taken and are not finished. */
   readonly active: number;
-  /** Given up. */
+  /** Dead jobs: given up. */
   readonly dead: number;
   /** The size of the waiting and active jobs, in bytes of their JSON. */
   readonly bytes: number;
@@ -61,9 +61,9 @@ export interface DeferredQueue {
   enqueue(job: DeferredJob): Promise<'accepted' | 'full'>;
   /** Takes back a job that was accepted; false when it is too late, because a drainer has taken it. */
   withdraw(job: DeferredJob): Promise<boolean>;
-  /** Takes up to `limit` jobs that are due, the job first that has been due for longest. */
+  /** Takes up to `limit` due jobs; the job that has been due for longest comes first. */
   take(limit: number): Promise<DeferredJob[]>;
-  // The next four are for jobs that were taken.
+  // The next four functions are for jobs that were taken.
   /** Writes the job as it is now, and keeps it taken. Resolves when that is as durable as an `enqueue`. */
   save(job: DeferredJob): Promise<void>;
   /** Forgets the job: it is done. When this fails, the job waits again (at once, or after a lease). */
@@ -77,7 +77,7 @@ export interface DeferredQueue {
   bury(job: DeferredJob, reason: string): Promise<void>;
   /** The dead jobs, the oldest first. */
   dead(limit: number): Promise<DeadJob[]>;
-  /** How many jobs it holds now. */
+  /** How many jobs the queue holds now. */
   counts(): Promise<QueueCounts>;
   /** Closes files and connections. Jobs that were taken and not finished wait again. */
   close(): Promise<void>;

@@ -7,7 +7,7 @@ import { isRounded } from '../request-key/canonical.js';
 import type { Method } from '../strategy.js';
 import type { DeferredJob } from './queue.js';
 
-/** Metadata of every replay: the job's id, the same each time. A server that remembers it predicts once. */
+/** Metadata key of every replay; its value is the job's id, the same each time. A server that remembers the id predicts once. */
 export const IDEMPOTENCY_KEY = 'failsoft-idempotency-key';
 
 /** The longest reason that is kept with a dead job, in UTF-16 units. */
@@ -32,7 +32,7 @@ export function replay(
 ): Promise<DeferredResult> {
   return new Promise((resolve, reject) => {
     const { request, bytes, metadata } = readJob(method, job);
-    const rounded = isRounded(method, request, bytes); // then the model gets what the caller sent
+    const rounded = isRounded(method, request, bytes); // then the model gets the bytes that the caller sent
     const options = { deadline: Date.now() + timeoutMs, failsoft: { fallback: false } };
     client.makeUnaryRequest(
       method.path,
@@ -61,20 +61,20 @@ function readJob(method: Method<unknown, unknown>, job: DeferredJob) {
   }
 }
 
-/** Whether a replay failed because of the request itself, so that another would too. */
+/** Whether a replay failed because of the request itself, so that another replay would fail too. */
 export function isHopeless(error: unknown): boolean {
-  if (isFailsoftError(error)) return true; // it cannot even be read
+  if (isFailsoftError(error)) return true; // the job cannot be read
   return (
     isServiceError(error) && DEFAULT_TABLE[error.code] === 'caller-error' && error.code !== status.ABORTED
   );
 }
 
-/** Whether the model was tried: a closed client, a circuit or a limit of ours does not let a replay out. */
+/** Whether the model was tried: neither a closed client nor a circuit or limit of this process has stopped the replay. */
 export function wasTried(error: unknown): boolean {
   return isServiceError(error) && !isRejected(error);
 }
 
-/** Whether a circuit or a limit of this process did not let the replay out: the model was not tried. */
+/** Whether a circuit or a limit of this process rejected the replay, so that the model was not tried. */
 export function isRejected(error: unknown): boolean {
   return circuitRejectionOf(error) !== undefined;
 }

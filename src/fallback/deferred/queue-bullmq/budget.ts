@@ -1,6 +1,6 @@
 import type { Cluster, Redis } from 'ioredis';
 
-/** Bounds on what waits in Redis, whatever process put it there. */
+/** Bounds on the jobs in Redis, for all processes together. */
 export interface BudgetBounds {
   readonly maxJobs: number;
   readonly maxBytes: number;
@@ -12,7 +12,7 @@ export interface QueueKeys {
   readonly sizes: string;
   /** The sum of the sizes. */
   readonly bytes: string;
-  /** The sorted set of the dead. */
+  /** The sorted set of the dead jobs. */
   readonly failed: string;
   /** The key of a job's own hash. */
   readonly job: (id: string) => string;
@@ -38,7 +38,7 @@ const RELEASE_IF_GONE = `
 if redis.call('EXISTS', KEYS[4]) == 1 and not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return 0 end
 ${RELEASE}`;
 
-/** A full queue is looked through for forgotten reservations at most this often. */
+/** The shortest time between two searches of a full queue for forgotten reservations, in milliseconds. */
 const RECOUNT_MS = 10_000;
 
 /**

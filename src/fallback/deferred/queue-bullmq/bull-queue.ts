@@ -24,7 +24,7 @@ interface Bull {
   readonly budget: Budget;
 }
 
-/** Jobs that may be on their way to Redis, unanswered, in this process; over that, they are declined. */
+/** The most jobs of this process that may be on their way to Redis, unanswered; further jobs are declined. */
 const MAX_UNANSWERED_JOBS = 1_000;
 const MAX_UNANSWERED_BYTES = 16 * 2 ** 20;
 
@@ -34,9 +34,9 @@ export class BullQueue implements DeferredQueue {
   readonly #link: RedisLink;
   readonly #active = new Map<string, Job<DeferredJob>>();
   readonly #steps = new ClockSteps(systemClock); // BullMQ reads the system's clock
-  /** Of this process: only the holder of a job's lock can move it. */
+  /** Names this process as the holder of a job's lock: only the holder can move the job. */
   readonly #token = randomUUID();
-  /** The clock was set back, and the jobs that wait for a time were not made due yet. */
+  /** Whether the clock was set back, and the delayed jobs were not made due yet. */
   #mustPromote = false;
   #bull: Promise<Bull> | undefined;
   #unansweredJobs = 0;
@@ -46,7 +46,7 @@ export class BullQueue implements DeferredQueue {
     this.#link = link;
     this.#settings = settings;
     link.client.on('error', settings.onError);
-    this.#run(async () => undefined).catch(() => undefined); // connects; the first use says what is wrong
+    this.#run(async () => undefined).catch(() => undefined); // begins to connect; the first use reports an error
   }
 
   async enqueue(job: DeferredJob): Promise<'accepted' | 'full'> {
@@ -75,8 +75,8 @@ export class BullQueue implements DeferredQueue {
   withdraw(job: DeferredJob): Promise<boolean> {
     return this.#run(async ({ queue, budget }) => {
       const held = await queue.getJob(job.id);
-      if (held !== undefined && (await held.isFailed())) return false; // a dead one stays for people to look at
-      const removed = held !== undefined && (await queue.remove(job.id)) > 0; // one that is locked stays
+      if (held !== undefined && (await held.isFailed())) return false; // a dead job stays, for a person to examine
+      const removed = held !== undefined && (await queue.remove(job.id)) > 0; // a locked job stays
       if (removed || held === undefined) await budget.release(job.id);
       return removed;
     });
@@ -84,11 +84,11 @@ export class BullQueue implements DeferredQueue {
 
   take(limit: number): Promise<DeferredJob[]> {
     return this.#run(async ({ queue, worker }) => {
-      // By a clock that was set back, a job that waits for a second would wait for an hour.
+      // If the clock was set back by an hour, a job with a delay of a second would wait for an hour.
       if (this.#steps.wasSetBack()) this.#mustPromote = true;
       if (this.#mustPromote) {
         await queue.promoteJobs();
-        this.#mustPromote = false; // not before: Redis may have failed
+        this.#mustPromote = false; // only now: Redis may have failed
       }
       const taken: DeferredJob[] = [];
       while (taken.length < limit) {
@@ -108,7 +108,7 @@ export class BullQueue implements DeferredQueue {
   save(job: DeferredJob): Promise<void> {
     const held = this.#heldOf(job);
     return this.#run(async () => {
-      await held.extendLock(this.#token, this.#settings.leaseMs); // the lease counts from here; it fails when it has run out
+      await held.extendLock(this.#token, this.#settings.leaseMs); // the lease begins here; this fails where it has run out
       await held.updateData(job);
     });
   }
@@ -156,7 +156,7 @@ export class BullQueue implements DeferredQueue {
   async close(): Promise<void> {
     const bull = this.#bull;
     this.#link.close();
-    // What is under way fails with the connection, and so does what is still being made.
+    // Operations that are under way fail with the connection, and so does a `connect` that is under way.
     const made = await bull?.catch(() => undefined);
     await made?.worker.close(true);
     await made?.queue.close();
@@ -176,8 +176,8 @@ export class BullQueue implements DeferredQueue {
     const { name, prefix, leaseMs, onError, maxJobs, maxBytes } = this.#settings;
     const common = { connection: this.#link.client, prefix };
     const queue = new Queue<DeferredJob>(name, common);
-    // Without a processor: jobs are taken one by one. A job whose holder died is never given up for that. Without the
-    // connection of its own that it would wait for jobs on.
+    // The worker has no processor, because jobs are taken one by one, and no connection of its own, on which it would wait for
+    // jobs. `maxStalledCount`: no job is given up because its holder died.
     const worker = new Worker<DeferredJob>(
       name,
       null,
@@ -209,18 +209,18 @@ export class BullQueue implements DeferredQueue {
 
   #heldOf(job: DeferredJob): Job<DeferredJob> {
     const held = this.#active.get(job.id);
-    if (held === undefined) throw invalid('job', 'one that this queue gave out', job.id);
+    if (held === undefined) throw invalid('job', 'a job that this queue gave out', job.id);
     return held;
   }
 
-  /** The lock may be gone (the lease was too short): then another process has the job, and that is theirs to finish. */
+  /** Moves a job to its end. Fails where the lock is gone (the lease was too short): then another process has the job. */
   async #finish(job: DeferredJob, move: (held: Job<DeferredJob>) => Promise<unknown>): Promise<void> {
     const held = this.#heldOf(job);
     this.#active.delete(job.id);
     await this.#run(() => move(held));
   }
 
-  /** The job is finished whether or not its reservation can be given back now. */
+  /** Gives the reservation of a finished job back. Never rejects: the job is finished all the same. */
   async #release(job: DeferredJob): Promise<void> {
     try {
       await this.#run(({ budget }) => budget.release(job.id));

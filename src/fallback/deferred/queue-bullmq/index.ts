@@ -20,19 +20,19 @@ export interface BullQueueOptions {
    * Most bytes of jobs in Redis, without dead jobs. Above it, `deferred` declines. @default 268435456 (256 MiB)
    */
   readonly maxBytes?: number;
-  /** Most dead jobs; the oldest goes first. @default 10000 */
+  /** Most dead jobs; the oldest are deleted first. @default 10000 */
   readonly maxDead?: number;
   /**
    * How long a taken job belongs to this process, in milliseconds from the beginning of its replay. It must be longer than a
-   * replay with its `onResult`. Jobs of a process that died wait again after it. @default 60000
+   * replay with its `onResult`. After this time, the jobs of a process that died wait again. @default 60000
    */
   readonly leaseMs?: number;
   /**
-   * How long Redis may take for one operation, in milliseconds. After that the operation has failed, and all others fail at
-   * once until Redis answers again. @default 2000
+   * The time limit of an operation on Redis, in milliseconds. After it the operation has failed, and all others fail at once until
+   * Redis answers again. @default 2000
    */
   readonly timeoutMs?: number;
-  /** Called with the errors of the connections. @default they are dropped: each operation that fails rejects by itself */
+  /** Called with the errors of the connections. @default none: each operation that fails rejects anyway */
   readonly onError?: (error: Error) => void;
   /**
    * Called with each error of `onError` itself. Each new error is also a process warning (`FailsoftWarning`); the same error
@@ -42,17 +42,8 @@ export interface BullQueueOptions {
 }
 
 const KEYS = [
-  ...[
-    'connection',
-    'prefix',
-    'maxJobs',
-    'maxBytes',
-    'maxDead',
-    'leaseMs',
-    'timeoutMs',
-    'onError',
-    'onWarning',
-  ],
+  ...['connection', 'prefix', 'maxJobs', 'maxBytes', 'maxDead'],
+  ...['leaseMs', 'timeoutMs', 'onError', 'onWarning'],
 ];
 
 /**

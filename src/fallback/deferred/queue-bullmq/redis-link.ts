@@ -1,7 +1,7 @@
 import { type Cluster, Redis, type RedisOptions } from 'ioredis';
 import { FailsoftError, invalid } from '../../../errors.js';
 
-/** Where Redis is: options of ioredis, with a `url` if you like, or a client of ioredis, which is duplicated. */
+/** How to reach Redis: options of ioredis, with or without a `url`, or a client of ioredis, which is duplicated. */
 export type BullConnection =
   | (RedisOptions & {
       /** `redis://` or `rediss://`, with host, port and credentials. */
@@ -11,15 +11,15 @@ export type BullConnection =
   | Cluster;
 
 /**
- * A connection that never lets work pile up: nothing is queued while Redis is down, each piece of work ends within a time, and a
- * Redis that has stopped answering counts as down until it answers again.
+ * A connection on which no work piles up: nothing is queued while Redis is down, each operation has a time limit, and a Redis that
+ * has stopped answering counts as down until it answers again.
  */
 export class RedisLink {
   readonly client: Redis | Cluster;
   readonly #timeoutMs: number;
-  /** Settled once the first attempt to connect has ended, well or not. */
+  /** Resolves when the first attempt to connect has ended, with or without a connection. */
   readonly #firstAttempt: Promise<void>;
-  /** Work ran out of time, and the connection has not come back since. */
+  /** Whether an operation exceeded its time limit, and Redis has not been reached since. */
   #isHung = false;
   #closed = false;
 
@@ -34,7 +34,11 @@ export class RedisLink {
     });
   }
 
-  /** Does some work with Redis. @throws FailsoftError FAILSOFT_UNAVAILABLE at once while Redis is down, or after `timeoutMs` */
+  /**
+   * Runs an operation on Redis.
+   * @throws FailsoftError FAILSOFT_UNAVAILABLE at once while Redis is down, or after `timeoutMs`; FAILSOFT_CLOSED; the error of
+   * the operation
+   */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#closed) throw new FailsoftError('FAILSOFT_CLOSED', 'the deferred queue is closed');
     if (!this.#isUp()) {
@@ -44,7 +48,7 @@ export class RedisLink {
     return this.#inTime(work());
   }
 
-  /** Drops the connection; what is under way fails. */
+  /** Drops the connection; operations that are under way fail. */
   close(): void {
     this.#closed = true;
     this.client.disconnect();
@@ -64,7 +68,7 @@ export class RedisLink {
     });
   }
 
-  /** What waits for an answer fails with the connection, and is not sent again. */
+  /** Drops the connection and connects again: operations that wait for an answer fail, and are not sent again. */
   #hangs(): void {
     if (this.#isHung || this.#closed) return;
     if (this.client.status !== 'ready') return; // it is connecting again already
@@ -75,10 +79,10 @@ export class RedisLink {
 
 function connect(connection: BullConnection): Redis | Cluster {
   const options = {
-    enableOfflineQueue: false, // 110 KiB for each call of 20 kB while Redis was down, and all of it sent in the end
-    autoResendUnfulfilledCommands: false, // the caller has long been told that it failed
+    enableOfflineQueue: false, // measured: it holds 110 KiB for each call of 20 kB while Redis is down, and sends all of it in the end
+    autoResendUnfulfilledCommands: false, // the caller has got the failure already
     maxRetriesPerRequest: 0,
-    disconnectTimeout: 200, // a Redis that is stopped does not say goodbye
+    disconnectTimeout: 200, // a Redis that is stopped (SIGSTOP) never closes its side
   };
   if (typeof connection !== 'object' || connection === null || Array.isArray(connection))
     throw invalid('openBullQueue.connection', 'options or a client of ioredis', connection);

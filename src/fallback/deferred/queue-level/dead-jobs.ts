@@ -4,7 +4,7 @@ import { NOTHING, type Operation, storedDeadFrom } from './entries.js';
 import { after, DEAD } from './keys.js';
 import type { ReopeningLevel } from './reopening-level.js';
 
-/** The dead jobs of a queue: the newest of them. */
+/** The newest dead jobs of a queue, at most `maxDead`. */
 export class DeadJobs {
   readonly #level: ReopeningLevel;
   readonly #writes: DurableWrites;
@@ -17,7 +17,7 @@ export class DeadJobs {
     this.#maxDead = maxDead;
   }
 
-  /** The job first that has been dead for longest. */
+  /** Reads at most `limit` dead jobs, the oldest first. */
   async list(limit: number): Promise<DeadJob[]> {
     const db = await this.#level.ready();
     const dead: DeadJob[] = [];
@@ -29,8 +29,8 @@ export class DeadJobs {
   }
 
   /**
-   * Deletes the oldest over `maxDead`. One deletion at a time: two would count the same jobs. Never rejects: what the disk does not
-   * let it delete goes with the next dead job, and the next read or write tells of the disk.
+   * Deletes the oldest jobs beyond `maxDead`, in one run at a time: two runs would count the same jobs. Never rejects: if the disk
+   * fails, the surplus is deleted with the next dead job, and the next read or write reports the error of the disk.
    */
   forgetSurplus(): Promise<void> {
     this.#forgetting ??= this.#forget()
@@ -46,7 +46,7 @@ export class DeadJobs {
     for (let most = surplus(); most > 0; most = surplus()) {
       const db = await this.#level.ready();
       const keys = await db.keys({ gt: DEAD, lt: after(DEAD), limit: most }).all();
-      if (keys.length === 0) return; // those that are still being written come next
+      if (keys.length === 0) return; // the surplus is still being written
       const operations = keys.map((key): Operation => ({ type: 'del', key }));
       await this.#writes.write({ ...NOTHING, dead: -keys.length, operations });
     }

@@ -3,12 +3,16 @@ import { ClassicLevel } from 'classic-level';
 import { FailsoftError } from '../../../errors.js';
 
 /**
- * The directories that this process has open, by their real paths. The lock that LevelDB takes is the process's: a second
- * `open()` in the same process fails, and drops the lock on its way out, so that another process could open the directory.
+ * The directories that this process has open, by their real paths. LevelDB's lock belongs to the process: a second `open()` in the
+ * same process fails, and drops the lock on its way out, so that another process could open the directory.
  */
 const openHere = new Set<string>();
 
-/** Claims a directory within this process, and makes it if need be. @returns its real path, and what ends the claim */
+/**
+ * Claims a directory within this process, and makes it where it does not exist.
+ * @returns its real path, and a function that ends the claim
+ * @throws FailsoftError FAILSOFT_IN_USE
+ */
 export async function claim(directory: string): Promise<{ path: string; release: () => void }> {
   await mkdir(directory, { recursive: true });
   const path = await realpath(directory);
@@ -17,10 +21,10 @@ export async function claim(directory: string): Promise<{ path: string; release:
   return { path, release: () => openHere.delete(path) };
 }
 
-/** To open again after a full disk, LevelDB needs as much room as its log is long; the default of 4 MiB is much for a queue. */
+/** In bytes. To open again after a full disk, LevelDB needs as much room as its log is long; 4 MiB, its default, is too much. */
 const LOG_SIZE = 2 ** 20;
 
-/** @throws FailsoftError FAILSOFT_DAMAGED; FAILSOFT_IN_USE; what LevelDB throws, for example when the disk is full */
+/** @throws FailsoftError FAILSOFT_DAMAGED; FAILSOFT_IN_USE; LevelDB's own error, for example when the disk is full */
 export async function openLevel(path: string): Promise<ClassicLevel<string, string>> {
   const db = new ClassicLevel<string, string>(path, {
     keyEncoding: 'utf8',
@@ -37,8 +41,9 @@ export async function openLevel(path: string): Promise<ClassicLevel<string, stri
 }
 
 /**
- * Finds out whether another process has the directory open: LevelDB takes its lock, sees that there is a database, and, as
- * told, goes no further. @throws FailsoftError FAILSOFT_IN_USE
+ * Finds out whether another process has the directory open. With these options LevelDB takes its lock and then stops, whether or
+ * not there is a database.
+ * @throws FailsoftError FAILSOFT_IN_USE
  */
 export async function checkLock(path: string): Promise<void> {
   const probe = new ClassicLevel(path, { createIfMissing: false, errorIfExists: true });
@@ -46,19 +51,19 @@ export async function checkLock(path: string): Promise<void> {
     await probe.open();
   } catch (error) {
     if (causeOf(error).code === 'LEVEL_LOCKED') throw inUse(path, 'another process', error);
-    return; // there is a database, or none
+    return; // the lock was free: LevelDB stopped because there is a database, or because there is none
   }
   await probe.close();
 }
 
-/** The error for what LevelDB throws while it opens or reads a database. */
+/** Translates an error that LevelDB throws while it opens or reads a database. */
 export function notReadable(path: string, error: unknown): unknown {
   const { code, message } = causeOf(error);
   if (code === 'LEVEL_LOCKED') return inUse(path, 'another process', error);
   return DISK_TROUBLE.test(message) ? error : damaged(path, message, error);
 }
 
-/** The disk's own complaints: nothing that a repair could heal. */
+/** Errors of the disk, which a repair of the database cannot mend. */
 const DISK_TROUBLE = /No space left|Permission denied|Read-only file system|Too many open files|quota/i;
 
 export async function isDirectory(path: string): Promise<boolean> {

@@ -14,11 +14,14 @@ interface Writer {
   readonly reject: (error: unknown) => void;
 }
 
-/** Writes to a LevelDB that survive the process: one fsync for all that wait; while one batch is written, the next collects. */
+/**
+ * Writes to a LevelDB so that the changes survive the process. All changes that wait share a batch and its fsync; while a batch is
+ * written, further changes collect.
+ */
 export class DurableWrites {
   readonly #level: ReopeningLevel;
   #waiting: Writer[] = [];
-  /** Of the changes that wait or are being written. */
+  /** The sum of the changes that wait or are being written. */
   #pending: Totals = NOTHING;
   #isWriting = false;
   #written: Promise<void> = Promise.resolve();
@@ -28,12 +31,15 @@ export class DurableWrites {
     this.#level = level;
   }
 
-  /** The totals when all that waits is written. */
+  /** The totals as they will be when all waiting changes are written. */
   get totals(): Totals {
     return plus(this.#level.totals, this.#pending);
   }
 
-  /** Resolves when the disk has all of it; it has all or nothing. @throws FailsoftError FAILSOFT_CLOSED */
+  /**
+   * Resolves when the change is on the disk, which has all of it or nothing.
+   * @throws FailsoftError FAILSOFT_CLOSED, FAILSOFT_UNAVAILABLE, or LevelDB's own error, as a rejection
+   */
   write(change: Change): Promise<void> {
     if (this.#closed)
       return Promise.reject(new FailsoftError('FAILSOFT_CLOSED', 'the deferred queue is closed'));
@@ -44,7 +50,7 @@ export class DurableWrites {
     });
   }
 
-  /** Takes no more, and waits for what is under way. */
+  /** Accepts no more changes, and waits for those that are under way. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#written;
@@ -63,7 +69,7 @@ export class DurableWrites {
         else writer.reject(outcome.error);
       }
     }
-    this.#isWriting = false; // in the very turn of the last look: nobody waits for a writing that has ended
+    this.#isWriting = false; // in the same turn as the last look: no change waits for a loop that has ended
   }
 
   async #writeBatch(writers: readonly Writer[], changes: Totals): Promise<'written' | { error: unknown }> {

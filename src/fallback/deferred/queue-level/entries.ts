@@ -2,8 +2,8 @@ import { deadJobFrom, jobFrom, parse } from '../job-json.js';
 import type { DeadJob, DeferredJob } from '../queue.js';
 import { crc32c } from './format/crc32c.js';
 
-// LevelDB reads its tables without their checksums, so each entry carries its own: over the key too, for a block that
-// is damaged may give a value under another's key.
+// LevelDB does not check the checksums of its tables, so each entry has its own checksum. It covers the key too, because a damaged
+// block may give a value under the key of another entry.
 
 /** A write to one key. */
 export type Operation = { type: 'put'; key: string; value: string } | { type: 'del'; key: string };
@@ -18,7 +18,7 @@ export interface StoredJob {
 /** How much the queue holds. */
 export interface Totals {
   readonly jobs: number;
-  /** Of the values of all jobs. */
+  /** The size of the values of all jobs. */
   readonly bytes: number;
   readonly dead: number;
 }
@@ -41,7 +41,7 @@ export function seal(key: string, value: StoredJob | DeadJob | Totals | Unreadab
   return checksum(key, json) + json;
 }
 
-/** An entry that could not be read, kept among the dead for people to look at. */
+/** An entry that could not be read, kept as a dead job for a person to examine. */
 export interface UnreadableEntry {
   readonly reason: 'unreadable';
   readonly text: string;

@@ -10,13 +10,14 @@ const LOG = /^(\d+)\.log$/;
 const MANIFEST = /^MANIFEST-\d+$/;
 
 /**
- * Checks the files of a queue before LevelDB opens them: with damaged ones it gives wrong answers, deletes what it could not read,
- * or ends the process. @throws FailsoftError FAILSOFT_DAMAGED
+ * Checks the files of a queue before LevelDB opens them: with damaged files LevelDB gives wrong answers, deletes files that it
+ * could not read, or ends the process.
+ * @throws FailsoftError FAILSOFT_DAMAGED
  */
 export async function checkFiles(path: string): Promise<void> {
   const files = await readdir(path);
   if (!files.some((file) => TABLE.test(file) || LOG.test(file) || MANIFEST.test(file))) return; // a new queue
-  // Without it, LevelDB would begin anew.
+  // Without this file LevelDB would make an empty database.
   if (!files.includes('CURRENT')) throw damaged(path, 'the file CURRENT is missing');
   const manifest = (await readFile(join(path, 'CURRENT'), 'utf8')).trimEnd();
   if (!MANIFEST.test(manifest) || !files.includes(manifest)) throw damaged(path, 'CURRENT names no file');

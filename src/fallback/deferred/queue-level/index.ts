@@ -11,13 +11,13 @@ export { type RepairReport, repairLevelQueue } from './repair.js';
 
 /** Options of {@link openLevelQueue}. */
 export interface LevelQueueOptions {
-  /** Jobs that it holds at most, dead ones not counted; over that, `deferred` declines. @default 100000 */
+  /** Most jobs in the queue, without dead jobs. Above it, `deferred` declines. @default 100000 */
   readonly maxJobs?: number;
-  /** Bytes of jobs that it holds at most, dead ones not counted; over that, `deferred` declines. @default 268435456 (256 MiB) */
+  /** Most bytes of jobs in the queue, without dead jobs. Above it, `deferred` declines. @default 268435456 (256 MiB) */
   readonly maxBytes?: number;
-  /** Dead jobs that it keeps; the oldest go first. @default 10000 */
+  /** Most dead jobs; the oldest are deleted first. @default 10000 */
   readonly maxDead?: number;
-  /** @default systemClock */
+  /** For the times at which jobs are due. @default systemClock */
   readonly clock?: Clock;
 }
 
@@ -26,10 +26,10 @@ export interface LevelQueueOptions {
  * `enqueue` resolves when the disk has the job (fsync; jobs that come together share one). Opening reads the queue once, to
  * find out whether it is whole.
  *
- * After a write that failed (a full disk) the database is closed and opened again before the next; until that succeeds, jobs
+ * After a write that failed (a full disk) the database is closed and opened again before the next write; until that succeeds, jobs
  * are refused with FAILSOFT_UNAVAILABLE.
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT; FAILSOFT_IN_USE when the directory is open, here or in another process;
- * FAILSOFT_DAMAGED when it is not as it was written (see {@link repairLevelQueue}); what the disk throws
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT; FAILSOFT_IN_USE when the directory is open, in this or in another process;
+ * FAILSOFT_DAMAGED when its files are not as they were written (see {@link repairLevelQueue}); errors of the disk
  */
 export async function openLevelQueue(
   directory: string,
@@ -46,7 +46,7 @@ export async function openLevelQueue(
   const clock = options.clock ?? systemClock;
   const { path, release } = await claim(directory);
   try {
-    await checkLock(path); // the files of a queue in use change while they are read
+    await checkLock(path); // the files of a queue that is in use would change while they are read
     await checkFiles(path);
     const db = await openLevel(path);
     try {

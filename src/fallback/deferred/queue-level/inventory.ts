@@ -2,15 +2,15 @@ import type { ClassicLevel } from 'classic-level';
 import { isSound, NOTHING, plus, type StoredJob, storedJobFrom, type Totals, totalsFrom } from './entries.js';
 import { DEAD, dueOf, isJobKey, TOTALS } from './keys.js';
 
-/** What is in a database. */
+/** The contents of a database. */
 export interface Inventory {
-  /** What there is. */
+  /** The totals, counted from the entries. */
   readonly found: Totals;
-  /** What there should be; undefined where that cannot be read. A new database should be empty. */
+  /** The totals that the database has stored; undefined where they cannot be read. A new database has none, and must be empty. */
   readonly expected: Totals | undefined;
   /** Entries that are not as they were written. */
   readonly unreadable: readonly Entry[];
-  /** Jobs that wait for longer than they were to: the wall clock was set back since. */
+  /** Jobs that are due later than their delay from now on: the wall clock was set back since they were stored. */
   readonly tooLate: readonly { readonly key: string; readonly stored: StoredJob }[];
 }
 
@@ -26,7 +26,7 @@ export async function takeInventory(db: ClassicLevel<string, string>, nowMs: num
   return taker.inventory;
 }
 
-/** The same, of entries that were read. */
+/** The same, for entries that were read already. @param nowMs the wall clock */
 export function inventoryOf(entries: ReadonlyMap<string, string>, nowMs: number): Inventory {
   const taker = new InventoryTaker(nowMs);
   for (const [key, text] of entries) taker.see(key, text);

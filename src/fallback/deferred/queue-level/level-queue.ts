@@ -17,9 +17,9 @@ export interface LevelQueueBounds {
   readonly maxDead: number;
 }
 
-/** A look for jobs that are due, while it lasts. */
+/** A search for due jobs, while it runs. */
 interface Look {
-  /** The lowest key of a job that came to wait since it began. */
+  /** The lowest key of a job that began to wait since the search began. */
   lowestNew: string;
 }
 
@@ -41,8 +41,8 @@ export class LevelQueue implements DeferredQueue {
   /** The jobs taken by this process, by id. After a crash no job is taken: all wait again. */
   readonly #active = new Map<string, Place>();
   /**
-   * No waiting job has a key below this one: LevelDB passes over each deleted entry one by one, and a queue leaves them
-   * where the next look would begin.
+   * No waiting job has a lower key, so a search begins here: LevelDB passes over deleted entries one by one, and a queue leaves
+   * many of them before its first job.
    */
   #lowest = JOBS;
   readonly #looks = new Set<Look>();
@@ -63,7 +63,7 @@ export class LevelQueue implements DeferredQueue {
     this.#dead = new DeadJobs(this.#level, this.#writes, bounds.maxDead);
   }
 
-  /** A job that waits by a wall clock that was set back since is due after its delay, from now. */
+  /** Makes jobs that would wait too long, because the wall clock was set back, due after their delay from now on. */
   async reschedule(tooLate: Inventory['tooLate']): Promise<void> {
     const operations = tooLate.flatMap(({ key, stored }): Operation[] => {
       const newKey = keyOf(stored.job.id, this.#schedule.now() + stored.delayMs);
@@ -76,7 +76,7 @@ export class LevelQueue implements DeferredQueue {
   }
 
   async enqueue(job: DeferredJob): Promise<'accepted' | 'full'> {
-    // first without writing it out: a full queue is there on a bad day, when many ask
+    // checked before the job is encoded: a queue is full in an outage, when many calls want to use it
     if (!this.#hasRoomFor(job.request.length)) return 'full';
     const key = keyOf(job.id, job.acceptedAtMs);
     const value = seal(key, { job, delayMs: 0 });
@@ -95,7 +95,7 @@ export class LevelQueue implements DeferredQueue {
   async withdraw(job: DeferredJob): Promise<boolean> {
     if (this.#active.has(job.id)) return false;
     const key = keyOf(job.id, job.acceptedAtMs);
-    this.#active.set(job.id, { key, bytes: 0 }); // nobody takes it meanwhile
+    this.#active.set(job.id, { key, bytes: 0 }); // so that `take()` passes over it meanwhile
     try {
       const db = await this.#level.ready();
       const text = await db.get(key);
@@ -123,23 +123,23 @@ export class LevelQueue implements DeferredQueue {
           const job = await this.#hold(db, id, key);
           if (job !== undefined) taken.push(job);
         } else if (place.key !== key) {
-          look.lowestNew = smaller(look.lowestNew, key); // a withdrawal looks for it where it was, and will not find it
+          look.lowestNew = smaller(look.lowestNew, key); // a withdrawal has taken the id under another key, and will not find the job there
         }
         passed = key;
       }
     } catch (error) {
-      for (const { id } of taken) this.#release(id, this.#active.get(id)?.key ?? JOBS); // nobody will get them
+      for (const { id } of taken) this.#release(id, this.#active.get(id)?.key ?? JOBS); // the caller gets none of them
       throw error;
     } finally {
       this.#looks.delete(look);
     }
-    // What came to wait behind this look's back is still to be found.
+    // Jobs that began to wait below the position of this search are left for the next.
     const lowest = smaller(passed, look.lowestNew);
     if (lowest > this.#lowest) this.#lowest = lowest;
     return taken;
   }
 
-  /** Takes a job; undefined when it is not there any more: the keys of a look are those of a moment ago. */
+  /** Takes a job; undefined when it is not there any more, because the keys of a search are a moment old. */
   async #hold(db: ClassicLevel<string, string>, id: string, key: string): Promise<DeferredJob | undefined> {
     this.#active.set(id, { key, bytes: 0 });
     let job: DeferredJob | undefined;
@@ -156,7 +156,7 @@ export class LevelQueue implements DeferredQueue {
     return job;
   }
 
-  /** A job under this key, if there is one, can be taken. */
+  /** Lets the job under this key, if there is one, be taken again. */
   #release(id: string, key: string): void {
     this.#active.delete(id);
     this.#waits(key);
@@ -197,11 +197,11 @@ export class LevelQueue implements DeferredQueue {
 
   #placeOf(job: DeferredJob): Place {
     const place = this.#active.get(job.id);
-    if (place === undefined) throw invalid('job', 'one that this queue gave out', job.id);
+    if (place === undefined) throw invalid('job', 'a job that this queue gave out', job.id);
     return place;
   }
 
-  /** Takes a job from where it is, in one with what comes instead. A job whose end could not be written waits again. */
+  /** Deletes a taken job and makes the change that takes its place, in one batch. If that fails, the job waits again. */
   async #finish(job: DeferredJob, instead: Change): Promise<void> {
     const { key, bytes } = this.#placeOf(job);
     const operations: Operation[] = [{ type: 'del', key }, ...instead.operations];
@@ -233,7 +233,7 @@ export class LevelQueue implements DeferredQueue {
     }
   }
 
-  /** What a damaged entry holds is kept among the dead, for people to look at. */
+  /** Keeps the text of a damaged entry as a dead job, for a person to examine. */
   async #buryUnreadable(key: string, text: string, bytes: number): Promise<void> {
     const deadKey = deadKeyOf(idOf(key), this.#clock.epochMs());
     const value = seal(deadKey, { reason: 'unreadable', text });

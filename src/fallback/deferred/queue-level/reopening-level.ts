@@ -6,13 +6,13 @@ import { TOTALS } from './keys.js';
 
 type State =
   | { readonly tag: 'sound' }
-  /** A batch failed: LevelDB would write behind a torn log, and lose it all at the next start. */
+  /** A batch failed: LevelDB would write behind a torn record of its log, and lose all of that at the next start. */
   | { readonly tag: 'torn'; readonly error: unknown; readonly sinceMs: number }
   | { readonly tag: 'reopening'; readonly done: Promise<void> }
   /** For good: another queue may have the directory by now. */
   | { readonly tag: 'closed' };
 
-/** After an attempt to reopen that failed, all is refused for this long: a full disk has better to do. */
+/** After a failed attempt to reopen, reads and writes are refused for this long, in milliseconds, to spare the full disk. */
 const PAUSE_MS = 200;
 
 /** A LevelDB that is closed and opened again after a batch that failed, before anything else is read or written. */
@@ -23,7 +23,7 @@ export class ReopeningLevel {
   #state: State = { tag: 'sound' };
   #totals: Totals;
 
-  /** @param onReopen called after each reopening: a batch that failed may be there all the same */
+  /** @param onReopen called after each reopening, because a batch that failed may be on the disk all the same */
   constructor(db: ClassicLevel<string, string>, totals: Totals, clock: Clock, onReopen: () => void) {
     this.#db = db;
     this.#totals = totals;
@@ -31,13 +31,14 @@ export class ReopeningLevel {
     this.#onReopen = onReopen;
   }
 
-  /** As they are on the disk. */
+  /** The totals on the disk. */
   get totals(): Totals {
     return this.#totals;
   }
 
   /**
-   * The database, sound. @throws FailsoftError FAILSOFT_UNAVAILABLE while it cannot be opened again; FAILSOFT_CLOSED
+   * Gives the database once it is sound.
+   * @throws FailsoftError FAILSOFT_UNAVAILABLE while it cannot be opened again; FAILSOFT_CLOSED
    */
   async ready(): Promise<ClassicLevel<string, string>> {
     if (this.#state.tag === 'closed')
@@ -51,7 +52,7 @@ export class ReopeningLevel {
     return this.#db;
   }
 
-  /** Writes all or nothing, to the disk. @param totals what they are then */
+  /** Writes all operations to the disk, or none. @param totals the totals after that @throws LevelDB's own error */
   async batch(
     db: ClassicLevel<string, string>,
     operations: readonly Operation[],
@@ -67,7 +68,7 @@ export class ReopeningLevel {
   }
 
   async close(): Promise<void> {
-    while (this.#state.tag === 'reopening') await this.#state.done.catch(() => undefined); // its error went to those who waited
+    while (this.#state.tag === 'reopening') await this.#state.done.catch(() => undefined); // the callers of `ready()` got its error
     this.#state = { tag: 'closed' };
     await this.#db.close();
   }

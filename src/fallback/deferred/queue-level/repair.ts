@@ -36,7 +36,7 @@ export interface RepairReport {
  * Repairs the queue in a directory that {@link openLevelQueue} refuses as damaged: keeps a copy of its files, saves each job that
  * can be read, and reports the losses. A job that was completed shortly before may come back: replays are at least once.
  * The queue must not be open.
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT; FAILSOFT_IN_USE; what the disk throws, for example when it is full
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT; FAILSOFT_IN_USE; errors of the disk, for example when it is full
  */
 export async function repairLevelQueue(
   directory: string,
@@ -63,7 +63,7 @@ export async function repairLevelQueue(
   }
 }
 
-/** Fails while another process has the directory open: opening it takes LevelDB's lock. */
+/** Deletes the old database. Fails while another process has the directory open, because that process holds LevelDB's lock. */
 async function destroy(path: string, backup: string): Promise<void> {
   try {
     await ClassicLevel.destroy(path);
@@ -96,7 +96,7 @@ async function salvage(path: string): Promise<{ entries: Map<string, string>; da
   return { entries, damagedLogBytes: damagedBytes };
 }
 
-/** Writes the entries into a new database, and the unreadable entries as dead jobs. */
+/** Writes the entries into a new database; unreadable entries become dead jobs. */
 async function fill(db: ClassicLevel<string, string>, entries: Map<string, string>, nowMs: number) {
   const { found, expected, unreadable } = inventoryOf(entries, nowMs);
   for (const [index, { key, text }] of unreadable.entries()) {

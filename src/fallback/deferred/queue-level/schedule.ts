@@ -1,8 +1,8 @@
 import type { Clock } from '../../../clock.js';
 
 /**
- * The time by which jobs are due: the wall clock, for it goes on between two processes, but never back. When the wall clock is
- * set back, this one goes on at the pace of the monotonic clock, so that a job with a delay of a second waits for a second.
+ * The clock by which jobs are due. It follows the wall clock, which goes on between two processes, but never goes back: when the
+ * wall clock is set back, this clock goes on at the pace of the monotonic clock, so that a delay of a second stays a second.
  */
 export class Schedule {
   readonly #clock: Clock;

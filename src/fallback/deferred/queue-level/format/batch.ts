@@ -1,6 +1,6 @@
 import { attempt, Cursor } from './cursor.js';
 
-/** A version of an entry: the highest sequence number of a key is what the key holds. */
+/** A version of an entry. A key holds the version with the highest sequence number. */
 export interface Version {
   readonly key: string;
   readonly sequence: number;

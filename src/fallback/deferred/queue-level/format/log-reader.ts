@@ -20,14 +20,14 @@ export interface LogContents {
   /** Bytes that are no record, and are followed by undamaged records. */
   readonly damagedBytes: number;
   /**
-   * Bytes at the very end that are neither a record nor the beginning of a record: a damaged last record, or a write that a
-   * power failure cut off before it was acknowledged.
+   * Bytes at the end that are neither a record nor the beginning of a record: a damaged last record, or a write that a power
+   * failure cut off before it was acknowledged.
    */
   readonly doubtfulBytes: number;
 }
 
 /**
- * Reads the logs of a LevelDB, the oldest first. When LevelDB itself reads a damaged record, it drops the rest of the block of 32 KiB, notes
+ * Reads the logs of a LevelDB, the oldest first. LevelDB itself drops the rest of the block of 32 KiB after a damaged record, notes
  * that in its own log file only, and goes on. This reader drops only the damaged record. A record that is cut off, and is not
  * followed by an undamaged record, is a write that was never acknowledged: no damage.
  */
@@ -36,7 +36,7 @@ export function readLogs(logs: readonly Buffer[]): LogContents {
   let parts: Buffer[] | undefined;
   let damagedBytes = 0;
   let suspectBytes = 0; // damage if a whole record follows, a write that was cut off if not
-  let doubtfulBytes = 0; // of those
+  let doubtfulBytes = 0; // the part of `suspectBytes` that no write which was cut off explains
   const suspect = (bytes: number) => {
     suspectBytes += bytes;
   };
@@ -54,7 +54,7 @@ export function readLogs(logs: readonly Buffer[]): LogContents {
     for (let at = 0; at < log.length; ) {
       const blockEnd = Math.min(log.length, at - (at % BLOCK) + BLOCK);
       if (blockEnd - at < HEADER) {
-        at = blockEnd; // filled with zeros
+        at = blockEnd; // LevelDB fills the end of a block with zeros
         continue;
       }
       const fragment = fragmentAt(log, at, blockEnd);
@@ -62,7 +62,7 @@ export function readLogs(logs: readonly Buffer[]): LogContents {
         drop();
         const next = nextFragment(log, at + 1, blockEnd);
         if (log.subarray(at, next).some((byte) => byte !== 0)) {
-          suspect(next - at); // zeros are space that was set aside
+          suspect(next - at); // zeros are space that was set aside in advance
           if (endAt(log, at) <= log.length) doubtfulBytes += next - at;
         }
         at = next;

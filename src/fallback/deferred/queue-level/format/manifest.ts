@@ -16,10 +16,10 @@ const DELETED_FILE = 6;
 const NEW_FILE = 7;
 const PREVIOUS_LOG = 9;
 
-/** The tables that a manifest names: other files are left from something that was not finished. Undefined when it is damaged. */
+/** The tables that a manifest names; any other table is left over from an unfinished operation. Undefined where it is damaged. */
 export function tablesOf(manifest: Buffer): TableFile[] | undefined {
   const { records, damagedBytes, doubtfulBytes } = readLogs([manifest]); // it has the format of a log
-  // LevelDB would take the tables that a lost record names for old ones, and delete them.
+  // LevelDB would take the tables that a lost record names for old tables, and delete them.
   if (records.length === 0 || damagedBytes + doubtfulBytes > 0) return undefined;
   const tables = new Map<number, TableFile>();
   return attempt(() => {

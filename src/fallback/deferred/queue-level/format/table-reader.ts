@@ -14,15 +14,15 @@ interface Handle {
   readonly size: number;
 }
 
-/** What a table holds. */
+/** The contents of a table. */
 export interface TableContents {
   readonly versions: readonly Version[];
   readonly isWhole: boolean;
 }
 
 /**
- * Reads a table of LevelDB, each block with its checksum: LevelDB reads without, gives what comes, and ends the process
- * (an assertion) when it meets keys out of their order while it compacts or repairs.
+ * Reads a table of LevelDB and checks the checksum of each block. LevelDB itself does not: it returns whatever it reads, and ends
+ * the process (an assertion) when it finds keys out of order while it compacts or repairs.
  */
 export function readTable(table: Buffer): TableContents {
   const plan = planOf(table);
@@ -35,7 +35,7 @@ export function readTable(table: Buffer): TableContents {
 
 interface Plan {
   readonly data: readonly Handle[];
-  /** Filters: a damaged one hides entries. */
+  /** The blocks of filters: a damaged filter hides entries. */
   readonly others: readonly Handle[];
 }
 
@@ -68,7 +68,7 @@ function blockAt(table: Buffer, { offset, size }: Handle): Buffer | undefined {
   return sound ? table.subarray(offset, end) : undefined;
 }
 
-/** Blocks stand one behind the other: each ends where the checksum of all since its beginning follows. */
+/** Finds blocks without an index: a block ends where the checksum of the bytes since its beginning follows. */
 function blocksFromFront(table: Buffer): Buffer[] {
   const blocks: Buffer[] = [];
   let begin = 0;
@@ -100,7 +100,7 @@ function versionsOf(block: Buffer): Version[] {
   return versions ?? []; // an index that was read from the front: it holds no entries
 }
 
-/** The entries of a block; each key says how much it shares with the one before. */
+/** The entries of a block; of each key, the part that it shares with the key before is left out. */
 function* entriesOf(block: Buffer): Generator<{ key: Buffer; value: Buffer }> {
   const restarts = block.readUInt32LE(block.length - 4);
   const cursor = new Cursor(block.subarray(0, block.length - 4 * (restarts + 1)));
