@@ -1,13 +1,13 @@
 import { type ChannelCredentials, Client, type ClientOptions, connectivityState } from '@grpc/grpc-js';
 import { channelState } from '../channel-state.js';
 
-/** A channel as an interface: what grpc-js exports under that name is its class. */
+/** The interface of a channel. (`Channel`, which grpc-js exports, is the class.) */
 export type ClientChannel = NonNullable<ClientOptions['channelOverride']>;
 
-/** A client's interceptors without the guard's, which a call of the guard's own passes too. grpc-js takes one of the two lists. */
+/** A client's interceptors without the guard's: the guard's own calls pass them too. grpc-js accepts only one of the two lists. */
 export type OtherInterceptors = Pick<ClientOptions, 'interceptors' | 'interceptor_providers'>;
 
-/** More channels than this of one target are not remembered. */
+/** The most channels of one target that are remembered. */
 const MOST_CHANNELS = 16;
 
 /** The channels that clients of one target have shown to the guard. */
@@ -16,12 +16,12 @@ export class KnownChannels implements Iterable<ClientChannel> {
   #last: ClientChannel | undefined;
   #client: Client | undefined;
 
-  /** Called for each call. */
+  /** Remembers the channel of a call. Called for each call. */
   show(channel: ClientChannel, others: OtherInterceptors): void {
     if (channel === this.#last) return;
     this.#last = channel;
     this.#client = undefined;
-    if (this.#channels.has(channel)) return; // clients that take turns
+    if (this.#channels.has(channel)) return; // several clients call in turn
     for (const known of this.#channels.keys()) if (isClosed(known)) this.#channels.delete(known);
     const [oldest] = this.#channels.keys();
     if (oldest !== undefined && this.#channels.size >= MOST_CHANNELS) this.#channels.delete(oldest);
@@ -54,7 +54,7 @@ export class KnownChannels implements Iterable<ClientChannel> {
   }
 }
 
-/** Not used: the channel has its own. */
+/** Not used: the channel has credentials of its own. */
 const NO_CREDENTIALS: ChannelCredentials = Object.create(null);
 
 function isClosed(channel: ClientChannel): boolean {

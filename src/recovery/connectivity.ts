@@ -7,13 +7,13 @@ import type { Readiness, ReadinessCheck } from './check.js';
 /** The part of a channel that the check uses. */
 export type WatchedChannel = Pick<ClientChannel, 'getConnectivityState' | 'watchConnectivityState'>;
 
-/** Changes are reported by the channel; the polls only ask an idle channel to connect. */
+/** In milliseconds. The channel reports its changes itself; the polls only make an idle channel connect. */
 const INTERVAL_MS = 1_000;
 
 /**
- * Whether a client's channel has a connection: costs no call. A channel that is idle or waits between two attempts is asked to connect.
- * A connection that was never lost says nothing, because a model can hang behind it: only one that is back is `ready`.
- * It is the check of a client that was made with `guard.clientOptions()`, where no other is set.
+ * Checks whether a client's channel has a connection, which costs no call. The check makes a channel connect that is idle, or that
+ * waits between two attempts. A connection that was never lost is no answer, because a model can hang behind it: only a connection
+ * that was lost and is back is `ready`. It is the default check of clients that were made with `guard.clientOptions()`.
  * @example createGuard({ recovery: { check: connectivity(client) } })
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
@@ -23,14 +23,14 @@ export function connectivity(client: Pick<Client, 'getChannel'>): ReadinessCheck
   return channelCheck(() => [client.getChannel()]);
 }
 
-/** @param channels those that are known now; one that has a connection is enough */
+/** @param channels the channels that are known now; it is enough that one channel has a connection */
 export function channelCheck(channels: () => Iterable<WatchedChannel>): ReadinessCheck {
   /** The outages that wait for a channel's next change, by their `changed`. */
   const waiting = new WeakMap<WatchedChannel, Set<() => void>>();
   /** The outages in which the connection was seen to be lost. Several guards may share a check: each has its own outages. */
   const lost = new WeakSet<() => void>();
 
-  /** grpc-js reports one change per watch, without a timer, and a watch cannot be ended: so one per channel at a time. */
+  /** grpc-js reports one change per watch, without a timer, and a watch cannot be ended: so a channel has one watch at a time. */
   function watch(channel: WatchedChannel, state: connectivityState, changed: () => void): void {
     const known = waiting.get(channel);
     if (known !== undefined) {
@@ -67,7 +67,7 @@ export function channelCheck(channels: () => Iterable<WatchedChannel>): Readines
   };
 }
 
-/** Asks a channel without a connection to connect. A closed one is left alone: grpc-js would connect it again. */
+/** Makes a channel without a connection connect. A closed channel is left alone: grpc-js would connect it again. */
 function stateOf(channel: WatchedChannel): connectivityState {
   const state = channelState(channel, connectivityState.SHUTDOWN);
   const isDown = state !== connectivityState.SHUTDOWN && state !== connectivityState.READY;

@@ -3,15 +3,15 @@ import { invalid } from '../errors.js';
 import type { Readiness, ReadinessCheck } from './check.js';
 import { askUnary, eachField, stringFields, type UnaryQuestion } from './unary-question.js';
 
-/** `ServingStatus` of grpc.health.v1. The others, UNKNOWN and SERVICE_UNKNOWN, are no answer. */
+/** `ServingStatus` of grpc.health.v1. The other values, UNKNOWN and SERVICE_UNKNOWN, are no answer. */
 const SERVING = 1;
 const NOT_SERVING = 2;
 
 /**
- * Asks grpc.health.v1 (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), which BentoML, vLLM and Triton have. Triton
- * ignores the service's name.
- * @param client any client of the server
- * @param service the name that the server knows. @default '' (the server as a whole)
+ * Asks grpc.health.v1 (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), which BentoML, vLLM and Triton implement.
+ * Triton ignores the service's name.
+ * @param client any client of the server: only its channel and its interceptors are used
+ * @param service the service whose health is asked for. @default '' (the server as a whole)
  * @example createGuard({ recovery: { check: grpcHealth(client) } })
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */

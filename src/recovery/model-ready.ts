@@ -7,7 +7,7 @@ import { askUnary, eachField, stringFields, type UnaryQuestion } from './unary-q
 
 /** Options of {@link modelReady}. */
 export interface ModelReadyOptions {
-  /** The model that is asked about. @default the model in the circuit's key */
+  /** The name of the model. @default the model in the circuit's key */
   readonly model?: string;
 }
 
@@ -40,10 +40,10 @@ const QUESTIONS: ReadonlyMap<string, (model: string) => UnaryQuestion> = new Map
 ]);
 
 /**
- * Asks the server whether the model of the open circuit is ready, in the words of the circuit's own protocol: ModelReady (Open Inference
- * Protocol: Triton, KServe, MLServer), GetModelStatus (TensorFlow Serving: any version AVAILABLE), Ping (TorchServe: always OK, so its
- * text is read). Circuits of other services, and circuits without a model's name, get no answer.
- * @param client any client of the server: only its channel counts
+ * Asks the server whether the model of the open circuit is ready, by the protocol of the circuit's own method: ModelReady (Open
+ * Inference Protocol: Triton, KServe, MLServer), GetModelStatus (TensorFlow Serving: any version AVAILABLE), Ping (TorchServe: its
+ * status is always OK, so the text is read). Circuits of other services, and circuits without a model's name, get no answer.
+ * @param client any client of the server: only its channel and its interceptors are used
  * @example createGuard({ recovery: { check: modelReady(client) } })
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */

@@ -3,7 +3,7 @@ import { checkDurationMs, checkFunction, checkKeys, checkOneOf } from '../checks
 import { FailsoftError, invalid } from '../errors.js';
 import { functionCheck, type ReadinessCheck, type ReadinessFunction } from './check.js';
 
-/** What a synthetic request is made for. */
+/** The circuit for which a synthetic request is made. */
 export interface ProbeTarget {
   /** The open circuit's key. */
   readonly circuitKey: string;
@@ -16,21 +16,22 @@ export interface ProbeTarget {
 /** How an open circuit finds out that its server is back. */
 export interface RecoveryOptions {
   /**
-   * Asks whether the server is back, while a circuit is open, and only then: `connectivity(client)`, `grpcHealth(client)`,
-   * `modelReady(client)`, or a function. Ready ends the open time at once, but not before a server's push-back; not ready prolongs
-   * it; no answer changes nothing. It never closes a circuit: a call decides. `false`: no check.
+   * Asks whether the server is back, only while a circuit is open: `connectivity(client)`, `grpcHealth(client)`,
+   * `modelReady(client)`, or a function. The answer "ready" ends the open time at once, but not before a server's push-back is
+   * over; "not ready" prolongs the open time; no answer changes nothing. A check never closes a circuit: only a call does. `false`:
+   * no check.
    * @default the connectivity of clients that were made with `guard.clientOptions()`
    */
   readonly check?: ReadinessCheck | ReadinessFunction | false;
-  /** How often it asks, in milliseconds, give or take a quarter by chance. @default 500; 1000 for `connectivity` */
+  /** The time between two checks, in milliseconds, at random up to a quarter shorter or longer. @default 500; 1000 for `connectivity` */
   readonly intervalMs?: number;
-  /** After this time a check has no answer, in milliseconds. @default 1000 */
+  /** The time limit of a check, in milliseconds; after it the check has no answer. @default 1000 */
   readonly timeoutMs?: number;
-  /** For how long "not ready" prolongs an open time at most, in milliseconds. @default 60000 */
+  /** The longest time for which "not ready" prolongs an open time, in milliseconds. @default 60000 */
   readonly maxHoldMs?: number;
   /**
-   * The request of a synthetic call that is the probe in place of a caller's call, or a function that makes it for the circuit's model.
-   * Callers have their fallbacks meanwhile. Unary methods only.
+   * The request of a synthetic call, which is the probe in place of a caller's call; or a function that makes it for the circuit's
+   * model. Callers get their fallbacks meanwhile. Unary methods only.
    * @default a caller's call is the probe
    */
   readonly probeWith?: unknown;
@@ -40,11 +41,11 @@ export interface RecoveryOptions {
   readonly metadata?: () => Metadata | Promise<Metadata>;
 }
 
-/** {@link RecoveryOptions}, checked and filled in. */
+/** {@link RecoveryOptions}, checked, with their defaults. */
 export interface RecoverySettings {
-  /** Undefined: the connectivity of the channels that the guard knows. */
+  /** Undefined: the check is the connectivity of the channels that the guard knows. */
   readonly check: ReadinessCheck | false | undefined;
-  /** Undefined: the check's own. */
+  /** Undefined: the interval of the check itself. */
   readonly intervalMs: number | undefined;
   readonly timeoutMs: number;
   readonly maxHoldMs: number;
@@ -56,9 +57,9 @@ export interface RecoverySettings {
 const KEYS = ['check', 'intervalMs', 'timeoutMs', 'maxHoldMs', 'probeWith', 'client', 'metadata'];
 
 /**
- * @param canMove whether the engine's circuits can be moved by checks
- * @param report gets the errors of a check that is a function
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED where the engine cannot
+ * @param engine `canMove`: whether checks can move the circuits of the engine from state to state
+ * @param report called with the errors of a check that is a function
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED where the engine's circuits cannot be moved
  */
 export function resolveRecovery(
   options: false | RecoveryOptions | undefined,

@@ -12,7 +12,7 @@ const LEAST_LIMIT_MS = 1_000;
 
 /**
  * The time limit of a circuit's probe, in milliseconds. A probe that a hung server never answers must not keep the circuit
- * half-open for much longer than a caller would wait: that is the default deadline, or a multiple of the usual latency.
+ * half-open for much longer than a caller would wait: for the default deadline, or for a multiple of the usual latency.
  * @param usualMs the usual latency of the circuit's calls; 0 where it is not known
  */
 export function probeLimitMs(

@@ -9,16 +9,16 @@ import {
 import { channelState } from '../channel-state.js';
 import type { Clock } from '../clock.js';
 
-/** How the primary's own calls are sent and read. */
+/** The definition of a method, as grpc-js gives it to interceptors. */
 export type AnyMethod = InterceptorOptions['method_definition'];
 
-/** How a synthetic call has ended. */
+/** The end of a synthetic call. */
 export interface EndedProbe {
   readonly status: StatusObject;
-  /** Undefined without one. */
+  /** Undefined where the call failed. */
   readonly response: unknown;
   readonly durationMs: number;
-  /** Whether it waited for a connection too: then its duration is no latency of the server. */
+  /** Whether the call also waited for a connection: then its duration is no latency of the server. */
   readonly isConnecting: boolean;
 }
 
@@ -37,8 +37,9 @@ export interface ProbedMethod {
 }
 
 /**
- * Makes a synthetic call past the guard. Its status is the answer, whatever it is.
- * @param running gets a function that ends the call, as long as it goes on
+ * Makes a synthetic call past the guard. Resolves with the status of the call, whether it succeeded or failed.
+ * @param running has a function that cancels the call, while the call runs
+ * @throws the error of grpc-js, as a rejection, where no call can be made: the client is closed, or the request cannot be encoded
  */
 export function sendProbe(
   { client, definition, limitMs }: ProbedMethod,
@@ -65,7 +66,7 @@ export function sendProbe(
     );
     const cancel = () => call.cancel();
     running.add(cancel);
-    // grpc-js calls back first; the status event comes next, whatever the status is
+    // grpc-js calls the callback first; the event `status` follows, for every status
     call.on('status', (ended: StatusObject) => {
       running.delete(cancel);
       const durationMs = clock.now() - startMs;
@@ -76,7 +77,7 @@ export function sendProbe(
 }
 
 function isConnected(client: Client): boolean {
-  // within the reader, because a client of another library may have no channel
+  // `getChannel()` is called where its error is caught: a client of another library may have no channel
   const channel = { getConnectivityState: () => client.getChannel().getConnectivityState(false) };
   return channelState(channel, connectivityState.READY) === connectivityState.READY;
 }

@@ -15,21 +15,21 @@ export interface SyntheticCircuit extends ProbeTarget, ProbedMethod {
   readonly isGone: () => boolean;
 }
 
-/** What a synthetic call says about the server. `not-sent`: there was no connection, as for a caller's call. */
+/** The value of a synthetic call as evidence. `not-sent`: there was no connection, so that the call never left the process. */
 export type ProbeVerdict = 'evidence' | 'not-sent' | 'nothing';
 
-/** The wait after a probe that was not sent. */
+/** The wait after a probe that was not sent, in milliseconds. */
 const AGAIN_MS = 250;
-/** If so many probes through the user's own client were not sent, callers become probes too: their channel may be another. */
+/** If this many probes through the user's own client were not sent, callers become probes too: they may have another channel. */
 const MOST_UNSENT = 40;
-/** If the guard's own probe is this late, callers become probes. */
+/** If the guard's own probe is this late, in milliseconds, callers become probes. */
 const GRACE_MS = 1_000;
-/** The share of a probe's time that the functions which make its request and metadata may take, at most {@link GRACE_MS}. */
+/** The share of a probe's time limit that the functions which make its request and metadata may take, at most {@link GRACE_MS}. */
 const MAKING_SHARE = 0.5;
 
 /**
- * Sends the probes of open circuits itself, so that no caller's call is one. One timer per open circuit with `probeWith`. Should a
- * probe not go out in time, or say nothing about the server, callers become probes as usual: a circuit is never stuck.
+ * Sends the probes of open circuits itself, so that no caller's call is a probe. Each open circuit with `probeWith` has a timer. If a
+ * probe is not sent in time, or is no evidence about the server, callers become probes as usual: no circuit gets stuck.
  */
 export class SyntheticProbes {
   readonly #clock: Clock;
@@ -40,7 +40,7 @@ export class SyntheticProbes {
   readonly #circuits = new Map<string, SyntheticCircuit>();
   /** How many probes of an opening were not sent. */
   readonly #unsent = new WeakMap<SyntheticCircuit, number>();
-  /** Ends the calls, and the waits for requests, that go on now. */
+  /** The functions that end the running calls, and the running waits for requests. */
   readonly #running = new Set<() => void>();
   #closed = false;
 
@@ -49,7 +49,7 @@ export class SyntheticProbes {
     this.#warn = warn;
   }
 
-  /** A circuit has opened. */
+  /** Begins to probe a circuit that has opened. */
   add(circuit: SyntheticCircuit): void {
     const opening = circuit.recovery.opening();
     if (this.#closed || opening === undefined) return;
@@ -58,7 +58,7 @@ export class SyntheticProbes {
     this.#wait(circuit, opening.untilMs - this.#clock.now());
   }
 
-  /** The end of the open time may have moved. */
+  /** Sets the circuit's timer again, because the end of its open time may have moved. */
   look(circuitKey: string): void {
     const circuit = this.#circuits.get(circuitKey);
     const opening = circuit?.recovery.opening();
@@ -106,11 +106,11 @@ export class SyntheticProbes {
       return this.#forget(circuit);
     }
     if (verdict === 'not-sent' && this.#isGivenUp(circuit)) recovery.reserveProbes(permit.generation, 0);
-    // half-open still, or open again: in that case `add()` has set the timer of another opening
+    // the circuit is still half-open, or open again: then `add()` has set the timer of the new opening
     if (this.#isPresent(circuit)) this.#wait(circuit, verdict === 'evidence' ? 0 : AGAIN_MS);
   }
 
-  /** Whether the circuit is in the opening that it was added for, as far as is known here. */
+  /** Whether the circuit is, as far as is known here, in the opening for which it was added. */
   #isPresent(circuit: SyntheticCircuit): boolean {
     return this.#circuits.get(circuit.circuitKey) === circuit;
   }
@@ -125,7 +125,7 @@ export class SyntheticProbes {
     if (this.#isPresent(circuit)) this.#circuits.delete(circuit.circuitKey);
   }
 
-  /** @returns undefined where there was no call */
+  /** @returns undefined where no call was made */
   async #send(circuit: SyntheticCircuit): Promise<EndedProbe | undefined> {
     try {
       const made = await this.#inTime(
@@ -141,7 +141,7 @@ export class SyntheticProbes {
     }
   }
 
-  /** A user's function may never settle: the permit does not wait for it. */
+  /** Bounds the wait for a user's function, which may never settle: the permit must not be held for ever. */
   #inTime<T>(made: Promise<T>, limitMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = () => {

@@ -2,7 +2,7 @@ import { BinaryReader, BinaryWriter } from '@bufbuild/protobuf/wire';
 import { type Client, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { Readiness, ReadinessQuestion } from './check.js';
 
-/** A small question to a server, without generated code: any client whose channel leads to the server can send it. */
+/** A small unary call without generated code, which any client of the server can make. */
 export interface UnaryQuestion {
   /** `/package.Service/Method` */
   readonly path: string;
@@ -11,7 +11,7 @@ export interface UnaryQuestion {
   readonly read: (response: Uint8Array) => Readiness;
 }
 
-/** Asks past the guard, which must not count it; the client's other interceptors see it, as they may add a token. */
+/** Makes the call past the guard, which must not count it, but through the client's other interceptors, which may add a token. */
 export function askUnary(
   client: Client,
   { path, request, read }: UnaryQuestion,
@@ -40,7 +40,7 @@ export function askUnary(
   });
 }
 
-/** A message of strings, by field number; empty ones are left out, as proto3 does. */
+/** Encodes a message of strings, by field number; empty strings are left out, as in proto3. */
 export function stringFields(fields: Readonly<Record<number, string>>): Uint8Array {
   const writer = new BinaryWriter();
   for (const [number, text] of Object.entries(fields))
@@ -48,7 +48,7 @@ export function stringFields(fields: Readonly<Record<number, string>>): Uint8Arr
   return writer.finish();
 }
 
-/** Calls `visit` with each field. A field for which it returns false, because it did not read it, is skipped. */
+/** Calls `visit` with each field. It returns false for a field that it did not read: that field is skipped. */
 export function eachField(bytes: Uint8Array, visit: (field: number, reader: BinaryReader) => boolean): void {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {

@@ -5,7 +5,7 @@ import type { Clock } from '../clock.js';
 import { READINESS, type Readiness, type ReadinessCheck } from './check.js';
 import type { RecoverySettings } from './options.js';
 
-/** An open circuit that is checked. */
+/** An open circuit, and the check that asks for its server. */
 export interface CheckedCircuit {
   readonly circuitKey: string;
   readonly method: string;
@@ -13,13 +13,13 @@ export interface CheckedCircuit {
   readonly recovery: CircuitRecovery;
   readonly settings: RecoverySettings;
   readonly check: ReadinessCheck;
-  /** Whether the guard has dropped the circuit: nobody waits for an answer about it any more. */
+  /** Whether the guard has dropped the circuit, so that no answer about it is needed any more. */
   readonly isGone?: () => boolean;
 }
 
-/** The guard's part. */
+/** The functions of the guard that a watch calls. */
 export interface WatchReport {
-  /** A check of this circuit's server has ended. */
+  /** Called for each circuit of a check that has ended. */
   readonly answered: (circuit: CheckedCircuit, answer: Readiness, durationMs: number) => void;
   readonly warn: (error: unknown, source: string) => void;
 }
@@ -27,9 +27,9 @@ export interface WatchReport {
 /** The most checks that a guard begins per second. */
 const MOST_PER_SECOND = 10;
 const USUAL_INTERVAL_MS = 500;
-/** An interval is up to half of this share longer or shorter, by chance. */
+/** An interval is at random up to half of this share longer or shorter. */
 const JITTER_SHARE = 0.5;
-/** A check that reports a change itself is asked again after this time. */
+/** A check that reports a change itself is asked again after this time, in milliseconds. */
 const SOON_MS = 1;
 
 interface Group {
@@ -37,15 +37,15 @@ interface Group {
   readonly openings: Map<CheckedCircuit, number>;
   nextMs: number;
   isAsking: boolean;
-  /** Given to the check, which calls it to be asked again at once. */
+  /** The check gets this function, and calls it to be asked again at once. */
   readonly askAgain: () => void;
   /** Whether the check called it since it was asked. */
   isChanged: boolean;
 }
 
 /**
- * Asks the servers of open circuits whether they are back. One timer for all, and none while nothing is open; a check is asked
- * again when it has answered. What it finds moves the circuits' open times, and nothing else.
+ * Asks the servers of open circuits whether they are back. All circuits share a timer, which runs only while a circuit is open. A
+ * check is asked again only after it has answered. The answers move the circuits' open times, and change nothing else.
  */
 export class ReadinessWatch {
   readonly #clock: Clock;
@@ -54,7 +54,7 @@ export class ReadinessWatch {
   readonly #groups = new Map<ReadinessCheck | string, Group>();
   /** Checks that a server does not support: they are not asked again. */
   readonly #unsupported = new WeakSet<ReadinessCheck>();
-  /** Ends the checks that wait for their answers. */
+  /** The functions that end the checks which wait for their answers. */
   readonly #asking = new Set<() => void>();
   /** Checks run in the guard's own async context, not in that of the call that opened the circuit. */
   readonly #scope = new AsyncResource('failsoft.readiness');
@@ -68,7 +68,7 @@ export class ReadinessWatch {
     this.#report = report;
   }
 
-  /** A circuit has opened. */
+  /** Begins to check a circuit that has opened. */
   add(circuit: CheckedCircuit): void {
     const opening = circuit.recovery.opening();
     if (this.#closed || opening === undefined || this.#unsupported.has(circuit.check)) return;
@@ -119,7 +119,7 @@ export class ReadinessWatch {
     this.#stopTimer = this.#scope.runInAsyncScope(() => this.#clock.setTimer(tick, waitMs, BACKGROUND));
   }
 
-  /** Begins the check that has waited longest; the timer comes again for the others. */
+  /** Begins the check that has waited longest, and sets the timer again for the others. */
   #tick(): void {
     const nowMs = this.#clock.now();
     let due: Group | undefined;
@@ -191,7 +191,7 @@ export class ReadinessWatch {
     const [{ settings, method, check }] = first;
     const { intervalMs = check.intervalMs ?? USUAL_INTERVAL_MS, timeoutMs } = settings;
     group.nextMs = nowMs + (group.isChanged ? SOON_MS : this.#jittered(intervalMs));
-    // held until the answer after the next one is overdue
+    // the circuit is held open until the answer after the next answer is overdue
     const untilMs = nowMs + 2 * (intervalMs + timeoutMs);
     for (const [circuit, generation] of asked) {
       const { recovery } = circuit;
@@ -203,7 +203,7 @@ export class ReadinessWatch {
     this.#unsupported.add(check);
     group.openings.clear();
     this.#report.warn(
-      new Error(`the server of ${method} does not support it; it is asked no more`),
+      new Error(`the server of ${method} does not support this check, and is not asked again`),
       `readiness check ${check.name}`,
     );
   }
@@ -220,7 +220,7 @@ export class ReadinessWatch {
   }
 }
 
-/** Whether a circuit is in the opening that it is checked for, and its time not over. */
+/** Whether a circuit is in the opening for which it is checked, and the open time is not over. */
 function isOpening({ recovery, isGone }: CheckedCircuit, generation: number, nowMs: number): boolean {
   const opening = recovery.opening();
   return opening?.generation === generation && opening.untilMs > nowMs && isGone?.() !== true;

@@ -156,7 +156,7 @@ describe('readiness checks', () => {
     await advance(3000);
     expect(answers).toHaveLength(1);
     expect(warnings).toEqual([
-      'readiness check test: the server of /a.B/C does not support it; it is asked no more',
+      'readiness check test: the server of /a.B/C does not support this check, and is not asked again',
     ]);
     expect(clock.pendingTimers).toBe(0);
   });
