@@ -10,8 +10,8 @@ export interface AnswerCount {
   /** `/package.Service/Method` */
   readonly method: string;
   /**
-   * `primary`, the source of a fallback's answer as in `failsoft-source`, or `none`: the caller got an error. A circuit counts
-   * at most 16 sources apart; further sources are counted as `other`.
+   * `primary`, the source of a fallback's answer as in `failsoft-source`, or `none`: the caller got an error. A circuit has counts of
+   * its own for at most 16 sources; further sources are counted together as `other`.
    */
   readonly source:
     | 'primary'
@@ -22,11 +22,11 @@ export interface AnswerCount {
     | 'none'
     | (string & {});
   /**
-   * Why the primary did not answer; null for its own answers, and for errors that say nothing against the server (the outcomes
+   * Why the primary did not answer; null for its own answers, and for errors that are no evidence against the server (the outcomes
    * `caller-error` and `ignored`).
    */
   readonly cause: AnswerCause | null;
-  /** Only grows. Calls that their caller cancelled are not counted. */
+  /** Never falls. Calls that their callers cancelled are not counted. */
   readonly count: number;
 }
 
@@ -44,11 +44,11 @@ interface ByCause {
   slow: number;
 }
 
-/** Counts how the callers of a circuit were answered. The primary's answers cost an increment. */
+/** Counts how the callers of a circuit were answered. An answer of the primary costs one increment. */
 export class AnswerCounts {
   /** The primary's own answers. */
   primary = 0;
-  /** Most circuits never need it. */
+  /** Made at first use, because most circuits never need it. */
   private others: Map<string, ByCause> | undefined;
 
   /** Counts a call that a fallback answered. */

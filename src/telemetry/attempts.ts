@@ -8,11 +8,11 @@ export interface AttemptCount {
   readonly strategy: string;
   /** Why it did not answer: `declined`, `failed`, `timed-out`, `disabled`, `capped` or `stopped`. */
   readonly result: string;
-  /** Only grows. */
+  /** Never falls. */
   readonly count: number;
 }
 
-/** Beyond so many combinations of method, strategy and result, the strategies' names are counted as `other`. */
+/** Further combinations of method, strategy and result are counted by the result alone, with method and strategy `other`. */
 const MOST_COUNTED = 10_000;
 const LONGEST_NAME = 128;
 

@@ -4,13 +4,13 @@ import type { CallEvent, GuardEvents, TransitionEvent } from './events.js';
 
 /** Observes a call. Its errors are reported, and never reach the call. */
 export interface CallObserver {
-  /** A circuit changed its state because of this call: when it was admitted, or by its outcome. */
+  /** Called when a circuit changed its state because of this call: at its admission, or by its outcome. */
   onTransition?(event: TransitionEvent): void;
-  /** The call has ended. */
+  /** Called when the call has ended. */
   onEnd?(event: CallEvent): void;
 }
 
-/** Called when a call is made, in the caller's async context; undefined for a call that is not observed. */
+/** Called when a call is made, in the caller's async context. Returns undefined for a call that is not to be observed. */
 export type ObserveCall = () => CallObserver | undefined;
 
 const NO_OBSERVERS: readonly CallObserver[] = [];
@@ -27,7 +27,7 @@ export class ObservedCall {
     this.startedAtMs = startedAtMs;
   }
 
-  /** Runs `work`, whose transitions are this call's. */
+  /** Runs `work`, and attributes the transitions that happen meanwhile to this call. */
   within<T>(work: () => T): T {
     const { current } = this.#owner;
     this.#owner.current = this;
@@ -53,7 +53,7 @@ export class CallObservers {
   readonly events: Emitter<GuardEvents>;
   /** The call that is being admitted or settled now. */
   current: ObservedCall | undefined;
-  /** Replaced as a whole, so that a call can go through it while it changes. */
+  /** Replaced as a whole, so that `begin()` can iterate it while it changes. */
   #all: readonly { readonly observe: ObserveCall }[] = [];
 
   constructor(events: Emitter<GuardEvents>) {
@@ -73,13 +73,13 @@ export class CallObservers {
     this.#all = [];
   }
 
-  /** A call is made. Undefined, at nearly no cost, where neither an observer nor a listener wants the call. */
+  /** Called when a call is made. Returns undefined, at nearly no cost, where neither an observer nor a listener wants the call. */
   begin(clock: Clock): ObservedCall | undefined {
     const isEvent = this.events.hasListeners('call');
     if (!isEvent && this.#all.length === 0) return undefined;
     let observers: CallObserver[] | undefined;
     for (const { observe } of this.#all) {
-      // not `safely()`: a closure less, on the way of each call outside of a span
+      // not `safely()`, which would cost a closure for each call outside of a span
       try {
         const observer = observe();
         if (observer === undefined) continue;

@@ -31,16 +31,16 @@ export interface FailsoftChannels {
 /** Events that have a channel. */
 export type ChannelName = keyof FailsoftChannels extends `failsoft:${infer Name}` ? Name : never;
 
-/** The channel of an event. Asking for it twice gives the same channel, also to another copy of this module. */
+/** The channel of an event: the same object at each call, also for another copy of this module. */
 export function channelOf(name: ChannelName): Channel {
   return channel(`failsoft:${name}`);
 }
 
 /**
  * Publishes a message. Node raises an error of a subscriber as an uncaught exception in a later tick, which ends the process,
- * and no public function prevents it. So the subscribers are called here, as `publish()` calls them, and their errors are
- * reported. A Node whose channels are made in another way publishes by itself.
- * @param report gets the errors of subscribers
+ * and no public function prevents it. So this function calls the subscribers as `publish()` does, and reports their errors. Where
+ * Node's channels have no such list of subscribers, it calls `publish()`.
+ * @param report called with the errors of subscribers
  */
 export function publish(to: Channel, message: object, report: (error: unknown) => void): void {
   const subscribers: unknown = Reflect.get(to, '_subscribers');

@@ -11,8 +11,8 @@ const RULES: readonly string[] = [
 ];
 
 /**
- * What made a circuit change its state, of a bounded number of words: the name of the trip rule; `probe` for what follows a
- * half-open state; `reset`, `restored`; `none` for time that passed.
+ * The cause of a change of state, as one of a few words: the name of the trip rule; `probe` for a change from half-open; `reset`,
+ * `restored`; `none` where time passed.
  */
 export function ruleOf({ from, reason }: Pick<TransitionEvent, 'from' | 'reason'>): string {
   const rule = RULES.find((name) => reason.startsWith(name));
@@ -23,7 +23,7 @@ export function ruleOf({ from, reason }: Pick<TransitionEvent, 'from' | 'reason'
 
 type Counted<T> = T extends unknown ? { -readonly [K in Exclude<keyof T, 'circuitKey'>]: T[K] } : never;
 
-/** Counts a circuit's transitions and probes, which are rare. Empty for a circuit that was always closed. */
+/** Counts a circuit's transitions and probes. It takes memory only after the first of them: most circuits are always closed. */
 export class CircuitCounts {
   private changes: Map<string, Counted<TransitionCount>> | undefined;
   private checks: Map<string, Counted<ProbeCount>> | undefined;

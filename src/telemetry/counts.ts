@@ -1,7 +1,7 @@
 import type { CircuitStateName } from '../circuit/types.js';
 import type { Outcome } from '../classify/outcome.js';
 
-/** `call`: a caller's call; `synthetic`: a call of failsoft's own to the model; `readiness`: a question to the server. */
+/** `call`: a caller's call; `synthetic`: a call to the model that failsoft made; `readiness`: a readiness check of the server. */
 export type ProbeKind = 'call' | 'synthetic' | 'readiness';
 
 /** How often a circuit went from one state to another, by the rule. */
@@ -22,7 +22,7 @@ export interface TransitionCount {
 export interface ProbeCount {
   /** The circuit's key. */
   readonly circuitKey: string;
-  /** What was asked. */
+  /** The kind of the probes. */
   readonly kind: ProbeKind;
   /** The outcome of these probes. */
   readonly outcome: Outcome;

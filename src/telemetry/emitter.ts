@@ -6,7 +6,7 @@ import { Warnings } from './warnings.js';
 /** A listener of an event. Its errors, and the rejections of its promise, never reach a call. */
 export type Listener<E> = (event: E) => void;
 
-/** The result of an `on()`. A listener may be subscribed several times, and each subscription is ended on its own. */
+/** The result of an `on()`. A listener may be subscribed several times; each subscription ends separately. */
 interface Subscription {
   readonly listener: Listener<never>;
 }
@@ -15,8 +15,9 @@ interface Subscription {
 type Channels<Events> = { readonly [Name in keyof Events]?: Channel };
 
 /**
- * Gives events to listeners, and to the subscribers of the event's channel where it has one, in the order in which they subscribed. A listener that throws is reported as a process
- * warning (`FailsoftWarning`) that names the event; the others get the event all the same.
+ * Gives events to listeners, in the order in which they subscribed, and then to the subscribers of the event's channel, where the
+ * event has a channel. A listener that throws is reported as a process warning (`FailsoftWarning`) that names the event; the other
+ * listeners get the event all the same.
  */
 export class Emitter<Events extends object> {
   readonly warnings: Warnings;
@@ -38,13 +39,13 @@ export class Emitter<Events extends object> {
     return () => subscriptions.delete(subscription);
   }
 
-  /** Whether an event has listeners: otherwise it need not be made. */
+  /** Whether an event has listeners or subscribers: otherwise its object need not be made. */
   hasListeners(name: keyof Events): boolean {
     return (this.#subscriptions.get(name)?.size ?? 0) > 0 || this.#channels[name]?.hasSubscribers === true;
   }
 
   emit<K extends keyof Events>(name: K, event: Events[K] & object): void {
-    this.#tell(name, event);
+    this.#callListeners(name, event);
     const channel = this.#channels[name];
     if (channel?.hasSubscribers === true) {
       publish(channel, event, (error) =>
@@ -53,10 +54,10 @@ export class Emitter<Events extends object> {
     }
   }
 
-  #tell<K extends keyof Events>(name: K, event: Events[K] & object): void {
+  #callListeners<K extends keyof Events>(name: K, event: Events[K] & object): void {
     const subscriptions = this.#subscriptions.get(name);
     if (subscriptions === undefined) return;
-    // a copy: a listener that is subscribed during an event gets the next event
+    // a copy: a listener that is subscribed during an event does not get this event
     for (const subscription of [...subscriptions]) {
       if (!subscriptions.has(subscription)) continue;
       try {
@@ -75,7 +76,7 @@ export class Emitter<Events extends object> {
     else this.warnings.report(error, source, aboutOf(event));
   }
 
-  /** Ends every subscription, and publishes nothing any more. */
+  /** Ends every subscription; nothing is published any more. */
   clear(): void {
     this.#channels = {};
     for (const subscriptions of this.#subscriptions.values()) subscriptions.clear();
@@ -97,7 +98,7 @@ export function guardEmitter(): Emitter<GuardEvents> {
   return events;
 }
 
-/** The emitter of a registry of fallbacks, which may serve several guards: so the channel is its own, not theirs. */
+/** The emitter of a registry of fallbacks. It publishes itself, because several guards may use a registry and would repeat the event. */
 export function registryEmitter(): Emitter<RegistryEvents> {
   const events: Emitter<RegistryEvents> = new Emitter(
     new Warnings((warning) => events.emit('warning', warning)),

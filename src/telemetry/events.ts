@@ -13,11 +13,11 @@ export interface TransitionEvent {
   readonly to: CircuitStateName;
   /** The reason; for a trip the rule's name with its figures: "slow-rate 0.83 >= 0.80 over 120 calls". */
   readonly reason: string;
-  /** When the change was due, in milliseconds since the epoch, by the wall clock. */
+  /** The time at which the change was due, in milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
-  /** How often it has opened since it was last closed. */
+  /** How often the circuit has opened since it was last closed. */
   readonly openings: number;
-  /** For how long it will be open, in milliseconds; only when `to` is `open`. */
+  /** For how long the circuit will be open, in milliseconds; only where `to` is `open`. */
   readonly openForMs?: number;
   /** Whether the circuit rejects calls, or only reports. */
   readonly mode: CircuitMode;
@@ -27,17 +27,17 @@ export interface TransitionEvent {
 export interface IsolationEvent {
   /** The circuit's key. */
   readonly circuitKey: string;
-  /** Whether it rejects every call now. */
+  /** Whether the circuit rejects every call now. */
   readonly isolated: boolean;
   /** Milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
 }
 
-/** What a circuit reports. An engine calls it after the change; the receiver must not throw. */
+/** The functions that an engine calls after a change of a circuit. They must not throw. */
 export interface CircuitListener {
-  /** The circuit changed its state. */
+  /** Called when the circuit has changed its state. */
   transition(event: TransitionEvent): void;
-  /** The circuit was isolated or released by hand. */
+  /** Called when the circuit was isolated or released by hand. */
   isolation(event: IsolationEvent): void;
 }
 
@@ -47,9 +47,9 @@ export interface DegradedEvent {
   readonly method: string;
   /** The circuit's key. */
   readonly circuitKey: string;
-  /** As `failsoft-source` in the answer's metadata. */
+  /** The source of the answer, as in `failsoft-source` in its metadata. */
   readonly source: string;
-  /** A rejection's reason, a status code's name, or INVALID_ANSWER. */
+  /** Why a fallback answered: a rejection's reason, a status code's name, or INVALID_ANSWER. */
   readonly cause: string;
   /** The age of a kept answer, in milliseconds; undefined for other answers. */
   readonly ageMs: number | undefined;
@@ -61,9 +61,9 @@ export interface DegradedEvent {
 export interface RejectedEvent {
   /** `/package.Service/Method`; the name for `guard.execute(name, ...)`. */
   readonly method: string;
-  /** The key of the circuit that rejected it, which may be the parent of the call's own circuit. */
+  /** The key of the circuit that rejected the call, which may be the parent of the call's own circuit. */
   readonly circuitKey: string;
-  /** Why. */
+  /** Why the call was rejected. */
   readonly reason: RejectionReason;
   /** After how long a call may be worth trying again, in milliseconds; 0 where that is not known. */
   readonly retryAfterMs: number;
@@ -78,8 +78,8 @@ export interface CallEvent {
   /** The circuit's key. */
   readonly circuitKey: string;
   /**
-   * The outcome of the primary; `rejected` for a call that a circuit did not admit, `slow` for a call whose primary went on
-   * when its caller had an answer (`fallbackAfterMs`).
+   * The outcome of the primary; `rejected` for a call that a circuit did not admit, `slow` for a call whose primary was still at work
+   * when its caller got an answer (`fallbackAfterMs`).
    */
   readonly outcome: Outcome | 'rejected' | 'slow';
   /** The gRPC status code that the caller got: 0 also for a fallback's answer. */
@@ -88,7 +88,7 @@ export interface CallEvent {
   readonly durationMs: number;
   /** Where the answer came from, as in {@link AnswerCount}; `none`: the caller got an error, or cancelled. */
   readonly source: string;
-  /** Why the primary did not answer; null for its own answers and for errors that say nothing against the server. */
+  /** Why the primary did not answer; null for its own answers and for errors that are no evidence against the server. */
   readonly cause: AnswerCause | null;
   /** Milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
@@ -98,9 +98,9 @@ export interface CallEvent {
 export interface ProbeEvent {
   /** The circuit's key. */
   readonly circuitKey: string;
-  /** What was asked. */
+  /** The kind of the probe. */
   readonly kind: ProbeKind;
-  /** What it says about the server. */
+  /** Its outcome, as evidence about the server. */
   readonly outcome: Outcome;
   /** Its duration, in milliseconds. */
   readonly durationMs: number;
@@ -114,9 +114,9 @@ export interface StoreEvent {
   readonly store: string;
   /** The first method that the strategy was registered for: `/package.Service/Method`. */
   readonly method: string;
-  /** `down`: it fails or is too slow; `garbage`: it gives what was never put there; `full`: a queue takes no more. */
+  /** `down`: it fails or is too slow; `garbage`: it returns values that were never put there; `full`: a queue takes no more jobs. */
   readonly state: 'ok' | 'down' | 'garbage' | 'full';
-  /** Why, in at most 200 characters; undefined when it is ok again. */
+  /** The reason, in at most 200 characters; undefined when the state is `ok` again. */
   readonly reason: string | undefined;
   /** Milliseconds since the epoch, by the wall clock. */
   readonly atMs: number;
@@ -126,7 +126,7 @@ export interface StoreEvent {
 export interface EvictedEvent {
   /** The circuit's key. A later call with this key makes a new circuit. */
   readonly circuitKey: string;
-  /** What it knew at its end. */
+  /** Its snapshot at its end. */
   readonly snapshot: CircuitSnapshot;
   /** How often it changed its state. */
   readonly transitions: readonly TransitionCount[];
@@ -136,9 +136,9 @@ export interface EvictedEvent {
 
 /** A function of the user threw, or its promise was rejected. No call was harmed. */
 export interface WarningEvent {
-  /** The function: "a listener of 'transition'", "keyBy of /package.Service/Method". */
+  /** Names the function: "a listener of 'transition'", "keyBy of /package.Service/Method". */
   readonly source: string;
-  /** What was thrown. */
+  /** The thrown value. */
   readonly error: unknown;
   /** How often the function has failed so far, this time included. */
   readonly count: number;
@@ -178,6 +178,6 @@ export interface GuardEvents {
   secondary: TransitionEvent;
   /** A circuit was dropped. */
   evicted: EvictedEvent;
-  /** A function of the user's threw. */
+  /** A function of the user threw, or its promise was rejected. */
   warning: WarningEvent;
 }

@@ -1,10 +1,13 @@
-/** The property of a guard that takes errors of users' functions from other entry points, whichever format they were loaded in. */
+/**
+ * The property of a guard through which other entry points report errors of users' functions. It is a global symbol, because an entry
+ * point may have been loaded in another format (ESM or CommonJS) than the guard.
+ */
 export const REPORT_WARNING: unique symbol = Symbol.for('failsoft.report-warning');
 
-/** Gets an error of a user's function, and the name of the function. */
+/** Reports an error of a user's function. @param source the name of the function */
 export type ReportWarning = (error: unknown, source: string) => void;
 
-/** Reports as the guard does: the event `warning`, and a process warning for each new error. Undefined for what is no such guard. */
+/** The reporter of a guard: it emits `warning`, and writes a process warning for each new error. Undefined for any other object. */
 export function reportWarningOf(guard: object): ReportWarning | undefined {
   const report: unknown = Reflect.get(guard, REPORT_WARNING);
   return typeof report === 'function' ? (error, source) => void report.call(guard, error, source) : undefined;

@@ -1,14 +1,14 @@
 import { inspect } from 'node:util';
 import type { WarningEvent } from './events.js';
 
-/** Gets an error of a user's function. */
+/** Called with an error of a user's function. */
 export type OnWarning = (event: WarningEvent) => void;
 
 /** Most sources that are counted. Beyond that, the source that failed first is forgotten. */
 const MAX_SOURCES = 1000;
-/** Most errors of a source that are written out. */
+/** Most errors of a source that become process warnings. */
 const MAX_ERRORS = 8;
-/** The length of a message that is compared. */
+/** How much of a message is compared, in UTF-16 units. */
 const MAX_COMPARED = 200;
 
 interface Source {
@@ -21,7 +21,7 @@ interface Source {
  * each error that differs from the earlier errors (except in numbers), is a process warning (`FailsoftWarning`). All errors
  * are counted. So a function that always fails writes a single warning, not a warning per call.
  *
- * Each guard, registry, strategy and drainer has its own: there is no reporter of the whole process.
+ * Each guard, registry, strategy and drainer has its own `Warnings`: there is no reporter for the whole process.
  */
 export class Warnings {
   readonly #sources = new Map<string, Source>();
@@ -34,7 +34,7 @@ export class Warnings {
 
   /**
    * Calls `onWarning` for every error.
-   * @returns a function that ends it
+   * @returns a function that ends that
    */
   follow(onWarning: OnWarning): () => void {
     this.#followers.add(onWarning);
@@ -56,7 +56,7 @@ export class Warnings {
     }
   }
 
-  /** Calls a user's function whose result does not matter. What it throws, or its promise rejects with, is reported. */
+  /** Calls a user's function whose result does not matter. Reports its error, also where its promise rejects. */
   watch(run: () => unknown, source: string): void {
     try {
       const returned = run();
@@ -66,7 +66,7 @@ export class Warnings {
     }
   }
 
-  /** Reports an error of a listener of warnings. No listener is called, which might throw again. */
+  /** Reports an error of a listener of warnings. No listener is called, because it might throw again. */
   reportOwn(error: unknown): void {
     this.#count(error, "a listener of 'warning'", undefined);
   }

@@ -1,15 +1,15 @@
 import type { Attributes } from '@opentelemetry/api';
 import { OTHER } from '../readings/sums.js';
 
-// All names of OpenTelemetry's conventions for RPC that are used: the conventions still move, and with them only this file.
+// All names from OpenTelemetry's conventions for RPC stand in this file: the conventions still change.
 // https://opentelemetry.io/docs/specs/semconv/rpc/ (release candidate, 2026)
 const RPC_METHOD = 'rpc.method';
 const RPC_SYSTEM = 'rpc.system.name';
 const GRPC = 'grpc';
-/** The convention's value for all methods that have no name of their own here. */
+/** The value that the convention has for methods that are not named. */
 const OTHER_METHOD = '_OTHER';
 
-// Our own names stand in our own namespace.
+// The names below are not of the convention: they have the namespace `failsoft`.
 export const SOURCE = 'failsoft.source';
 export const CIRCUIT = 'failsoft.circuit';
 export const CAUSE = 'failsoft.cause';
@@ -26,7 +26,7 @@ export function attributesOf(labels: Readonly<Record<string, string>>): Attribut
   return attributes;
 }
 
-/** `/package.Service/Method`, which the convention has without the first slash. */
+/** @param path `/package.Service/Method`; the convention has no first slash */
 function methodAttributes(path: string): Attributes {
   const method = path === OTHER ? OTHER_METHOD : path.replace(/^\//, '');
   return { [RPC_SYSTEM]: GRPC, [RPC_METHOD]: method };

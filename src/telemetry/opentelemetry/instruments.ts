@@ -12,7 +12,7 @@ import { Vanished } from './vanished.js';
 const FAMILIES: readonly Family[] = [...CIRCUIT_FAMILIES, ...STORE_FAMILIES];
 
 /**
- * Makes the observable instruments of a guard: the SDK reads them when it exports, so that a call costs nothing.
+ * Makes the observable instruments of a guard. The SDK reads them when it exports, so that a call costs nothing.
  * @param attributes on every measurement
  * @returns a function that unregisters them
  */
@@ -65,8 +65,8 @@ export function observeGuard(
 }
 
 /**
- * The series of a counter stand still when they end, and those of a gauge are 0. A counter that was never counted needs no series: the
- * SDK has room for 2,000 of an instrument.
+ * The samples of a family. A series that has ended keeps its value where it is a counter, and is 0 where it is a gauge. A counter
+ * of 0 gets no series, because the SDK keeps at most 2,000 series of an instrument.
  */
 function samplesOf(family: Family): (reading: Reading) => Sample[] {
   if (family.type === 'counter') return (reading) => family.samples(reading).filter(({ value }) => value > 0);
@@ -81,7 +81,7 @@ function instrumentOf(meter: Meter, family: Family): Observable {
   return meter.createObservableGauge(name, describe(family));
 }
 
-/** What can be added over circuits and processes; a share, a quantile or a moment cannot. */
+/** Gauges that can be added up over circuits and processes; a share, a quantile or a time cannot. */
 const ADDABLE = new Set(['circuits', 'circuit.isolated', 'in_flight', 'store.entries', 'store.size']);
 
 function describe({ unit, help }: Family) {

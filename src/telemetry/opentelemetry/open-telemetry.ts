@@ -13,8 +13,9 @@ export interface OpenTelemetryOptions {
   /** Attributes on every measurement, such as the name of the guard where a process has several. @default none */
   readonly attributes?: Attributes;
   /**
-   * The most circuits, and the most methods, with series of their own, at most 500, evicted circuits included: the SDK never
-   * forgets a series, keeps 2,000 of an instrument, and a circuit can have six of one. The others are summed as `_other`.
+   * The most circuits, and the most methods, with series of their own, at most 500, evicted circuits included: the SDK never forgets
+   * a series, keeps 2,000 series of an instrument, and a circuit can have six series of an instrument. The others are summed as
+   * `_other`.
    * @default 300
    */
   readonly maxCircuits?: number;
@@ -26,7 +27,7 @@ export interface OpenTelemetryOptions {
 
 /** The instruments of a guard. */
 export interface OpenTelemetry extends Disposable {
-  /** Unregisters the instruments' callbacks, and leaves spans alone. Closing twice does nothing. */
+  /** Unregisters the instruments' callbacks; spans get no more attributes. Closing twice does nothing. */
   close(): void;
 }
 
@@ -34,9 +35,9 @@ const KEYS = ['meterProvider', 'attributes', 'maxCircuits', 'queues', 'spans'];
 const MOST_CIRCUITS = 500;
 
 /**
- * Registers the metrics of a guard as observable instruments, which cost a call nothing, and writes on the span that is active
- * where a call is made: `failsoft.source`, `failsoft.circuit`, `failsoft.cause`, and an event for each transition of a circuit
- * that the call caused. A call that a fallback answered is no error on that span.
+ * Registers the metrics of a guard as observable instruments, which cost a call nothing. It also writes attributes on the span that
+ * is active where a call is made (`failsoft.source`, `failsoft.circuit`, `failsoft.cause`), and an event for each transition of a
+ * circuit that the call caused. A call that a fallback answered is no error on that span.
  * @example openTelemetry(guard);
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option
  */
@@ -51,7 +52,7 @@ export function openTelemetry(guard: MeteredGuard, options: OpenTelemetryOptions
   for (const [name, queue] of Object.entries(queues))
     checkFunction(`options.queues.${name}.counts`, queue?.counts);
   if (typeof spans !== 'boolean') throw invalid('options.spans', 'a boolean', spans);
-  // an SDK never forgets a series: the room of an evicted circuit is not free again
+  // an SDK never forgets a series: an evicted circuit makes no room for another
   const reader = new GuardReader(guard, maxCircuits, false);
   const closers = [() => reader.close()];
   closers.push(observeGuard(meterProvider.getMeter('failsoft'), reader, queues, { ...attributes }));

@@ -4,9 +4,9 @@ import type { MeteredGuard } from '../readings/metered-guard.js';
 import { CAUSE, CIRCUIT, SOURCE, TRANSITION } from './attributes.js';
 
 /**
- * Writes on the span that is active where a call is made how it was answered. An answer of a fallback is no error: the status
- * of the span is left alone.
- * @returns a function that ends it
+ * Writes how a call was answered on the span that is active where the call is made. An answer of a fallback is no error: the status
+ * of the span does not change.
+ * @returns a function that stops the writing
  */
 export function annotateSpans(guard: MeteredGuard): () => void {
   return guard.observe(() => {
@@ -35,7 +35,7 @@ export function annotateSpans(guard: MeteredGuard): () => void {
   });
 }
 
-/** A span that has ended takes nothing any more, and complains. */
+/** Writes on a span that has not ended: an ended span takes nothing, and logs a warning. */
 function add(span: Span, write: () => void): void {
   if (span.isRecording()) write();
 }

@@ -4,7 +4,7 @@ import type { Reading } from '../readings/reader.js';
 
 /**
  * The states of the circuits that are, or once were, not closed: 0 or 1 for each state. A circuit that was always closed has no
- * series, because an SDK has room for 2,000.
+ * series, because an SDK keeps at most 2,000 of an instrument.
  */
 export class TroubledStates {
   #known: ReadonlySet<string> = new Set();

@@ -1,6 +1,6 @@
 import type { Sample } from '../readings/family.js';
 
-/** For this many collections a series that has ended is still measured, as 0. Each reader of an SDK makes its own collections. */
+/** A series that has ended is measured as 0 for this many collections. Each reader of an SDK makes collections of its own. */
 const AFTERLIFE = 10;
 
 interface Known {
@@ -9,8 +9,8 @@ interface Known {
 }
 
 /**
- * Says that the series of a gauge has ended: it is 0 for some collections. An SDK whose temporality is cumulative repeats the last value
- * of a series that is no longer measured, for ever; a circuit that was evicted while it was open would be open for ever.
+ * Sets the series of a gauge that has ended to 0 for some collections. An SDK whose temporality is cumulative repeats the last value
+ * of a series that is no longer measured for ever: a circuit that was evicted while it was open would be shown as open for ever.
  */
 export class Vanished {
   readonly #known = new Map<string, Known>();

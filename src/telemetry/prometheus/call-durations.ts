@@ -4,8 +4,8 @@ import type { RegisteredFamilies } from './registered-families.js';
 
 /**
  * Observes each call of a guard when it ends, in a histogram that all guards of a registry share.
- * @param buckets in seconds; those of the registry's first guard count
- * @returns a function that ends it
+ * @param buckets in seconds; ignored if another guard of the registry has made the histogram already
+ * @returns a function that stops the observation
  */
 export function observeDurations(
   guard: MeteredGuard,

@@ -8,11 +8,11 @@ import { type AnyRegistry, OWN_LABELS, RegisteredFamilies } from './registered-f
 
 /** Options of {@link prometheus}. */
 export interface PrometheusOptions {
-  /** Where the metrics are registered. @default prom-client's global `register` */
+  /** The registry of the metrics. @default prom-client's global `register` */
   readonly register?: AnyRegistry;
   /**
-   * Labels on every series, such as `{ guard: 'search' }`: needed where several guards have one registry, which must then all
-   * have the same names of labels with different values. @default none
+   * Labels on every series, such as `{ guard: 'search' }`. Several guards in the same registry need them: each guard must have the
+   * same label names, with different values. @default none
    */
   readonly labels?: Readonly<Record<string, string>>;
   /**
@@ -21,17 +21,20 @@ export interface PrometheusOptions {
    */
   readonly maxCircuits?: number;
   /**
-   * A histogram `failsoft_call_duration_seconds{method,outcome}`. It costs each call about a microsecond; everything else is read
-   * when it is scraped. An array gives the buckets, in seconds. @default false
+   * Whether there is a histogram `failsoft_call_duration_seconds{method,outcome}`. It costs each call about a microsecond; all other
+   * metrics are read when they are scraped. An array gives the buckets, in seconds. @default false
    */
   readonly callDurations?: boolean | readonly number[];
-  /** Deferred queues by the value of their label `queue`: `failsoft_queue_jobs{queue,state}` and `failsoft_queue_bytes{queue}`. */
+  /**
+   * Deferred queues by the value of their label `queue`: `failsoft_queue_jobs{queue,state}` and `failsoft_queue_bytes{queue}`.
+   * @default none
+   */
   readonly queues?: Readonly<Record<string, MeteredQueue>>;
 }
 
 /** The metrics of a guard in a registry. */
 export interface Metrics extends Disposable {
-  /** Removes the guard's series, and the metrics with the last guard of the registry. Closing twice does nothing. */
+  /** Removes the guard's series, and with the last guard of the registry the metrics too. Closing twice does nothing. */
   close(): void;
 }
 
@@ -61,7 +64,7 @@ export function prometheus(guard: MeteredGuard, options: PrometheusOptions = {})
   try {
     const reader = new GuardReader(guard, maxCircuits);
     closers.push(() => reader.close());
-    // copies: a label that is added later would end every scrape
+    // copies, because a label that the user adds later would make every scrape fail
     closers.push(families.add({ guard, reader, labels: { ...labels }, queues: { ...queues } }));
     if (buckets !== undefined)
       closers.push(observeDurations(guard, families, { ...labels }, buckets, maxCircuits));
@@ -90,7 +93,7 @@ function checkQueues(queues: unknown): void {
   }
 }
 
-/** In seconds: from a fast model to a slow one. */
+/** In seconds, from a fast model to a slow model. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 function checkBuckets(wanted: unknown): readonly number[] | undefined {

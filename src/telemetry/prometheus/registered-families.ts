@@ -86,7 +86,7 @@ export class RegisteredFamilies {
     return () => {
       this.#members.delete(member);
       if (this.#members.size > 0) return;
-      // unless the registry has been cleared, and has another metric of that name
+      // the registry may have been cleared, and have another metric of that name
       for (const [name, metric] of this.#metrics)
         if (this.register.getSingleMetric(name) === metric) this.register.removeSingleMetric(name);
       this.#metrics.clear();
@@ -94,13 +94,13 @@ export class RegisteredFamilies {
     };
   }
 
-  /** The histogram of calls' durations, which is made for the first guard that wants it. @param buckets in seconds */
+  /** The histogram of calls' durations, made at the first call of this function. @param buckets in seconds */
   durations(buckets: readonly number[]): Histogram {
     if (this.#durations === undefined) {
       this.#checkName(DURATIONS);
       this.#durations = new Histogram({
         name: DURATIONS,
-        help: 'From the moment when a caller made a call to its end, by the outcome; rejected: no circuit admitted it.',
+        help: 'Time from a call to its end, as its caller sees it, by the outcome; rejected: a circuit did not admit the call.',
         labelNames: [...this.labelNames, 'method', 'outcome'],
         buckets: [...buckets],
         registers: [this.register],
@@ -159,14 +159,14 @@ export class RegisteredFamilies {
     for (const [{ labels: own }, reading] of this.#readings()) {
       for (const sample of this.#safely(() => family.samples(reading))) {
         if (!Number.isFinite(sample.value) || (family.type === 'counter' && sample.value < 0)) continue;
-        // without labels of the guard's own nothing is copied
+        // a guard without labels of its own costs no copies
         if (this.labelNames.length === 0) yield sample;
         else yield { labels: { ...own, ...sample.labels }, value: sample.value };
       }
     }
   }
 
-  /** An error at a scrape would cost the user all metrics of the registry, its own too. */
+  /** Reports errors in place of throwing them: an error at a scrape would cost the user all metrics of the registry. */
   #safely<T>(read: () => readonly T[]): readonly T[] {
     try {
       return read();

@@ -4,7 +4,7 @@ const answers: Family = {
   name: 'answers',
   type: 'counter',
   unit: '{call}',
-  help: 'Calls by where their answer came from; source none: the caller got an error.',
+  help: 'Calls by the source of their answer; source none: the caller got an error.',
   labels: ['method', 'source'],
   samples: ({ answers: rows }) =>
     summed(
@@ -20,7 +20,7 @@ const degraded: Family = {
   name: 'degraded',
   type: 'counter',
   unit: '{call}',
-  help: 'Calls that a fallback answered, by its source and why the primary did not answer: rejected, failed, slow.',
+  help: 'Calls that a fallback answered, by its source and the cause: the primary rejected, failed or was slow.',
   labels: ['method', 'source', 'cause'],
   samples: ({ answers: rows }) =>
     rows.flatMap(({ method, source, cause, count }) =>

@@ -26,7 +26,7 @@ function perCircuit(
   return samples;
 }
 
-/** 0 or 1 per circuit and state; of `_other`, how many circuits are in the state. */
+/** 0 or 1 for each circuit and state; for `_other`, how many circuits are in the state. */
 export const circuitState: Family = {
   name: 'circuit.state',
   type: 'gauge',
@@ -101,7 +101,7 @@ const calls: Family = {
   name: 'calls',
   type: 'counter',
   unit: '{call}',
-  help: 'Calls that the circuit admitted, by what they said of the server.',
+  help: 'Calls that the circuit admitted, by their outcome.',
   labels: ['circuit', 'outcome'],
   samples: (reading) =>
     perCircuit(
@@ -129,7 +129,7 @@ const discounted: Family = {
   name: 'discounted',
   type: 'counter',
   unit: '{call}',
-  help: 'Calls whose end was no full evidence: stale, correlated, connecting, stalled, not-sent. They explain why nothing tripped.',
+  help: 'Calls whose end was no full evidence, by the reason: stale, correlated, connecting, stalled, not-sent. They explain why no rule tripped.',
   labels: ['circuit', 'kind'],
   samples: (reading) =>
     perCircuit(
@@ -167,7 +167,7 @@ const latency: Family = {
   name: 'latency',
   type: 'gauge',
   unit: 's',
-  help: 'Quantiles of the durations in the window; none of _other, because quantiles cannot be added.',
+  help: 'Quantiles of the durations in the window, in seconds; _other has none, because quantiles cannot be added up.',
   labels: ['circuit', 'quantile'],
   samples: (reading) =>
     perCircuit(reading, ({ window: { latencyMs } }) =>
@@ -185,7 +185,7 @@ const openUntil: Family = {
   name: 'open_until',
   type: 'gauge',
   unit: 's',
-  help: 'When an open circuit will admit a probe, in seconds since the epoch; only of open circuits.',
+  help: 'The time at which an open circuit will admit a probe, in seconds since the epoch; only of open circuits.',
   labels: ['circuit'],
   samples: (reading) =>
     perCircuit(reading, ({ openUntilMs }) => (openUntilMs === null ? [] : [[{}, openUntilMs / 1000]])),
@@ -221,7 +221,7 @@ const probes: Family = {
   name: 'probes',
   type: 'counter',
   unit: '{probe}',
-  help: 'Probes and readiness checks, by what was asked (call, synthetic, readiness) and what it said of the server.',
+  help: 'Probes and readiness checks, by their kind (call, synthetic, readiness) and their outcome.',
   labels: ['circuit', 'kind', 'outcome'],
   samples: ({ probes: rows }) =>
     rows.map(({ circuitKey: circuit, kind, outcome, count }) => ({

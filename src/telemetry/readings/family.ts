@@ -6,13 +6,13 @@ export interface Sample {
   readonly value: number;
 }
 
-/** A metric in the words that every exporter shares. */
+/** A metric, described for all exporters. */
 export interface Family {
   /** `circuit.state`: for Prometheus `failsoft_circuit_state`, for OpenTelemetry `failsoft.circuit.state`. */
   readonly name: string;
   /** A counter's samples never fall. */
   readonly type: 'counter' | 'gauge';
-  /** In UCUM, as OpenTelemetry has it: `s`, `By`, `1` for a share, `{call}`. */
+  /** The unit in UCUM, as OpenTelemetry writes it: `s`, `By`, `1` for a share, `{call}`. */
   readonly unit: string;
   readonly help: string;
   readonly labels: readonly string[];
@@ -23,7 +23,7 @@ export interface Family {
 export const named = (name: string, values: Readonly<Record<string, number>> = {}) =>
   Object.entries(values).map(([key, value]) => [{ [name]: key }, value] as const);
 
-/** One sample for all that have the same labels, written in the same order. */
+/** Adds up samples with the same labels. The labels must stand in the same order. */
 export function summed(samples: Iterable<Sample>): Sample[] {
   const sums = new Map<string, { labels: Sample['labels']; value: number }>();
   for (const { labels, value } of samples) {

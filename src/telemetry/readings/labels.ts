@@ -4,16 +4,16 @@ import { OTHER } from './sums.js';
 /** Longer texts than this are cut. A circuit's key is longer only where the method's path is. */
 const LONGEST = 512;
 
-/** A text as the value of a label: well-formed and bounded. What escapes it for the format is the exporter. */
+/** A text as the value of a label: well-formed and bounded. The exporter escapes it for its format. */
 export function labelOf(text: string): string {
   return cut(text, LONGEST, '…');
 }
 
 /**
- * Gives the first so many names a label of their own, and all others `_other`. A name keeps what it got until it is
- * forgotten: if it changed in between, a counter would go backwards. So the others are remembered too, where names are
- * forgotten: a forgotten name makes room for a new one, but not for one of them. Where whoever reads the labels never forgets one, a
- * forgotten name makes no room either, and has its label again when it comes back.
+ * Gives the first `max` names a label of their own, and all other names the label `_other`. A name keeps its label until it is
+ * forgotten: if the label changed, a counter would go backwards. So, where names are forgotten, the names with `_other` are
+ * remembered too: a forgotten name makes room for a new name, but not for a name that already has `_other`. For a reader that never
+ * forgets a label (`isRoomReused` is false), a forgotten name makes no room, and gets its label again when it comes back.
  */
 export class Labels {
   readonly #max: number;
@@ -21,7 +21,7 @@ export class Labels {
   readonly #own = new Map<string, string>();
   readonly #others: Set<string> | undefined;
 
-  /** @param forgets whether each name will be forgotten one day; otherwise the number of names has no bound */
+  /** @param forgets whether `forget()` will be called for each name; otherwise no name with `_other` is remembered, because there may be any number */
   constructor(max: number, forgets: boolean, isRoomReused = true) {
     this.#max = max;
     this.#isRoomReused = isRoomReused;

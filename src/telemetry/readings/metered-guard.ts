@@ -8,7 +8,7 @@ import type { GuardEvents } from '../events.js';
 import type { SecondaryReading } from '../secondary-reading.js';
 import type { StoreReading } from '../store-reading.js';
 
-/** The part of a guard that metrics are read from; every `Guard` has it. */
+/** The part of a guard from which metrics are read; every `Guard` has it. */
 export interface MeteredGuard {
   /** As in `Guard`. */
   on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void;
@@ -48,7 +48,7 @@ export function isMeteredGuard(value: unknown): value is MeteredGuard {
   return METHODS.every((name) => typeof Reflect.get(value, name) === 'function');
 }
 
-/** The part of a deferred queue that metrics are read from; every `DeferredQueue` has it. */
+/** The part of a deferred queue from which metrics are read; every `DeferredQueue` has it. */
 export interface MeteredQueue {
   /** How many jobs it holds now. */
   counts(): Promise<{
@@ -58,7 +58,7 @@ export interface MeteredQueue {
     readonly active: number;
     /** Jobs that were given up. */
     readonly dead: number;
-    /** Their size. */
+    /** The size of the waiting and taken jobs, in bytes. */
     readonly bytes: number;
   }>;
 }

@@ -1,4 +1,7 @@
-/** Remembers what `read` returns until the end of this turn: the metrics of one scrape are collected in one turn. */
+/**
+ * Remembers the result of `read` until the running code has returned (a microtask forgets it), because the metrics of a scrape are
+ * collected without a pause.
+ */
 export function onceATurn<T>(read: () => T): () => T {
   let known: { readonly value: T } | undefined;
   return () => {

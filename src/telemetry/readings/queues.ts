@@ -1,6 +1,6 @@
 import type { MeteredQueue } from './metered-guard.js';
 
-/** What a queue holds now. */
+/** How many jobs a queue holds now. */
 export interface QueueReading {
   readonly labels: Readonly<Record<string, string>>;
   readonly counts: Awaited<ReturnType<MeteredQueue['counts']>>;
@@ -11,7 +11,7 @@ interface HasQueues {
   readonly queues: Readonly<Record<string, MeteredQueue>>;
 }
 
-/** A scrape does not wait longer for a queue. */
+/** The longest time that a scrape waits for a queue, in milliseconds. */
 const LONGEST_MS = 2_000;
 
 /** Asks all queues at the same time. A queue that fails, is too slow or gives no numbers has no reading, and so no series. */
@@ -28,7 +28,7 @@ export async function readQueues(owners: Iterable<HasQueues>): Promise<QueueRead
   );
 }
 
-/** A queue may be of the user's own. */
+/** Checks the counts, because the queue may be the user's own. */
 function areCounts(counts: unknown): boolean {
   if (typeof counts !== 'object' || counts === null) return false;
   return ['waiting', 'active', 'dead', 'bytes'].every((name) => Number.isFinite(Reflect.get(counts, name)));

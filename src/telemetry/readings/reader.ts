@@ -14,7 +14,7 @@ export interface CircuitReading {
   readonly snapshot: CircuitSnapshot;
 }
 
-/** Everything that the metrics of a guard are made of, at one moment. `circuitKey` and `method` are labels here. */
+/** All values of the metrics of a guard at one moment. `circuitKey` and `method` are labels here. */
 export interface Reading {
   readonly circuits: readonly CircuitReading[];
   /** The circuits without a label of their own; undefined if there never was one. */
@@ -34,8 +34,9 @@ const probeRows = () =>
   new Rows<ProbeCount>(({ circuitKey, kind, outcome }) => `${kind} ${outcome} ${circuitKey}`);
 
 /**
- * Reads the totals of a guard, and of the circuits of its secondaries, when its metrics are collected, so that a call costs nothing. Circuits beyond the bound are
- * summed. The totals of an evicted circuit stay in that sum, if it was in it or was never read; otherwise its series ends.
+ * Reads the totals of a guard, and of the circuits of its secondaries, when its metrics are collected, so that a call costs nothing.
+ * Circuits beyond the bound are summed. The totals of an evicted circuit stay in that sum if the circuit was in it or was never read;
+ * otherwise the series of the circuit ends.
  */
 export class GuardReader {
   readonly #guard: MeteredGuard;
@@ -49,7 +50,7 @@ export class GuardReader {
 
   /**
    * @param maxCircuits the most circuits, and the most methods, with a label of their own
-   * @param isRoomReused whether the label of an evicted circuit makes room for another one
+   * @param isRoomReused whether the label of an evicted circuit makes room for another circuit
    */
   constructor(guard: MeteredGuard, maxCircuits: number, isRoomReused = true) {
     this.#guard = guard;

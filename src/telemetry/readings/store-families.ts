@@ -2,7 +2,7 @@ import type { StoreReading } from '../store-reading.js';
 import { type Family, named, type Sample, summed } from './family.js';
 import type { Reading } from './reader.js';
 
-/** Strategies of one name may be registered for several methods, and several of them for one method. */
+/** Adds up strategies with the same name and method: a method may have several of them. */
 function perStore(
   { stores }: Reading,
   values: (reading: StoreReading) => Iterable<readonly [labels: Record<string, string>, value: number]>,

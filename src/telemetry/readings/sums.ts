@@ -1,6 +1,6 @@
 import type { CircuitSnapshot, CircuitStateName } from '../../circuit/types.js';
 
-/** The label of everything that has no label of its own. */
+/** The label of all circuits and methods that have no label of their own. */
 export const OTHER = '_other';
 
 /** A sum by name. */
@@ -13,13 +13,13 @@ export function addSums(to: Sums, from: Readonly<Record<string, number>>): void 
 
 type CountedTotals = Pick<TotalsSum, 'outcomes' | 'rejected' | 'discounted' | 'opened'>;
 
-/** The calls whose end counted less than it seems, or nothing, by the reason. */
+/** The calls whose end was discounted as evidence, in part or as a whole, by the reason. */
 export function discountedOf(totals: CircuitSnapshot['totals']): Sums {
   const { stale, correlated, connecting, stalled, notSent } = totals;
   return { stale, correlated, connecting, stalled, 'not-sent': notSent };
 }
 
-/** Totals, which stay when a circuit is dropped. */
+/** The sum of the totals of circuits. It keeps the totals of circuits that are dropped. */
 export class TotalsSum {
   readonly outcomes: Sums = {};
   readonly rejected: Sums = {};
@@ -34,13 +34,13 @@ export class TotalsSum {
   }
 }
 
-/** The totals of a snapshot, as they are added. */
+/** The totals of a snapshot, in the form in which {@link TotalsSum} adds them. */
 export function countedTotals(totals: CircuitSnapshot['totals']): CountedTotals {
   const { outcomes, rejected, opened } = totals;
   return { outcomes, rejected, opened, discounted: discountedOf(totals) };
 }
 
-/** What several circuits are together now. */
+/** The present figures of several circuits together. */
 export class CircuitsSum {
   circuits = 0;
   readonly states: Record<CircuitStateName, number> = { closed: 0, open: 0, 'half-open': 0, recovering: 0 };

@@ -5,30 +5,30 @@ import type { WarningEvent } from '../events.js';
 
 /** Options of {@link prometheusSignal}. */
 export interface PrometheusSignalOptions {
-  /** The address of Prometheus, or of what has its API: `http://prometheus:9090`. A user and password are sent as basic auth. */
+  /** The address of Prometheus, or of a server with its API: `http://prometheus:9090`. A user and password are sent as basic auth. */
   readonly url: string;
-  /** A PromQL query with one value: `histogram_quantile(0.99, sum by (le) (rate(...[1m])))`. */
+  /** A PromQL query whose result is a single value: `histogram_quantile(0.99, sum by (le) (rate(...[1m])))`. */
   readonly query: string;
-  /** There is an alarm while the value is above it. */
+  /** The alarm is on while the value is above it; in the unit of the value. */
   readonly threshold: number;
-  /** For how long the value must be above the threshold before there is an alarm, in milliseconds. @default 0 */
+  /** How long the value must be above the threshold before the alarm is on, in milliseconds. @default 0 */
   readonly forMs?: number;
-  /** How often Prometheus is asked, in milliseconds, with a jitter of a tenth. @default 15000 */
+  /** The time between two queries, in milliseconds, at random up to a tenth shorter or longer. @default 15000 */
   readonly intervalMs?: number;
-  /** How long an answer may take, in milliseconds. @default 5000, or intervalMs if that is less */
+  /** The time limit of a query, in milliseconds. @default 5000, or intervalMs if that is less */
   readonly timeoutMs?: number;
-  /** How old the last good value may be, in milliseconds: after that there is no alarm. @default 4 * intervalMs + forMs */
+  /** The largest age of the last good value, in milliseconds: with an older value the alarm is off. @default 4 * intervalMs + forMs */
   readonly staleAfterMs?: number;
-  /** The name in the circuits' reasons. @default 'prometheus' */
+  /** The name of the signal in the reasons of transitions. @default 'prometheus' */
   readonly name?: string;
   /** Headers of the request, such as `authorization`. @default none */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Called when Prometheus begins to fail, and when it fails in another way. Each new way is a process warning
-   * (`FailsoftWarning`) too. @default none
+   * Called when Prometheus begins to fail, and when the error changes. Each new error is also a process warning
+   * (`FailsoftWarning`). @default none
    */
   readonly onWarning?: (event: WarningEvent) => void;
-  /** @default the system's, with timers that keep no process alive */
+  /** For the times of queries and values; its timers are set as `background`. @default systemClock */
   readonly clock?: Clock;
   /** Uniform in [0, 1), for the jitter. @default Math.random */
   readonly random?: () => number;
@@ -39,9 +39,9 @@ const KEYS = [
   ...['name', 'headers', 'onWarning', 'clock', 'random'],
 ];
 
-/** The options, checked and filled in. */
+/** The options, checked, with their defaults. */
 export interface SignalSettings {
-  /** Without user and password. */
+  /** The address of the query, without user and password. */
   readonly endpoint: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly query: string;
@@ -87,7 +87,7 @@ function endpointOf(
   headers: Readonly<Record<string, string>>,
 ): Pick<SignalSettings, 'endpoint' | 'headers'> {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
-  // the address itself stays out of the error: it may have a password in it
+  // the error does not show the address, which may contain a password
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol))
     throw invalid(field, 'an address that begins with http:// or https://', typeof url);
   const { username, password } = parsed;

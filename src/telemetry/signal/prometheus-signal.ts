@@ -6,22 +6,22 @@ import { askPrometheus } from './query.js';
 
 export type { PrometheusSignalOptions } from './options.js';
 
-/** A signal that asks Prometheus. Made by {@link prometheusSignal}. */
+/** A signal that queries Prometheus. Made by {@link prometheusSignal}. */
 export interface PrometheusSignal extends Signal, Disposable {
-  /** The last value; undefined before the first. */
+  /** The last value; undefined before the first answer. */
   readonly value: number | undefined;
-  /** What is wrong with Prometheus or its answer now; undefined while it answers well. */
+  /** The present error of Prometheus or of its answer; undefined while it answers well. */
   readonly trouble: string | undefined;
-  /** Asks no more, and has no alarm any more. */
+  /** Ends the queries; the alarm is off from then on. */
   close(): void;
 }
 
 /**
- * A signal for the trip rule `signal()`: asks a Prometheus at intervals, and has an alarm while the value of a query has been
- * above a threshold for `forMs`. So a circuit can follow an objective of the whole fleet, not only its own calls.
+ * A signal for the trip rule `signal()`. It queries Prometheus at intervals, and its alarm is on while the value has been above a
+ * threshold for `forMs`. So a circuit can follow an objective of the whole fleet, not only its own calls.
  *
- * A Prometheus that is down, slow or answers nonsense (no value, several values, NaN) changes nothing, until the last good
- * value is too old: then there is no alarm. It is reported once, and again when it fails in another way.
+ * A Prometheus that is down, slow or answers nonsense (no value, several values, NaN) changes nothing until the last good value is
+ * too old: then the alarm is off. The error is reported once, and again when it changes.
  * @example
  * const p99 = prometheusSignal({ url: 'http://prometheus:9090', query, threshold: 0.8, forMs: 60_000 });
  * createGuard({ circuit: { trip: [...defaults.trip, signal(p99)] } });
@@ -31,18 +31,12 @@ export function prometheusSignal(options: PrometheusSignalOptions): PrometheusSi
   return new PolledSignal(signalSettings(options), options);
 }
 
-/** As the system's clock, with timers that keep no process alive. */
-const unreferenced: Pick<Clock, 'now' | 'setTimer'> = {
-  now: systemClock.now,
-  setTimer: (callback, delayMs) => {
-    const timer = setTimeout(callback, delayMs).unref();
-    return () => clearTimeout(timer);
-  },
-};
+/** Waiting for the next query keeps no process alive. */
+const BACKGROUND = true;
 
 class PolledSignal implements PrometheusSignal {
   readonly #settings: SignalSettings;
-  readonly #clock: Pick<Clock, 'now' | 'setTimer'>;
+  readonly #clock: Clock;
   readonly #random: () => number;
   readonly #warnings: Warnings;
   readonly #closed = new AbortController();
@@ -50,16 +44,16 @@ class PolledSignal implements PrometheusSignal {
   #value: number | undefined;
   #trouble: string | undefined;
   #readAtMs = Number.NEGATIVE_INFINITY;
-  /** Since when the value is above the threshold; undefined while it is not. */
+  /** The time since which the value is above the threshold, by the clock; undefined while it is not. */
   #aboveSinceMs: number | undefined;
   #alarm: string | undefined;
 
   constructor(settings: SignalSettings, { clock, random, onWarning }: PrometheusSignalOptions) {
     this.#settings = settings;
-    this.#clock = clock ?? unreferenced;
+    this.#clock = clock ?? systemClock;
     this.#random = random ?? Math.random;
     this.#warnings = new Warnings(onWarning);
-    // not all processes of a deployment at the same moment
+    // at a random time, so that the processes of a deployment do not ask at the same moment
     this.#askIn(settings.intervalMs * this.#random());
   }
 
@@ -71,7 +65,7 @@ class PolledSignal implements PrometheusSignal {
     return this.#trouble;
   }
 
-  /** Read at the end of calls; the clock is read only where there is an alarm. */
+  /** Read at the end of each call: the clock is read only while the alarm is on. */
   get alarm(): string | undefined {
     if (this.#alarm === undefined) return undefined;
     return this.#clock.now() - this.#readAtMs <= this.#settings.staleAfterMs ? this.#alarm : undefined;
@@ -88,7 +82,7 @@ class PolledSignal implements PrometheusSignal {
   }
 
   #askIn(delayMs: number): void {
-    this.#stopTimer = this.#clock.setTimer(() => void this.#ask(), delayMs);
+    this.#stopTimer = this.#clock.setTimer(() => void this.#ask(), delayMs, BACKGROUND);
   }
 
   async #ask(): Promise<void> {
@@ -105,7 +99,7 @@ class PolledSignal implements PrometheusSignal {
     if (this.#closed.signal.aborted) return;
     const { name, threshold, forMs, staleAfterMs } = this.#settings;
     const nowMs = this.#clock.now();
-    // what was above the threshold before a long silence may have been below it meanwhile
+    // a value that was above the threshold before a long silence may have been below it meanwhile
     if (nowMs - this.#readAtMs > staleAfterMs) this.#aboveSinceMs = undefined;
     this.#trouble = undefined;
     this.#value = value;
@@ -127,7 +121,7 @@ class PolledSignal implements PrometheusSignal {
   }
 }
 
-/** At most four digits that count. */
+/** Rounds to four significant digits. */
 function figure(value: number): string {
   return String(Number(value.toPrecision(4)));
 }

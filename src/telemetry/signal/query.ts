@@ -1,18 +1,18 @@
 import { cut } from '../../text.js';
 import type { SignalSettings } from './options.js';
 
-/** Far more than one value needs. */
+/** The longest answer that is read: far longer than an answer with a single value. */
 const MOST_BYTES = 65_536;
 
 /**
- * Asks Prometheus for the one value of a query.
- * @throws Error saying what is wrong: no answer in time, a status, no value, several values, NaN
+ * Asks Prometheus for the single value of a query.
+ * @throws Error with the reason: no answer in time, a status, no value, several values, NaN
  */
 export async function askPrometheus(
   { endpoint, headers, query, timeoutMs }: SignalSettings,
   closed: AbortSignal,
 ): Promise<number> {
-  // not `AbortSignal.any()`: a signal that lives long keeps something of each signal that was made of it
+  // not `AbortSignal.any()`: the long-lived signal `closed` would keep some memory for each signal derived from it
   const controller = new AbortController();
   const { signal } = controller;
   const abort = () => controller.abort();
@@ -49,7 +49,7 @@ async function bodyOf(response: Response): Promise<string> {
   return text;
 }
 
-/** fetch says "fetch failed", and why in its cause. */
+/** The reason of a failed fetch: its message is "fetch failed", and the reason is in its cause. */
 function causeOf(error: unknown): string {
   const cause: unknown = error instanceof Error && error.cause !== undefined ? error.cause : error;
   if (!(cause instanceof Error)) return 'an error';
