@@ -10,7 +10,7 @@ import {
 import type { Method } from '../../fallback/strategy.js';
 
 /**
- * A method of a protobuf-es service as `FallbackRegistry.register()` takes it.
+ * Makes a method of a protobuf-es service into a definition for `FallbackRegistry.register()`.
  * @example fallbacks.register(connectMethod(PredictorService.method.predict), [lastGood()]);
  */
 export function connectMethod<I extends DescMessage, O extends DescMessage>(
@@ -33,7 +33,7 @@ export function pathOf({ parent, name }: DescMethod): string {
   return `/${parent.typeName}/${name}`;
 }
 
-/** An answer of user code may be the initial values of a message. */
+/** Encodes a message, or the initial values of a message, which user code may give as an answer. */
 function encode<D extends DescMessage>(schema: D, message: MessageShape<D>): Buffer {
   const init: unknown = message;
   return Buffer.from(toBinary(schema, create(schema, init as MessageInitShape<D>)));

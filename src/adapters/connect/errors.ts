@@ -6,7 +6,7 @@ import { toGrpc, toHeaders } from './headers.js';
 
 const TYPE_URL = 'type.googleapis.com/';
 
-/** The status of a ConnectError, whose codes are gRPC's. Its details are in the trailers, as in gRPC. */
+/** The status of a ConnectError, whose codes are gRPC's. The details of the error are in the trailers, as in gRPC. */
 export function statusOf(error: unknown): Partial<StatusObject> | undefined {
   if (!(error instanceof ConnectError)) return undefined;
   const metadata = toGrpc(error.metadata);
@@ -18,7 +18,7 @@ export function statusOf(error: unknown): Partial<StatusObject> | undefined {
   return { code, details: error.rawMessage, metadata };
 }
 
-/** The ConnectError of a status that the guard gives. `findDetails()` and `circuitRejectionOf()` read its details. */
+/** The ConnectError for a status that the guard gives. `findDetails()` and `circuitRejectionOf()` can read its details. */
 export function errorOf({ code, details, metadata }: StatusObject): ConnectError {
   const error = new ConnectError(details, Number(code), toHeaders(metadata));
   const read = readDetails(metadata);

@@ -17,9 +17,9 @@ import { timeoutOf, toGrpc, toHeaders, withTimeout } from './headers.js';
 
 /** Options of {@link guardInterceptor}. */
 export interface GuardInterceptorOptions {
-  /** As of `guard.forTarget()`. @default '' */
+  /** The target in the keys of the circuits, as in `guard.forTarget()`. @default '' */
   readonly target?: string;
-  /** What a call wants of the guard; by a context value of the request, for example. @default nothing */
+  /** Gives the options of failsoft for a call; it may read a context value of the request, for example. @default none */
   readonly callOptions?: (request: UnaryRequest | StreamRequest) => FailsoftCallOptions | undefined;
 }
 
@@ -27,7 +27,7 @@ type Next = ReturnType<Interceptor>;
 
 /**
  * An interceptor for transports of connect-es 2: Connect, gRPC and gRPC-Web, unary calls and streams. Put it first in the list
- * (`interceptors: [guardInterceptor(guard), retry]`): the first is the outermost.
+ * (`interceptors: [guardInterceptor(guard), retry]`): the first interceptor is the outermost.
  *
  * A degraded answer is labelled in its headers. The headers of a stream come with its first message. A rejected call is a
  * ConnectError `Unavailable`, which `circuitRejectionOf(error)` reads.
@@ -103,7 +103,7 @@ async function unary(
   };
 }
 
-/** For connect-es its answer is a stream of one message. */
+/** Makes a client-streaming call. For connect-es its answer is a stream with a single message. */
 async function clientStream(
   guard: Pick<Guard, 'call'>,
   next: Next,
@@ -181,8 +181,8 @@ async function responseStream(
 }
 
 /**
- * What the interceptors behind the guard get: its signal, and a copy of the headers, which they may change, with a time limit
- * that leaves time for fallbacks.
+ * The parts of a request that differ for the interceptors behind the guard: the guard's signal, and a copy of the headers, which
+ * they may change, with a time limit that leaves time for fallbacks.
  */
 function below(
   { header }: UnaryRequest | StreamRequest,
@@ -195,8 +195,8 @@ function below(
 }
 
 /**
- * The caller's signal, as the guard understands it: a transport aborts it with a ConnectError when the time of the call is over, which
- * for a guard is a `TimeoutError`.
+ * The caller's signal in the form that the guard reads: when the time of the call is over, a transport aborts its signal with a
+ * ConnectError, where the guard needs a `TimeoutError`.
  */
 class CallerSignal {
   readonly signal: AbortSignal;
@@ -209,7 +209,7 @@ class CallerSignal {
     this.signal = controller.signal;
     const abort = () => controller.abort(this.#reason());
     if (given.aborted) abort();
-    else given.addEventListener('abort', abort, { once: true }); // the transport's own, which ends with the call
+    else given.addEventListener('abort', abort, { once: true }); // not removed: the transport makes a signal for each call
   }
 
   #reason(): unknown {
@@ -219,7 +219,7 @@ class CallerSignal {
     return this.#timeout;
   }
 
-  /** The transport's own error in place of the TimeoutError. */
+  /** Gives the transport's own error in place of the TimeoutError, and any other error as it is. */
   original(error: unknown): unknown {
     return error === this.#timeout && error !== undefined ? this.#given.reason : error;
   }

@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
 
-/** Headers as metadata of gRPC. What metadata refuse is left out. */
+/** Headers as metadata of gRPC. Names that metadata refuse are left out; such values are percent-encoded. */
 export function toGrpc(headers: Headers): Metadata {
   const metadata = new Metadata();
   for (const [key, value] of headers) {
@@ -37,7 +37,7 @@ export function timeoutOf(headers: Headers): number | undefined {
   return /^\d{1,10}$/.test(ms) ? Number(ms) : undefined;
 }
 
-/** A copy with another time limit, in the words of the request's protocol. */
+/** A copy of headers with another time limit, in milliseconds, in the header of the request's protocol. */
 export function withTimeout(headers: Headers, timeoutMs: number): Headers {
   const copy = new Headers(headers);
   const ms = Math.max(1, Math.ceil(timeoutMs));

@@ -21,7 +21,7 @@ import { FetchSignal } from './fetch-signal.js';
 import { fallbackResponse, lengthOf, remember, withBody } from './response.js';
 import { watchedBody } from './watched-body.js';
 
-/** Looks at a response: returns its outcome, or undefined to leave it to the status. */
+/** Returns the outcome of a response, or undefined where the status is to decide. */
 export type ClassifyResponse = (response: Response) => Outcome | undefined | PromiseLike<Outcome | undefined>;
 
 export interface FetchSettings {
@@ -92,7 +92,7 @@ export class FetchCall implements BodyOwner {
     const { classifyResponse } = this.settings;
     if (classifyResponse === undefined) return undefined;
     try {
-      // it may wait for a body that does not come
+      // the function may wait for a body that never comes
       const outcome = await Promise.race([classifyResponse(response), this.signal.aborted]);
       if (outcome === undefined || OUTCOMES.includes(outcome)) return outcome;
       throw invalid('classifyResponse', `undefined or one of ${OUTCOMES.join(', ')}`, outcome);
@@ -102,7 +102,7 @@ export class FetchCall implements BodyOwner {
     }
   }
 
-  /** The caller has gone, or its time is over, while its response was judged. */
+  /** Ends a call whose caller went, or whose time was over, while `classifyResponse` ran. */
   private endedEarly(response: Response): Promise<Response> {
     response.body?.cancel().catch(nothing);
     return this.failed(this.signal.signal.reason);
@@ -134,7 +134,7 @@ export class FetchCall implements BodyOwner {
   private bad(response: Response, waitedMs: number): Promise<Response> {
     const ended = concludeBad(this.call, response, this.judged, waitedMs);
     this.signal.stopTimers();
-    const drop = () => void response.body?.cancel().catch(nothing); // its connection is free again
+    const drop = () => void response.body?.cancel().catch(nothing); // frees its connection
     return this.orElse(ended, () => this.passOn(response), drop);
   }
 
@@ -169,7 +169,7 @@ export class FetchCall implements BodyOwner {
     return response;
   }
 
-  /** The server's bad response, whose body the caller may read. */
+  /** Gives the caller the server's own bad response, whose body it may read. */
   private passOn(response: Response): Response {
     const { body } = response;
     const release = () => this.release();
@@ -194,7 +194,7 @@ export class FetchCall implements BodyOwner {
     const { call } = this;
     const { body, headers } = response;
     const isEvents = /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
-    // the server has answered with a whole document instead
+    // the server has answered with a whole document in place of events
     if (!isEvents) this.signal.awaitNoEvent();
     if (body === null || body.locked || response.status < 200) {
       new GoodBody(this, response, isEvents, waitedMs).onEnd();
@@ -203,7 +203,7 @@ export class FetchCall implements BodyOwner {
     const reader = body.getReader();
     const first = isEvents ? await this.firstEvent(reader) : undefined;
     if (first !== undefined && 'error' in first) return this.failed(first.error);
-    // a stream of events may run for hours
+    // from here on without a deadline: a stream of events may run for hours
     if (isEvents) this.signal.stopTimers();
     else this.signal.limitTo(call.deadlineMs);
     const limits = {
@@ -217,7 +217,7 @@ export class FetchCall implements BodyOwner {
     return this.withUpstream(withBody(response, watched));
   }
 
-  /** Until the first event a fallback may still answer. */
+  /** Waits for the first event: until then a fallback may still answer. */
   private async firstEvent(
     reader: ReadableStreamDefaultReader<Uint8Array>,
   ): Promise<{ readonly chunk: Uint8Array | undefined } | { readonly error: unknown }> {
@@ -230,7 +230,7 @@ export class FetchCall implements BodyOwner {
     }
   }
 
-  /** A gateway behind the server may have labelled its answer. */
+  /** Remembers the label that a gateway behind the server may have put on its answer. */
   private withUpstream(response: Response): Response {
     if (response.headers.has('failsoft-source')) {
       const headers = metadataOf(response.headers);
@@ -242,7 +242,7 @@ export class FetchCall implements BodyOwner {
 
 function nothing(): void {}
 
-/** An error of fetch itself, about its arguments: the request never left the process. Network errors are `fetch failed`. */
+/** Whether fetch refused its arguments, so that the request never left the process. The message of network errors is `fetch failed`. */
 function isRefused(error: unknown): boolean {
   return error instanceof TypeError && error.message !== 'fetch failed' && error.cause === undefined;
 }

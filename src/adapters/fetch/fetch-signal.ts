@@ -6,7 +6,7 @@ import type { EndedBy } from '../http/good-body.js';
 /** The signal of a real fetch. It aborts with the caller's signal, and at the time limits of the guard. */
 export class FetchSignal {
   endedBy: EndedBy;
-  /** Ends the fallbacks that are asked. */
+  /** Ends the run of the fallbacks. */
   cancelChain: () => void = nothing;
   private readonly given: AbortSignal | undefined;
   private readonly clock: Clock;
@@ -15,7 +15,7 @@ export class FetchSignal {
   private stopDeadline: () => void = nothing;
   private stopFirstEvent: () => void = nothing;
 
-  /** @param given the caller's */
+  /** @param given the caller's signal */
   constructor(given: AbortSignal | undefined, clock: Clock) {
     this.given = given;
     this.clock = clock;
@@ -30,7 +30,7 @@ export class FetchSignal {
     return this.given?.reason;
   }
 
-  /** Undefined as soon as the caller has gone or its time is over; pending until then. */
+  /** Resolves when the caller has gone or its time is over. */
   get aborted(): Promise<undefined> {
     const { signal } = this;
     return new Promise((resolve) => {
@@ -39,7 +39,7 @@ export class FetchSignal {
     });
   }
 
-  /** Replaces the deadline before. @param deadlineMs milliseconds since the epoch */
+  /** Sets the deadline in place of the earlier deadline. @param deadlineMs milliseconds since the epoch */
   limitTo(deadlineMs: number): void {
     this.stopDeadline();
     this.stopDeadline = this.limitIn(deadlineMs - Date.now(), 'failsoft: deadline exceeded');
@@ -49,7 +49,7 @@ export class FetchSignal {
     this.stopFirstEvent = this.limitIn(ms, `failsoft: no first event within ${ms} ms`);
   }
 
-  /** The server answers with a whole document in place of events. */
+  /** Ends the wait for the first event, because the server answers with a whole document. */
   awaitNoEvent(): void {
     this.stopFirstEvent();
   }

@@ -11,14 +11,14 @@ import { type ClassifyResponse, FetchCall, type FetchSettings } from './fetch-ca
 /** Options of {@link guardedFetch}. */
 export interface GuardedFetchOptions {
   /**
-   * The routes that have circuits of their own: path templates, or a function that returns one. A raw URL never names a circuit. A URL
-   * with no route has the circuit of its origin and HTTP method. @default none
+   * The routes that have circuits of their own: path templates, or a function that returns a template. A raw URL never names a
+   * circuit. A URL without a route has the circuit of its origin and HTTP method. @default none
    */
   readonly routes?: Routes;
   /**
-   * Judges a response, for errors that a server sends with a good status. It may be async, and read the body of `response.clone()`, which
-   * then is in memory. Returns an outcome, or undefined to leave it to the status. If it throws, that is reported, and counts as
-   * undefined. @default by the status
+   * Judges a response, for errors that a server sends with a good status. It may be async, and read the body of `response.clone()`,
+   * which then is in memory. Returns an outcome, or undefined where the status is to decide. An error that it throws is reported,
+   * and counts as undefined. @default the status decides
    */
   readonly classifyResponse?: ClassifyResponse;
   /**
@@ -42,10 +42,10 @@ const OPTIONS = ['routes', 'classifyResponse', 'readRequests', 'fetch'];
 
 /**
  * Makes a `fetch` under a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end of the
- * body, `Retry-After` as push-back, fallbacks as labelled responses. `provenanceOf(response)` says where a response came from.
+ * body, `Retry-After` as push-back, fallbacks as labelled responses. `provenanceOf(response)` gives the source of a response.
  *
- * It rejects as fetch does; and with FailsoftError FAILSOFT_REJECTED, which `circuitRejectionOf(error)` reads, where a circuit rejected
- * the request and no fallback answered.
+ * Its promises reject as fetch's do, and with FailsoftError FAILSOFT_REJECTED, which `circuitRejectionOf(error)` reads, where a circuit
+ * rejected the request and no fallback answered.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, naming the option
  * @example const openai = new OpenAI({ fetch: guardedFetch(guard, { routes: ['/v1/chat/completions'] }) });
  */
@@ -76,7 +76,7 @@ export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchO
   };
 }
 
-/** What a `Request` has that stands where options are expected: they are getters of its class, which a spread leaves out. */
+/** The options that a `Request` in the place of options has: they are getters of its class, which a spread leaves out. */
 const OF_REQUESTS = [
   ...['method', 'headers', 'body', 'mode', 'credentials', 'cache', 'redirect', 'referrer', 'referrerPolicy'],
   ...['integrity', 'keepalive', 'signal', 'duplex'],

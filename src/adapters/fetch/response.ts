@@ -2,7 +2,7 @@ import type { CallAnswer } from '../../call/neutral/call-types.js';
 import type { Provenance, ProvenanceMemory } from '../../status/provenance.js';
 import { fallbackParts } from '../http/fallback-parts.js';
 
-/** A response with another body. It has the URL of the first, as callers expect it. */
+/** A response with another body. It has the URL of the given response, as callers expect. */
 export function withBody(response: Response, body: ReadableStream<Uint8Array>): Response {
   const { status, statusText, headers, url, redirected, type, ok } = response;
   const facts = { url, redirected, type };
@@ -21,14 +21,14 @@ function responseOf(body: ReadableStream<Uint8Array>, init: ResponseInit): Respo
   }
 }
 
-/** @throws an error of Response, for a status or a header that there cannot be */
+/** @throws the error of `Response` for a status or a header that it refuses */
 export function fallbackResponse(answer: CallAnswer<unknown>, url: string): Response {
   const { status, headers, body } = fallbackParts(answer);
   const init = { status, headers };
   return dressed(new Response(body === undefined ? null : Uint8Array.from(body), init), { url });
 }
 
-/** Facts that no constructor sets. A clone has them too. */
+/** Sets facts that no constructor sets, also on clones. */
 function dressed(response: Response, facts: object): Response {
   for (const [name, value] of Object.entries(facts)) define(response, name, value);
   define(response, 'clone', () => dressed(Response.prototype.clone.call(response), facts));
@@ -50,7 +50,7 @@ function define(response: Response, name: string, value: unknown): void {
   Object.defineProperty(response, name, { value, configurable: true });
 }
 
-/** The length of a body, by its headers; Infinity where they do not say it, or the body is decoded. */
+/** The length of a body in bytes, by its headers; Infinity where they do not give it, or where fetch decodes the body. */
 export function lengthOf(headers: Headers): number {
   const length = headers.get('content-length') ?? '';
   const isDecoded = headers.has('content-encoding');

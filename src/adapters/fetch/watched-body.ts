@@ -4,15 +4,15 @@ import type { BodyWatch } from '../http/good-body.js';
 export interface BodyLimits {
   readonly stallMs: number;
   readonly idleMs: number;
-  /** This many chunks are read before the caller asks for them. */
+  /** How many chunks are read before the caller reads them. */
   readonly readAhead: number;
-  /** The body's length, where its headers say so: the body is over when it is there, also if the caller does not read its end. */
+  /** The body's length in bytes, or Infinity: with its last byte the body is over, also if the caller does not read its end. */
   readonly length: number;
 }
 
 /**
- * A body that is passed on chunk by chunk, as the caller reads it, and watched. Two chunks are read ahead, so that a short body
- * that nobody reads still comes to its end; none of a stream of events, whose waits count only while the caller reads.
+ * A body that is passed on chunk by chunk, as the caller reads it, and watched. `readAhead` is 2 for documents, so that a short body
+ * that is never read still comes to its end, and 0 for a stream of events, whose pauses count only while the caller reads.
  */
 export function watchedBody(
   reader: ReadableStreamDefaultReader<Uint8Array>,
@@ -22,9 +22,9 @@ export function watchedBody(
   firstChunk?: Uint8Array,
 ): ReadableStream<Uint8Array> {
   let leftBytes = limits.length;
-  /** Its end was reported. */
+  /** Whether its end was reported. */
   let over = false;
-  /** The caller gets no more. */
+  /** Whether the caller gets no more chunks. */
   let gone = false;
   let stopTimer = () => {};
   const end = (report: () => void) => {
@@ -67,7 +67,7 @@ export function watchedBody(
           over = true;
           gone = true;
           controller.error(error);
-          reader.cancel(error).catch(() => undefined); // there is no reader left for this error
+          reader.cancel(error).catch(() => undefined); // the caller has got its own error already
           settle();
         });
         const fail = (error: unknown) => {
@@ -77,7 +77,7 @@ export function watchedBody(
           controller.error(error);
           end(() => watch.onError(error));
         };
-        // `catch` last, for errors of `pass` too: the body of a user's fetch may have chunks that are no bytes
+        // `catch` is last, for errors of `pass` too: the body of a user's fetch may have chunks that are no bytes
         reader
           .read()
           .then(({ done, value }) => {

@@ -3,7 +3,7 @@ import { metadataOf } from './headers.js';
 import { LazyRequest, UNKNOWN_BODY } from './http-message.js';
 import type { NameOf } from './route.js';
 
-/** The parts of an HTTP request that the guard looks at. */
+/** The parts of an HTTP request that the guard reads. */
 export interface Asked {
   readonly method: string;
   readonly url: URL;
@@ -36,7 +36,7 @@ function rawBody(body: unknown): string | Uint8Array | typeof UNKNOWN_BODY | und
   return UNKNOWN_BODY;
 }
 
-/** The name of a request. A user's function that throws costs its request the circuit of its route, and no more. */
+/** The name of a request. If the user's function throws, the request gets the name of a request without a route. */
 export function nameOfRequest(nameOf: NameOf, { method, url }: Asked) {
   try {
     return { name: nameOf(method, url), error: undefined };

@@ -3,7 +3,7 @@ import { invalid } from '../../errors.js';
 import { labelHeaders } from './headers.js';
 import { type HttpAnswer, partsOf } from './http-message.js';
 
-/** What is sent of a fallback's answer: with its label in the headers. */
+/** The parts of the response for a fallback's answer, with the label in the headers. */
 export interface FallbackParts {
   readonly status: number;
   readonly headers: Record<string, string>;

@@ -5,19 +5,19 @@ import type { Outcome } from '../../classify/outcome.js';
 import { metadataOf } from './headers.js';
 import { answerOf } from './http-message.js';
 
-/** Called for the events of a response's body. One of `onEnd`, `onError` and `onCancel` is called, once. */
+/** Called for the events of a response's body. Of `onEnd`, `onError` and `onCancel` only one is called, once. */
 export interface BodyWatch {
-  /** @param waitedMs how long the caller waited for it */
+  /** @param waitedMs how long the caller waited for the chunk, in milliseconds */
   onChunk(chunk: Uint8Array, waitedMs: number): void;
   onEnd(): void;
   onError(error: unknown): void;
   /** The caller has cancelled the body. */
   onCancel(): void;
-  /** No chunk came in time while the caller was reading. */
+  /** No chunk came in time while the caller was reading. @returns the error for the caller */
   onStalled(): unknown;
   /**
-   * Nothing has happened for a long time. The body goes on.
-   * @param unread whether chunks are there that the caller does not read
+   * No chunk has come or was read for a long time. The body goes on.
+   * @param unread whether chunks wait that the caller does not read
    */
   onIdle(unread: boolean): void;
 }
@@ -27,7 +27,7 @@ const LARGEST_KEPT = 1_048_576;
 
 const OK: StatusObject = Object.freeze({ code: status.OK, details: '', metadata: new Metadata() });
 
-/** What ended a request early: its caller, its caller's time limit, or a limit of the guard. Undefined while nothing has. */
+/** What ended a request early: its caller, its caller's time limit, or a limit of the guard. Undefined while it has not ended early. */
 export type EndedBy = 'caller' | 'time' | 'limit' | undefined;
 
 /** The head of a good response. */
@@ -40,13 +40,13 @@ export interface GoodHead {
 export interface BodyOwner {
   readonly call: OpenCall;
   readonly endedBy: EndedBy;
-  /** The outcome by the user's function. */
+  /** The outcome that the user's function gave. */
   readonly judged: Outcome | undefined;
   /** Frees the timer and the caller's signal. */
   release(): void;
 }
 
-/** The body of a good response: its end is the end of the call, so a body that breaks is a failure. */
+/** The body of a good response. The call ends with the body, so a body that breaks is a failure. */
 export class GoodBody implements BodyWatch {
   private readonly owner: BodyOwner;
   private readonly head: GoodHead;
@@ -56,7 +56,7 @@ export class GoodBody implements BodyWatch {
   private kept: Uint8Array[] | undefined;
   private keptBytes = 0;
 
-  /** @param waitedMs how long the caller has waited for the headers, or the first event */
+  /** @param waitedMs how long the caller has waited for the headers, or the first event, in milliseconds */
   constructor(owner: BodyOwner, head: GoodHead, isEvents: boolean, waitedMs: number) {
     this.owner = owner;
     this.head = head;
@@ -67,14 +67,14 @@ export class GoodBody implements BodyWatch {
 
   onChunk(chunk: Uint8Array, waitedMs: number): void {
     const { call, judged } = this.owner;
-    // as of a gRPC stream: the longest wait of the reader
+    // for events the longest wait of the reader, as for a gRPC stream; for documents the sum
     this.waitedMs = this.isEvents ? Math.max(this.waitedMs, waitedMs) : this.waitedMs + waitedMs;
-    // a long body would exceed a probe's time limit
+    // a probe is settled at its first chunk: a long body would exceed its time limit
     if (call.isProbe) call.settle(judged ?? 'success', this.waitedMs);
     if (this.kept === undefined) return;
     this.keptBytes += chunk.byteLength;
     if (this.keptBytes > LARGEST_KEPT) this.kept = undefined;
-    else this.kept.push(Uint8Array.from(chunk)); // the caller may change its own
+    else this.kept.push(Uint8Array.from(chunk)); // a copy: the caller may change its chunk
   }
 
   onEnd(): void {
@@ -89,7 +89,7 @@ export class GoodBody implements BodyWatch {
     const { endedBy } = this.owner;
     if (endedBy === 'caller') return this.onCancel();
     const received = endedBy === undefined ? commonStatusOf(error) : expired('the body did not end in time');
-    // whatever its text: the server had answered, and the connection broke
+    // an unknown error is UNAVAILABLE: the server had answered, and the connection broke
     this.fail(received.code === status.UNKNOWN ? { ...received, code: status.UNAVAILABLE } : received);
   }
 
@@ -132,8 +132,8 @@ export class GoodBody implements BodyWatch {
 }
 
 /**
- * Whether a response answers every request with the same URL and body. A part of a document (206), "not modified" and a redirect
- * answer the headers of one request. `Vary: *` means that every request may need an answer of its own.
+ * Whether a response may be kept for every request with the same URL and body (RFC 9111). A part of a document (206), "not modified"
+ * and a redirect depend on the headers of their request; with `Vary: *` every request may need an answer of its own.
  */
 function mayKeep({ status: code, headers }: GoodHead): boolean {
   const isWhole = code >= 200 && code < 300 && code !== 206;

@@ -17,8 +17,8 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Headers as metadata. Credentials in other headers are values of `authorization` too, so that `lastGood()` keeps callers apart
- * by default. A value that metadata refuse is percent-encoded: two values stay two.
+ * Headers as metadata. Credentials in other headers are also added to `authorization`, so that `lastGood()` keeps callers apart by
+ * default. A value that metadata refuse is percent-encoded, so that two different values stay different.
  */
 export function metadataOf(headers: Iterable<[string, string]>): Metadata {
   const metadata = new Metadata();

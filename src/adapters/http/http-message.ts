@@ -2,7 +2,7 @@ import type { Method } from '../../fallback/strategy.js';
 
 /** A request as keys and fallbacks see it. */
 export interface HttpRequest<Body = unknown> {
-  /** In capitals. */
+  /** The HTTP method, in capitals. */
   readonly method: string;
   /** The whole URL. */
   readonly url: string;
@@ -12,11 +12,11 @@ export interface HttpRequest<Body = unknown> {
 
 /** An answer of a fallback, or a good answer of the server. */
 export interface HttpAnswer<Body = unknown> {
-  /** @default 200 */
+  /** The HTTP status. @default 200 */
   readonly status?: number;
-  /** @default a content type by the body */
+  /** The headers. @default a content type that fits the body */
   readonly headers?: Readonly<Record<string, string>>;
-  /** A string and bytes are sent as they are, any other value as JSON. */
+  /** The body: a string and bytes are sent as they are, any other value as JSON. @default none */
   readonly body?: Body;
 }
 
@@ -24,9 +24,9 @@ type Kind = 'none' | 'json' | 'text' | 'bytes';
 
 /**
  * The method of a route, for `FallbackRegistry.register()`, rules and `guard.circuit()`.
- * @param name the name that `guardedFetch()` gives the route's requests: the HTTP method, a space, the origin, and the same text as the
- * template in `routes`: `POST https://models.example/v1/models/:name` where `routes` has `/v1/models/:name`. A chain under another name
- * is never asked, and nothing reports it
+ * @param name the name that `guardedFetch()` and the undici interceptor give the requests of the route: the HTTP method, a space, the
+ * origin, and the text of the template in `routes`: `POST https://models.example/v1/models/:name` where `routes` has
+ * `/v1/models/:name`. A chain under a misspelt name is never asked, and no error reports that
  */
 export function httpRoute<Req = unknown, Res = unknown>(
   name: string,
@@ -42,7 +42,7 @@ export function httpRoute<Req = unknown, Res = unknown>(
   };
 }
 
-/** A line of JSON, and the body's bytes. */
+/** Encodes a message as a line of JSON and the body's bytes. */
 function encode(head: object, body: unknown): Buffer {
   if (body === UNKNOWN_BODY) throw new TypeError('the body of this request is not known');
   const [kind, bytes] = bytesOf(body);
@@ -65,7 +65,7 @@ function bytesOf(body: unknown): [Kind, Uint8Array] {
 
 function decodedBody(kind: Kind, bytes: Buffer): unknown {
   if (kind === 'none') return undefined;
-  if (kind === 'bytes') return new Uint8Array(bytes); // its own copy
+  if (kind === 'bytes') return new Uint8Array(bytes); // a copy
   const text = bytes.toString('utf8');
   return kind === 'text' ? text : JSON.parse(text);
 }
@@ -115,7 +115,11 @@ export function parseBody(raw: string | Uint8Array | undefined, contentType: str
   }
 }
 
-/** The answer of a response, for `answerWith()`: reads it to its end. A status of 400 or more is an error, so that the next strategy is asked. */
+/**
+ * Reads a response to its end and makes it an answer for `answerWith()`.
+ * @throws Error with a `status`, as a rejection, for a response that is not ok (200 to 299), so that the next strategy is asked; errors
+ * of the body
+ */
 export async function httpAnswer(response: Response): Promise<HttpAnswer> {
   if (!response.ok) {
     await response.body?.cancel();

@@ -1,8 +1,8 @@
 import { invalid } from '../../errors.js';
 
 /**
- * Gives the route of a URL, so that URLs which differ in an id alone share a circuit: a list of path templates, or a function that
- * returns one. In a template `:name`, `{name}` and `*` stand for one segment, `**` at its end for the rest.
+ * Gives the route of a URL, so that URLs that differ only in an id share a circuit: a list of path templates, or a function that
+ * returns a template. In a template `:name`, `{name}` and `*` stand for one segment, `**` at its end for the rest.
  */
 export type Routes = readonly string[] | ((url: URL, method: string) => string | undefined);
 
@@ -11,14 +11,14 @@ export type NameOf = (method: string, url: URL) => string;
 
 /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
 export function compileRoutes(routes: Routes | undefined, field: string): NameOf {
-  // a copy: the address itself is not the function's to change
+  // the function gets a copy, because it must not change the address of the request
   const templateOf: (url: URL, method: string) => string | undefined =
     typeof routes === 'function'
       ? (url, method) => routes(new URL(url), method)
       : compileList(routes ?? [], field);
   return (method, url) => {
     const template = templateOf(url, method) ?? '';
-    // a fragment would end the name of a circuit
+    // `#` separates the parts of a circuit key
     return `${method} ${url.origin}${String(template)}`.replaceAll('#', '%23');
   };
 }

@@ -14,7 +14,7 @@ export interface Ended {
   readonly received: StatusObject;
 }
 
-/** The caller has gone while the real request ran. */
+/** Ends a call whose caller went while the real request ran. */
 export function leave(call: OpenCall): void {
   call.settle('ignored', 0);
   call.gaveOwn('ignored', status.CANCELLED);
@@ -22,8 +22,8 @@ export function leave(call: OpenCall): void {
 
 /**
  * Settles a request whose response did not come.
- * @param endedBy by whom it was ended; never the caller: see {@link leave}
- * @param known the outcome, where the error says it: `ignored` for a request that never left the process
+ * @param endedBy what ended it early; never the caller, for which see {@link leave}
+ * @param known the outcome, where the error shows it: `ignored` for a request that never left the process
  */
 export function concludeError(call: OpenCall, error: unknown, endedBy: EndedBy, known?: Outcome): Ended {
   if (endedBy === 'time') call.hadOnly(call.elapsedMs);
@@ -41,8 +41,8 @@ export interface BadHead {
 
 /**
  * Settles a request with a bad response.
- * @param judged the outcome by the user's function
- * @param waitedMs how long the caller has waited for the response
+ * @param judged the outcome that the user's function gave
+ * @param waitedMs how long the caller has waited for the response, in milliseconds
  */
 export function concludeBad(
   call: OpenCall,
@@ -56,7 +56,7 @@ export function concludeBad(
   return { outcome: call.conclude(received, judged, waitedMs), received };
 }
 
-/** Whether a response is to be taken for a failure of its request. */
+/** Whether a response counts as a failure of its request. */
 export function isBad(httpStatus: number, judged: Outcome | undefined): boolean {
   return httpStatus >= 400 || (judged !== undefined && isUnhealthy(judged));
 }
@@ -68,7 +68,7 @@ export function causeOfEnd(call: OpenCall, { outcome, received }: Ended): Cause 
     : undefined;
 }
 
-/** The caller of a request, who may go while the chain is asked. */
+/** The caller of a request, which may go while the chain is asked. */
 export interface Asker {
   readonly endedBy: EndedBy;
   /** Ends the chain's run. */
@@ -79,12 +79,12 @@ export interface Asker {
 export type Replacement<T> =
   | { readonly by: 'answer'; readonly made: T }
   | { readonly by: 'nothing'; readonly result: FallbackResult }
-  /** The caller has gone meanwhile. It is counted. */
+  /** The caller has gone meanwhile; that is counted already. */
   | { readonly by: 'caller' };
 
 /**
  * Asks the chain. Never rejects.
- * @param make makes what the caller gets. If it throws, that is reported, and the answer counts as none
+ * @param make makes the response for the caller. Its error is reported, and the answer is then dropped
  */
 export async function askChain<T>(
   call: OpenCall,

@@ -1,7 +1,7 @@
 import { Metadata as GrpcMetadata } from '@grpc/grpc-js';
 import { Metadata } from 'nice-grpc';
 
-/** nice-grpc's metadata as those of grpc-js. */
+/** Makes metadata of nice-grpc into metadata of grpc-js. */
 export function toGrpc(metadata: Metadata | undefined): GrpcMetadata {
   const grpc = new GrpcMetadata();
   for (const [key, values] of metadata ?? [])
@@ -9,7 +9,7 @@ export function toGrpc(metadata: Metadata | undefined): GrpcMetadata {
   return grpc;
 }
 
-/** Metadata of grpc-js as nice-grpc's. */
+/** Makes metadata of grpc-js into metadata of nice-grpc. */
 export function toNice(grpc: GrpcMetadata): Metadata {
   const metadata = Metadata();
   for (const key of Object.keys(grpc.getMap()))

@@ -2,7 +2,7 @@ import type { CompatServiceDefinition, MethodDefinition, NormalizedServiceDefini
 import { invalid } from '../../errors.js';
 import type { Method } from '../../fallback/strategy.js';
 
-/** The methods of a service as `FallbackRegistry.register()` and `guardChannel()` take them, by their names. */
+/** Definitions of the methods of a service, by their names, for `FallbackRegistry.register()` and `guardChannel()`. */
 export type MethodsOf<Service extends CompatServiceDefinition> = {
   readonly [Name in keyof NormalizedServiceDefinition<Service>]: NormalizedServiceDefinition<Service>[Name] extends MethodDefinition<
     infer _RequestIn,
@@ -15,7 +15,8 @@ export type MethodsOf<Service extends CompatServiceDefinition> = {
 };
 
 /**
- * The methods of a service's definition, of any kind that nice-grpc takes: ts-proto's generic definitions, grpc-js's, its own.
+ * Makes definitions of the methods of a service from any service definition that nice-grpc takes: ts-proto's generic definitions,
+ * those of grpc-js, and its own.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  * @example fallbacks.register(methodsOf(PredictorDefinition).predict, [lastGood()]);
  */
@@ -25,7 +26,7 @@ export function methodsOf<Service extends CompatServiceDefinition>(definition: S
   const methods: Record<string, unknown> = isTsProto(definition)
     ? mapped(definition.methods, (method) => fromTsProto(definition.fullName, method))
     : mapped(definition as Readonly<Record<string, AnyMethod>>, fromSerializers);
-  return methods as MethodsOf<Service>; // the mapped type says what the two functions do
+  return methods as MethodsOf<Service>; // the mapped type describes the results of the two functions
 }
 
 interface AnyMethod {
@@ -81,7 +82,7 @@ function fromTsProto(service: string, method: TsProtoMethod): Method<unknown, un
   };
 }
 
-/** As nice-grpc encodes: fields may be left out where the messages have `fromPartial`. */
+/** Encodes as nice-grpc does: fields may be left out where the messages have `fromPartial`. */
 function encoder(type: MessageType): (message: unknown) => Buffer {
   return (message) => Buffer.from(type.encode(type.fromPartial?.(message) ?? message).finish());
 }

@@ -16,27 +16,27 @@ import { toGrpc, toNice } from './metadata.js';
 
 /** Options of {@link guardMiddleware}. */
 export interface GuardMiddlewareOptions {
-  /** As of `guard.forTarget()`. @default '' */
+  /** The target in the keys of the circuits, as in `guard.forTarget()`. @default '' */
   readonly target?: string;
 }
 
 /** Call options of a guarded client. */
 export interface FailsoftOptions {
-  /** What this call wants of the guard. */
+  /** The options of failsoft for this call. @default none */
   readonly failsoft?: FailsoftCallOptions & {
-    /** Called with the source of the answer, before the answer or its first message is given. */
+    /** Called with the source of the answer, before the caller gets the answer or its first message. */
     onProvenance?(provenance: Provenance): void;
   };
-  /** The deadline of nice-grpc-client-middleware-deadline: a Date, or milliseconds from now. */
+  /** The deadline, as for nice-grpc-client-middleware-deadline: a Date, or milliseconds from now. @default none */
   readonly deadline?: Date | number;
 }
 
 type Options = CallOptions & Partial<FailsoftOptions>;
 
 /**
- * A client middleware that guards all four kinds of calls. Attach it last: the middleware that is attached last is the outermost, and the
- * guard must stand outside those that retry and that set deadlines. It reads the option `deadline`, passes a deadline on that leaves
- * time for fallbacks, and enforces it itself.
+ * A client middleware that guards all four kinds of calls. Attach it last: the middleware that is attached last is the outermost, and
+ * the guard must stand outside the middleware that retries and the middleware that sets deadlines. It reads the option `deadline`,
+ * passes on a deadline that leaves time for fallbacks, and enforces that deadline itself.
  *
  * A degraded answer is labelled in the headers that `onHeader` gets. A rejected call is a ClientError UNAVAILABLE, which
  * `circuitRejectionOf(error)` reads.
@@ -91,13 +91,13 @@ export function guardMiddleware(
   };
 }
 
-/** The result of a generator that yields nothing: the answer of a call with one answer. */
+/** The return value of a generator that yields nothing: the answer of a call that has a single answer. */
 async function lastOf<Response>(generator: AsyncGenerator<never, Response, undefined>): Promise<Response> {
   const { value } = await generator.next();
   return value;
 }
 
-/** nice-grpc's side of a guarded call. */
+/** The side of a guarded call that nice-grpc sees: its options, its errors and its labels. */
 class GuardedNiceCall {
   readonly guardOptions: GuardCallOptions;
   readonly #path: string;
@@ -122,7 +122,7 @@ class GuardedNiceCall {
     };
   }
 
-  /** The options for the middleware behind the guard, with a copy of the metadata, which it may change. */
+  /** The options for the middleware behind the guard. They have a copy of the metadata, which that middleware may change. */
   optionsBelow<Req>(context: PrimaryContext<Req>): Options {
     const { failsoft: _failsoft, deadline: _deadline, ...options } = this.#options;
     const { deadlineMs } = context;
@@ -136,7 +136,7 @@ class GuardedNiceCall {
         options.onHeader?.(header);
       },
       onTrailer: (trailer) => {
-        this.#trailer = toGrpc(trailer); // a ClientError has none
+        this.#trailer = toGrpc(trailer); // kept, because a ClientError has no trailers
         options.onTrailer?.(trailer);
       },
     };
@@ -145,9 +145,9 @@ class GuardedNiceCall {
   label(provenance: Provenance | CallAnswer<unknown>, label: GrpcMetadata | undefined): void {
     const { source, degraded, cause, ageMs, upstream } = provenance;
     const { failsoft, onHeader } = this.#options;
-    const told = { source, degraded, cause, ageMs, upstream };
-    // an error of these functions does not cost the answer
-    this.#warnings.watch(() => failsoft?.onProvenance?.(told), 'onProvenance of a nice-grpc call');
+    const given = { source, degraded, cause, ageMs, upstream };
+    // an error of these functions must not cost the caller its answer
+    this.#warnings.watch(() => failsoft?.onProvenance?.(given), 'onProvenance of a nice-grpc call');
     if (label !== undefined)
       this.#warnings.watch(() => onHeader?.(toNice(label)), 'onHeader of a nice-grpc call');
   }

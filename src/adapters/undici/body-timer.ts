@@ -3,15 +3,15 @@ import type { GoodBody } from '../http/good-body.js';
 
 /** Called at the time limits of a request. */
 export interface TimerListener {
-  /** A limit of the guard is over. */
+  /** A time limit of the guard has passed. */
   onLimit(error: Error): void;
-  /** A stream of events stands still while its caller reads. It is counted. */
+  /** A stream of events stands still while its caller reads. The failure is counted already. */
   onStalled(error: unknown): void;
 }
 
 /**
- * The time limits of a request: its deadline, the wait for its first event, and, while its body comes, the pauses of the server. The
- * time in which the caller has paused the body is not the server's.
+ * The time limits of a request: its deadline, the wait for its first event, and, while its body comes, the pauses of the server. A
+ * pause that the caller makes does not count as the server's.
  */
 export class BodyTimer {
   private readonly call: OpenCall;
@@ -31,7 +31,7 @@ export class BodyTimer {
     this.nowMs = () => call.clock.now();
   }
 
-  /** Replaces the deadline before. @param deadlineMs milliseconds since the epoch */
+  /** Sets the deadline in place of the earlier deadline. @param deadlineMs milliseconds since the epoch */
   limitTo(deadlineMs: number): void {
     this.stopDeadline();
     this.stopDeadline = this.limitIn(deadlineMs - Date.now(), 'failsoft: deadline exceeded');
@@ -43,19 +43,19 @@ export class BodyTimer {
     this.stopFirstEvent = this.limitIn(ms, `failsoft: no first event within ${ms} ms`);
   }
 
-  /** The server answers with a whole document in place of events. */
+  /** Ends the wait for the first event, because the server answers with a whole document. */
   awaitNoEvent(): void {
     this.stopFirstEvent();
   }
 
-  /** The body of a good response begins. */
+  /** Begins to watch the body of a good response. */
   watch(body: GoodBody, isEvents: boolean): void {
     this.body = body;
     this.isEvents = isEvents;
     this.awaitServer();
   }
 
-  /** A chunk came. @returns how long its caller waited for it, in milliseconds */
+  /** Notes that a chunk came. @returns how long the caller waited for it, in milliseconds */
   arrived(): number {
     const waitedMs = this.isPaused ? 0 : this.nowMs() - this.sinceMs;
     this.awaitServer();

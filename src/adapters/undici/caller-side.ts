@@ -4,7 +4,7 @@ import { rawHeaders, type UndiciHeaders } from './headers.js';
 
 type Raw = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>;
 
-/** Where the events of a handler come from: what its controller does, reaches it. */
+/** The source of a handler's events. The handler's controller passes its calls on to it. */
 export interface Upstream {
   pause(): void;
   resume(): void;
@@ -13,8 +13,8 @@ export interface Upstream {
 }
 
 /**
- * The caller's handler, and the controller that it gets. The handler is started once and ended once, whatever the real request does;
- * what it pauses, resumes or aborts is the real request, or a fallback's answer.
+ * The caller's handler, and the controller that it gets. The handler is started once and ended once, whatever the real request does.
+ * The controller pauses, resumes and aborts the real request, or a fallback's answer.
  */
 export class CallerSide implements Dispatcher.DispatchController {
   rawHeaders: Raw = null;
@@ -84,7 +84,7 @@ export class CallerSide implements Dispatcher.DispatchController {
   fail(error: unknown): void {
     if (this.ended) return;
     this.ended = true;
-    // undici's handlers take what they get: an abort's reason may be any value
+    // undici's handlers accept any value: the reason of an abort need not be an Error
     this.handler.onResponseError?.(this, error as Error);
   }
 
@@ -100,7 +100,7 @@ export class CallerSide implements Dispatcher.DispatchController {
       this.rawTrailers = [];
       this.end({});
     } catch (error) {
-      // the caller's handler has thrown: it gets its own error, as from undici
+      // the caller's handler has thrown, and gets its own error, as undici does it
       this.fail(error);
     }
   }

@@ -24,7 +24,7 @@ import { ASKING, type HeldHead, type HeldResponse, MOST_DRAINED, OVER, type Stag
 import { headOfError, isRefused } from './undici-error.js';
 import { destroyUnread } from './unread-body.js';
 
-/** One request of a dispatcher under a guard: the handler of the real request, between it and the caller's handler. */
+/** A request of a dispatcher under a guard: the handler that stands between the real request and the caller's handler. */
 export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upstream, TimerListener {
   readonly call: OpenCall;
   judged: Outcome | undefined;
@@ -50,7 +50,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     this.timer = new BodyTimer(call, this);
   }
 
-  /** @returns as `dispatch`: false where the dispatcher wants the caller to wait */
+  /** @returns the result of `dispatch`: false where the caller must wait before it dispatches more */
   run(dispatch: Dispatcher.Dispatch, options: Dispatcher.DispatchOptions): boolean {
     const { call, timer } = this;
     if (call.rejection !== undefined) {
@@ -117,7 +117,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
         return real?.abort(error);
       default:
         this.onResponseError(real, error);
-        real?.abort(error); // what it reports now is known
+        real?.abort(error); // it reports this error again, which has no effect
     }
   }
 
@@ -211,7 +211,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
 
   private endWaitForEvent(): void {
     if (this.stage.is !== 'before-first-event') return;
-    this.timer.stop(); // a stream of events may run for hours
+    this.timer.stop(); // from here on without a deadline: a stream of events may run for hours
     this.passGood(this.stage.head, true);
   }
 
@@ -228,7 +228,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     this.give(() => this.caller.head(status, headers, statusText));
   }
 
-  /** An error of the caller's handler ends the request, and says nothing of the server. */
+  /** Calls the caller's handler. An error of the handler ends the request, and is no evidence against the server. */
   private give(event: () => void): void {
     try {
       event();
@@ -328,7 +328,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     if (replacement.by === 'answer') await this.caller.play(replacement.made, this.asked.method !== 'HEAD');
   }
 
-  /** The caller gets nothing of the real request. */
+  /** Ends the real request, of which the caller gets no more. */
   private drop(): void {
     const { real, stage } = this;
     const isAlive = (stage.is === 'held' && stage.end === undefined) || stage.is === 'passing';

@@ -12,34 +12,34 @@ import type { ClassifyHead } from './response-head.js';
 /** Options of {@link guardInterceptor}. */
 export interface GuardInterceptorOptions {
   /**
-   * The routes that have circuits of their own: path templates, or a function that returns one. A raw URL never names a circuit. A URL
-   * with no route has the circuit of its origin and HTTP method. @default none
+   * The routes that have circuits of their own: path templates, or a function that returns a template. A raw URL never names a
+   * circuit. A URL without a route has the circuit of its origin and HTTP method. @default none
    */
   readonly routes?: Routes;
   /**
-   * Judges the head of a response, for errors that a server marks in a header of a good status. It does not see the body, which is passed
-   * on as it comes: `guardedFetch()` has a `classifyResponse` that does. If it throws, that is reported, and counts as undefined.
-   * @default by the status
+   * Judges the head of a response, for errors that a server marks in a header of a good response. It does not get the body, which is
+   * passed on as it comes; `classifyResponse` of `guardedFetch()` does. An error that it throws is reported, and counts as undefined.
+   * @default the status decides
    */
   readonly classifyHead?: ClassifyHead;
   /**
-   * The origin of the requests that name none: those of a `Client` or `Pool` of undici 7. An `Agent`'s always name theirs.
-   * @default none: such a request fails
+   * The origin of requests without an origin, as a `Client` or `Pool` of undici 7 makes them. Those of an `Agent` always have it.
+   * @default none: a request without an origin fails
    */
   readonly origin?: string;
 }
 
 /** Options of a request that the interceptor reads, beside undici's own. */
 export interface GuardedDispatchOptions {
-  /** What this request wants of the guard. */
+  /** The options of failsoft for this request. @default none */
   readonly failsoft?: FailsoftCallOptions;
 }
 
 const OPTIONS = ['routes', 'classifyHead', 'origin'];
 
 /**
- * Makes an undici interceptor under a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end
- * of the body, `Retry-After` as push-back, fallbacks as responses that are labelled by headers. It works with every way to use a
+ * Makes an undici interceptor with a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end
+ * of the body, `Retry-After` as push-back, fallbacks as responses with a label in their headers. It works with every way to use a
  * dispatcher: `request`, `stream`, `pipeline`, `fetch`.
  *
  * The interceptor that is composed last is the outermost: put the guard behind `interceptors.retry()`, so that a request counts
@@ -68,7 +68,7 @@ export function guardInterceptor(
     ) {
       if (request.method === 'CONNECT' || request.upgrade) return dispatch(request, handler);
       if (typeof handler.onRequestStart !== 'function')
-        throw invalid('guardInterceptor', 'to be given to compose(), which makes handlers alike', handler);
+        throw invalid('guardInterceptor', 'to be composed by compose(), which gives handlers onRequestStart()', handler);
       const url = urlOf(request, origin);
       if (url === undefined) return dispatch(request, handler);
       const headers = requestHeaders(request.headers);
@@ -85,7 +85,7 @@ export function guardInterceptor(
 }
 
 /**
- * Undefined for a request that undici itself will refuse.
+ * The URL of a request; undefined for a request that undici itself will refuse.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a request without an origin
  */
 function urlOf(

@@ -12,8 +12,8 @@ export function requestHeaders(headers: Dispatcher.DispatchOptions['headers']): 
 }
 
 /**
- * The options with headers that can be read twice: of a generator, the guard's reading would leave none to be sent.
- * @param headers those of the options, as pairs
+ * The options with headers that can be read twice: the guard has read a generator of headers to its end, and undici would send none.
+ * @param headers the headers of the options, as pairs
  */
 export function withHeaders(
   options: Dispatcher.DispatchOptions,
@@ -24,7 +24,7 @@ export function withHeaders(
   return isReadOnce ? { ...options, headers: headers.flat() } : options;
 }
 
-/** The headers of a response, as the parts that HTTP adapters share read them. */
+/** The headers of a response, in the form that the shared parts of the HTTP adapters read. */
 export class ResponseHeaders {
   readonly #given: UndiciHeaders;
 
@@ -43,7 +43,7 @@ export class ResponseHeaders {
   }
 }
 
-/** As undici has them before they are parsed: name, value, name, value. */
+/** Headers as undici has them before it parses them: name, value, name, value. */
 export function rawHeaders(headers: Readonly<Record<string, string>>): Buffer[] {
   return Object.entries(headers)
     .flat()

@@ -5,14 +5,14 @@ import type { UndiciHeaders } from './headers.js';
 /** The head of a response. */
 export interface ResponseHead {
   readonly statusCode: number;
-  /** With names in lower case. */
+  /** The headers, with names in lower case. */
   readonly headers: UndiciHeaders;
 }
 
-/** Looks at the head of a response: returns its outcome, or undefined to leave it to the status. */
+/** Returns the outcome of a response by its head, or undefined where the status is to decide. */
 export type ClassifyHead = (head: ResponseHead) => Outcome | undefined;
 
-/** The outcome by the user's function; undefined where it has none. Never throws. */
+/** The outcome that the user's function gives; undefined where it gives none. Never throws. */
 export function judgeHead(
   classify: ClassifyHead | undefined,
   head: ResponseHead,

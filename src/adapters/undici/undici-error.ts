@@ -14,7 +14,7 @@ export function isRefused(error: unknown): boolean {
   return REFUSED.has(fieldOf(error, 'code'));
 }
 
-/** The head of the response for which an interceptor behind the guard made an error: `interceptors.retry()`, `responseError()`. */
+/** The head of the response that an interceptor behind the guard made an error: `interceptors.retry()`, `responseError()`. */
 export function headOfError(error: unknown): BadHead | undefined {
   const status = fieldOf(error, 'statusCode');
   if (typeof status !== 'number' || status < 400) return undefined;

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** Nobody reads the body of a request that was not made. undici, too, destroys it where a request fails. */
+/** Destroys the body of a request that was not made, as undici does where a request fails: else the stream would never end. */
 export function destroyUnread(body: unknown): void {
   if (typeof body !== 'object' || body === null || !isReadable(body)) return;
   body.on('error', nothing);
