@@ -3,7 +3,7 @@ import { invalid } from '../errors.js';
 const decoder = new TextDecoder();
 const PREFIX = 4;
 
-/** Each element with its length before it: 32 bits, little-endian. */
+/** Joins elements, each behind its length in bytes (32 bits, little-endian), as the protocol writes BYTES. */
 export function joinBytes(elements: readonly Uint8Array[]): Uint8Array {
   const total = elements.reduce((sum, element) => sum + PREFIX + element.byteLength, 0);
   const joined = new Uint8Array(total);
@@ -17,7 +17,7 @@ export function joinBytes(elements: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/** The elements, as views. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the lengths do not fit the bytes */
+/** Reads the elements, as views of the bytes. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the lengths do not fit the bytes */
 export function splitBytes(bytes: Uint8Array, where: string): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const elements: Uint8Array[] = [];

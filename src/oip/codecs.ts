@@ -3,14 +3,14 @@ import { joinBytes, splitBytes } from './byte-strings.js';
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from './half.js';
 import type { ContentsField, Datatype, TensorData } from './tensor-types.js';
 
-/** How one datatype stands in a message. `where` names the tensor in errors. */
+/** Encodes and decodes the elements of a datatype. `where` names the tensor in errors. */
 export interface Codec<Data> {
-  /** The list of InferTensorContents that holds it; undefined for 16-bit floats, which are always raw. */
+  /** The list of InferTensorContents for the datatype; undefined for 16-bit floats, which are always raw. */
   readonly field: ContentsField | undefined;
   /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an element that the datatype cannot hold */
   make(values: ArrayLike<unknown>, where: string): Data;
   toRaw(data: Data): Uint8Array;
-  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for bytes that are no elements of it */
+  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for bytes that are no elements of the datatype */
   fromRaw(bytes: Uint8Array, where: string): Data;
 }
 
@@ -32,7 +32,7 @@ function typed<Data extends ArrayBufferView, Value>(
   const size = Type.BYTES_PER_ELEMENT;
   return {
     field,
-    // An array of the right class is used as it is; all it can hold is good.
+    // An array of the right class is used as it is: the datatype has all values that it can hold.
     make: (values, where) =>
       values instanceof Type
         ? values
@@ -40,7 +40,7 @@ function typed<Data extends ArrayBufferView, Value>(
     toRaw: (data) => ordered(bytesOf(data), size),
     fromRaw: (bytes, where) => {
       const count = elements(bytes, size, where);
-      // A view, where the bytes are aligned for it.
+      // A view where the bytes are aligned for it, else a copy.
       const inOrder = ordered(bytes, size);
       const aligned = inOrder.byteOffset % size === 0 ? inOrder : new Uint8Array(inOrder);
       return new Type(aligned.buffer, aligned.byteOffset, count);

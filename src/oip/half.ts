@@ -12,10 +12,10 @@ function floatOf(bits: number): number {
   return scratch.getFloat32(0);
 }
 
-/** The upper half of a 32-bit float, rounded to the nearest, ties to even. */
+/** The bits of a bfloat16: the upper half of a 32-bit float, rounded to the nearest, ties to even. */
 export function toBfloat16(value: number): number {
   const bits = bitsOf(value);
-  if (Number.isNaN(value)) return (bits >>> 16) | 0x40; // rounding must not make an infinity of it
+  if (Number.isNaN(value)) return (bits >>> 16) | 0x40; // without the bit set, rounding could make an infinity of it
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) / 0x10000) & 0xffff;
 }
 
@@ -23,7 +23,7 @@ export function fromBfloat16(bits: number): number {
   return floatOf((bits << 16) >>> 0);
 }
 
-/** IEEE 754 binary16, rounded to the nearest, ties to even. */
+/** The bits of an IEEE 754 binary16, rounded to the nearest, ties to even. */
 export function toFloat16(value: number): number {
   const sign = Object.is(value, -0) || value < 0 ? 0x8000 : 0;
   if (Number.isNaN(value)) return 0x7e00;

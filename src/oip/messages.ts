@@ -11,28 +11,28 @@ import type { Datatype, Tensor } from './tensor-types.js';
 
 /** Tensors by name. */
 export type Tensors = Readonly<Record<string, Tensor>>;
-/** Values beside the tensors. A number is sent as a double, a bigint as an int64. */
+/** Parameters of a request or response. A number is sent as a double, a bigint as an int64. */
 export type Parameters = Readonly<Record<string, boolean | bigint | number | string>>;
 
 /** Options of {@link inferRequest}. */
 export interface InferRequestOptions {
-  /** The model's version. @default the server chooses */
+  /** The model's version. @default '', for which the server chooses */
   readonly version?: string;
-  /** Comes back in the response. `lastGood` takes requests with different ids for different requests. @default "" */
+  /** The id, which the response repeats. For `lastGood`, requests with different ids are different requests. @default "" */
   readonly id?: string;
-  /** The outputs that are wanted. @default all */
+  /** The names of the outputs that the server returns. @default all */
   readonly outputs?: readonly string[];
-  /** @default none */
+  /** The parameters of the request. @default none */
   readonly parameters?: Parameters;
   /**
-   * Where the elements stand: `true` in `raw_input_contents`, which takes no conversion; `false` in `contents`, which every server
-   * reads. Not possible for FP16 and BF16. @default true
+   * Where the elements stand: `true`: in `raw_input_contents`, which needs no conversion; `false`: in `contents`, which every server
+   * reads, but which FP16 and BF16 do not have. @default true
    */
   readonly raw?: boolean;
 }
 
 /**
- * A ModelInferRequest.
+ * Makes a ModelInferRequest.
  * @example inferRequest('iris', { x: float32([1, 4], [5.1, 3.5, 1.4, 0.2]) })
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
@@ -59,15 +59,15 @@ export function inferRequest(
 export interface InferResponseOptions {
   /** The model's version. @default that of the request */
   readonly version?: string;
-  /** @default none */
+  /** The parameters of the response. @default none */
   readonly parameters?: Parameters;
   /** As in {@link InferRequestOptions.raw}. @default as the request is */
   readonly raw?: boolean;
 }
 
 /**
- * A ModelInferResponse: for `defaultPrediction`, for tests, for the mock server.
- * @param request the request that it answers: it gives the model's name and the id
+ * Makes a ModelInferResponse: for `defaultPrediction`, for tests, for the mock server.
+ * @param request the request that is answered: the model's name and the id are taken from it
  * @example defaultPrediction((request) => inferResponse(request, { y: float32([1, 3], [0, 0, 1]) }))
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */

@@ -9,15 +9,16 @@ import { CODECS, isDatatype } from './codecs.js';
 import type { Datatype, Tensor, TensorOf } from './tensor-types.js';
 import { countOf } from './tensors.js';
 
-/** What {@link tensor} reads: the outputs of a response, or the inputs of a request. */
+/** A message that {@link tensor} reads: the outputs of a response, or the inputs of a request. */
 export type InferMessage = ModelInferRequest | ModelInferResponse;
 
 /**
  * Reads a tensor by its name, from `contents` or raw contents. Raw elements are a view of the message's bytes where they are aligned
  * for it, and a copy elsewhere.
- * @param datatype the datatype that it must have; the result has its type
+ * @param datatype the datatype that the tensor must have; it gives the result its type. @default any datatype
  * @example const [setosa, versicolor, virginica] = tensor(response, 'y', 'FP32').data
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the message has no such tensor, or one whose elements do not fit its shape
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the message has no such tensor, the tensor has another datatype, or its elements
+ * do not fit its shape
  */
 export function tensor(message: InferMessage, name: string): Tensor;
 export function tensor<D extends Datatype>(message: InferMessage, name: string, datatype: D): Tensor<D>;

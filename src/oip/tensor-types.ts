@@ -31,7 +31,7 @@ export interface TensorOf<D extends Datatype> {
   readonly data: TensorData[D];
 }
 
-/** Elements with their datatype and shape: a check of `datatype` tells the type of `data`. */
+/** Elements with their datatype and shape: a check of `datatype` narrows the type of `data`. */
 export type Tensor<D extends Datatype = Datatype> = { [K in D]: TensorOf<K> }[D];
 
 /** The lists of {@link InferTensorContents}. */

@@ -6,8 +6,8 @@ import type { Datatype, Tensor, TensorOf } from './tensor-types.js';
  * Makes a tensor.
  * @param shape the length of each dimension; `[]` is a scalar
  * @param values its elements, row-major. A typed array of the datatype's class is used as it is, without a copy.
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an element that the datatype cannot hold, or another number of them than the
- * shape says
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an element that the datatype cannot hold, and where the number of elements does
+ * not fit the shape
  */
 export type MakeTensor<D extends Datatype, Value> = (
   shape: readonly number[],
@@ -58,7 +58,7 @@ function maker<D extends Datatype>(name: string, datatype: D) {
   };
 }
 
-/** The number of elements of a shape. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a shape that is none */
+/** The number of elements of a shape. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a value that is no shape */
 export function countOf(where: string, shape: readonly (number | bigint)[]): number {
   if (!Array.isArray(shape)) throw invalid(`${where}: shape`, 'an array of lengths', shape);
   let count = 1;

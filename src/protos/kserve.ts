@@ -52,8 +52,8 @@ const { serverLive, serverReady, modelReady, serverMetadata, modelMetadata, mode
 const unary = { requestStream: false, responseStream: false } as const;
 
 /**
- * The Open Inference Protocol as KServe serves it: the six methods of the protocol, without a stream, and two that load and unload a
- * model. These two have the paths of Triton's, and other messages. Definitions of the six are those of `failsoft/protos/oip`.
+ * The Open Inference Protocol as KServe serves it: the six methods of the protocol, without a stream, and two methods that load and
+ * unload a model. The six have the definitions of `failsoft/protos/oip`; the two have the paths of Triton's methods, but other messages.
  */
 export const KServeInferenceServiceService = Object.freeze({
   serverLive,

@@ -17,7 +17,7 @@ const { modelStreamInfer } = GRPCInferenceServiceService;
 
 /**
  * The Open Inference Protocol as MLServer serves it. Under Triton's path `ModelStreamInfer`, MLServer streams plain
- * {@link ModelInferResponse} messages, where Triton wraps each in a ModelStreamInferResponse: read by Triton's definition,
+ * {@link ModelInferResponse} messages, where Triton wraps each message in a ModelStreamInferResponse: read by Triton's definition,
  * each good answer of MLServer would be an error whose text is the model's name.
  */
 export const MLServerInferenceServiceService = Object.freeze({

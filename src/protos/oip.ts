@@ -1,4 +1,4 @@
-// The entry point failsoft/protos/oip: what protos/inference generates, and the service as MLServer serves it.
+// The entry point failsoft/protos/oip: the code generated from protos/inference, and the service as MLServer serves it.
 export * from '../gen/inference/grpc_service.js';
 export {
   DataType,

@@ -21,7 +21,7 @@ export const HELP = `failsoft-mock-server: an inference server of the Open Infer
                    stop when standard input ends, so that the server ends with the program that started it
   --help           print this
 
-Faults are set while it runs, by failsoft.mock.v1.FaultService. For example, one call in three fails:
+failsoft.mock.v1.FaultService sets faults while the server runs. With these faults, for example, a call in three fails:
 
   npx @bufbuild/buf curl --protocol grpc --http2-prior-knowledge \\
     -d '{"model": "demand-large", "faults": {"error": {"share": 0.33, "code": 14}}}' \\
@@ -33,7 +33,7 @@ The server also has grpc.health.v1 and gRPC reflection. SIGINT and SIGTERM stop 
 export interface CliOptions {
   readonly server: MockServerOptions;
   readonly json: boolean;
-  /** Whether it ends with its parent process, even when that is killed: the pipe to it closes then. */
+  /** Whether the server ends with its parent process, even when that is killed: the pipe between them closes then. */
   readonly untilStdinEnds: boolean;
 }
 

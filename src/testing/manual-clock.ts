@@ -17,7 +17,7 @@ export class ManualClock implements Clock {
   readonly #timers = new Set<Timer>();
   #idleMs = 0;
   #turns = 0;
-  /** It idles while time is moved by {@link advance}, and stands still in a {@link stall}. */
+  /** The event loop: it idles while {@link advance} moves the time, and stands still in a {@link stall}. */
   readonly loop: EventLoop = { idleMs: () => this.#idleMs, turns: () => this.#turns };
 
   /** @param startMs the first value of `now()`, in milliseconds. @default 0 */
@@ -35,8 +35,9 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Sets the wall clock forward, or back, as an administrator, NTP or a sleeping machine does. No timer runs.
+   * Sets the wall clock forward or back, as an administrator, NTP or a sleeping machine does. No timer runs.
    * @param ms milliseconds; negative: back
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   stepEpoch(ms: number): void {
     this.#epochAheadMs += checkNumber('stepEpoch.ms', ms, Number.MIN_SAFE_INTEGER);
@@ -57,9 +58,9 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves time forward and runs, in order, every timer that becomes due, also timers that are set by these timers. For each
-   * timer `now()` is its due time. A timer that throws stops the move at its due time.
-   * @param ms at least 0; 0 runs the timers that are due now
+   * Moves time forward and runs, in order, every timer that becomes due, also timers that these timers set. While a timer runs,
+   * `now()` is its due time. A timer that throws stops the move at its due time.
+   * @param ms milliseconds, at least 0; 0 runs the timers that are due now
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   advance(ms: number): void {
@@ -75,7 +76,7 @@ export class ManualClock implements Clock {
   /**
    * Moves time forward as a garbage collection or synchronous work does: timers that become due run late, in the next
    * {@link advance}.
-   * @param ms at least 0
+   * @param ms milliseconds, at least 0
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   stall(ms: number): void {

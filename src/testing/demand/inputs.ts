@@ -1,7 +1,7 @@
 import { checkInteger } from '../../checks.js';
 import { seededRandom } from '../random.js';
 
-/** The demand levels that the models predict, from the lowest. A level is its index in this list. */
+/** The demand levels that the models predict, from the lowest. A level is given as its index in this list. */
 export const DEMAND_LEVELS = ['none', 'low', 'normal', 'high', 'peak'] as const;
 
 /** The features of an input, in the order of the input tensor. Every value is in [-1, 1] or near it. */
@@ -24,7 +24,7 @@ export const DEMAND_FEATURES = [
   'season',
 ] as const;
 
-/** The most common level, which is the best constant prediction. */
+/** The index of the most common level, which is the best constant prediction. */
 export const MAJORITY_LEVEL = 2;
 
 /** An input and its true level. */

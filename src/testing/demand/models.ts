@@ -27,7 +27,7 @@ export const NETWORKS: Readonly<Record<DemandModelName, NetworkWeights>> = {
   'demand-small': smallWeights,
 };
 
-/** Default latency of each model, in milliseconds: about that of such a pair on one core. */
+/** The default latency of each model, in milliseconds: about the latency that two such models have on a core. */
 export const DEFAULT_LATENCY_MS: Readonly<Record<DemandModelName, number>> = {
   'demand-large': 8,
   'demand-small': 2,

@@ -8,7 +8,7 @@ export type Admission =
   | { readonly kind: 'timed-out' }
   | { readonly kind: 'cancelled' };
 
-/** First in, first out, before a model that runs a limited number of calls at once. */
+/** The queue before a model that runs a limited number of calls at once: first in, first out. */
 export class BoundedQueue {
   readonly #clock: Clock;
   readonly #waiting = new Set<(admission: Admission) => void>();

@@ -6,7 +6,7 @@ const HOUR_MS = 3_600_000;
 const MAX_INT32 = 2 ** 31 - 1;
 /** The range of google.protobuf.Duration: about 10,000 years. */
 const LONGEST_DURATION_MS = 315_576_000_000_000;
-/** Longest text and trailers of a status on the wire, by the default of gRPC peers. Longer ones would stall the connection. */
+/** The longest text and trailers of a status on the wire, by the default of gRPC peers. Longer trailers would stall the connection. */
 const MAX_STATUS_BYTES = 8_192;
 /** Overhead of a header beside its name and value in HTTP/2 (RFC 9113, section 6.5.2). */
 const HEADER_OVERHEAD = 32;
@@ -106,7 +106,7 @@ function checkTrailers(field: string, trailers: Readonly<Record<string, string>>
     throw invalid(field, 'an object', trailers);
   let bytes = 0;
   for (const [name, value] of Object.entries(trailers)) {
-    // gRPC's own names cannot be set; the two that matter have options.
+    // The names of gRPC cannot be set; the two that matter have options (`pushbackMs`, `retryDelayMs`).
     if (!/^[0-9a-z_.-]+$/.test(name) || name.endsWith('-bin') || name.startsWith('grpc-'))
       throw invalid(field, 'lower-case ASCII names without grpc- before and -bin after', name);
     if (RESERVED_TRAILERS.includes(name))
@@ -160,6 +160,6 @@ function checkStream(field: string, stream: StreamFault): void {
   if (fault.kind !== 'error-message') return;
   // An empty error_message is no error on the wire.
   if (fault.message === '') throw invalid(`${field}.fault.message`, 'a text', fault.message);
-  // With `triton_grpc_error` it is the status's text.
+  // With the header `triton_grpc_error` it becomes the text of a status.
   checkText(`${field}.fault.message`, fault.message);
 }

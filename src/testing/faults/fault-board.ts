@@ -3,7 +3,7 @@ import { invalid } from '../../errors.js';
 import { checkFaultPlan } from './check-plan.js';
 import type { FaultPlan } from './plan.js';
 
-/** Called after the faults of a model changed. */
+/** Called when the faults of a model have changed. */
 export type FaultListener = (model: string, plan: FaultPlan) => void;
 
 /** The faults of a server's models, to set and read while it runs. */
@@ -24,9 +24,9 @@ export class FaultBoard {
   }
 
   /**
-   * Replaces the faults of a model, for calls from now on; `warmUp` starts now. A call that waits in the queue keeps its fate
-   * (error, hang) and takes the new latency. A call that runs or hangs does not change.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model or a bad plan, which changes nothing.
+   * Replaces the faults of a model or service, for calls from now on; `warmUp` starts now. A call that waits in the queue keeps its
+   * fate (error, hang) and takes the new latency. A call that runs or hangs does not change.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model, or for a bad plan; nothing changes then
    */
   set(model: string, plan: FaultPlan): void {
     this.#known(model);
@@ -35,14 +35,15 @@ export class FaultBoard {
     this.#listener(model, checked);
   }
 
-  /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model. */
+  /** The faults of a model or service. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model */
   get(model: string): FaultPlan {
     return this.#known(model).plan;
   }
 
   /**
-   * Makes a model healthy, or all models.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model.
+   * Ends the faults of a model or service, or of all of them.
+   * @param model @default all models and services
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model
    */
   clear(model?: string): void {
     for (const name of model === undefined ? this.models : [model]) this.set(name, {});

@@ -3,23 +3,23 @@
  * Shares are drawn per call from the server's seed, in the order drop, hang, error.
  */
 export interface FaultPlan {
-  /** Replaces the model's own latency. */
+  /** The latency in place of the model's own. @default the model's own */
   readonly latency?: Latency;
   /** Factor on the latency: 20 is a brownout. @default 1 */
   readonly latencyMultiplier?: number;
-  /** A higher latency that falls to the usual latency. It begins when the plan is set, or when the server starts with it. */
+  /** A higher latency that falls to the usual latency. It begins when the plan is set, or when a server starts with the plan. @default none */
   readonly warmUp?: WarmUp;
-  /** Answers calls with a status, after the latency. */
+  /** Answers calls with a status, after the latency. @default none */
   readonly error?: ErrorFault;
   /** Share of calls, 0 to 1, that hang: they hold a place of the queue until they are cancelled. @default 0 */
   readonly hangShare?: number;
   /** Share of calls, 0 to 1, whose connection is destroyed, with all other calls on it. @default 0 */
   readonly dropShare?: number;
-  /** Limits the calls that run and wait. Further calls get the overload answer of the server's preset. */
+  /** Limits the calls that run and wait. Further calls get the overload answer of the server's preset. @default no limit */
   readonly queue?: QueueLimit;
   /** ModelReady answers false, and inference gets the not-ready answer of the server's preset. @default false */
   readonly notReady?: boolean;
-  /** Faults between the answers of a ModelStreamInfer stream. */
+  /** Faults between the answers of a ModelStreamInfer stream. @default none */
   readonly stream?: StreamFault;
 }
 
@@ -50,7 +50,7 @@ export type Latency =
   | {
       /** A bell curve of the logarithm: it has a tail, like the latencies of real models. */
       readonly kind: 'lognormal';
-      /** Half of the calls take longer, in milliseconds. */
+      /** The median, in milliseconds: half of the calls take longer. */
       readonly medianMs: number;
       /** The standard deviation of the logarithm: 0.5 gives a mild tail, 1 a long tail. */
       readonly sigma: number;
@@ -78,11 +78,11 @@ export interface ErrorFault {
   readonly code: number;
   /** @default "injected fault" */
   readonly details?: string;
-  /** The trailer `grpc-retry-pushback-ms`. Negative: do not retry. */
+  /** The value of the trailer `grpc-retry-pushback-ms`, in milliseconds. Negative: do not retry (gRFC A6). @default none */
   readonly pushbackMs?: number;
-  /** A google.rpc.RetryInfo in the trailer `grpc-status-details-bin`. */
+  /** The delay of a google.rpc.RetryInfo in the trailer `grpc-status-details-bin`, in milliseconds. @default none */
   readonly retryDelayMs?: number;
-  /** More trailers, ASCII. */
+  /** Further trailers, in ASCII. @default none */
   readonly trailers?: Readonly<Record<string, string>>;
 }
 
@@ -90,7 +90,7 @@ export interface ErrorFault {
 export interface QueueLimit {
   /** Most calls that run at once, at least 1. */
   readonly concurrency: number;
-  /** Most calls that wait; 0 for none. */
+  /** Most calls that wait; with 0 no call waits. */
   readonly maxQueued: number;
   /** Longest wait of a call, in milliseconds. @default no limit */
   readonly timeoutMs?: number;
@@ -100,7 +100,7 @@ export interface QueueLimit {
 export interface StreamFault {
   /** Pause between two answers, in milliseconds. @default 0 */
   readonly gapMs?: number;
-  /** A fault in the stream, once. */
+  /** A fault in the stream, once. @default none */
   readonly fault?: StreamBreak;
 }
 
@@ -132,8 +132,8 @@ export type StreamBreak = {
     }
   | {
       /**
-       * The connection is destroyed; also when a grpc-js client cancels the stream at that moment, because it ends its stream
-       * first and sends the cancellation in a later frame.
+       * The connection is destroyed. That happens also when a grpc-js client cancels the stream at that moment, because the client
+       * ends its side of the stream first and sends the cancellation in a later frame.
        */
       readonly kind: 'drop';
     }

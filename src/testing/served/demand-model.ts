@@ -11,7 +11,7 @@ import { predict } from '../demand/network.js';
 import { readRows, writeResponse } from '../server/tensors.js';
 import type { ServedModel } from './served-model.js';
 
-/** One of the two real models. */
+/** A real model of the mock server. */
 export function demandModel(name: DemandModelName, latencyMs: number): ServedModel {
   return {
     name,

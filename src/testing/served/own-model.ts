@@ -10,15 +10,15 @@ import { RequestError } from '../server/request-error.js';
 import { isStreamed, type ModelAnswer, type ModelContext, type ServedModel } from './served-model.js';
 
 /**
- * Answers requests for a model of yours. An async generator streams its responses, which clients read by ModelStreamInfer. An error that
- * has a gRPC status `code` ends the call with it; any other error with INTERNAL, as a model that raised.
+ * Answers requests for a model of yours. An async generator streams its responses, which clients read by ModelStreamInfer. A thrown error
+ * with a gRPC status `code` ends the call with that code; any other error ends it with INTERNAL, as for a model that raised.
  */
 export type ModelFunction = (
   request: ModelInferRequest,
   context: ModelContext,
 ) => ModelAnswer | Promise<ModelAnswer>;
 
-/** What a tensor must look like. */
+/** The datatype and shape that a tensor must have. */
 export interface TensorSpec {
   /** `FP32`, `INT64`, `BYTES`, ... */
   readonly datatype: string;
@@ -30,15 +30,15 @@ export interface TensorSpec {
 export interface OwnModel {
   /** Answers its requests. */
   readonly infer: ModelFunction;
-  /** The inputs that each request must have. @default any, unchecked */
+  /** The inputs that each request must have. @default inputs are not checked */
   readonly inputs?: Readonly<Record<string, TensorSpec>>;
-  /** For ModelMetadata and ModelConfig. @default none */
+  /** The outputs that ModelMetadata and ModelConfig show. @default none */
   readonly outputs?: Readonly<Record<string, TensorSpec>>;
-  /** @default ["1"] */
+  /** The versions of the model. @default ["1"] */
   readonly versions?: readonly string[];
-  /** @default "failsoft_mock" */
+  /** The platform that ModelMetadata and ModelConfig show. @default "failsoft_mock" */
   readonly platform?: string;
-  /** 0: no batch dimension. @default 0 */
+  /** The largest batch that ModelConfig shows; 0: no batch dimension. @default 0 */
   readonly maxBatchSize?: number;
 }
 
@@ -83,7 +83,7 @@ async function* each<T>(answers: AsyncIterable<T>, change: (answer: T) => T): As
   for await (const answer of answers) yield change(answer);
 }
 
-/** The names and the id that a model left out are those of the request. */
+/** Fills in the names and the id that a model left out, from the request. */
 function completed(response: ModelInferResponse, request: ModelInferRequest, version: string) {
   if (typeof response !== 'object' || response === null || !Array.isArray(response.outputs))
     throw invalid(`the answer of model "${request.modelName}"`, 'a ModelInferResponse', response);
@@ -114,7 +114,7 @@ function specs(
   });
 }
 
-/** As Triton checks them. */
+/** Checks inputs as Triton does. @throws RequestError */
 function checkInputs(
   model: string,
   wanted: readonly ModelMetadataResponse_TensorMetadata[],

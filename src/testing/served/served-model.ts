@@ -5,7 +5,7 @@ import type {
   ModelMetadataResponse_TensorMetadata,
 } from '../../gen/inference/grpc_service.js';
 
-/** What a model sees of a call beside the request. */
+/** The parts of a call, beside the request, that a model gets. */
 export interface ModelContext {
   /** Aborts when the client has gone: it cancelled, its deadline passed, or its connection was lost. */
   readonly signal: AbortSignal;
@@ -13,7 +13,7 @@ export interface ModelContext {
   readonly metadata: Metadata;
 }
 
-/** One response, or, of a model that streams, any number of them. */
+/** A response, or any number of responses where the model streams. */
 export type ModelAnswer = ModelInferResponse | AsyncIterable<ModelInferResponse>;
 
 /** A model that the mock server serves. */
@@ -29,7 +29,7 @@ export interface ServedModel {
   readonly decoupled: boolean;
   /** The latency when all is well, in milliseconds. */
   readonly latencyMs: number;
-  /** Checks a request, before it queues, and gives what runs it. @throws RequestError */
+  /** Checks a request before it queues. @returns a function that runs it @throws RequestError */
   prepare(request: ModelInferRequest): (context: ModelContext) => ModelAnswer | Promise<ModelAnswer>;
 }
 

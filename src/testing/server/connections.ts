@@ -43,7 +43,7 @@ export class Connections {
   }
 
   #accept(socket: Socket): void {
-    // In grpc-js's form of a peer.
+    // The form in which grpc-js gives a peer.
     const peer = `${socket.remoteAddress}:${socket.remotePort}`;
     this.#sockets.set(peer, socket);
     socket.once('close', () => this.#sockets.delete(peer));

@@ -26,7 +26,7 @@ class InferStreamSession {
   readonly #server: ServerContext;
   readonly #call: InferStream;
   readonly #signal: AbortSignal;
-  /** Triton's switch: an error ends the stream with its code instead of going into a message. */
+  /** Triton's switch `triton_grpc_error`: an error ends the stream with its code, and is not sent in a message. */
   readonly #errorsEndStream: boolean;
   #answered = 0;
   /** The model of the last request; its faults apply to the end of the stream. */
@@ -65,7 +65,7 @@ class InferStreamSession {
     await this.#settle(request, host, await host.run(request, this.#signal, this.#call.metadata));
   }
 
-  /** The client has sent everything and has its answers: a fault after them replaces the end. */
+  /** Called when the client has sent all requests and got their answers. A fault after the last answer replaces the end. */
   #finish(): void {
     if (this.#over) return;
     const fault = this.#host?.faults.stream?.fault;
@@ -110,7 +110,7 @@ class InferStreamSession {
     host: ModelHost,
     responses: AsyncIterable<ModelInferResponse>,
   ): Promise<void> {
-    // Triton's switch: an empty response says that there are no more.
+    // Triton's switch: an empty response marks the end of the responses.
     const final = request.parameters.get('triton_enable_empty_final_response')?.boolParam === true;
     let first = true;
     try {

@@ -20,7 +20,7 @@ class Total {
   }
 }
 
-/** Tells what happens to one request. */
+/** Called for what happens to a request. */
 export interface Counting {
   admitted(): void;
   ended(good: boolean): void;

@@ -14,10 +14,10 @@ import { RequestError } from './request-error.js';
 import { thrownStatus } from './unary.js';
 import { wait } from './wait.js';
 
-/** The result of a call to a model. `silence`: no answer, because the caller has gone or is to wait for ever. */
+/** The result of a call to a model. `silence`: no answer, because the caller has gone or the fault is a hang. */
 export type InferResult =
   | { readonly kind: 'response'; readonly response: ModelInferResponse }
-  /** The call holds its place of the queue until the responses end, or are left. */
+  /** The call keeps its place in the queue until the responses end, or their reader stops. */
   | { readonly kind: 'responses'; readonly responses: AsyncIterable<ModelInferResponse> }
   | { readonly kind: 'status'; readonly status: ErrorStatus }
   | { readonly kind: 'drop' }
@@ -46,7 +46,7 @@ export class ModelHost {
   loaded = true;
   readonly #options: ModelHostOptions;
   readonly #fate: () => number;
-  /** A generator of its own, so that another latency does not change which calls fail. */
+  /** Draws latencies. It is separate from `#fate`, so that another latency does not change which calls fail. */
   readonly #noise: () => number;
 
   constructor(options: ModelHostOptions) {
@@ -70,12 +70,12 @@ export class ModelHost {
     return this.loaded && this.faults.notReady !== true;
   }
 
-  /** The one response to a call of ModelInfer. */
+  /** Answers a call of ModelInfer, which has a single response. */
   async infer(request: ModelInferRequest, signal: AbortSignal, metadata: Metadata): Promise<InferResult> {
     if (this.model.decoupled) return { kind: 'status', status: DECOUPLED };
     const result = await this.run(request, signal, metadata);
     if (result.kind !== 'responses') return result;
-    // a function that gave a stream, though it does not look as if it does
+    // the function returned a stream, though it is no async generator
     for await (const _left of result.responses) break;
     return { kind: 'status', status: DECOUPLED };
   }
@@ -151,7 +151,7 @@ export class ModelHost {
   }
 }
 
-/** The same responses; `end` is called when they end, fail, or are left. */
+/** The same responses; calls `end` when they end or fail, or when their reader stops. */
 async function* untilTheEnd<T>(responses: AsyncIterable<T>, end: (good: boolean) => void): AsyncIterable<T> {
   let good = false;
   try {

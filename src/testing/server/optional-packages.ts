@@ -2,7 +2,7 @@ import type { Server } from '@grpc/grpc-js';
 import { FailsoftError } from '../../errors.js';
 import { FILE_DESCRIPTORS } from '../../gen/descriptors.js';
 
-/** Sets the state that grpc.health.v1 gives for a service or model. */
+/** Sets the state that grpc.health.v1 reports for a service or model. */
 export type SetHealth = (service: string, serving: boolean) => void;
 
 /**

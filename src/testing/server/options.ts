@@ -16,10 +16,11 @@ export interface MockServerOptions {
   readonly host?: string;
   /** Port to listen on; 0 takes any free port. @default 0 */
   readonly port?: number;
-  /** The models to load: names of the two real ones, or models of yours by name, each a function. @default the two real ones */
+  /** The models to load: names of the two real models, or models of yours by name, each a function. @default the two real models */
   readonly models?: readonly DemandModelName[] | Readonly<Record<string, ModelFunction | OwnModel>>;
   /**
-   * Services of yours, each a definition and its handlers. A service's name is a name in `faults`, as a model's is. @default none
+   * Services of yours, each a definition and its handlers. `faults` and `latencyMs` take the name of a service as they take the name of
+   * a model. @default none
    */
   readonly services?: readonly MockService[];
   /** The model server to imitate when a model is unknown, not ready or overloaded. @default "triton" */
@@ -27,8 +28,8 @@ export interface MockServerOptions {
   /** Seed of the random choices: the calls that fail, and the latencies. @default 1 */
   readonly seed?: number;
   /**
-   * Latency of a healthy model or service, in milliseconds: for all, or by name. @default 8 for demand-large, 2 for demand-small,
-   * 0 for yours
+   * Latency of healthy models and services, in milliseconds: a number for all, or numbers by name. @default 8 for demand-large, 2 for
+   * demand-small, 0 for yours
    */
   readonly latencyMs?: number | Readonly<Record<string, number>>;
   /** Faults from the start, by the name of a model or service. @default none */

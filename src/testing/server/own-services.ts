@@ -35,7 +35,7 @@ export function checkServices(services: readonly MockService[]): readonly Checke
   });
 }
 
-/** The handlers of a service, each behind what `wrap` puts before it. Handlers that are not there answer UNIMPLEMENTED. */
+/** The handlers of a service, each wrapped by `wrap`. A method without a handler answers UNIMPLEMENTED. */
 export function wrapped(
   { definition, handlers }: CheckedService,
   wrap: (
@@ -44,7 +44,7 @@ export function wrapped(
   ) => UntypedHandleCall,
 ): UntypedServiceImplementation {
   const entries = Object.entries(definition).flatMap(([name, method]) => {
-    // as grpc-js looks them up: by the name in the definition, or the original one
+    // as grpc-js finds handlers: by the name in the definition, or by the original name
     const handler = handlers[name] ?? (method.originalName ? handlers[method.originalName] : undefined);
     if (handler === undefined) return [];
     return [[name, wrap((...args: unknown[]) => Reflect.apply(handler, handlers, args), method)] as const];

@@ -45,7 +45,7 @@ const TABLES: Readonly<Record<ServerPreset, Table>> = {
     'not-ready': [status.NOT_FOUND, (model) => `Servable not found for request: ${model}`],
     'queue-full': [status.UNAVAILABLE, (model) => `The batch scheduling queue of ${model} is full`],
   },
-  // Neither has a bounded queue of its own: the proxy in front of them answers like `usual`.
+  // Neither KServe nor MLServer has a bounded queue: the proxy in front of them answers like `usual`.
   kserve: usual,
   mlserver: {
     ...usual,
@@ -66,7 +66,8 @@ const TABLES: Readonly<Record<ServerPreset, Table>> = {
 
 /**
  * A server's answer to a condition.
- * @param detail a text that is put behind the server's text
+ * @param detail a text that is added to the server's text. @default none
+ * @returns undefined where the server does not answer
  */
 export function presetAnswer(
   preset: ServerPreset,

@@ -56,7 +56,7 @@ function configOf({ model }: ModelHost): ModelConfig {
   const tensor = ({ name, datatype, shape }: ModelMetadataResponse_TensorMetadata) => ({
     name,
     dataType: datatype === 'BYTES' ? DataType.TYPE_STRING : dataTypeFromJSON(`TYPE_${datatype}`),
-    // the batch dimension is not among them
+    // Triton leaves the batch dimension out
     dims: model.maxBatchSize > 0 ? shape.slice(1) : shape,
   });
   return ModelConfig.fromPartial({

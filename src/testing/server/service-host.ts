@@ -20,7 +20,7 @@ export interface ServiceHostOptions {
   readonly dropConnection: (peer: string) => void;
 }
 
-/** A server's call of any kind; only one that streams its response has the last two. */
+/** A server's call of any kind; only a call that streams its response has the last two functions. */
 interface ServerCall {
   readonly cancelled: boolean;
   getPeer(): string;
@@ -31,7 +31,7 @@ interface ServerCall {
 }
 type Callback = (error: unknown, ...rest: unknown[]) => void;
 
-/** A user's service behind its faults: they come before its handlers, and cut its response streams. */
+/** A user's service with faults: they take effect before its handlers, and cut its response streams. */
 export class ServiceHost {
   readonly name: string;
   readonly queue: BoundedQueue;
@@ -77,7 +77,10 @@ export class ServiceHost {
     };
   }
 
-  /** Waits as the faults say. Gives what frees the call's place, or undefined where the handler is not to be called. */
+  /**
+   * Waits as the faults demand.
+   * @returns a function that frees the call's place, or undefined where the handler must not be called
+   */
   async #admit(call: ServerCall, fail: (error: ErrorStatus) => void): Promise<(() => void) | undefined> {
     const { plan, ageMs } = this.#options.faults();
     const signal = cancellation(call);
@@ -106,7 +109,7 @@ export class ServiceHost {
     return undefined;
   }
 
-  /** Lets a response stream end as its fault says, after so many messages. */
+  /** Lets a response stream break as its fault demands, after the number of messages that the fault names. */
   #cutStream(call: ServerCall, fail: (error: ErrorStatus) => void): void {
     const { write, end } = call;
     if (write === undefined || end === undefined) return;
@@ -139,7 +142,7 @@ export class ServiceHost {
   }
 }
 
-/** A handler that throws ends its call; one that grpc-js would have ended the process for. */
+/** Calls a handler. An error of the handler ends its call; grpc-js alone would let it end the process. */
 function handle(run: () => unknown, fail: (error: ErrorStatus) => void): void {
   const failed = (error: unknown) =>
     fail(withoutTrailers({ code: status.INTERNAL, details: `the handler threw: ${String(error)}` }));

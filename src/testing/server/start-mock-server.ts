@@ -20,13 +20,13 @@ export interface MockServer {
   readonly address: string;
   /** The port that it listens on. */
   readonly port: number;
-  /** Its models. */
+  /** The names of its models. */
   readonly models: readonly string[];
   /** The faults of its models and services, to set and read while it runs. */
   readonly faults: FaultBoard;
   /**
-   * Numbers of calls of a model, or of a service of yours, that run and wait now.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a model that is not there
+   * The numbers of calls of a model, or of a service of yours, that run and wait now.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown model
    */
   load(model: string): {
     /** Calls that the model works on. */
@@ -124,7 +124,7 @@ export async function startMockServer(options: MockServerOptions = {}): Promise<
   };
 }
 
-/** Like ServerReady: the server is healthy when every model is. */
+/** Reports health as ServerReady does: the server is healthy when every loaded model is. */
 function reportHealth(board: FaultBoard, hosts: readonly ModelHost[], setHealth: SetHealth): void {
   const unloaded = hosts.filter((host) => !host.loaded).map(({ name }) => name);
   const bad = board.models.filter((name) => board.get(name).notReady);

@@ -28,7 +28,7 @@ export function readRows(request: ModelInferRequest): number[][] {
   });
 }
 
-/** The response for the predicted probabilities, raw where the request was raw. */
+/** Makes the response for predicted probabilities, with raw contents where the request had raw contents. */
 export function writeResponse(
   request: ModelInferRequest,
   probabilities: readonly number[][],

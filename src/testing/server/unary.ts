@@ -1,7 +1,7 @@
 import { type handleUnaryCall, Metadata, status } from '@grpc/grpc-js';
 import { type ErrorStatus, withoutTrailers } from './error-status.js';
 
-/** A handler that returns its answer, or throws a {@link StatusError}. */
+/** Makes a handler of a function that returns its answer, or throws a {@link StatusError}. */
 export function unary<Request, Response>(
   answer: (request: Request) => Response,
 ): handleUnaryCall<Request, Response> {

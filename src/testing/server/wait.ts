@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.js';
 
-/** Waits, `Infinity` for ever, but no longer than until the signal aborts. */
+/** Waits for `ms` milliseconds (Infinity: for ever), or until the signal aborts. */
 export function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   if (ms <= 0 || signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {
