@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { credentials, makeClientConstructor, status } from '@grpc/grpc-js';
 import { type AnyDefinition, loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import { callUnary } from 'failsoft';
 import { service as healthService } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
 import { start, ZEROS } from './fixture.js';
@@ -111,6 +112,11 @@ it('grpc.health.v1 follows the faults: the server, the service and each model', 
   expect(await all()).toEqual(['SERVING', 'SERVING', 'SERVING', 'SERVING']);
   server.faults.set('demand-large', { notReady: true });
   expect(await all()).toEqual(['NOT_SERVING', 'NOT_SERVING', 'NOT_SERVING', 'SERVING']);
+  // a model that was unloaded does not count for the server, as for ServerReady
+  const large = { repositoryName: '', modelName: 'demand-large', parameters: new Map() };
+  await callUnary(client, 'repositoryModelUnload', large);
+  expect(await all()).toEqual(['SERVING', 'SERVING', 'NOT_SERVING', 'SERVING']);
+  await callUnary(client, 'repositoryModelLoad', large);
   server.faults.clear('demand-large');
   expect(await all()).toEqual(['SERVING', 'SERVING', 'SERVING', 'SERVING']);
   expect(await check('other')).toBe(status.NOT_FOUND);

@@ -10,6 +10,9 @@ export interface BodyLimits {
   readonly length: number;
 }
 
+/** Waiting for a caller to read a body keeps no process alive. */
+const IDLE_IN_BACKGROUND = true;
+
 /**
  * A body that is passed on chunk by chunk, as the caller reads it, and watched. `readAhead` is 2 for documents, so that a short body
  * that is never read still comes to its end, and 0 for a stream of events, whose pauses count only while the caller reads.
@@ -33,11 +36,11 @@ export function watchedBody(
     over = true;
     report();
   };
-  const arm = (ms: number, expired: () => void) => {
+  const arm = (ms: number, expired: () => void, background: boolean) => {
     stopTimer();
-    stopTimer = ms < Number.POSITIVE_INFINITY && !over ? clock.setTimer(expired, ms) : () => {};
+    stopTimer = ms < Number.POSITIVE_INFINITY && !over ? clock.setTimer(expired, ms, background) : () => {};
   };
-  const awaitReader = () => arm(limits.idleMs, () => watch.onIdle(true));
+  const awaitReader = () => arm(limits.idleMs, () => watch.onIdle(true), IDLE_IN_BACKGROUND);
   const pass = (
     controller: ReadableStreamDefaultController<Uint8Array>,
     chunk: Uint8Array,
@@ -60,16 +63,16 @@ export function watchedBody(
           stopTimer();
           resolve();
         };
-        const isStallFirst = limits.stallMs <= limits.idleMs;
-        arm(Math.min(limits.stallMs, limits.idleMs), () => {
-          if (!isStallFirst) return watch.onIdle(false);
+        const stalled = () => {
           const error = watch.onStalled();
           over = true;
           gone = true;
           controller.error(error);
           reader.cancel(error).catch(() => undefined); // the caller has got its own error already
           settle();
-        });
+        };
+        if (limits.stallMs <= limits.idleMs) arm(limits.stallMs, stalled, false);
+        else arm(limits.idleMs, () => watch.onIdle(false), IDLE_IN_BACKGROUND);
         const fail = (error: unknown) => {
           settle();
           if (gone) return;

@@ -66,7 +66,7 @@ export class BodyTimer {
     this.isPaused = true;
     this.stopBody();
     if (this.body === undefined) return;
-    this.stopBody = this.after(this.call.limits.abandonedAfterMs, () => this.body?.onIdle(true));
+    this.stopBody = this.whenIdle(() => this.body?.onIdle(true));
   }
 
   resumed(): void {
@@ -90,7 +90,12 @@ export class BodyTimer {
     this.stopBody =
       isEvents && stallTimeoutMs <= abandonedAfterMs
         ? this.after(stallTimeoutMs, () => this.listener.onStalled(body.onStalled()))
-        : this.after(abandonedAfterMs, () => body.onIdle(false));
+        : this.whenIdle(() => body.onIdle(false));
+  }
+
+  /** Waiting for a caller to read a body keeps no process alive. */
+  private whenIdle(expired: () => void): () => void {
+    return this.after(this.call.limits.abandonedAfterMs, expired, true);
   }
 
   private limitIn(ms: number, details: string): () => void {
@@ -99,8 +104,8 @@ export class BodyTimer {
     );
   }
 
-  private after(ms: number, expired: () => void): () => void {
-    return ms === Number.POSITIVE_INFINITY ? nothing : this.call.clock.setTimer(expired, ms);
+  private after(ms: number, expired: () => void, background = false): () => void {
+    return ms === Number.POSITIVE_INFINITY ? nothing : this.call.clock.setTimer(expired, ms, background);
   }
 }
 

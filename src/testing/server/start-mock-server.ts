@@ -127,7 +127,7 @@ export async function startMockServer(options: MockServerOptions = {}): Promise<
 /** Reports health as ServerReady does: the server is healthy when every loaded model is. */
 function reportHealth(board: FaultBoard, hosts: readonly ModelHost[], setHealth: SetHealth): void {
   const unloaded = hosts.filter((host) => !host.loaded).map(({ name }) => name);
-  const bad = board.models.filter((name) => board.get(name).notReady);
+  const bad = board.models.filter((name) => board.get(name).notReady && !unloaded.includes(name));
   for (const name of board.models) setHealth(name, !bad.includes(name) && !unloaded.includes(name));
   for (const name of ['', 'inference.GRPCInferenceService']) setHealth(name, bad.length === 0);
 }
