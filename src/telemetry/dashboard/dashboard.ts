@@ -19,18 +19,18 @@ import { Hub } from './server/hub.js';
 export interface DashboardHandler {
   /** Answers every request that it is given; unknown paths with 404. */
   (request: IncomingMessage, response: ServerResponse): void;
-  /** Ends the streams and the timer, and releases what visitors have isolated. Without it, an open page keeps a server from closing. */
+  /** Ends the streams and the timer, and releases circuits that visitors isolated. Without it, an open page keeps a server from closing. */
   close(): void;
 }
 
 /** An idle stream gets a heartbeat this often, in milliseconds. */
 const HEARTBEAT_MS = 15_000;
-/** A reader that takes nothing for this long is dropped. In milliseconds. */
+/** A page that takes no message for this long is dropped. In milliseconds. */
 const PATIENCE_MS = 10_000;
 
 /**
- * The live page of a guard, as a handler for node:http, Express and Fastify. The page has no login: mount it behind your own, or where
- * every visitor may see which models fail. It shows names, states and figures; no request, no answer and no metadata.
+ * Makes the live page of a guard, as a handler for node:http, Express and Fastify. The page has no login: mount it behind your own, or
+ * where every visitor may see which models fail. It shows names, states and figures; no request, no answer and no metadata.
  *
  * @example http.createServer(dashboard(guard)).listen(9300, '127.0.0.1')
  * @example app.use('/failsoft', dashboard(guard)) // Express
@@ -78,7 +78,7 @@ export function handlerOf(
   return Object.assign(handler, { close });
 }
 
-/** Errors are events of the guard. A page without one has only process warnings. */
+/** Reports errors as events of the guard; a page without a guard writes process warnings only. */
 function reportOf(guard: Guard | undefined): ReportWarning {
   const ofGuard = guard && reportWarningOf(guard);
   if (ofGuard !== undefined) return ofGuard;

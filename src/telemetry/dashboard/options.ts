@@ -4,17 +4,17 @@ import type { Guard } from '../../guard/guard-options.js';
 
 /** A button of your own on the page, beside the controls. */
 export interface DashboardAction {
-  /** The text on it. */
+  /** The text of the button. */
   readonly label: string;
-  /** Explains it, in a tooltip and for screen readers. */
+  /** Explains the button, in a tooltip and for screen readers. @default none */
   readonly description?: string;
-  /** Called when it is pressed. The page shows that it failed where it throws or rejects. */
+  /** Called when the button is pressed. If it throws or rejects, the page shows that the action failed, and the guard reports the error. */
   readonly run: () => void | Promise<void>;
 }
 
 /** Lets a page change circuits. */
 export interface ControlOptions {
-  /** The secret of the visitors that may change circuits: at least 16 characters. The page asks for it, or takes it from `#token=...`. */
+  /** The secret of visitors who may change circuits: at least 16 characters. The page asks for it, or takes it from `#token=...`. */
   readonly token: string;
   /** Buttons of your own, at most 20. @default none */
   readonly actions?: readonly DashboardAction[];
@@ -30,7 +30,7 @@ export interface HistoryOptions {
 
 /** Options of every page. */
 export interface PageOptions {
-  /** Names that the `Host` header may have besides the loopback ones: `metrics.example.com`, or with a port. @default none */
+  /** Hosts that the `Host` header may name besides the loopback hosts: `metrics.example.com`, or with a port. @default none */
   readonly allowedHosts?: readonly string[];
   /** How often changes are sent to a page, in milliseconds: 50 to 10000. @default 1000 */
   readonly intervalMs?: number;
@@ -40,24 +40,24 @@ export interface PageOptions {
 
 /** Options of `dashboard()`. */
 export interface DashboardOptions extends PageOptions {
-  /** Where the page is mounted: `/failsoft`. @default where Express has mounted it, or '' */
+  /** The path at which the page is mounted: `/failsoft`. @default the path at which Express has mounted it, or '' */
   readonly basePath?: string;
   /** The name of this process on the page. @default `pid` and the process's number */
   readonly process?: string;
   /**
-   * What a page shows of the time before it was opened. With it, one unref'ed timer reads the circuits every `stepMs`; `false`:
-   * they are read only while a page is open. @default five minutes in steps of two seconds
+   * How much of the time before it was opened a page shows. An unref'ed timer then reads the circuits every `stepMs`. `false`: they
+   * are read only while a page is open. @default five minutes in steps of two seconds
    */
   readonly history?: HistoryOptions | false;
   /** Lets visitors with a token isolate and release circuits and set their modes. @default false: the page only reads */
   readonly controls?: ControlOptions | false;
 }
 
-/** Where a page of its own listens. */
+/** The address of a page with a server of its own. */
 export interface ListenOptions {
-  /** @default 0: any free port */
+  /** The port to listen on. @default 0: any free port */
   readonly port?: number;
-  /** The address to listen on. @default '127.0.0.1': reachable from this machine alone */
+  /** The address to listen on. @default '127.0.0.1', which only this machine can reach */
   readonly host?: string;
 }
 
@@ -133,7 +133,7 @@ function resolveControls(controls: ControlOptions): ControlOptions {
   checkKeys('options.controls', controls, ['token', 'actions']);
   const { token, actions = [] } = controls;
   if (typeof token !== 'string' || token.length < SHORTEST_TOKEN || !/^[\x21-\x7e]+$/.test(token)) {
-    // not `invalid()`: the error must not have the secret in it
+    // not `invalid()`: the error must not show the secret
     const got = typeof token === 'string' ? `text of ${token.length} characters` : typeof token;
     const expected = `at least ${SHORTEST_TOKEN} visible characters of ASCII`;
     throw new FailsoftError(
@@ -188,7 +188,7 @@ export function resolveSources(
   return { ...resolvePage(options), sources: urls };
 }
 
-/** What is left of the options of `serveDashboard` when those of the server are taken out. */
+/** The options of `serveDashboard` without those of the server. */
 export function withoutListen({ port: _port, host: _host, ...options }: ServeOptions): DashboardOptions {
   return options;
 }

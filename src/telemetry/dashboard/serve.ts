@@ -15,7 +15,7 @@ import { SourcesFeed } from './server/sources-feed.js';
 
 /** A page with a server of its own. */
 export interface DashboardServer {
-  /** Where the page is: `http://127.0.0.1:9300/`. */
+  /** The address of the page: `http://127.0.0.1:9300/`. */
   readonly url: string;
   /** The port that it listens on. */
   readonly port: number;
@@ -55,12 +55,12 @@ export async function serveDashboard(
   return listen(dashboard(first, { basePath: '', ...own, allowedHosts }), listening, false);
 }
 
-/** Options whose `sources` is misspelt: they are checked as such, and the error names the option. */
+/** Whether the argument is options. Also where `sources` is misspelt, so that the error names the option. */
 function isOptions(first: Guard | ServeSourcesOptions): first is ServeSourcesOptions {
   return 'sources' in first || (!('snapshots' in first) && Object.keys(first).length > 0);
 }
 
-/** The address that a user has chosen is a name of this server; "every address" names none. */
+/** The host that requests may name where a user has chosen an address; none for "every address". */
 function ownName(host: string): string[] {
   if (/^(0\.0\.0\.0|::|0:0:0:0:0:0:0:0)$/.test(host)) return [];
   return [host.includes(':') ? `[${host}]` : host];
@@ -88,7 +88,7 @@ async function listen(
     handler.close();
     throw error;
   }
-  // an error of a listening server harms no call
+  // without a listener, an error of the listening server would end the process
   server.on('error', () => undefined);
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;

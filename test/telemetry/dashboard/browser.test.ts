@@ -296,7 +296,7 @@ describe.skipIf(chromiumVersion === undefined)(
       await tab.getByRole('heading', { name: 'charlie' }).waitFor();
       await tab.goBack();
       await tab.getByLabel('Search circuits').fill('nobody');
-      await tab.getByText('No circuit has this in its name.').waitFor();
+      await tab.getByText('No circuit matches this search.').waitFor();
       for (const [label, theme] of [
         ['auto', 'light'],
         ['light', 'dark'],

@@ -39,7 +39,7 @@ describe('the controls', () => {
     expect((await post({ action: 'release', circuit: KEY })).status).toBe(409);
     await post({ action: 'isolate', circuit: KEY });
     expect((await post({ action: 'release', circuit: KEY })).text).toBe(
-      'released here; the program still holds it\n',
+      'released on this page; the program still isolates it\n',
     );
     handle.release();
     await post({ action: 'isolate', circuit: KEY });
@@ -108,7 +108,7 @@ describe('the controls', () => {
     expect((await post({ action: 'run', index: '0' })).status).toBe(200);
     expect(ran).toHaveBeenCalledOnce();
     const failed = await post({ action: 'run', index: '1' });
-    expect([failed.status, failed.text]).toEqual([500, 'it failed; the program has the error\n']);
+    expect([failed.status, failed.text]).toEqual([500, 'the action failed; the program has reported the error\n']);
     expect(told.mock.calls).toMatchObject([
       [{ source: 'an action of the dashboard', error: new Error('the secret of the program'), count: 1 }],
     ]);

@@ -222,7 +222,7 @@ describe('what is wrong, in a sentence', () => {
     [opened({ isolated: 1 }), 'until it is released'],
     [opened({ state: 'half-open', openUntilMs: null }), 'the next call is the probe'],
     [opened({ state: 'half-open', openUntilMs: null, inFlight: 1 }), 'a probe is on its way'],
-    [opened({ state: 'recovering', openUntilMs: null }), 'it gets a growing part of the calls'],
+    [opened({ state: 'recovering', openUntilMs: null }), 'it gets a growing share of the calls'],
     [opened({ state: 'closed', openUntilMs: null }), ''],
   ])('says what comes next (%#)', ({ view: of }, words) => {
     expect(plain(nextInWords(of, NOW))).toBe(words);
@@ -236,7 +236,7 @@ describe('what is wrong, in a sentence', () => {
     const window = { calls: 50, unhealthy: 20, failureRate: 0.4, slowRate: null, latencyMs: null };
     expect(plain(troubleInWords(circuitState({ window }), [], NOW))).toBe('40 % of 50 calls failed');
     expect(troubleInWords(circuitState(), shares, NOW)).toMatch(
-      /^callers get other answers; callers get last-good/,
+      /^callers get fallbacks; callers get last-good/,
     );
   });
 

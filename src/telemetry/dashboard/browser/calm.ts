@@ -1,7 +1,7 @@
-/** A pointer or key that was used so recently is about to be used again, in milliseconds. */
+/** A visitor who used the pointer or a key within this time, in milliseconds, is taken to be about to press something. */
 const BUSY_MS = 2_500;
 
-/** Knows whether a visitor is about to press something, so that nothing moves away under the pointer. */
+/** Notes when a visitor used the pointer or a key, so that nothing moves away under the pointer. */
 export class Calm {
   #usedMs = Number.NEGATIVE_INFINITY;
 

@@ -18,7 +18,7 @@ interface Line {
   readonly isDashed?: boolean;
 }
 
-/** A chart over time. It is made anew when its lines or the colours change. */
+/** A chart over time. The plot is made again when its lines or the colours change. */
 class Chart {
   readonly element: HTMLElement;
   readonly #box = el('div', { class: 'plot' });
@@ -42,7 +42,7 @@ class Chart {
       this.#lines = names;
       this.#plot?.destroy();
       this.#plot = new uPlot(this.#options(lines), data, this.#box);
-      // the picture is for the eyes; the figures stand beside it as text
+      // hidden from screen readers: the figures stand beside the picture as text
       this.#box.firstElementChild?.setAttribute('aria-hidden', 'true');
     } else this.#plot.setData(data);
   }
@@ -148,7 +148,7 @@ export class Charts {
       isForced,
     );
     const layers = stacked(history, sources, stepMs);
-    // drawn from the top layer down, so that each fill covers the part below that is not its own
+    // drawn from the top layer down: each lower layer covers the part of the fill that belongs to it
     const order = sources.map((_, index) => sources.length - 1 - index);
     this.#answers.draw(
       order.map((index) => {

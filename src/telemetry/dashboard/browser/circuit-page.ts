@@ -15,7 +15,7 @@ import { Timeline } from './timeline.js';
 
 type Entry = readonly [name: string, value: string];
 
-/** All about one circuit. */
+/** A circuit's own page. */
 export class CircuitPage {
   readonly element: HTMLElement;
   readonly id: string;
@@ -32,7 +32,7 @@ export class CircuitPage {
   readonly #gone = el(
     'p',
     { class: 'nothing' },
-    'This circuit is gone: it was evicted, or its process has started anew.',
+    'This circuit is gone: it was evicted, or its process was restarted.',
   );
   #subject: Subject | undefined;
   #entries = -1;

@@ -3,11 +3,11 @@ import type { DeltaMessage, SnapshotMessage } from '../view/protocol.js';
 export interface ConnectionListener {
   snapshot(message: SnapshotMessage): void;
   delta(message: DeltaMessage): void;
-  /** Whether something comes. */
+  /** Called with whether messages arrive. */
   alive(isAlive: boolean): void;
 }
 
-/** The server speaks at least every 15 s. */
+/** In milliseconds. The server sends a message at least every 15 s. */
 const SILENCE_MS = 35_000;
 const LONGEST_WAIT_MS = 10_000;
 
@@ -15,7 +15,7 @@ const LONGEST_WAIT_MS = 10_000;
 export class Connection {
   readonly #listener: ConnectionListener;
   #stream: EventSource | undefined;
-  #heardMs = performance.now();
+  #receivedMs = performance.now();
   #waitMs = 500;
   #hasSnapshot = false;
 
@@ -23,9 +23,9 @@ export class Connection {
     this.#listener = listener;
     this.#open();
     setInterval(() => {
-      if (performance.now() - this.#heardMs > SILENCE_MS) this.#again();
+      if (performance.now() - this.#receivedMs > SILENCE_MS) this.#again();
     }, 5_000);
-    // a laptop that was asleep
+    // the machine may have been asleep
     addEventListener('online', () => this.#again());
   }
 
@@ -33,19 +33,19 @@ export class Connection {
     const stream = new EventSource('events');
     this.#stream = stream;
     this.#hasSnapshot = false;
-    this.#heardMs = performance.now();
+    this.#receivedMs = performance.now();
     stream.addEventListener('snapshot', ({ data }) => {
-      this.#heard();
+      this.#received();
       this.#hasSnapshot = true;
       this.#waitMs = 500;
       this.#listener.snapshot(JSON.parse(data));
     });
     stream.addEventListener('delta', ({ data }) => {
-      this.#heard();
+      this.#received();
       if (this.#hasSnapshot) this.#listener.delta(JSON.parse(data));
     });
-    stream.addEventListener('heartbeat', () => this.#heard());
-    // the browser's own reconnection gives up where a proxy answers with an error
+    stream.addEventListener('heartbeat', () => this.#received());
+    // not left to the browser: its own reconnection gives up where a proxy answers with an error
     stream.addEventListener('error', () => {
       if (this.#stream !== stream) return;
       stream.close();
@@ -56,8 +56,8 @@ export class Connection {
     });
   }
 
-  #heard(): void {
-    this.#heardMs = performance.now();
+  #received(): void {
+    this.#receivedMs = performance.now();
     this.#listener.alive(true);
   }
 

@@ -5,16 +5,16 @@ const KEY = 'failsoft-token';
 /** Asks the server for changes, with the visitor's token. */
 export class ControlClient {
   #token = '';
-  readonly #say: (text: string, isError: boolean) => void;
+  readonly #show: (text: string, isError: boolean) => void;
 
-  /** @param say shows how a change ended */
-  constructor(say: (text: string, isError: boolean) => void) {
-    this.#say = say;
+  /** @param show shows the result of a change */
+  constructor(show: (text: string, isError: boolean) => void) {
+    this.#show = show;
     this.#token = fromAddress() || remembered();
     remember(this.#token);
   }
 
-  /** @returns whether it was done */
+  /** @returns whether the server made the change */
   async ask(parameters: Readonly<Record<string, string>>): Promise<boolean> {
     if (this.#token === '') this.#token = await askForToken();
     if (this.#token === '') return false;
@@ -25,16 +25,16 @@ export class ControlClient {
       });
       if (response.status === 401) this.#token = '';
       remember(this.#token);
-      this.#say((await response.text()).trim(), !response.ok);
+      this.#show((await response.text()).trim(), !response.ok);
       return response.ok;
     } catch {
-      this.#say('the server does not answer', true);
+      this.#show('the server does not answer', true);
       return false;
     }
   }
 }
 
-/** `#token=...`, as a program prints it. It is taken out of the address, which people copy. */
+/** Reads `#token=...`, as a program prints it, and removes it from the address, because visitors copy addresses. */
 function fromAddress(): string {
   const [, token] = /^#token=(.+)$/.exec(location.hash) ?? [];
   if (token === undefined) return '';
@@ -59,7 +59,7 @@ function remember(token: string): void {
     if (token === '') sessionStorage.removeItem(KEY);
     else sessionStorage.setItem(KEY, token);
   } catch {
-    // a browser that keeps nothing asks again
+    // the browser keeps nothing: the page asks for the token again
   }
 }
 

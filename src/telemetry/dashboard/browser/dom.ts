@@ -1,4 +1,4 @@
-// The few lines that a page needs of a framework. Texts become text nodes; nothing is ever parsed as HTML.
+// The few functions of a framework that the page needs. Texts become text nodes; nothing is ever parsed as HTML.
 
 type Child = Node | string;
 type Attributes = Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export function svg<K extends keyof SVGElementTagNameMap>(
   return element;
 }
 
-/** Changes a text only if it is another one: an equal one would cost a layout. */
+/** Changes a text only where it differs: setting an equal text would cost a layout. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -37,8 +37,8 @@ export function setAttribute(element: Element, name: string, value: string): voi
 }
 
 /**
- * Makes the children of `parent` these, in this order, with as few moves as a change of one of them needs: a moved element loses
- * its focus and its hover.
+ * Gives `parent` these children in this order, and moves few elements where few have changed places: a moved element loses its focus
+ * and its hover.
  */
 export function arrange(parent: Element, wanted: readonly Element[]): void {
   const keep = new Set<Element>(wanted);
@@ -47,7 +47,7 @@ export function arrange(parent: Element, wanted: readonly Element[]): void {
   for (const element of wanted) {
     if (at === element) at = at.nextElementSibling;
     else if (at !== null && at.nextElementSibling === element && at !== document.activeElement) {
-      // the one before it has gone elsewhere: it comes back at its turn
+      // the element before it belongs elsewhere: it is taken out, and inserted when its place is reached
       const next: Element | null = element.nextElementSibling;
       at.remove();
       at = next;

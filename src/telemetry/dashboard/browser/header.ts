@@ -5,18 +5,18 @@ import { el, setAttribute, setText } from './dom.js';
 import type { Model } from './model.js';
 import { ThemeButton } from './theme.js';
 
-/** How long it says how a change ended, in milliseconds. */
-const SAID_MS = 6_000;
+/** How long the result of a change is shown, in milliseconds. */
+const RESULT_MS = 6_000;
 
-/** The bar at the top: whose page it is, whether it is live, and the buttons of the program. */
+/** The bar at the top: the names of the processes, whether the page is live, and the program's own buttons. */
 export class Header {
   readonly element: HTMLElement;
   readonly #live = el('span', { class: 'live', role: 'status' });
   readonly #process = el('bdi', { class: 'process' });
-  readonly #said = el('output', { class: 'said' });
+  readonly #result = el('output', { class: 'said' });
   #isAlive = false;
   #changedMs = performance.now();
-  #saidMs = 0;
+  #resultMs = 0;
 
   constructor(
     actions: readonly { readonly label: string; readonly description: string }[],
@@ -41,7 +41,7 @@ export class Header {
     const bar =
       buttons.length === 0
         ? []
-        : [el('div', { class: 'actions', role: 'group', 'aria-label': 'Actions' }, ...buttons, this.#said)];
+        : [el('div', { class: 'actions', role: 'group', 'aria-label': 'Actions' }, ...buttons, this.#result)];
     this.element = el(
       'header',
       { class: 'top' },
@@ -51,7 +51,7 @@ export class Header {
         el('a', { href: '#/', class: 'logo', 'aria-label': 'failsoft, all circuits' }, 'failsoft'),
         this.#process,
         this.#live,
-        ...(buttons.length === 0 ? [this.#said] : []),
+        ...(buttons.length === 0 ? [this.#result] : []),
         theme.element,
       ),
       ...bar,
@@ -66,17 +66,17 @@ export class Header {
     this.#show();
   }
 
-  /** Says how a change ended. */
-  say(text: string, isError: boolean): void {
-    setText(this.#said, text);
-    setAttribute(this.#said, 'data-error', String(isError));
-    this.#saidMs = performance.now();
+  /** Shows the result of a change for a while. */
+  showResult(text: string, isError: boolean): void {
+    setText(this.#result, text);
+    setAttribute(this.#result, 'data-error', String(isError));
+    this.#resultMs = performance.now();
   }
 
   tick(model: Model): void {
     const names = [...model.state.processes.keys()];
     setText(this.#process, names.length === 1 ? shown(names[0] ?? '') : `${names.length} processes`);
-    if (performance.now() - this.#saidMs > SAID_MS) setText(this.#said, '');
+    if (performance.now() - this.#resultMs > RESULT_MS) setText(this.#result, '');
     if (!this.#isAlive) this.#show();
   }
 

@@ -1,6 +1,6 @@
 import { svg } from './dom.js';
 
-/** A shape for each state, so that no state is told by its colour alone. Drawn on 16 by 16. */
+/** A shape for each state, so that no state is shown by its colour alone. Drawn on 16 by 16. */
 const SHAPES: Readonly<Record<string, string>> = {
   closed: 'M8 1.5a6.5 6.5 0 1 1 0 13a6.5 6.5 0 0 1 0-13zM4.8 8.2l2.3 2.3l4.2-4.6',
   open: 'M5.4 1.5h5.2l3.9 3.9v5.2l-3.9 3.9H5.4l-3.9-3.9V5.4zM5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8',

@@ -74,7 +74,7 @@ export class CircuitList {
     this.#search.focus();
   }
 
-  /** Begins anew. */
+  /** Shows the circuits of a new model in place of the old. */
   reset(model: Model): void {
     this.#observer.disconnect();
     this.#rows.clear();
@@ -83,7 +83,7 @@ export class CircuitList {
     this.arrange();
   }
 
-  /** A circuit has changed, or is new. */
+  /** Draws a circuit that has changed, or adds a new circuit. */
   changed(subject: Subject): void {
     const model = this.#model;
     if (model === undefined) return;
@@ -104,7 +104,7 @@ export class CircuitList {
     this.#isOutOfOrder = true;
   }
 
-  /** Histories have grown. */
+  /** Draws the small pictures again, because the histories have grown. */
   drawPast(): void {
     const model = this.#model;
     if (model === undefined) return;
@@ -141,7 +141,7 @@ export class CircuitList {
       all === 0
         ? 'No circuit yet. A circuit appears with the first guarded call of its model.'
         : subjects.length === 0
-          ? 'No circuit has this in its name.'
+          ? 'No circuit matches this search.'
           : '';
     setText(this.#empty, nothing);
   }

@@ -15,9 +15,9 @@ import { Now } from './now.js';
 import { circuitOf } from './routes.js';
 import { allMoves, Timeline } from './timeline.js';
 
-/** Counters and countdowns are set this often, in milliseconds. */
+/** How often counters and countdowns are drawn, in milliseconds. */
 const TICK_MS = 200;
-/** A screen reader is told of changes this often at most, in milliseconds. */
+/** The shortest time between two announcements for screen readers, in milliseconds. */
 const SPEAK_MS = 4_000;
 
 class Page {
@@ -39,7 +39,7 @@ class Page {
 
   constructor(facts: { canControl: boolean; actions: readonly { label: string; description: string }[] }) {
     this.#controls = facts.canControl
-      ? new ControlClient((text, isError) => this.#header.say(text, isError))
+      ? new ControlClient((text, isError) => this.#header.showResult(text, isError))
       : undefined;
     this.#header = new Header(facts.actions, this.#controls, () => this.#recoloured());
     this.#overview.append(this.#now.element, this.#timeline.element, this.#list.element);
@@ -96,7 +96,7 @@ class Page {
     this.#drawSoon();
   }
 
-  /** At most once per frame, and not at all while nobody looks. */
+  /** Draws at most once per frame, and not while the page is hidden. */
   #drawSoon(): void {
     if (this.#frame !== 0 || document.hidden) return;
     this.#frame = requestAnimationFrame(() => {

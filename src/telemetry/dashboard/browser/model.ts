@@ -5,26 +5,26 @@ import type { CircuitState, StreamState } from '../view/state.js';
 import { type Assessment, assess } from '../view/trouble.js';
 import { type Limits, limitsOf } from '../view/words.js';
 
-/** A circuit with all that a part of the page shows of it. */
+/** A circuit with its assessment, as the parts of the page show it. */
 export interface Subject {
   readonly circuit: CircuitState;
   assessment: Assessment;
 }
 
-/** The time that the small pictures show. */
+/** The span of time that the small pictures show, in milliseconds since the epoch. */
 export interface Span {
   readonly steps: number;
   readonly fromMs: number;
-  /** Before that, nothing is known. */
+  /** Nothing is known of the time before. */
   readonly knownMs: number;
   readonly toMs: number;
 }
 
-/** What the stream has told, with what the page makes of it. */
+/** The state from the stream, with an assessment of each circuit. */
 export class Model {
   readonly subjects = new Map<string, Subject>();
   state: StreamState;
-  /** How far the server's clock is ahead of this one, in milliseconds. */
+  /** How far the server's clock is ahead of the browser's, in milliseconds. */
   readonly #aheadMs: number;
 
   constructor(state: StreamState) {
@@ -33,7 +33,7 @@ export class Model {
     for (const circuit of state.circuits.values()) this.assess(circuit);
   }
 
-  /** Now, by the server's clock. */
+  /** The present time by the server's clock, in milliseconds since the epoch. */
   get nowMs(): number {
     return Date.now() + this.#aheadMs;
   }
@@ -62,7 +62,6 @@ export class Model {
     return limitsOf(this.settingsOf(circuit)?.circuit);
   }
 
-  /** The time that the small pictures show. */
   spanOf(circuit: CircuitState): Span {
     const { steps = 150, stepMs = 2_000, sinceMs = 0 } = this.processOf(circuit) ?? {};
     const toMs = this.nowMs;

@@ -9,7 +9,7 @@ import type { Model, Subject } from './model.js';
 import { hashOf } from './routes.js';
 import { ShareBar } from './share-bar.js';
 
-/** More would hide the list; the list begins with the rest. */
+/** More cards would push the list off the screen; the list begins with the other circuits in trouble. */
 const MOST_CARDS = 6;
 
 const WORDS: Readonly<Partial<Record<Level, string>>> = {
@@ -18,7 +18,7 @@ const WORDS: Readonly<Partial<Record<Level, string>>> = {
   degraded: 'degraded',
 };
 
-/** What is wrong with one circuit. */
+/** A card that says what is wrong with a circuit. */
 class Card {
   readonly element: HTMLElement;
   readonly subject: Subject;
@@ -58,7 +58,7 @@ class Card {
         : '';
     setText(
       this.#cause,
-      [cause, again].filter((part) => part !== '').join('; ') || 'callers get other answers',
+      [cause, again].filter((part) => part !== '').join('; ') || 'callers get fallbacks',
     );
     this.#shares.draw(assessment.shares);
   }
@@ -71,7 +71,7 @@ class Card {
   }
 }
 
-/** What is wrong now, or that nothing is. */
+/** The part of the page that says what is wrong now, or that all is well. */
 export class Now {
   readonly element: HTMLElement;
   readonly #headline = el('h1', {});
@@ -164,7 +164,7 @@ export class Now {
 }
 
 export function headline(troubled: readonly Subject[], all: number, lost: number): string {
-  if (all === 0) return lost > 0 ? 'Nothing is seen' : 'Waiting for the first call';
+  if (all === 0) return lost > 0 ? 'No process is reached' : 'Waiting for the first call';
   const down = troubled.filter(({ assessment }) => ['open', 'isolated'].includes(assessment.level));
   const [first] = down;
   if (first !== undefined && down.length === 1)
@@ -174,5 +174,5 @@ export function headline(troubled: readonly Subject[], all: number, lost: number
   if (next !== undefined && troubled.length === 1)
     return `${circuitName(next.circuit.view.circuitKey).name} is ${WORDS[next.assessment.level] ?? stateWord(next.circuit.view)}`;
   if (troubled.length > 1) return `${troubled.length} circuits need attention`;
-  return lost > 0 ? 'Not every process is reached' : 'All is well';
+  return lost > 0 ? 'A process is not reached' : 'All is well';
 }

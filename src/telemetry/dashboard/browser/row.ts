@@ -12,7 +12,7 @@ import { AnswersSpark, LatencySpark, RateSpark, StateStrip } from './spark.js';
 export class Row {
   readonly element: HTMLElement;
   readonly subject: Subject;
-  /** Whether it is on the screen; only then it is drawn. */
+  /** Whether the row is on the screen: only then it is drawn. */
   isVisible = false;
   readonly #icon = icon('idle');
   readonly #word = el('span');

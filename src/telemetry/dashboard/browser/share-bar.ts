@@ -5,7 +5,7 @@ import { sharesInWords } from '../view/words.js';
 import { sourceColour } from './colours.js';
 import { el, setAttribute, setText } from './dom.js';
 
-/** What callers get, as a bar with its legend. */
+/** The shares of the sources of answers, as a bar with a legend. */
 export class ShareBar {
   readonly element: HTMLElement;
   readonly #bar = el('div', { class: 'bar' });

@@ -21,7 +21,7 @@ function picture(name: string, ...children: SVGElement[]): SVGSVGElement {
   );
 }
 
-/** The path of values, oldest first, in the last places of `steps`. A gap is a gap. */
+/** The path of values, oldest first, in the last places of `steps`. A null leaves a gap. */
 function line(values: readonly (number | null)[], steps: number, top: number): string {
   let path = '';
   let isDrawing = false;
@@ -80,7 +80,7 @@ export class LatencySpark {
   }
 }
 
-/** Answers by source, stacked over time; all steps have the same height, because shares are what counts. */
+/** The shares of the sources, stacked over time. All steps have the same height, because only shares are shown. */
 export class AnswersSpark {
   readonly element = picture('answers');
 
@@ -111,7 +111,7 @@ export class AnswersSpark {
   }
 }
 
-/** How high a state stands in the strip: the shape tells what the colour tells. */
+/** The height of a state in the strip, so that the shape shows the state as the colour does. */
 const HEIGHTS: Readonly<Record<Segment['state'], number>> = {
   closed: 0.22,
   recovering: 0.5,
@@ -135,7 +135,7 @@ export class StateStrip {
     const scale = WIDTH / Math.max(1, toMs - fromMs);
     for (const segment of segments) {
       const x = (segment.fromMs - fromMs) * scale;
-      // what was short must still be seen
+      // a short state must still be visible
       const width = Math.max(0.8, (segment.toMs - segment.fromMs) * scale);
       const height = HEIGHTS[segment.state] * HEIGHT;
       const d = `M${x.toFixed(2)} ${(HEIGHT - height).toFixed(1)}h${width.toFixed(2)}v${height.toFixed(1)}h-${width.toFixed(2)}z`;

@@ -4,7 +4,7 @@ const KEY = 'failsoft-theme';
 type Theme = 'auto' | 'light' | 'dark';
 const NEXT: Readonly<Record<Theme, Theme>> = { auto: 'light', light: 'dark', dark: 'auto' };
 
-/** Dark and light as the system has it, or as the visitor chooses. */
+/** The button for dark or light colours: as the system sets them, or as the visitor chooses. */
 export class ThemeButton {
   readonly element = el('button', { type: 'button', class: 'quiet' });
   #theme: Theme = stored();
@@ -17,7 +17,7 @@ export class ThemeButton {
       try {
         localStorage.setItem(KEY, this.#theme);
       } catch {
-        // a browser that keeps nothing: it holds for this page
+        // the browser keeps nothing: the choice holds until the page is left
       }
       this.#show();
       onChange();

@@ -1,9 +1,9 @@
 import { type DeltaMessage, idOf } from '../view/protocol.js';
 import type { StreamState } from '../view/state.js';
 
-/** Most circuits of all processes. A process may fail to say which circuits are gone. */
+/** Most circuits of all processes together: a process may fail to report which circuits are gone. */
 const MOST_CIRCUITS = 50_000;
-/** Most settings that no circuit has any more. */
+/** Most settings that are kept though no circuit has them any more. */
 const MOST_UNUSED = 2_000;
 
 /** The message without the new circuits for which there is no room. */
@@ -20,7 +20,7 @@ export function bounded(
   return { ...message, circuits: views };
 }
 
-/** A process names its settings anew whenever they change, and never says which names are gone. */
+/** Deletes settings that no circuit has: a process gives changed settings a new name, and never reports which names are gone. */
 export function forgetUnused({ settings, circuits }: Pick<StreamState, 'settings' | 'circuits'>): void {
   if (settings.size <= circuits.size + MOST_UNUSED) return;
   const used = new Set(Array.from(circuits.values(), ({ view }) => view.settings));

@@ -2,7 +2,7 @@ import type { CircuitSnapshot } from '../../../circuit/types.js';
 import type { AnswersView, CircuitView, Sample } from '../view/protocol.js';
 import { rounded } from './series.js';
 
-/** Between two snapshots the same moment may move by so much: it is computed from two clocks. In milliseconds. */
+/** In milliseconds. The same moment may differ by this much in two snapshots, because it is computed from two clocks. */
 const CLOCK_NOISE_MS = 3;
 
 /** The view of a circuit. Moments that have not changed are the same number as in the view before. */
@@ -55,7 +55,7 @@ function steady(before: number | null | undefined, now: number): number {
   return isSame ? before : Math.round(now);
 }
 
-/** Whether a page would show something else. */
+/** Whether a page would show the two views differently. */
 export function differs(a: CircuitView, b: CircuitView): boolean {
   return (
     a.generation !== b.generation ||
@@ -96,9 +96,9 @@ function sum(counts: Readonly<Record<string, number>>): number {
 }
 
 /**
- * What happened between two views. A total that has fallen was counted anew.
+ * The sample for the time between two views. A total that has fallen was reset, and counts from 0.
  * @param before undefined for a circuit that is new since then
- * @param share of a step in the time between them: after a pause a step has its part of what happened
+ * @param share the length of a step as a share of the time between the views: after a pause, a step gets its part of the counts
  */
 export function sampleBetween(before: CircuitView | undefined, now: CircuitView, share: number): Sample {
   const grown = (after: number, earlier = 0) =>

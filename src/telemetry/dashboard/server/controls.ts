@@ -4,7 +4,7 @@ import type { Guard } from '../../../guard/guard-options.js';
 import type { ControlOptions } from '../options.js';
 import { hasToken, mayChange } from './request-check.js';
 
-/** How a change ended: a status of HTTP and a sentence. */
+/** The result of a change: a status of HTTP and a sentence. */
 export interface ControlResult {
   readonly status: number;
   readonly text: string;
@@ -23,7 +23,7 @@ export class Controls {
   readonly #onError: (error: unknown) => void;
   readonly #handles = new Map<string, IsolationHandle>();
 
-  /** @param onError gets the errors of actions; must not throw */
+  /** @param onError called with the errors of actions; must not throw */
   constructor(guard: Guard, options: ControlOptions, onError: (error: unknown) => void) {
     this.#guard = guard;
     this.#options = options;
@@ -45,20 +45,20 @@ export class Controls {
     return result(400, 'action: expected check, isolate, release, mode or run');
   }
 
-  /** Releases what visitors have isolated. */
+  /** Releases the circuits that visitors have isolated. */
   close(): void {
     for (const handle of this.#handles.values()) handle.release();
     this.#handles.clear();
   }
 
-  /** `circuit()` would make a circuit for any key. */
+  /** Finds a circuit without making it: `circuit()` would make a circuit for any key. */
   #find(circuitKey: string): Circuit | undefined {
     if (this.#guard.settingsOf(circuitKey) !== undefined) return this.#guard.circuit(circuitKey);
     return this.#guard.secondaries().find((each) => each.circuitKey === circuitKey)?.circuit;
   }
 
   #isolate(circuitKey: string, circuit: Circuit): ControlResult {
-    if (this.#handles.has(circuitKey)) return result(200, 'it is isolated already');
+    if (this.#handles.has(circuitKey)) return result(200, 'the circuit is isolated already');
     this.#handles.set(circuitKey, circuit.isolate());
     return result(200, 'isolated: every call is rejected');
   }
@@ -66,11 +66,11 @@ export class Controls {
   #release(circuitKey: string, circuit: Circuit): ControlResult {
     const handle = this.#handles.get(circuitKey);
     if (handle === undefined)
-      return result(409, 'it was not isolated from here; the program that isolated it must release it');
+      return result(409, 'the circuit was not isolated on this page; the program that isolated it must release it');
     handle.release();
     this.#handles.delete(circuitKey);
     return circuit.isolated > 0
-      ? result(200, 'released here; the program still holds it')
+      ? result(200, 'released on this page; the program still isolates it')
       : result(200, 'released');
   }
 
@@ -78,7 +78,7 @@ export class Controls {
     const known = MODES.find((name) => name === mode);
     if (known === undefined) return result(400, `mode: expected one of ${MODES.join(', ')}`);
     circuit.mode = known;
-    return result(200, `its mode is ${known}`);
+    return result(200, `the mode is now ${known}`);
   }
 
   async #run(index: number): Promise<ControlResult> {
@@ -89,7 +89,7 @@ export class Controls {
       return result(200, 'done');
     } catch (error) {
       this.#onError(error);
-      return result(500, 'it failed; the program has the error');
+      return result(500, 'the action failed; the program has reported the error');
     }
   }
 }

@@ -13,7 +13,7 @@ export class EventStreamReader {
     this.#onEvent = onEvent;
   }
 
-  /** @throws Error when a line or message is longer than any page sends */
+  /** @throws Error when a line or message is longer than any that a page sends */
   push(text: string): void {
     let rest = text;
     for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {

@@ -1,12 +1,12 @@
 import type { DeltaMessage, SnapshotMessage } from '../view/protocol.js';
 
-/** Where a page's figures come from. */
+/** The source of a page's figures. */
 export interface Feed {
-  /** Everything, as it was when `changes()` was last called. */
+  /** The whole state, as it was at the last call of `changes()`. */
   full(): SnapshotMessage;
-  /** What has changed since the last call; `anew` where only a snapshot shows it; undefined if nothing has. */
+  /** The changes since the last call; `anew` where only a snapshot shows them; undefined where there are none. */
   changes(): DeltaMessage | 'anew' | undefined;
-  /** Whether it must be asked for changes while no page is open, so that a history is kept; else undefined. In milliseconds. */
+  /** How often `changes()` must be called while no page is open, in milliseconds; undefined where it need not be called. */
   readonly idleIntervalMs: number | undefined;
   /** Called when something has happened that a page should show at once. */
   onUrgent: (() => void) | undefined;

@@ -39,12 +39,12 @@ const NO_ANSWERS: readonly AnswersView[] = [];
 
 interface Known {
   view: CircuitView;
-  /** At the end of the last step; undefined for a circuit that is new since then. */
+  /** The view at the end of the last step; undefined for a circuit that is new since then. */
   stepped: CircuitView | undefined;
   readonly series: Series;
 }
 
-/** Reads a guard: snapshots when asked, transitions as they come. Calls pay nothing for it. */
+/** Reads the snapshots of a guard when `changes()` is called, and its transitions as they happen. It costs calls nothing. */
 export class GuardFeed implements Feed {
   readonly idleIntervalMs: number | undefined;
   onUrgent: (() => void) | undefined;
@@ -56,7 +56,7 @@ export class GuardFeed implements Feed {
   readonly #unsubscribe: readonly (() => void)[];
   readonly #startedAtMs = Date.now();
   #steppedAtMs = Date.now();
-  /** Until it has read the circuits once: what they have counted before that is not of a step. */
+  /** Whether no circuit was read yet: the counts before the first reading belong to no step. */
   #isFirst = true;
   /** The position of the last step in every series. */
   #position = 0;

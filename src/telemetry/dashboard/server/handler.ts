@@ -9,14 +9,14 @@ import { hostOf, isAllowedHost, isFromElsewhere } from './request-check.js';
 
 export interface HandlerParts {
   readonly page: ResolvedPage;
-  /** '' or `/path`; undefined: where a framework has mounted the handler. */
+  /** '' or `/path`; undefined: the path at which a framework has mounted the handler. */
   readonly basePath: string | undefined;
   readonly hub: Hub;
   readonly facts: PageFacts;
   readonly controls: Controls | undefined;
 }
 
-/** Of every response, whatever it is. */
+/** The headers of every response. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
@@ -32,7 +32,7 @@ const ASSETS: ReadonlyMap<string, readonly [type: string, text: string]> = new M
   ['style.css', ['text/css', PAGE_STYLE]],
 ]);
 
-/** Answers one request. A route is a name in a table: no path reaches a file system. */
+/** Answers a request. A route is a name in a table, so no path reaches a file system. */
 export function handle(parts: HandlerParts, request: IncomingMessage, response: ServerResponse): void {
   const { path, query } = targetOf(request, parts.basePath);
   if (!isAllowedHost(hostOf(request), parts.page.allowedHosts))
@@ -48,7 +48,7 @@ export function handle(parts: HandlerParts, request: IncomingMessage, response: 
   const asset = ASSETS.get(name);
   if (asset !== undefined) return send(request, response, 200, asset[0], asset[1]);
   if (name === '') return page(parts.facts, request, response);
-  // the page may be linked to from anywhere; what it shows is read by itself and by programs
+  // any site may link to the page; the figures below may be read by the page itself and by programs only
   if (isFromElsewhere(request)) return reply(request, response, 403, 'not for pages of other sites');
   if (name === 'snapshot') return send(request, response, 200, 'application/json', parts.hub.snapshot());
   return events(parts.hub, request, response);
@@ -66,7 +66,7 @@ function events(hub: Hub, request: IncomingMessage, response: ServerResponse): v
     ...HEADERS,
     'Content-Security-Policy': NOTHING_ALLOWED,
     'Content-Type': 'text/event-stream; charset=utf-8',
-    // nginx would keep the events until its buffer is full
+    // without this header nginx would keep the events until its buffer is full
     'X-Accel-Buffering': 'no',
   });
   if (request.method === 'HEAD') {
@@ -89,13 +89,13 @@ function control(
     .handle(request, query)
     .catch((error: unknown) => ({ status: 400, text: error instanceof Error ? error.message : 'failed' }))
     .then(({ status, text }) => reply(request, response, status, text))
-    // a response that is gone
+    // the visitor has gone
     .catch(() => undefined);
 }
 
-/** The path below the base and the query; no path where the request is for something else. */
+/** The path below the base, and the query; no path where the request is not below the base. */
 function targetOf(request: IncomingMessage, basePath: string | undefined) {
-  // Express cuts off what it has matched, and keeps the whole
+  // Express removes the path that it has matched from `url`, and keeps the whole in `originalUrl`
   const { originalUrl, baseUrl } = request as { originalUrl?: unknown; baseUrl?: unknown };
   const url = typeof originalUrl === 'string' ? originalUrl : (request.url ?? '/');
   const base = basePath ?? (typeof baseUrl === 'string' ? baseUrl : '');
@@ -110,7 +110,7 @@ function targetOf(request: IncomingMessage, basePath: string | undefined) {
   };
 }
 
-/** To the same path with a slash, without which relative addresses lead astray. */
+/** Redirects to the same path with a slash, without which relative addresses would be wrong. */
 function redirect(request: IncomingMessage, response: ServerResponse): void {
   const { originalUrl } = request as { originalUrl?: unknown };
   const url = typeof originalUrl === 'string' ? originalUrl : (request.url ?? '');

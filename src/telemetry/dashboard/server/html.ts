@@ -1,10 +1,10 @@
-/** What the page has to know before its stream begins. */
+/** The facts that the page needs before its stream begins. */
 export interface PageFacts {
   readonly canControl: boolean;
   readonly actions: readonly { readonly label: string; readonly description: string }[];
 }
 
-/** The page. Its texts come from the stream, and become text nodes. */
+/** The HTML of the page. Its other texts come from the stream, and become text nodes. */
 export function htmlOf(nonce: string, facts: PageFacts): string {
   return `<!doctype html>
 <html lang="en">
@@ -27,14 +27,14 @@ export function htmlOf(nonce: string, facts: PageFacts): string {
 `;
 }
 
-/** JSON that ends no script element. */
+/** JSON that cannot end a script element. */
 function jsonInHtml(value: object): string {
   return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (unit) => {
     return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });
 }
 
-/** Only what this server has served, and only with this page's nonce. */
+/** Allows only what this server serves, and scripts and styles only with this page's nonce. */
 export function contentSecurityPolicy(nonce: string): string {
   return [
     "default-src 'none'",

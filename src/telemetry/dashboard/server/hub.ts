@@ -7,13 +7,13 @@ export interface HubOptions {
   readonly intervalMs: number;
   /** How often an idle stream gets a heartbeat, in milliseconds. */
   readonly heartbeatMs: number;
-  /** How long a reader may take nothing, in milliseconds. */
+  /** How long a reader may take no message, in milliseconds. */
   readonly patienceMs: number;
   /** Most readers at a time. */
   readonly maxReaders: number;
 }
 
-/** Changes of a circuit's state are sent this soon, together. In milliseconds. */
+/** Changes of a circuit's state are collected for this long, and then sent. In milliseconds. */
 const URGENT_MS = 50;
 
 /** Sends the messages of a feed to all open pages. A message is made once, and all readers share its bytes. */
@@ -24,12 +24,12 @@ export class Hub {
   readonly #readers = new Set<Reader>();
   #timer: NodeJS.Timeout | undefined;
   #urgent: NodeJS.Timeout | undefined;
-  /** The snapshot of this moment, until something changes. */
+  /** The present snapshot, until something changes. */
   #snapshot: Buffer | undefined;
-  #spokenAtMs = 0;
+  #sentAtMs = 0;
   #isClosed = false;
 
-  /** @param onError gets the errors of the feed; must not throw */
+  /** @param onError called with the errors of the feed; must not throw */
   constructor(feed: Feed, options: HubOptions, onError: (error: unknown) => void) {
     this.#feed = feed;
     this.#options = options;
@@ -46,7 +46,7 @@ export class Hub {
     return this.#isClosed || this.#readers.size >= this.#options.maxReaders;
   }
 
-  /** Adds a response whose head has been written. It begins with a snapshot. */
+  /** Adds a response whose head has been written. Its first message is a snapshot. */
   add(response: ServerResponse): void {
     const reader = new Reader(response, this.#options.patienceMs);
     this.#readers.add(reader);
@@ -60,7 +60,7 @@ export class Hub {
     this.#tick();
   }
 
-  /** Everything as JSON, for a reader that wants it once. */
+  /** The whole state as JSON, for a single request. */
   snapshot(): string {
     this.#tick();
     return JSON.stringify(this.#feed.full());
@@ -75,7 +75,7 @@ export class Hub {
     this.#feed.close();
   }
 
-  /** The timer: fast while there are readers, slow for a history, none otherwise. Never holds the process. */
+  /** Sets the timer: fast while there are readers, slow for a history, none otherwise. It keeps no process alive. */
   #arm(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -107,9 +107,9 @@ export class Hub {
     if (this.#readers.size === 0) return;
     if (changes === 'anew') for (const reader of this.#readers) reader.miss();
     const bytes = changes === undefined || changes === 'anew' ? undefined : message('delta', changes);
-    const isQuiet = bytes === undefined && nowMs - this.#spokenAtMs >= this.#options.heartbeatMs;
+    const isQuiet = bytes === undefined && nowMs - this.#sentAtMs >= this.#options.heartbeatMs;
     const heartbeat = isQuiet ? message('heartbeat', { atMs: Date.now() }) : undefined;
-    if (bytes !== undefined || isQuiet) this.#spokenAtMs = nowMs;
+    if (bytes !== undefined || isQuiet) this.#sentAtMs = nowMs;
     for (const reader of this.#readers) {
       if (reader.isStuck(nowMs)) {
         this.#readers.delete(reader);
@@ -127,7 +127,7 @@ export class Hub {
   }
 }
 
-/** An event of a stream. JSON has no line break of its own, so that one `data` line is enough. */
+/** Encodes an event of a stream. JSON has no line breaks, so that a single `data` line is enough. */
 function message(event: 'snapshot' | 'delta' | 'heartbeat', data: object): Buffer {
   return Buffer.from(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }

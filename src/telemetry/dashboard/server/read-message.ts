@@ -14,7 +14,7 @@ import {
   type TimelineEntry,
 } from '../view/protocol.js';
 
-// What another process sends is not ours: each field is read by name, numbers are numbers, texts are cut, lists are bounded.
+// Messages of other processes are not trusted: each field is read by name, numbers are checked, texts are cut, lists are bounded.
 
 const LONGEST_TEXT = 2_000;
 const MOST_CIRCUITS = 5_000;
@@ -53,21 +53,21 @@ const REASONS = [
   'THROTTLED',
 ] as const;
 
-/** Gives the messages of a source a name of ours for its processes and settings. */
+/** Reads the messages of a source, and renames its processes and settings so that the names of all sources differ. */
 export class MessageReader {
   readonly #process: (name: string) => string;
   readonly #prefix: string;
 
   /**
-   * @param process the name of a process, by the name that it gives itself
-   * @param prefix of the names of its settings
+   * @param process gives the name of a process, by the name that the process gives itself
+   * @param prefix the prefix of the names of its settings
    */
   constructor(process: (name: string) => string, prefix: string) {
     this.#process = process;
     this.#prefix = prefix;
   }
 
-  /** @throws Error where it is not the message that this version knows */
+  /** @throws Error where it is no JSON, or a message of another version */
   snapshot(json: string): SnapshotMessage {
     const message = fields(JSON.parse(json));
     if (message.version !== FORMAT_VERSION)
@@ -112,7 +112,7 @@ export class MessageReader {
     });
   }
 
-  /** Settings are shown as they are, and nothing is computed with them that is not checked there. */
+  /** Settings are not checked here: the page shows them as they are, and checks those with which it computes. */
   #settings(value: unknown): Record<string, CircuitSettings> {
     const entries = Object.entries(fields(value)).slice(0, MOST_STEPS);
     return Object.fromEntries(

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * An open page. It gets a message only after it has taken the message before, so nothing is queued for it. After a missed message it
- * gets a whole snapshot. A page that takes nothing for a while is dropped, and reconnects.
+ * An open page. It gets a message only after it has taken the message before, so that nothing is queued for it. After a missed message
+ * it gets a whole snapshot. A page that takes no message for a while is dropped, and reconnects.
  */
 export class Reader {
   readonly #response: ServerResponse;
@@ -10,7 +10,7 @@ export class Reader {
   #busySinceMs: number | undefined;
   #missed = true;
 
-  /** @param patienceMs how long it may take nothing */
+  /** @param patienceMs how long it may take no message, in milliseconds */
   constructor(response: ServerResponse, patienceMs: number) {
     this.#response = response;
     this.#patienceMs = patienceMs;
@@ -19,12 +19,12 @@ export class Reader {
     });
   }
 
-  /** Whether it lacks a message, so that only a snapshot helps it. */
+  /** Whether it has missed a message, so that it needs a snapshot. */
   get isBehind(): boolean {
     return this.#missed;
   }
 
-  /** No delta shows what has changed: the next message must be a snapshot. */
+  /** Makes the next message a snapshot, because no delta shows the changes. */
   miss(): void {
     this.#missed = true;
   }
@@ -50,12 +50,12 @@ export class Reader {
     this.send(bytes, nowMs);
   }
 
-  /** Whether it has taken nothing for too long. */
+  /** Whether it has taken no message for too long. */
   isStuck(nowMs: number): boolean {
     return this.#busySinceMs !== undefined && nowMs - this.#busySinceMs > this.#patienceMs;
   }
 
-  /** Ends the stream. A stuck one is cut off: what waits for it is freed. */
+  /** Ends the stream. A stuck stream is destroyed, which frees the data that waits for it. */
   drop(): void {
     if (this.isReady) this.#response.end();
     else this.#response.destroy();

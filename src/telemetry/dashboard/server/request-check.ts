@@ -1,13 +1,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** Loopback names and addresses. A site in the web that resolves its name to this machine sends its own name. */
+/** Loopback names and addresses. The pages of a site whose name resolves to this machine send that name, and not these. */
 const LOOPBACK = /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/i;
 
 /**
- * Whether the `Host` is a name of this server, against DNS rebinding: a name that an attacker's DNS turns to this machine would
- * make its pages the same origin as this one.
- * @param allowed names or addresses besides the loopback ones, in lower case, with or without a port
+ * Whether the `Host` is a name of this server. It guards against DNS rebinding: if an attacker's name resolved to this machine, the
+ * attacker's pages would have the same origin as this page.
+ * @param allowed names or addresses besides the loopback names, in lower case, with or without a port
  */
 export function isAllowedHost(host: string | undefined, allowed: readonly string[]): boolean {
   if (host === undefined || host.length > 300) return false;
@@ -21,7 +21,7 @@ export function isAllowedHost(host: string | undefined, allowed: readonly string
   );
 }
 
-/** The host that the client asked for; in HTTP/2 a header of another name. */
+/** The host that the request names: in `Host`, or in HTTP/2 in `:authority`. */
 export function hostOf({ headers }: IncomingMessage): string | undefined {
   const authority = headers[':authority'];
   return headers.host ?? (typeof authority === 'string' ? authority : undefined);
@@ -35,7 +35,7 @@ export function isFromElsewhere(request: IncomingMessage): boolean {
   return origin !== undefined && !isOriginOf(origin, hostOf(request));
 }
 
-/** Whether a request may change something: it must have an `Origin` or a `Sec-Fetch-Site` that is this page's own. */
+/** Whether a request may change something: its `Origin` or its `Sec-Fetch-Site` must show that it comes from this page. */
 export function mayChange(request: IncomingMessage): boolean {
   const { origin } = request.headers;
   const site = request.headers['sec-fetch-site'];
@@ -48,7 +48,7 @@ function isOriginOf(origin: string, host: string | undefined): boolean {
   return authority !== undefined && host !== undefined && authority.toLowerCase() === host.toLowerCase();
 }
 
-/** Whether the `Authorization` is the token. Takes as long for a wrong one as for the right one. */
+/** Whether the `Authorization` has the token. The comparison takes as long for a wrong token as for the right token. */
 export function hasToken({ headers }: IncomingMessage, token: string): boolean {
   const [, given = ''] = /^Bearer (.+)$/.exec(headers.authorization ?? '') ?? [];
   return timingSafeEqual(digest(given), digest(token));

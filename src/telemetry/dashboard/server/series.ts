@@ -1,12 +1,12 @@
 import type { Sample } from '../view/protocol.js';
 
-/** Most sources of a circuit that are counted apart. The answers of all others count as `other`. */
+/** Most sources of a circuit with counts of their own. The answers of all other sources count as `other`. */
 const MOST_SOURCES = 8;
 const OTHER = 'other';
 
 /**
- * The last steps of a circuit, in typed arrays: about 16 bytes a step, and 4 more for each source that has answered. Positions are
- * those of the feed, so that all circuits turn together.
+ * The last steps of a circuit, in typed arrays: 20 bytes a step, and 4 more for each source that has answered. The feed gives the
+ * positions in the ring, which are the same for all circuits.
  */
 export class Series {
   readonly #steps: number;
@@ -27,7 +27,7 @@ export class Series {
     this.#p99 = new Float32Array(steps);
   }
 
-  /** @param position of the step in the ring */
+  /** @param position the position of the step in the ring */
   add(position: number, { calls, rejected, failureRate, p50, p99, answers }: Sample): void {
     this.#calls[position] = calls;
     this.#rejected[position] = rejected;

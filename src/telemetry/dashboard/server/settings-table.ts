@@ -1,15 +1,15 @@
 import type { CircuitSettings } from '../../../guard/guard-options.js';
 
-/** Most different settings that are remembered by name. A guard whose settings change often begins anew. */
+/** Most different settings that are remembered by name. Beyond that, all are forgotten, and named again. */
 const MOST_SETTINGS = 1_000;
 const NONE = '';
 
-/** Names the different settings of circuits, so that a message has each of them once. */
+/** Gives names to the different settings of circuits, so that a message has each of them only once. */
 export class SettingsTable {
   readonly #names = new Map<string, string>();
   readonly #entries = new Map<string, CircuitSettings>();
   #fresh = new Map<string, CircuitSettings>();
-  /** The JSON of a circuit's options, which are frozen: to make it for each circuit would cost more than all the rest. */
+  /** The JSON of circuits' options, which are frozen. Made once for each: to make it for each circuit would be the largest cost. */
   readonly #json = new WeakMap<object, string>();
   #count = 0;
 
@@ -52,8 +52,8 @@ export class SettingsTable {
 }
 
 /**
- * A soft deadline that follows the model moves with its answers. It is rounded to two digits; otherwise each message would have all
- * settings anew. A soft deadline in whole milliseconds is the user's own, and stays.
+ * Rounds a soft deadline that follows the model to two digits: it changes with each answer, and each message would have all settings
+ * again. A soft deadline in whole milliseconds is the user's own, and is not rounded.
  */
 function steadied(settings: CircuitSettings): CircuitSettings {
   const { fallbackAfterMs: ms } = settings;

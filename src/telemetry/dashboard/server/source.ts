@@ -2,19 +2,19 @@ import { type ClientRequest, get as getHttp, type IncomingMessage } from 'node:h
 import { get as getHttps } from 'node:https';
 import { EventStreamReader } from './event-stream.js';
 
-/** A stream that is silent for so long is dead: it would have sent a heartbeat. In milliseconds. */
+/** A stream that is silent for this long is dead, because a live stream sends heartbeats. In milliseconds. */
 const SILENCE_MS = 40_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10_000;
 
-/** What a source reports. */
+/** The functions that a source calls. */
 export interface SourceListener {
   message(event: string, data: string): void;
-  /** The stream has ended, or could not begin; it is tried again. */
+  /** Called when the stream has ended, or could not begin; the source tries again. */
   failed(reason: string): void;
 }
 
-/** Reads the `/events` of another process, again and again. */
+/** Reads the `/events` of another process, and connects again whenever the stream ends. */
 export class Source {
   readonly #url: URL;
   readonly #listener: SourceListener;
@@ -54,7 +54,7 @@ export class Source {
   }
 
   #read(response: IncomingMessage, fail: (reason: string) => void): void {
-    // first: a response that is given up also has an error
+    // set first: a response that is destroyed emits an error too
     response.on('error', (error) => fail(wordsOf(error)));
     const type = response.headers['content-type'] ?? '';
     if (response.statusCode !== 200 || !type.startsWith('text/event-stream')) {
@@ -66,7 +66,7 @@ export class Source {
     }
     const reader = new EventStreamReader((event, data) => {
       this.#listener.message(event, data);
-      this.#waitMs = FIRST_WAIT_MS; // not before: a message that is none is no reason to come back soon
+      this.#waitMs = FIRST_WAIT_MS; // only after a valid message: others are no reason to connect again soon
     });
     response.setEncoding('utf8');
     response.on('data', (text: string) => {

@@ -13,9 +13,9 @@ import type { Feed } from './feed.js';
 import { MessageReader } from './read-message.js';
 import { Source } from './source.js';
 
-/** Changes are taken this often while no page is open, so that they do not pile up. In milliseconds. */
+/** Changes are taken this often while no page is open, so that they do not pile up; in milliseconds. */
 const IDLE_MS = 1_000;
-/** Of a process that has never been reached. */
+/** The history of a process that has never been reached. */
 const UNKNOWN = { stepMs: 2_000, steps: 150, steppedAtMs: 0 };
 
 /** Shows the circuits of several processes on one page, from their `/events`. */
@@ -24,7 +24,7 @@ export class SourcesFeed implements Feed {
   onUrgent: (() => void) | undefined;
   readonly #state: StreamState;
   readonly #sources: readonly Source[];
-  /** The names of processes, by the sources that have them. */
+  /** The source of each process, by the name of the process. */
   readonly #names = new Map<string, URL>();
   #isNew = false;
   #settings: Record<string, NonNullable<ReturnType<StreamState['settings']['get']>>> = {};
@@ -83,7 +83,7 @@ export class SourcesFeed implements Feed {
     for (const source of this.#sources) source.close();
   }
 
-  /** Nothing has changed yet. */
+  /** Forgets the changes, because they were taken. */
   #begin(): void {
     this.#isNew = false;
     this.#settings = {};
@@ -142,7 +142,7 @@ export class SourcesFeed implements Feed {
     if (timeline.length > 0) this.onUrgent?.();
   }
 
-  /** Its circuits stay on the page as they were last seen, with the reason. */
+  /** Marks the processes of a source as not reached. Their circuits stay on the page as they were last seen. */
   #fail(url: URL, reason: string): void {
     for (const [name, of] of this.#names) {
       const process = of === url ? this.#state.processes.get(name) : undefined;
@@ -158,7 +158,7 @@ export class SourcesFeed implements Feed {
     this.#state.processes.set(process.name, process);
   }
 
-  /** Several processes may give themselves the same name. */
+  /** A name that no process of another source has: several processes may give themselves the same name. */
   #nameFor(url: URL, name: string): string {
     const isFree = (wanted: string) => (this.#names.get(wanted) ?? url) === url;
     const names = [name, `${name} at ${url.host}`, `${name} at ${url.host}${url.pathname}`];

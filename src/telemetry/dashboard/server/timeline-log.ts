@@ -1,7 +1,7 @@
 import type { TimelineEntry } from '../view/protocol.js';
 import { MOST_ENTRIES } from '../view/state.js';
 
-/** Most circuits whose past is kept, also where they have been evicted. */
+/** Most circuits whose past is kept, including evicted circuits. */
 const MOST_CIRCUITS = 2_000;
 /** Most entries that wait for the next message. */
 const MOST_PENDING = 2_000;

@@ -1,4 +1,4 @@
-// Numbers as people read them. A no-break space stands between a number and its unit.
+// Numbers as text. A no-break space stands between a number and its unit.
 
 const SPACE = '\u00a0';
 
@@ -13,13 +13,13 @@ export function duration(ms: number): string {
   return `${Math.floor(hours / 24)}${SPACE}d ${hours % 24}${SPACE}h`;
 }
 
-/** What is left: tenths below ten seconds. */
+/** The time that is left, with tenths below ten seconds. */
 export function countdown(ms: number): string {
   if (ms >= 9_950) return duration(Math.ceil(ms / 1_000) * 1_000);
   return `${(Math.max(0, ms) / 1_000).toFixed(1)}${SPACE}s`;
 }
 
-/** `41 %`; `<1 %` and `>99 %` where rounding would deny that there is some. */
+/** `41 %`; `<1 %` and `>99 %` where rounding would hide that the share is not 0 or 1. */
 export function percent(share: number): string {
   const value = Math.round(share * 100);
   if (value === 0 && share > 0) return `<1${SPACE}%`;

@@ -2,10 +2,10 @@ import { splitKey } from '../../../key/circuit-key.js';
 
 /** Longest name that is shown; the rest is an ellipsis. */
 const LONGEST_SHOWN = 160;
-/** Controls, also of the direction of text, and what takes no room: they could make a name look like another one. */
+/** Control characters, also of the direction of text, and characters without a width: they could make a name look like another. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\u115f\u1160\u3164\uffa0]/gu;
 
-/** The text as it is shown: one line, in which nothing is invisible and nothing turns the direction. */
+/** A text for display: a single line without invisible characters, and without characters that turn the direction of text. */
 export function shown(text: string): string {
   const isLong = text.length > LONGEST_SHOWN;
   const start = (isLong ? text.slice(0, LONGEST_SHOWN) : text).toWellFormed();
@@ -17,7 +17,7 @@ export function shown(text: string): string {
 
 /** A circuit's name in two parts. */
 export interface CircuitName {
-  /** The model, or the method where there is none. */
+  /** The model, or the method where the circuit has no model. */
   readonly name: string;
   /** Where it belongs: service and method, without the package. */
   readonly place: string;

@@ -10,11 +10,11 @@ export interface AnswersView {
   readonly source: string;
   /** Why the primary did not answer; null for its own answers. */
   readonly cause: string | null;
-  /** Since the circuit was made. */
+  /** The number of calls since the circuit was made. */
   readonly count: number;
 }
 
-/** A circuit as the page shows it: its snapshot, and what lies beside it. */
+/** A circuit as the page shows it: its snapshot, with further facts. */
 export interface CircuitView extends Omit<CircuitSnapshot, 'takenAtMs' | 'version' | 'baseline'> {
   /** The name of the process that it belongs to. */
   readonly process: string;
@@ -22,7 +22,7 @@ export interface CircuitView extends Omit<CircuitSnapshot, 'takenAtMs' | 'versio
   readonly settings: string;
   /** Answers by source and cause. */
   readonly answers: readonly AnswersView[];
-  /** When the next readiness check of an open circuit starts, in milliseconds since the epoch; null where none is planned. */
+  /** The time of the next readiness check of an open circuit, in milliseconds since the epoch; null where none is planned. */
   readonly nextCheckAtMs: number | null;
 }
 
@@ -40,15 +40,15 @@ export interface TimelineEntry {
   readonly to: CircuitStateName | 'isolated' | 'released';
   /** The reason with its figures. */
   readonly reason: string;
-  /** For how long it will be open, in milliseconds; null in other states. */
+  /** For how long the circuit will be open, in milliseconds; null in other states. */
   readonly openForMs: number | null;
   /** Whether the circuit rejected calls then, or only reported. */
   readonly mode: CircuitMode;
 }
 
-/** What happened to a circuit during a step of its history. */
+/** The figures of a circuit for a step of its history. */
 export interface Sample {
-  /** Calls that came, rejected ones included. */
+  /** Calls that were made, including rejected calls. */
   readonly calls: number;
   /** Calls that were rejected. */
   readonly rejected: number;
@@ -88,7 +88,7 @@ export interface ProcessView {
   readonly name: string;
   /** Why it cannot be read; null while it can. */
   readonly error: string | null;
-  /** Since when it can, or cannot, be read, in milliseconds since the epoch. */
+  /** The time since which it can, or cannot, be read, in milliseconds since the epoch. */
   readonly sinceMs: number;
   /** The length of a step of its history, in milliseconds. */
   readonly stepMs: number;
@@ -98,15 +98,15 @@ export interface ProcessView {
   readonly steppedAtMs: number;
 }
 
-/** Everything: the first message of a stream, and the first after a gap. */
+/** The whole state: the first message of a stream, and the first message after a gap. */
 export interface SnapshotMessage {
-  /** Of the format. */
+  /** The version of the format. */
   readonly version: typeof FORMAT_VERSION;
-  /** When it was made, in milliseconds since the epoch. */
+  /** The time at which it was made, in milliseconds since the epoch. */
   readonly atMs: number;
   /** All processes. */
   readonly processes: readonly ProcessView[];
-  /** The settings that circuits name. */
+  /** The settings of the circuits, by the names that the circuits give. */
   readonly settings: Readonly<Record<string, CircuitSettings>>;
   /** All circuits. */
   readonly circuits: readonly CircuitRecord[];
@@ -118,21 +118,21 @@ export interface Step {
   readonly process: string;
   /** Its end, in milliseconds since the epoch. */
   readonly atMs: number;
-  /** What happened to each circuit that had calls. */
+  /** The sample of each circuit that had calls. */
   readonly samples: readonly (readonly [circuitKey: string, sample: Sample])[];
 }
 
-/** What has changed since the message before. What is left out has not. */
+/** The changes since the message before. A part that is left out has not changed. */
 export interface DeltaMessage {
-  /** When it was made, in milliseconds since the epoch. */
+  /** The time at which it was made, in milliseconds since the epoch. */
   readonly atMs: number;
-  /** All processes, where something about a process has changed. */
+  /** All processes, where a process has changed. */
   readonly processes?: readonly ProcessView[];
   /** Settings that are new. */
   readonly settings?: Readonly<Record<string, CircuitSettings>>;
   /** Whole views of the circuits that have changed. */
   readonly circuits?: readonly CircuitView[];
-  /** Circuits that are gone: evicted, or of a process that has started anew. */
+  /** Circuits that are gone: evicted, or of a process that was restarted. */
   readonly removed?: readonly (readonly [process: string, circuitKey: string])[];
   /** Steps that have ended. */
   readonly steps?: readonly Step[];
@@ -140,7 +140,7 @@ export interface DeltaMessage {
   readonly timeline?: readonly TimelineEntry[];
 }
 
-/** Tells circuits of several processes apart. */
+/** The id of a circuit, which differs between processes. */
 export function idOf(process: string, circuitKey: string): string {
   return `${process}\n${circuitKey}`;
 }

@@ -8,7 +8,7 @@ export interface Segment {
   readonly toMs: number;
 }
 
-/** The states of a circuit over a time, without gaps. Before the first known change it was in the state that this one left. */
+/** The states of a circuit over a span of time, without gaps. Before the first known change it was in the state that this change left. */
 export function segmentsOf(
   view: CircuitView,
   timeline: readonly TimelineEntry[],
@@ -41,7 +41,7 @@ function stateName(name: TimelineEntry['to'], otherwise: CircuitStateName): Circ
   return name === 'isolated' || name === 'released' ? otherwise : name;
 }
 
-/** A source with its part of the answers. */
+/** A source with its share of the answers. */
 export interface Share {
   readonly source: string;
   readonly count: number;
@@ -51,7 +51,7 @@ export interface Share {
 
 const ORDER = ['primary', 'last-good', 'secondary:', '', 'default', 'deferred', 'none'];
 
-/** The best answer first, errors last. */
+/** The order of sources: the best source first, errors last. */
 export function sourceRank(source: string): number {
   const exact = ORDER.indexOf(source);
   if (exact >= 0) return exact;
@@ -73,7 +73,7 @@ export function sharesOf(history: readonly Sample[], steps: number): Share[] {
     .sort((a, b) => sourceRank(a.source) - sourceRank(b.source) || (a.source < b.source ? -1 : 1));
 }
 
-/** Calls per second over the last steps; 0 without any. */
+/** Calls per second over the last steps; 0 without steps. */
 export function rateOf(history: readonly Sample[], steps: number, stepMs: number): number {
   const last = history.slice(-steps);
   if (last.length === 0) return 0;
@@ -87,7 +87,7 @@ export function sourcesOf(history: readonly Sample[]): string[] {
   return [...names].sort((a, b) => sourceRank(a) - sourceRank(b) || (a < b ? -1 : 1));
 }
 
-/** Of each source its answers and those of all sources before it, per second: the lines of a stacked chart. */
+/** The lines of a stacked chart: for each source, the answers per second of it and of all sources before it. */
 export function stacked(history: readonly Sample[], sources: readonly string[], stepMs: number): number[][] {
   const below = new Array<number>(history.length).fill(0);
   return sources.map((source) =>

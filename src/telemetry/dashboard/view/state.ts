@@ -18,13 +18,13 @@ const IDLE: Readonly<Record<string, number>> = Object.freeze({});
 export interface CircuitState {
   readonly id: string;
   view: CircuitView;
-  /** Oldest first; the last one ended at the process's `steppedAtMs`. */
+  /** Oldest first; the last step ended at the process's `steppedAtMs`. */
   history: Sample[];
   /** Oldest first. */
   timeline: TimelineEntry[];
 }
 
-/** All that a stream has told. */
+/** The state that the messages of a stream give. */
 export interface StreamState {
   /** By the sender's clock, in milliseconds since the epoch. */
   atMs: number;
@@ -33,7 +33,7 @@ export interface StreamState {
   readonly circuits: Map<string, CircuitState>;
 }
 
-/** What a delta has changed. */
+/** The changes that a delta has made. */
 export interface Changes {
   readonly circuits: ReadonlySet<CircuitState>;
   readonly removed: readonly string[];
@@ -56,7 +56,7 @@ export function stateOf(message: SnapshotMessage): StreamState {
   };
 }
 
-/** Changes the state as the message says. A circuit that is new to it begins an empty history. */
+/** Applies a message to the state. A new circuit begins with an empty history. */
 export function apply(state: StreamState, message: DeltaMessage): Changes {
   state.atMs = message.atMs;
   for (const process of message.processes ?? []) state.processes.set(process.name, process);
@@ -103,7 +103,7 @@ function takeStep(
   }
 }
 
-/** A step without calls: the window is as it was. */
+/** The sample of a step without calls: the window has not changed. */
 export function idleSample({ window }: CircuitView): Sample {
   return {
     calls: 0,

@@ -5,7 +5,7 @@ import { rateOf, type Share, sharesOf } from './series.js';
 import type { CircuitState } from './state.js';
 import { limitsOf } from './words.js';
 
-/** How bad it is, the worst first. */
+/** The levels of trouble, the worst first. */
 export const LEVELS = [
   'open',
   'isolated',
@@ -19,23 +19,23 @@ export const LEVELS = [
 ] as const;
 export type Level = (typeof LEVELS)[number];
 
-/** What the page shows of a circuit beside its view. */
+/** The facts about a circuit that the page derives from its view. */
 export interface Assessment {
   readonly level: Level;
   /** Lower is worse. */
   readonly rank: number;
-  /** Of the last seconds, or since it is in trouble if that is less. */
+  /** The shares of the last 30 seconds, or of the time since the circuit is open or isolated, if that is shorter. */
   readonly shares: readonly Share[];
   /** Calls per second. */
   readonly rate: number;
 }
 
-/** Shares and rates are those of so long, in milliseconds. */
+/** The times over which shares and rates are computed, in milliseconds. */
 const RECENT_MS = 30_000;
 const RATE_MS = 6_000;
-/** So few calls say nothing. */
+/** Fewer calls are too few to judge a circuit by. */
 const FEW_CALLS = 10;
-/** Below this share other answers are no trouble. */
+/** Up to this share, answers that are not the primary's are no trouble. */
 const DEGRADED_SHARE = 0.01;
 
 export function assess(
@@ -78,12 +78,12 @@ function levelOf(
   return rate > 0 || view.inFlight > 0 ? 'fine' : 'idle';
 }
 
-/** Whether it belongs among what is wrong now. */
+/** Whether a circuit of this level counts as being in trouble. */
 export function isTrouble(level: Level): boolean {
   return LEVELS.indexOf(level) <= LEVELS.indexOf('degraded');
 }
 
-/** How many calls callers make, per second. A secondary's calls are made for theirs, and counted with them. */
+/** How many calls callers make, per second. The calls of a secondary are left out, because they are made for callers' calls. */
 export function callersRate(
   subjects: readonly { readonly circuit: CircuitState; readonly assessment: Pick<Assessment, 'rate'> }[],
 ): number {
@@ -93,7 +93,7 @@ export function callersRate(
   return rates.reduce((sum, rate) => sum + rate, 0);
 }
 
-/** Orders by trouble, then by load, then by name: two orders of the same circuits are equal unless something has happened. */
+/** Orders by trouble, then by name, so that circuits change places only where their trouble changes. */
 export function byTrouble(
   a: { readonly circuit: CircuitState; readonly assessment: Assessment },
   b: { readonly circuit: CircuitState; readonly assessment: Assessment },

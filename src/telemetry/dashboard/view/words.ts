@@ -5,7 +5,7 @@ import type { CircuitView, TimelineEntry } from './protocol.js';
 import type { Share } from './series.js';
 import type { CircuitState } from './state.js';
 
-/** `half of`, `all`, `62 % of`. */
+/** `all 20 calls`, `half of 20 calls`, `62 % of 20 calls`. */
 export function shareOf(share: number, count: number): string {
   if (count === 0) return 'none of the calls';
   if (share === 1) return `all ${several(count, 'call')}`;
@@ -13,7 +13,7 @@ export function shareOf(share: number, count: number): string {
   return `${percent(share)} of ${several(count, 'call')}`;
 }
 
-/** The reason of a transition as a sentence says it. One that is not known stays as it is. */
+/** The reason of a transition in words. An unknown reason stays as it is. */
 export function reasonInWords(reason: string): string {
   let match = /^failure-rate ([\d.]+) >= [\d.]+ over (\d+) calls$/.exec(reason);
   if (match) return `${shareOf(Number(match[1]), Number(match[2]))} failed`;
@@ -29,14 +29,14 @@ export function reasonInWords(reason: string): string {
   return shown(reason);
 }
 
-/** How the states are called. */
+/** The word for the state of a circuit. */
 export function stateWord({ state, isolated, mode }: CircuitView): string {
   if (mode === 'off') return 'off';
   if (isolated > 0) return 'isolated';
   return state;
 }
 
-/** The entry with which the present outage began: since then it has not been closed. */
+/** The entry with which the present outage began: the circuit has not been closed since. */
 export function outageOf({ view, timeline }: CircuitState): TimelineEntry | undefined {
   if (view.state === 'closed') return undefined;
   let first: TimelineEntry | undefined;
@@ -48,7 +48,7 @@ export function outageOf({ view, timeline }: CircuitState): TimelineEntry | unde
   return first;
 }
 
-/** Since when a circuit is in trouble, in milliseconds since the epoch. */
+/** The time since which a circuit is in trouble, in milliseconds since the epoch. */
 export function troubleSince(circuit: CircuitState): number {
   if (circuit.view.isolated > 0) {
     const byHand = circuit.timeline.findLast(({ to }) => to === 'isolated');
@@ -57,7 +57,7 @@ export function troubleSince(circuit: CircuitState): number {
   return outageOf(circuit)?.atMs ?? circuit.view.sinceMs;
 }
 
-/** Why it is in trouble. */
+/** Why a circuit is in trouble; empty where its figures show no reason. */
 export function causeOf(circuit: CircuitState): string {
   const { view } = circuit;
   if (view.isolated > 0) return 'isolated by hand';
@@ -69,14 +69,14 @@ export function causeOf(circuit: CircuitState): string {
   return reasonInWords(reason);
 }
 
-/** When an open circuit looks again, in milliseconds since the epoch; null where it does not wait. */
+/** The time of the next check or probe of an open circuit, in milliseconds since the epoch; null in other states. */
 export function nextLookMs({ state, openUntilMs, nextCheckAtMs, isolated }: CircuitView): number | null {
   if (state !== 'open' || isolated > 0) return null;
   const known = [openUntilMs, nextCheckAtMs].filter((atMs) => atMs !== null);
   return known.length === 0 ? null : Math.min(...known);
 }
 
-/** What comes next for a circuit in trouble. */
+/** The next event for a circuit in trouble, in words. */
 export function nextInWords(view: CircuitView, nowMs: number): string {
   if (view.isolated > 0) return 'until it is released';
   switch (view.state) {
@@ -90,7 +90,7 @@ export function nextInWords(view: CircuitView, nowMs: number): string {
     case 'half-open':
       return view.inFlight > 0 ? 'a probe is on its way' : 'the next call is the probe';
     case 'recovering':
-      return 'it gets a growing part of the calls';
+      return 'it gets a growing share of the calls';
     case 'closed':
       return '';
   }
@@ -107,7 +107,7 @@ export function troubleInWords(circuit: CircuitState, shares: readonly Share[], 
   const parts: string[] = [];
   const word = view.mode === 'observe' && view.state === 'open' ? 'would be open' : stateWord(view);
   const cause = causeOf(circuit);
-  if (view.state === 'closed' && view.isolated === 0) parts.push(cause || 'callers get other answers');
+  if (view.state === 'closed' && view.isolated === 0) parts.push(cause || 'callers get fallbacks');
   else parts.push(`${word} since ${duration(nowMs - troubleSince(circuit))}${cause && `, ${cause}`}`);
   if (view.openings > 1 && view.state !== 'closed') parts.push(`opened ${view.openings} times`);
   const next = nextInWords(view, nowMs);
@@ -126,9 +126,9 @@ export function moveInWords({ from, to, reason, openForMs, mode }: TimelineEntry
 
 /** The limits that the charts show, from the trip rules. */
 export interface Limits {
-  /** A call that takes longer is slow, in milliseconds. */
+  /** The duration above which a call is slow, in milliseconds; null without such a rule. */
   readonly latencyMs: number | null;
-  /** The rate of failures that opens the circuit, 0 to 1. */
+  /** The failure rate that opens the circuit, 0 to 1; null without such a rule. */
   readonly failureRate: number | null;
 }
 
