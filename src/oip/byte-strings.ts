@@ -17,7 +17,10 @@ export function joinBytes(elements: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-/** Reads the elements, as views of the bytes. @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the lengths do not fit the bytes */
+/**
+ * Reads the elements, as views of the bytes.
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the lengths do not fit the bytes
+ */
 export function splitBytes(bytes: Uint8Array, where: string): Uint8Array[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const elements: Uint8Array[] = [];

@@ -17,8 +17,8 @@ export type InferMessage = ModelInferRequest | ModelInferResponse;
  * for it, and a copy elsewhere.
  * @param datatype the datatype that the tensor must have; it gives the result its type. @default any datatype
  * @example const [setosa, versicolor, virginica] = tensor(response, 'y', 'FP32').data
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the message has no such tensor, the tensor has another datatype, or its elements
- * do not fit its shape
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where the message has no such tensor, the tensor has another datatype, or
+ * its elements do not fit its shape
  */
 export function tensor(message: InferMessage, name: string): Tensor;
 export function tensor<D extends Datatype>(message: InferMessage, name: string, datatype: D): Tensor<D>;

@@ -53,7 +53,8 @@ const unary = { requestStream: false, responseStream: false } as const;
 
 /**
  * The Open Inference Protocol as KServe serves it: the six methods of the protocol, without a stream, and two methods that load and
- * unload a model. The six have the definitions of `failsoft/protos/oip`; the two have the paths of Triton's methods, but other messages.
+ * unload a model. The six have the definitions of `failsoft/protos/oip`; the two have the paths of Triton's methods, but
+ * other messages.
  */
 export const KServeInferenceServiceService = Object.freeze({
   serverLive,

@@ -22,7 +22,10 @@ export interface ReadinessQuestion {
   readonly changed: () => void;
 }
 
-/** Asks whether an open circuit's server is back. `modelReady()`, `grpcHealth()` and `connectivity()` make such checks; so can you. */
+/**
+ * Asks whether an open circuit's server is back. `modelReady()`, `grpcHealth()` and `connectivity()` make such checks; so can
+ * you.
+ */
 export interface ReadinessCheck {
   /** Names the check in warnings. */
   readonly name: string;

@@ -23,7 +23,10 @@ export interface RecoveryOptions {
    * @default the connectivity of clients that were made with `guard.clientOptions()`
    */
   readonly check?: ReadinessCheck | ReadinessFunction | false;
-  /** The time between two checks, in milliseconds, at random up to a quarter shorter or longer. @default 500; 1000 for `connectivity` */
+  /**
+   * The time between two checks, in milliseconds, at random up to a quarter shorter or longer.
+   * @default 500; 1000 for `connectivity`
+   */
   readonly intervalMs?: number;
   /** The time limit of a check, in milliseconds; after it the check has no answer. @default 1000 */
   readonly timeoutMs?: number;

@@ -98,7 +98,10 @@ export function guardEmitter(): Emitter<GuardEvents> {
   return events;
 }
 
-/** The emitter of a registry of fallbacks. It publishes itself, because several guards may use a registry and would repeat the event. */
+/**
+ * The emitter of a registry of fallbacks. It publishes itself, because several guards may use a registry and would repeat the
+ * event.
+ */
 export function registryEmitter(): Emitter<RegistryEvents> {
   const events: Emitter<RegistryEvents> = new Emitter(
     new Warnings((warning) => events.emit('warning', warning)),

@@ -242,7 +242,10 @@ export class FetchCall implements BodyOwner {
 
 function nothing(): void {}
 
-/** Whether fetch refused its arguments, so that the request never left the process. The message of network errors is `fetch failed`. */
+/**
+ * Whether fetch refused its arguments, so that the request never left the process. The message of network errors is
+ * `fetch failed`.
+ */
 function isRefused(error: unknown): boolean {
   return error instanceof TypeError && error.message !== 'fetch failed' && error.cause === undefined;
 }

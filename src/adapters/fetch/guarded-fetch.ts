@@ -44,8 +44,8 @@ const OPTIONS = ['routes', 'classifyResponse', 'readRequests', 'fetch'];
  * Makes a `fetch` under a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end of the
  * body, `Retry-After` as push-back, fallbacks as labelled responses. `provenanceOf(response)` gives the source of a response.
  *
- * Its promises reject as fetch's do, and with FailsoftError FAILSOFT_REJECTED, which `circuitRejectionOf(error)` reads, where a circuit
- * rejected the request and no fallback answered.
+ * Its promises reject as fetch's do, and with FailsoftError FAILSOFT_REJECTED, which `circuitRejectionOf(error)` reads, where
+ * a circuit rejected the request and no fallback answered.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, naming the option
  * @example const openai = new OpenAI({ fetch: guardedFetch(guard, { routes: ['/v1/chat/completions'] }) });
  */

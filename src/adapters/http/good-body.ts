@@ -27,7 +27,10 @@ const LARGEST_KEPT = 1_048_576;
 
 const OK: StatusObject = Object.freeze({ code: status.OK, details: '', metadata: new Metadata() });
 
-/** What ended a request early: its caller, its caller's time limit, or a limit of the guard. Undefined while it has not ended early. */
+/**
+ * What ended a request early: its caller, its caller's time limit, or a limit of the guard. Undefined while it has not ended
+ * early.
+ */
 export type EndedBy = 'caller' | 'time' | 'limit' | undefined;
 
 /** The head of a good response. */

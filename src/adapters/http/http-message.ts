@@ -117,8 +117,8 @@ export function parseBody(raw: string | Uint8Array | undefined, contentType: str
 
 /**
  * Reads a response to its end and makes it an answer for `answerWith()`.
- * @throws Error with a `status`, as a rejection, for a response that is not ok (200 to 299), so that the next strategy is asked; errors
- * of the body
+ * @throws Error with a `status`, as a rejection, for a response that is not ok (200 to 299), so that the next strategy is
+ * asked; errors of the body
  */
 export async function httpAnswer(response: Response): Promise<HttpAnswer> {
   if (!response.ok) {

@@ -38,9 +38,9 @@ export interface GuardedDispatchOptions {
 const OPTIONS = ['routes', 'classifyHead', 'origin'];
 
 /**
- * Makes an undici interceptor with a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end
- * of the body, `Retry-After` as push-back, fallbacks as responses with a label in their headers. It works with every way to use a
- * dispatcher: `request`, `stream`, `pipeline`, `fetch`.
+ * Makes an undici interceptor with a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and
+ * from the end of the body, `Retry-After` as push-back, fallbacks as responses with a label in their headers. It works with
+ * every way to use a dispatcher: `request`, `stream`, `pipeline`, `fetch`.
  *
  * The interceptor that is composed last is the outermost: put the guard behind `interceptors.retry()`, so that a request counts
  * once. `CONNECT` and upgrades are passed on untouched.

@@ -59,7 +59,10 @@ export interface DrainerOptions {
    * closed. @default 5
    */
   readonly maxFailures?: number;
-  /** Replays after which a job is dead, however they ended: the limit for a request that takes the model down each time. @default 25 */
+  /**
+   * Replays after which a job is dead, however they ended: the limit for a request that takes the model down each time.
+   * @default 25
+   */
   readonly maxReplays?: number;
   /** The first pause after a failed replay, in milliseconds; it doubles with each failure, up to a minute. @default 1000 */
   readonly retryMs?: number;

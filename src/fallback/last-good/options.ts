@@ -7,7 +7,10 @@ import type { AnswerStore, StoreStateEvent, StoreStats } from './answer-store.js
 export interface LastGoodOptions<Req, Res> extends RequestKeyOptions<Req> {
   /** Time for which an answer is fresh (RFC 9111), in milliseconds. @default 60000 */
   readonly ttlMs?: number;
-  /** Time after `ttlMs` for which an answer may stand in for an error (RFC 5861, `stale-if-error`), in milliseconds. @default 600000 */
+  /**
+   * Time after `ttlMs` for which an answer may stand in for an error (RFC 5861, `stale-if-error`), in milliseconds.
+   * @default 600000
+   */
   readonly maxStaleMs?: number;
   /** Most answers in memory. With a store it may be 0: then no answer is in memory. @default 10000 */
   readonly maxEntries?: number;
@@ -42,7 +45,10 @@ export const LAST_GOOD_OPTIONS = [
 export interface SkippedAnswers {
   /** Degraded answers: a fallback behind the server gave them. */
   readonly degraded: number;
-  /** Answers to other `vary` metadata, call credentials or another `host` than the caller's: an interceptor behind the guard had set them. */
+  /**
+   * Answers to other `vary` metadata, call credentials or another `host` than the caller's: an interceptor behind the guard
+   * had set them.
+   */
   readonly otherCaller: number;
   /**
    * Answers to calls whose sent `vary` metadata are unknown: an interceptor behind the guard answered the call itself, or sent

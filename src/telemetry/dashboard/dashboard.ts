@@ -19,7 +19,10 @@ import { Hub } from './server/hub.js';
 export interface DashboardHandler {
   /** Answers every request that it is given; unknown paths with 404. */
   (request: IncomingMessage, response: ServerResponse): void;
-  /** Ends the streams and the timer, and releases circuits that visitors isolated. Without it, an open page keeps a server from closing. */
+  /**
+   * Ends the streams and the timer, and releases circuits that visitors isolated. Without it, an open page keeps a server
+   * from closing.
+   */
   close(): void;
 }
 
@@ -29,8 +32,9 @@ const HEARTBEAT_MS = 15_000;
 const PATIENCE_MS = 10_000;
 
 /**
- * Makes the live page of a guard, as a handler for node:http, Express and Fastify. The page has no login: mount it behind your own, or
- * where every visitor may see which models fail. It shows names, states and figures; no request, no answer and no metadata.
+ * Makes the live page of a guard, as a handler for node:http, Express and Fastify. The page has no login: mount it behind
+ * your own, or where every visitor may see which models fail. It shows names, states and figures; no request, no answer and
+ * no metadata.
  *
  * @example http.createServer(dashboard(guard)).listen(9300, '127.0.0.1')
  * @example app.use('/failsoft', dashboard(guard)) // Express

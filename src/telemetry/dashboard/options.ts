@@ -8,7 +8,10 @@ export interface DashboardAction {
   readonly label: string;
   /** Explains the button, in a tooltip and for screen readers. @default none */
   readonly description?: string;
-  /** Called when the button is pressed. If it throws or rejects, the page shows that the action failed, and the guard reports the error. */
+  /**
+   * Called when the button is pressed. If it throws or rejects, the page shows that the action failed, and the guard reports
+   * the error.
+   */
   readonly run: () => void | Promise<void>;
 }
 

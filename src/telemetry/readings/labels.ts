@@ -21,7 +21,10 @@ export class Labels {
   readonly #own = new Map<string, string>();
   readonly #others: Set<string> | undefined;
 
-  /** @param forgets whether `forget()` will be called for each name; otherwise no name with `_other` is remembered, because there may be any number */
+  /**
+   * @param forgets whether `forget()` will be called for each name; otherwise no name with `_other` is remembered, because
+   * there may be any number
+   */
   constructor(max: number, forgets: boolean, isRoomReused = true) {
     this.#max = max;
     this.#isRoomReused = isRoomReused;

@@ -17,7 +17,10 @@ export interface PrometheusSignalOptions {
   readonly intervalMs?: number;
   /** The time limit of a query, in milliseconds. @default 5000, or intervalMs if that is less */
   readonly timeoutMs?: number;
-  /** The largest age of the last good value, in milliseconds: with an older value the alarm is off. @default 4 * intervalMs + forMs */
+  /**
+   * The largest age of the last good value, in milliseconds: with an older value the alarm is off.
+   * @default 4 * intervalMs + forMs
+   */
   readonly staleAfterMs?: number;
   /** The name of the signal in the reasons of transitions. @default 'prometheus' */
   readonly name?: string;

@@ -6,7 +6,10 @@ const HOUR_MS = 3_600_000;
 const MAX_INT32 = 2 ** 31 - 1;
 /** The range of google.protobuf.Duration: about 10,000 years. */
 const LONGEST_DURATION_MS = 315_576_000_000_000;
-/** The longest text and trailers of a status on the wire, by the default of gRPC peers. Longer trailers would stall the connection. */
+/**
+ * The longest text and trailers of a status on the wire, by the default of gRPC peers. Longer trailers would stall the
+ * connection.
+ */
 const MAX_STATUS_BYTES = 8_192;
 /** Overhead of a header beside its name and value in HTTP/2 (RFC 9113, section 6.5.2). */
 const HEADER_OVERHEAD = 32;

@@ -7,7 +7,10 @@ export interface FaultPlan {
   readonly latency?: Latency;
   /** Factor on the latency: 20 is a brownout. @default 1 */
   readonly latencyMultiplier?: number;
-  /** A higher latency that falls to the usual latency. It begins when the plan is set, or when a server starts with the plan. @default none */
+  /**
+   * A higher latency that falls to the usual latency. It begins when the plan is set, or when a server starts with the plan.
+   * @default none
+   */
   readonly warmUp?: WarmUp;
   /** Answers calls with a status, after the latency. @default none */
   readonly error?: ErrorFault;

@@ -10,8 +10,9 @@ import { RequestError } from '../server/request-error.js';
 import { isStreamed, type ModelAnswer, type ModelContext, type ServedModel } from './served-model.js';
 
 /**
- * Answers requests for a model of yours. An async generator streams its responses, which clients read by ModelStreamInfer. A thrown error
- * with a gRPC status `code` ends the call with that code; any other error ends it with INTERNAL, as for a model that raised.
+ * Answers requests for a model of yours. An async generator streams its responses, which clients read by ModelStreamInfer. A
+ * thrown error with a gRPC status `code` ends the call with that code; any other error ends it with INTERNAL, as for a model
+ * that raised.
  */
 export type ModelFunction = (
   request: ModelInferRequest,

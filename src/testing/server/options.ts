@@ -19,8 +19,8 @@ export interface MockServerOptions {
   /** The models to load: names of the two real models, or models of yours by name, each a function. @default the two real models */
   readonly models?: readonly DemandModelName[] | Readonly<Record<string, ModelFunction | OwnModel>>;
   /**
-   * Services of yours, each a definition and its handlers. `faults` and `latencyMs` take the name of a service as they take the name of
-   * a model. @default none
+   * Services of yours, each a definition and its handlers. `faults` and `latencyMs` take the name of a service as they take
+   * the name of a model. @default none
    */
   readonly services?: readonly MockService[];
   /** The model server to imitate when a model is unknown, not ready or overloaded. @default "triton" */

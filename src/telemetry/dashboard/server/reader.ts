@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
 
 /**
- * An open page. It gets a message only after it has taken the message before, so that nothing is queued for it. After a missed message
- * it gets a whole snapshot. A page that takes no message for a while is dropped, and reconnects.
+ * An open page. It gets a message only after it has taken the message before, so that nothing is queued for it. After a
+ * missed message it gets a whole snapshot. A page that takes no message for a while is dropped, and reconnects.
  */
 export class Reader {
   readonly #response: ServerResponse;

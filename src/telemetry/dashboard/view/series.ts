@@ -8,7 +8,10 @@ export interface Segment {
   readonly toMs: number;
 }
 
-/** The states of a circuit over a span of time, without gaps. Before the first known change it was in the state that this change left. */
+/**
+ * The states of a circuit over a span of time, without gaps. Before the first known change it was in the state that this
+ * change left.
+ */
 export function segmentsOf(
   view: CircuitView,
   timeline: readonly TimelineEntry[],
