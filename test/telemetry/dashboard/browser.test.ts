@@ -253,6 +253,36 @@ describe.skipIf(chromiumVersion === undefined)(
       }
     });
 
+    it('destroys the plots of a circuit page that is left', async () => {
+      const guard = createGuard();
+      call(guard.circuit(METHOD, 'm'), 'failure', 5);
+      const page = await serve(guard);
+      const tab = await openTab(page.url);
+      // uPlot does not count its plots
+      await tab.evaluate(`
+        const Plot = globalThis.uPlot;
+        globalThis.plots = 0;
+        globalThis.uPlot = function (...args) {
+          globalThis.plots += 1;
+          const plot = new Plot(...args);
+          const { destroy } = plot;
+          plot.destroy = () => {
+            globalThis.plots -= 1;
+            destroy();
+          };
+          return plot;
+        };
+      `);
+      for (let visit = 0; visit < 2; visit++) {
+        await tab.locator('.card a').first().click();
+        await tab.locator('.uplot').nth(2).waitFor();
+        expect(await tab.evaluate('plots')).toBe(3);
+        await tab.keyboard.press('Escape');
+        await tab.locator('.card a').first().waitFor();
+        expect(await tab.evaluate('plots')).toBe(0);
+      }
+    });
+
     it('asks for the token, isolates and releases', async () => {
       const guard = createGuard();
       const circuit = guard.circuit(METHOD, 'm');

@@ -23,13 +23,16 @@ class Chart {
   readonly element: HTMLElement;
   readonly #box = el('div', { class: 'plot' });
   readonly #format: (value: number) => string;
+  readonly #resized = new ResizeObserver(() =>
+    this.#plot?.setSize({ width: this.#width, height: HEIGHT }),
+  );
   #plot: uPlotClass | undefined;
   #lines = '';
 
   constructor(title: string, format: (value: number) => string) {
     this.#format = format;
     this.element = el('figure', { class: 'chart' }, el('figcaption', {}, title), this.#box);
-    new ResizeObserver(() => this.#plot?.setSize({ width: this.#width, height: HEIGHT })).observe(this.#box);
+    this.#resized.observe(this.#box);
   }
 
   get #width(): number {
@@ -45,6 +48,13 @@ class Chart {
       // hidden from screen readers: the figures stand beside the picture as text
       this.#box.firstElementChild?.setAttribute('aria-hidden', 'true');
     } else this.#plot.setData(data);
+  }
+
+  /** uPlot keeps every plot that is not destroyed, with its elements, and measures it again at each scroll. */
+  close(): void {
+    this.#resized.disconnect();
+    this.#plot?.destroy();
+    this.#plot = undefined;
   }
 
   #options(lines: readonly Line[]): uPlotClass.Options {
@@ -158,5 +168,9 @@ export class Charts {
       [x, ...order.map((index) => padded(layers[index] ?? []))],
       isForced,
     );
+  }
+
+  close(): void {
+    for (const chart of [this.#rate, this.#latency, this.#answers]) chart.close();
   }
 }

@@ -128,6 +128,10 @@ export class CircuitPage {
   focus(): void {
     this.element.querySelector('h1')?.focus({ preventScroll: true });
   }
+
+  close(): void {
+    this.#charts.close();
+  }
 }
 
 function controlBar(controls: ControlClient, circuit: string): HTMLElement {

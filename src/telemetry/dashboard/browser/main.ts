@@ -149,6 +149,7 @@ class Page {
 
   #route(): void {
     const id = circuitOf(location.hash);
+    this.#circuitPage?.close();
     if (id === undefined) {
       this.#circuitPage = undefined;
       if (!this.#overview.isConnected) this.#main.replaceChildren(this.#overview);
