@@ -19,30 +19,30 @@ import { demandLevel, demandRequest, majorityAnswer, seededRandom } from 'failso
 import { LaterQueue } from './later-queue.js';
 import { PRIMARY_MODEL } from './traffic.js';
 
-/** The time that a caller gives the whole call, fallbacks included. */
+/** The deadline of a call, fallbacks included, in milliseconds. */
 const DEADLINE_MS = 300;
-/** The part of it that is kept for the fallbacks. The primary has the rest, which a brownout exceeds. */
+/** The part of the deadline that is kept for the fallbacks, in milliseconds. In a brownout the primary takes longer than the rest. */
 const FALLBACK_RESERVE_MS = 150;
-/** How many calls the small model takes at a time: too few for the whole load, as is usual for a secondary. */
+/** The most calls of the small model at a time: too few for the whole load, as is usual for a secondary. */
 const SECONDARY_CONCURRENCY = 3;
 
-/** More calls than the primary ever has at a time: the limit is there to be seen. */
+/** More calls than the primary ever has at a time: the page shows the limit, and no call reaches it. */
 const PRIMARY_CONCURRENCY = 500;
 
-/** How one call ended for its caller. */
+/** How a call ended for its caller. */
 export type Ending = { readonly source: string; readonly level: number } | { readonly error: string };
 
 /** A client as a user would write it. */
 export class DemoClient {
   readonly guard: Guard;
-  /** The inputs whose callers got the default, which says nothing about them. The primary gets them when it is back. */
+  /** The inputs whose callers got the default, which is the same for every input. The primary gets these inputs when it is back. */
   readonly later = new LaterQueue((features) => this.#ask(features, { fallback: false }));
   readonly #primary: GRPCInferenceServiceClient;
   readonly #secondary: GRPCInferenceServiceClient;
 
   /**
-   * @param pace `phaseMs`: the length of a phase; the circuit's times are scaled to it, so that each of them is seen.
-   * `slow`: the factor by which deadlines are longer
+   * @param pace `phaseMs`: the length of a phase in milliseconds, from which the circuit's times follow, so that each state is
+   * seen; `slow`: the factor by which deadlines are longer
    */
   constructor(
     addresses: { primary: string; secondary: string },
@@ -77,7 +77,7 @@ export class DemoClient {
     this.guard.on('transition', ({ to }) => {
       if (to === 'closed') this.later.drain();
     });
-    // Below the circuit the channel waits before it connects again.
+    // The channel, below the circuit, waits before it connects again: short enough for the phases.
     const backoff = {
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': Math.max(100, phaseMs / 10),
@@ -122,7 +122,7 @@ export class DemoClient {
 
 function circuitFor({ capabilities }: Engine, phaseMs: number, slow: number): CircuitOptions {
   return {
-    // no call of the primary lasts as long as the rule for slow calls allows: its rate is there to be seen
+    // slowRate never trips, because no call lasts for DEADLINE_MS: the page shows its rate
     trip: [
       failureRate({ threshold: 0.5, minimumCalls: 20 }),
       ...(capabilities.tripRules.has('slow-rate')

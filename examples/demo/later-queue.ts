@@ -1,6 +1,6 @@
 import type { MeteredQueue } from 'failsoft/prometheus';
 
-/** More are forgotten, the oldest first. */
+/** The most inputs that wait; beyond it the oldest is forgotten. */
 const MOST = 2_000;
 
 /** Inputs that wait for the primary, in memory. A service keeps them on disk instead: `deferred()` of failsoft does. */
@@ -20,7 +20,7 @@ export class LaterQueue implements MeteredQueue {
     if (oldest !== undefined && this.#inputs.size > MOST) this.#inputs.delete(oldest);
   }
 
-  /** Asks the primary for each input that waits, one after the other, until one gets no answer. */
+  /** Sends the waiting inputs to the primary, one after the other, until an input gets no answer. */
   drain(): void {
     if (this.#isDraining) return;
     this.#isDraining = true;

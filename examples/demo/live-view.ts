@@ -6,14 +6,14 @@ import { SOURCES, transitionLine } from './report.js';
 const BAR = 12;
 const LAST_TRANSITIONS = 3;
 
-/** What the view shows beside the record. */
+/** The facts that the view shows besides the record. */
 export interface LiveFacts {
   readonly phaseMs: number;
-  /** Since the present phase began, in milliseconds. */
+  /** Time since the present phase began, in milliseconds. */
   readonly inPhaseMs: number;
   /** The primary's circuit; undefined before its first call. */
   readonly circuit: CircuitSnapshot | undefined;
-  /** Milliseconds since the epoch. */
+  /** The present time, in milliseconds since the epoch. */
   readonly nowMs: number;
   readonly hasColours: boolean;
 }

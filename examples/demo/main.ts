@@ -13,7 +13,7 @@ import { POPULAR_INPUTS, POPULAR_SHARE, PRIMARY_MODEL, RATE, startTraffic } from
 
 /** Exit codes of a process that a signal ended, by convention. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
-/** The same for SIGPIPE: nothing reads the output any more. */
+/** The exit code for SIGPIPE, by the same convention: nothing reads the output any more. */
 const OUTPUT_CLOSED = 141;
 const REDRAW_MS = 100;
 
@@ -94,7 +94,7 @@ async function play(
   }
   const record = new DemoRecord();
   let phaseBeganMs = performance.now();
-  // the view of a terminal has what the lines say
+  // the view of a terminal shows the same facts as these lines
   const log = (text: string) => {
     if (!redraws) screen.line(text);
   };

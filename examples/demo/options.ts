@@ -21,7 +21,7 @@ export const HELP = `The demo: predictions through an outage
   --port N         port of the page and of /metrics (default 0: any free port)
   --headless       serve neither page nor metrics; print one line per phase and transition, as if the output were no terminal
   --json FILE      also write the result to FILE as JSON, with times in milliseconds since the first call
-  --help           print this
+  --help           print this help
 
 The demo starts two mock inference servers, each in its own process on a free port. The primary has the large model. While a client
 makes calls, the primary is healthy, slow (20x latency), failing (UNAVAILABLE), killed (SIGKILL), restarted cold and recovered. The
@@ -43,7 +43,7 @@ export interface DemoOptions {
   readonly host: string;
   readonly seed: number;
   readonly keep: boolean;
-  /** Of the page and of `/metrics`. */
+  /** The port of the page and of `/metrics`; 0: any free port. */
   readonly port: number;
   readonly headless: boolean;
   /** An absolute path. */
@@ -115,7 +115,7 @@ function ipAddress(option: string, text: string): string {
   return text;
 }
 
-/** Checked at the start, so that a bad path does not cost a whole run. */
+/** Checks the path at the start, so that a bad path does not cost a whole run. */
 function writable(option: string, text: string): string {
   const path = resolve(text);
   try {

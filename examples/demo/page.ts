@@ -9,11 +9,11 @@ import { Registry } from 'prom-client';
 import type { DemoClient } from './client.js';
 import type { ServerProcess } from './servers.js';
 
-/** What the demo serves to a browser and to Prometheus. */
+/** The live page for a browser, and the metrics for Prometheus. */
 export interface DemoPage {
   /** The address of the live page, with the token of its buttons. */
   readonly link: string;
-  /** Where Prometheus scrapes the metrics. */
+  /** The address of the metrics, for Prometheus. */
   readonly metricsUrl: string;
   close(): Promise<void>;
 }
@@ -78,6 +78,6 @@ export async function servePage(
     server.closeAllConnections();
     await once(server, 'close');
   };
-  // the token is behind #, so that it is in no log of a server; the page takes it out of the address
+  // the token is behind #, so that no server writes it in a log; the page removes it from the address
   return { link: `${url}#token=${token}`, metricsUrl: `${url}metrics`, close };
 }

@@ -6,9 +6,9 @@ import type { ServerProcess } from './servers.js';
 /** A part of the story: a state of the primary. */
 export interface Phase {
   readonly name: string;
-  /** A line for the reader of the output. */
+  /** Describes the state in the output. */
   readonly what: string;
-  /** Runs while the phase before is still going on. */
+  /** Runs at the end of the phase before. */
   readonly prepare?: (primary: ServerProcess) => Promise<void>;
   /** Runs when the phase begins. */
   readonly enter?: (primary: ServerProcess, phaseMs: number) => Promise<void>;
@@ -41,13 +41,13 @@ export const PHASES: readonly Phase[] = [
   },
 ];
 
-/** The least share of its time that a phase gets, however long the machine takes to start a process. */
+/** The least share of its time that a phase gets, 0 to 1, however long the machine takes to start a process. */
 const LEAST_SHARE = 0.8;
 
 /**
  * Puts the primary through the phases, each `phaseMs` long.
  * @param begin called with each phase before it begins
- * @throws the abort's reason, when `signal` aborts
+ * @throws the reason of `signal` when it aborts
  */
 export async function runPhases(
   primary: ServerProcess,
@@ -60,7 +60,7 @@ export async function runPhases(
     await phase.prepare?.(primary);
     signal.throwIfAborted();
     begin(phase);
-    // a visitor of the page may have killed it
+    // a visitor of the page may have killed the primary
     if (phase.name !== 'killed') await primary.restart();
     await phase.enter?.(primary, phaseMs);
     const nowMs = performance.now();

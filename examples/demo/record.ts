@@ -85,11 +85,11 @@ export class DemoRecord {
   readonly startedAtMs = Date.now();
   readonly phases: PhaseRecord[] = [];
   readonly transitions: TransitionResult[] = [];
-  /** The callers' error messages, each with its number. */
+  /** The callers' error messages, each with the number of calls that got it. */
   readonly errorMessages = new Map<string, number>();
   readonly #bySource = new Map<string, { answers: number; correct: number }>();
 
-  /** @returns the phase that calls belong to from now on */
+  /** @returns the record of the phase to which calls belong from now on */
   begin(name: string): PhaseRecord {
     const phase = new PhaseRecord(name);
     this.phases.push(phase);
@@ -127,7 +127,7 @@ export class DemoRecord {
   }
 }
 
-/** By nearest rank. */
+/** The percentile by nearest rank. */
 function percentile(sorted: readonly number[], percent: number): number | null {
   const value = sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
   return value === undefined ? null : rounded(value, 1);

@@ -1,7 +1,7 @@
 import type { Phase } from './phases.js';
 import type { DemoRecord, PhaseRecord, TransitionResult } from './record.js';
 
-/** The sources, best first: the columns of the table. */
+/** The sources, in the order of the chain: the columns of the table. */
 export const SOURCES = ['primary', 'last-good', 'secondary:small', 'default'] as const;
 export const HEADERS = ['phase', 'calls', ...SOURCES, 'errors', 'p50 ms', 'p99 ms'] as const;
 

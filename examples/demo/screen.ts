@@ -4,10 +4,10 @@ const CLEAR_LINE = '\u001b[2K';
 export class Screen {
   readonly #write: (text: string) => void;
   readonly #size: () => { readonly columns: number; readonly rows: number };
-  /** How many lines of a view stand below the last line. */
+  /** Lines of the view below the last written line. */
   #drawn = 0;
 
-  /** @param size of the terminal; no columns where nothing can be drawn anew */
+  /** @param size the size of the terminal; 0 columns where the output is no terminal, which shows no view */
   constructor(
     write: (text: string) => void,
     size: () => { readonly columns: number; readonly rows: number },
@@ -16,11 +16,11 @@ export class Screen {
     this.#size = size;
   }
 
-  /** Draws a view in the place of the one before. Does nothing where that is not possible. */
+  /** Draws a view over the view before. Does nothing where the output is no terminal. */
   draw(lines: readonly string[]): void {
     const { columns, rows } = this.#size();
     if (columns === 0) return;
-    // a line that wraps, or a view higher than the terminal, could not be drawn over
+    // a view with lines that wrap, or that is higher than the terminal, could not be drawn over
     const shown = lines.slice(0, Math.max(0, rows - 1)).map((line) => cut(line, columns - 1));
     this.#write(`${this.#erased()}${shown.map((line) => `${line}\n`).join('')}`);
     this.#drawn = shown.length;
@@ -37,10 +37,10 @@ export class Screen {
   }
 }
 
-/** Cuts a text to so many characters on the screen: colours take no room. */
+/** Cuts a text to `width` characters on the screen. Codes of colours take no room. */
 function cut(text: string, width: number): string {
   let left = width;
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what begins a colour is one
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the code of a colour begins with one
   return text.replace(/\u001b\[\d+m|[^\u001b]/gu, (unit) => {
     if (unit.length > 1 && unit.startsWith('\u001b')) return unit;
     left -= 1;

@@ -7,7 +7,7 @@ import { credentials } from '@grpc/grpc-js';
 import { type FaultPlan, FaultServiceClient } from 'failsoft/protos/mock';
 import type { DemandModelName } from 'failsoft/testing';
 
-/** TypeScript, or JavaScript where the demo has been compiled. */
+/** `.ts`, or `.js` where the demo has been compiled. */
 const SUFFIX = extname(import.meta.url);
 const CLI = fileURLToPath(new URL(`../../src/testing/cli${SUFFIX}`, import.meta.url));
 const LOADER = SUFFIX === '.ts' ? ['--import', import.meta.resolve('tsx')] : [];
@@ -27,7 +27,7 @@ export class ServerProcess {
   #child: ChildProcess | undefined;
   #address = '';
   #isStopped = false;
-  /** The story and the buttons of the page take turns. */
+  /** The story and the buttons of the page both start and end the process: each waits for the other. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(options: ServerOptions) {
@@ -49,19 +49,19 @@ export class ServerProcess {
     return this.#child?.pid;
   }
 
-  /** Ends it by SIGKILL: it cannot clean up. */
+  /** Ends the process by SIGKILL, so that it cannot clean up. */
   kill(): Promise<void> {
     return this.#inTurn(() => this.#end((child) => child.kill('SIGKILL')));
   }
 
-  /** Resolves when the server listens again, at once if it runs. */
+  /** Resolves when the server listens again; at once where it runs. */
   restart(): Promise<void> {
     return this.#inTurn(async () => {
       if (!this.#isRunning) await this.#run(this.#address.slice(this.#address.lastIndexOf(':') + 1));
     });
   }
 
-  /** Ends it as the death of its parent would: by closing its standard input. */
+  /** Closes the process's standard input, which ends it; the death of its parent would do the same. */
   stop(): Promise<void> {
     this.#isStopped = true;
     return this.#inTurn(() => this.#end((child) => child.stdin?.end()));
@@ -100,7 +100,7 @@ export class ServerProcess {
   async #run(port: string): Promise<void> {
     if (this.#isStopped) return;
     const { model, host, latencyMs, seed } = this.options;
-    // `detached`: not in the terminal's process group, so that Ctrl-C reaches the demo alone. It ends with its standard input.
+    // `detached`: outside the terminal's process group, so that Ctrl-C reaches only the demo. The end of its standard input ends it.
     const child = spawn(
       process.execPath,
       [
@@ -111,7 +111,7 @@ export class ServerProcess {
       { stdio: ['pipe', 'pipe', 'inherit'], detached: true, windowsHide: true },
     );
     this.#child = child;
-    child.stdin.on('error', () => undefined); // EPIPE, when it is closed after the child's death
+    child.stdin.on('error', () => undefined); // EPIPE, when the pipe is closed after the child's death
     this.#address = await addressOf(child, `the server with ${model}`);
   }
 

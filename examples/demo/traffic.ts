@@ -1,8 +1,8 @@
 import { type DemandModelName, type LabelledInput, labelledInputs, seededRandom } from 'failsoft/testing';
 
-/** Mean number of calls per second; in slow motion it is divided by the factor. */
+/** Mean number of calls per second; in slow motion it is divided by `--slow`. */
 export const RATE = 150;
-/** Share of the calls that send one of the popular inputs. Each of the others sends a new input. */
+/** Share of the calls that send a popular input, 0 to 1. All other calls send new inputs. */
 export const POPULAR_SHARE = 0.4;
 export const POPULAR_INPUTS = 100;
 export const PRIMARY_MODEL: DemandModelName = 'demand-large';
@@ -22,8 +22,8 @@ export function* trafficInputs(seed: number): Generator<LabelledInput, never, un
 }
 
 /**
- * Calls `send` at `rate` per second, at random times (a Poisson process). It does not wait for earlier calls to end, as
- * independent callers would not.
+ * Calls `send` at `rate` per second, at random times (a Poisson process). It does not wait for earlier calls to end:
+ * independent callers would not wait either.
  * @returns a function that stops the traffic
  */
 export function startTraffic(seed: number, rate: number, send: (input: LabelledInput) => void): () => void {

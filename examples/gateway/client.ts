@@ -40,7 +40,7 @@ export function guardedClient(options: GuardedClientOptions): GuardedClient {
   const insecure = credentials.createInsecure();
   const small = new GRPCInferenceServiceClient(smallAddress, insecure);
   const fallbacks = new FallbackRegistry().register(modelInfer, [
-    // The gateway passes the caller's `authorization` on: answers of different callers are kept apart by it.
+    // The gateway passes the caller's `authorization` on, and lastGood() keeps the answers of different callers apart by it.
     lastGood({ ttlMs: 60_000, maxStaleMs: 600_000, clock }),
     secondaryModel(small, 'modelInfer', {
       name: 'small',

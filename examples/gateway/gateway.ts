@@ -24,7 +24,7 @@ const schema = {
     required: ['features'],
     additionalProperties: false,
     properties: {
-      // The model checks how many there are: it answers INVALID_ARGUMENT, which becomes a 400.
+      // The model checks the number of features: it answers INVALID_ARGUMENT, which becomes a 400.
       features: {
         type: 'array',
         maxItems: 1024,
@@ -33,7 +33,7 @@ const schema = {
       model: { type: 'string', minLength: 1, maxLength: 100 },
     },
   },
-  // gRPC metadata takes printable ASCII only, HTTP takes more.
+  // gRPC metadata may only have printable ASCII; HTTP headers may have more.
   headers: { type: 'object', properties: { authorization: { type: 'string', pattern: '^[ -~]*$' } } },
   querystring: { type: 'object', properties: { fallback: { enum: ['chain', 'none'] } } },
 };

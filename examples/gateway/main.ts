@@ -6,7 +6,7 @@ import { portFrom } from './port.js';
 const DEADLINE_MS = 300;
 const port = readPort();
 
-// Its own model server, with both models; yours is already running somewhere.
+// A model server with both models, for the example; yours is already running somewhere.
 const models = await startMockServer();
 const guarded = guardedClient({ address: models.address, smallAddress: models.address });
 guarded.guard.on('transition', ({ circuitKey, from, to, reason }) => {
@@ -14,7 +14,7 @@ guarded.guard.on('transition', ({ circuitKey, from, to, reason }) => {
 });
 
 const gateway = buildGateway({ client: guarded.client, deadlineMs: DEADLINE_MS });
-// For the demonstration only: lets the large model hang, and heals it.
+// Only for the demonstration: PUT lets the large model hang, DELETE mends it.
 gateway.put('/demo/hang', () => setHangShare(1));
 gateway.delete('/demo/hang', () => setHangShare(0));
 function setHangShare(hangShare: number) {

@@ -6,7 +6,7 @@ import { DEMAND_LEVELS, demandLevel, demandRequest } from 'failsoft/testing';
 export interface Question {
   readonly model: string;
   readonly features: readonly number[];
-  /** The time that the call may take, fallbacks included. */
+  /** The time that the call may take, fallbacks included, in milliseconds. */
   readonly deadlineMs: number;
   /** Whether a fallback may answer. */
   readonly fallback: boolean;

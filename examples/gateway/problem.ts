@@ -19,7 +19,7 @@ export interface ProblemAnswer {
   readonly retryAfterS?: number;
 }
 
-/** A caller's mistake is reported in the server's words. Other details stay behind the gateway. */
+/** The callers whose request was wrong get the server's details. All other details stay behind the gateway. */
 const HTTP_STATUS: Readonly<Record<number, readonly [status: number, detail?: string]>> = {
   [code.INVALID_ARGUMENT]: [400],
   [code.FAILED_PRECONDITION]: [400],
@@ -43,7 +43,7 @@ export function problemOf(error: unknown): ProblemAnswer {
     const retryAfterS = Math.max(1, Math.ceil(retryAfterMs / 1_000));
     return {
       problem: {
-        type: 'https://example.com/problems/circuit-rejection', // a page of yours that explains it
+        type: 'https://example.com/problems/circuit-rejection', // a page of yours that explains the problem
         title: 'The model takes no calls at the moment',
         status: 503,
         detail: `Try again in ${retryAfterS} s.`,

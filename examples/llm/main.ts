@@ -1,7 +1,7 @@
 // An LLM behind an OpenAI-style API: npx tsx examples/llm/main.ts
 //
-// The tokens come as server-sent events. A model that hangs before its first token, or whose server is gone, is answered by a smaller
-// model; a model that stalls later ends as an error, because half of an answer cannot be replaced.
+// The tokens come as server-sent events. Where the model hangs before its first token, or its server is gone, a smaller model
+// answers. Where the model stalls later, the stream ends with an error, because half of an answer cannot be replaced.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { answerWith, consecutiveFailures, createGuard, FallbackRegistry, provenanceOf } from 'failsoft';
@@ -13,7 +13,7 @@ interface Chat {
   readonly messages: readonly { readonly role: string; readonly content: string }[];
 }
 
-/** A small mock of the API. `trouble` is what the large model has. */
+/** A small mock of the API. `trouble` is the fault of the large model. */
 async function startMock() {
   const state = { trouble: 'none' as 'none' | 'hangs' | 'down' | 'stalls', url: '' };
   const server = createServer((request, response) => {
@@ -52,7 +52,7 @@ const post = (chat: unknown) => ({
   body: JSON.stringify(chat),
 });
 
-// What answers when the large model does not: a smaller one, asked by the same API.
+// When the large model does not answer, a smaller model is asked, by the same API.
 const chat = httpRoute<Chat>(`POST ${state.url}${route}`);
 const fallbacks = new FallbackRegistry().register(chat, [
   answerWith('small', async ({ request, signal }) =>

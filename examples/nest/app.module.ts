@@ -3,12 +3,12 @@ import { ClientsModule, type GrpcOptions, Transport } from '@nestjs/microservice
 import { DEMAND_CLIENT, DemandService } from './demand.service.js';
 import { LOADER, ModelGuard, PROTO } from './model-guard.js';
 
-/** Owns the guard. Global, so that the factories of all ClientsModules can inject it. */
+/** Owns the guard. The module is global, so that the factories of all ClientsModules can inject the guard. */
 @Global()
 @Module({ providers: [ModelGuard], exports: [ModelGuard] })
 export class GuardModule {}
 
-/** The application: what it needs of the model is in its imports. */
+/** The application. Its imports have everything that it needs to call the model. */
 @Module({})
 export class AppModule {}
 

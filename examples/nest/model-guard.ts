@@ -5,9 +5,9 @@ import { loadSync } from '@grpc/proto-loader';
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { createGuard, defaultPrediction, FallbackRegistry, lastGood } from 'failsoft';
 
-/** The protocol, from the package: no copy of the proto file, no code generator. */
+/** The protocol's file in the package: it needs no copy and no code generator. */
 export const PROTO = fileURLToPath(import.meta.resolve('failsoft/protos/inference/grpc_service.proto'));
-/** For Nest's client and for the definitions below: their messages must have one shape. */
+/** Options for Nest's client and for the definitions below: the messages of both must have the same shape. */
 export const LOADER = { includeDirs: [join(dirname(PROTO), '..')], longs: Number, defaults: true };
 
 function modelInfer() {
@@ -17,7 +17,7 @@ function modelInfer() {
   return service.ModelInfer;
 }
 
-/** The guard of the whole application: every module that calls models injects it. It closes with the module. */
+/** The guard of the whole application. Every module that calls models injects it, and it closes with the application. */
 @Injectable()
 export class ModelGuard implements OnModuleDestroy {
   readonly #fallbacks = new FallbackRegistry().register(modelInfer(), [
@@ -28,7 +28,7 @@ export class ModelGuard implements OnModuleDestroy {
     }),
   ]);
 
-  // Nest's clients hide the headers of an answer: the guard remembers where each answer came from.
+  // Nest's clients hide the headers of an answer: with this option the guard remembers the source of each answer.
   readonly guard = createGuard({
     defaultDeadlineMs: 500,
     rememberProvenance: true,

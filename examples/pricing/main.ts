@@ -19,7 +19,7 @@ import { ManualClock } from 'failsoft/testing';
 const MINUTE = 60_000;
 const clock = new ManualClock(); // the story's minutes pass without waiting
 
-// The service, without generated code: what loadSync('shop.proto') gives.
+// The service, without generated code: loadSync('shop.proto') gives the same.
 type Price = { readonly cents: number; readonly note: string };
 const shop = {
   Prices: { methods: { Quote: { requestType: 'Product', responseType: 'Price', comment: '' } } },
@@ -57,7 +57,7 @@ guard.on('transition', ({ from, to, reason }) => console.log(`  circuit: ${from}
 const Client = makeClientConstructor(service, 'Prices');
 const client = new Client(address, credentials.createInsecure(), guard.clientOptions());
 
-/** Such a client is made at run time: its messages' types are unknown to the compiler. */
+/** A client from proto-loader is made at run time: the compiler does not know its messages' types. */
 const isPrice = (message: object): message is Price => 'cents' in message && 'note' in message;
 
 async function show(name: string): Promise<void> {
@@ -77,7 +77,7 @@ down = true;
 clock.advance(5 * MINUTE);
 step('the pricing model is down');
 await show('mug');
-await show('lamp'); // its first call: there is no last price
+await show('lamp'); // the lamp's first call: there is no last price
 
 step('after five failures in a row the circuit opens: no call reaches the model');
 for (let calls = 3; calls <= 5; calls++) await show('mug');

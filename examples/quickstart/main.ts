@@ -19,7 +19,7 @@ import {
 } from 'failsoft/protos/oip';
 import { labelledInputs, majorityAnswer, startMockServer } from 'failsoft/testing';
 
-// Yours are already running somewhere.
+// Two mock model servers. Yours are already running somewhere.
 const largeServer = await startMockServer({ models: ['demand-large'] });
 const smallServer = await startMockServer({ models: ['demand-small'] });
 const { address } = largeServer;
@@ -28,7 +28,7 @@ const insecure = credentials.createInsecure();
 const small = new GRPCInferenceServiceClient(smallServer.address, insecure);
 const toSmall = (request: ModelInferRequest) => ({ ...request, modelName: 'demand-small' });
 
-// Five lines: what answers when the model does not, in this order. The types come from the method.
+// Five lines: the fallbacks, in the order in which they are asked. The types come from the method.
 const fallbacks = new FallbackRegistry().register(modelInfer, [
   lastGood(),
   secondaryModel(small, 'modelInfer', { name: 'small', request: toSmall }),
@@ -42,7 +42,7 @@ const client = new GRPCInferenceServiceClient(address, insecure, guard.clientOpt
 // One line: print why a circuit opens and closes.
 guard.on('transition', ({ circuitKey, from, to, reason }) => console.log(circuitKey, from, '->', to, reason));
 
-// The client is called as before. callUnary() makes the call as a promise, and adds where the answer came from.
+// The client is called as before. callUnary() makes the call as a promise, and adds the answer's source.
 async function predict(features: readonly number[]): Promise<string> {
   const request = inferRequest('demand-large', { features: float32([1, features.length], features) });
   const { response, source } = await callUnary(client, 'modelInfer', request);
@@ -61,7 +61,7 @@ for (let failures = 3; failures <= 5; failures++) await predict(known); // the f
 await smallServer.kill();
 console.log('both are dead:', await predict(unknown));
 
-// From here on, calls pass unguarded. The registry frees what its strategies hold.
+// From here on, calls pass unguarded. close() of the registry frees its strategies' memory and timers.
 await guard.close();
 await fallbacks.close();
 client.close();

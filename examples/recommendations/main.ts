@@ -17,7 +17,7 @@ import { ManualClock } from 'failsoft/testing';
 
 const clock = new ManualClock(); // the circuit's seconds pass without waiting
 
-// The service, without generated code: what loadSync('shop.proto') gives.
+// The service, without generated code: loadSync('shop.proto') gives the same.
 type Visitor = { readonly user: string; readonly country: string };
 type Products = { readonly names: readonly string[] };
 const shop = {
@@ -64,13 +64,13 @@ guard.on('transition', ({ from, to, reason }) => console.log(`  circuit: ${from}
 const Client = makeClientConstructor(service, 'Recommender');
 const client = new Client(address, credentials.createInsecure(), guard.clientOptions());
 
-// Connected in advance, so that no page waits for that.
+// Connects in advance, so that no page waits for the connection.
 await promisify(client.waitForReady.bind(client))(Date.now() + 10_000);
 
-/** Such a client is made at run time: its messages' types are unknown to the compiler. */
+/** A client from proto-loader is made at run time: the compiler does not know its messages' types. */
 const isProducts = (message: object): message is Products => 'names' in message;
 
-/** A page's row, and where it came from. */
+/** A page's row, and its source. */
 async function row(user: string, country: string): Promise<{ names: readonly string[]; from: string }> {
   const { response, source, cause } = await callUnary(client, 'ForYou', { user, country });
   if (!isProducts(response)) throw new Error('ForYou answered something else than Products');

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** What the model of the story has: it loads or fails (500, and /ping says no), or has no free worker (429). */
+/** The states of the story's model: it loads or fails (500, and /ping is not 200), or has no free worker (429). */
 export type Trouble = 'none' | 'down' | 'busy';
 
-/** A model server of the story: the same protocol from FastAPI and from Node. */
+/** A model server of the story; FastAPI and Node serve the same protocol. */
 export interface Endpoint {
   readonly url: string;
   setTrouble(trouble: Trouble): Promise<void>;
@@ -42,7 +42,7 @@ export async function startFastApi(python: string): Promise<Endpoint> {
   };
 }
 
-/** SageMaker's question: 200 is ready. A server that does not answer is not. */
+/** Asks as SageMaker does: 200 is ready. A server that does not answer is not ready. */
 export async function isReady(url: string, signal?: AbortSignal): Promise<boolean> {
   try {
     const response = await fetch(`${url}/ping`, signal === undefined ? {} : { signal });
@@ -53,7 +53,7 @@ export async function isReady(url: string, signal?: AbortSignal): Promise<boolea
   }
 }
 
-/** The same protocol by Node alone. */
+/** The same protocol, served by Node. */
 export async function startNode(): Promise<Endpoint> {
   let trouble: Trouble = 'none';
   const server = createServer((request, response) => {

@@ -33,7 +33,7 @@ const fallbacks = new FallbackRegistry().register(invoke, [
 const guard = createGuard({
   fallbacks,
   defaultDeadlineMs: 2_000,
-  // The open time is long on purpose: the story shows that the server's own word ends it.
+  // The open time is long on purpose: the story shows that the server's answer to /ping ends it.
   circuit: {
     trip: [consecutiveFailures({ failures: 2 })],
     open: { baseMs: 60_000, jitter: 'none' },
@@ -42,7 +42,7 @@ const guard = createGuard({
   recovery: { check: ({ signal }) => isReady(endpoint.url, signal), intervalMs: 50 },
 });
 guard.on('transition', ({ from, to }) => console.log(`  circuit ${from} -> ${to}`));
-/** Resolves when GET /ping has said, while the circuit is open, that the model is ready. */
+/** Resolves when GET /ping has answered, while the circuit is open, that the model is ready. */
 const isBack = new Promise<void>((resolve) => {
   guard.on('probe', ({ outcome }) => {
     if (outcome === 'success') resolve();

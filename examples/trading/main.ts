@@ -37,7 +37,7 @@ const circuit: CircuitOptions = {
   open: { baseMs: 30_000, jitter: 'none' },
   recovering: false, // two callers are too few to overload a cold model
 };
-// The desk: noFallback() states the decision in code. A strategy that is added behind it later is never asked.
+// The desk: noFallback() states the decision in code. A strategy that is registered behind it later is never asked.
 const onlyTheModel = new FallbackRegistry().register(modelInfer, [noFallback()]);
 const desk = createGuard({ circuit, fallbacks: onlyTheModel, clock });
 desk.on('transition', ({ from, to, reason }) =>
