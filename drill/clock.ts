@@ -1,6 +1,6 @@
 /**
- * Milliseconds on a clock that all processes of this machine share and that nobody sets (`process.hrtime`): what clients and servers
- * note can be put side by side.
+ * Milliseconds on a clock that all processes of this machine share and that cannot be set (`process.hrtime`), so that the notes of
+ * clients and servers can be put side by side.
  */
 export function machineMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;

@@ -4,7 +4,7 @@ import type { Report } from './report/report.js';
 
 const GIB = 2 ** 30;
 
-/** The outline of the machine, and the versions of what was run: nothing that names it. */
+/** The outline of the machine, without its name, and the versions of the packages that were run. */
 export function surroundings(): Pick<Report, 'node' | 'machine' | 'versions'> {
   return {
     node: process.version,
@@ -19,7 +19,7 @@ export function surroundings(): Pick<Report, 'node' | 'machine' | 'versions'> {
   };
 }
 
-/** Read from the file: not every package exports its package.json. */
+/** Reads the version from the file, because not every package exports its package.json. */
 function versionOf(name: string): string {
   const url = new URL(`../../node_modules/${name}/package.json`, import.meta.url);
   const { version }: { version: string } = JSON.parse(readFileSync(url, 'utf8'));

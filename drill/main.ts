@@ -22,7 +22,7 @@ async function runMatrix({ only, json, seeds, quick, ...plan }: DrillOptions): P
       process.exitCode = 1;
     }
     scenarios.push(report);
-    // A full run takes more than an hour: what it has found is not lost when it is ended.
+    // A full run takes more than an hour: if it is ended early, its results up to then are not lost.
     if (json !== undefined) writeJson(json, soFar());
   }
   return soFar();

@@ -20,7 +20,7 @@ each client is a process. A cell is one contestant in one scenario with one seed
   --help              print this text
 `;
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface DrillOptions {
   readonly only: readonly string[];
   readonly contestants: readonly string[];
@@ -35,7 +35,7 @@ export interface DrillOptions {
 }
 
 /**
- * @returns undefined where help was asked for, and printed
+ * @returns undefined for `--help`, which it prints
  * @throws RangeError naming the option
  */
 export function readOptions(args: readonly string[]): DrillOptions | undefined {

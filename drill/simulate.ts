@@ -74,7 +74,7 @@ function runHerds(): HerdResult[] {
   );
 }
 
-/** The run in the middle, by what callers got. */
+/** The median run, by the primary's share of the answers after the server's return. */
 function medianOf(results: readonly HerdResult[]): HerdResult {
   const sorted = [...results].sort((a, b) => a.primaryAfter - b.primaryAfter);
   const middle = sorted[(sorted.length - 1) >> 1];
@@ -82,7 +82,7 @@ function medianOf(results: readonly HerdResult[]): HerdResult {
   return middle;
 }
 
-/** @throws Error where the simulator is not to be believed */
+/** Compares the simulator with the wire. If more than a tenth of the figures differ, the exit code is 1. */
 function check(file: string) {
   const report: Report = JSON.parse(readFileSync(file, 'utf8'));
   const comparisons = compareWithWire(report);

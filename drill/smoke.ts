@@ -1,13 +1,14 @@
 import type { Report, ScenarioReport } from './report/report.js';
 
-/** What the gate runs: about a minute, and figures that hold on any machine. */
+/** The cells that the gate runs: about a minute, and figures that hold on any machine. */
 export const SMOKE = {
   only: ['hard-down', 'bad-requests'],
   contestants: ['none', 'opossum', 'failsoft'],
 } as const;
 
 /**
- * Asserts that the instrument works, and that failsoft does what it is for; nothing that a busy machine could change.
+ * Asserts that the drill works, and that failsoft answers its callers through an outage: only figures that a busy machine
+ * cannot change.
  * @throws Error with every figure that is not as it must be
  */
 export function assertSmoke({ scenarios }: Report): void {

@@ -35,7 +35,7 @@ export async function usOf(batch: Batch): Promise<number> {
   return Number(process.hrtime.bigint() - start) / 1_000 / BATCH;
 }
 
-/** Additional microseconds per call of a batch over another, measured in turn, on a machine in the same state. */
+/** Additional microseconds per call of a batch over another. Both are measured in turn, so that the machine is in the same state. */
 export function addedTo(base: Batch, batch: Batch): Sampler {
   return async () => {
     let sum = 0;
@@ -48,14 +48,14 @@ export function addedTo(base: Batch, batch: Batch): Sampler {
 }
 
 /**
- * The same as the median of the batches' differences, for a difference that is smaller than the noise of a mean. It leaves out the
- * garbage of a batch, where there is any.
+ * The same, but the median of the batches' differences, for a difference that is smaller than the noise of a mean. The median
+ * leaves out collections of garbage.
  */
 export function usuallyAddedTo(base: Batch, batch: Batch): Sampler {
   return async () => {
     const differences: number[] = [];
     for (let n = 0; n < BATCHES; n++) {
-      // the second of two batches has the caches of the first: each is as often the second
+      // the second of two batches finds the caches filled, so each batch is second as often as the other
       const isFirst = n % 2 === 0;
       const first = await usOf(isFirst ? batch : base);
       const second = await usOf(isFirst ? base : batch);

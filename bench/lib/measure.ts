@@ -4,8 +4,8 @@ import type { Result, Row, Sampler, Subjects } from './row.js';
 const NAMES = ['ours', 'floor', 'opossum', 'cockatiel'] as const;
 
 /**
- * The median over interleaved rounds: when the machine is slow for a while, it is slow for all candidates. Each round has
- * another order, because a candidate that always follows the same candidate would pay for its garbage.
+ * The median over interleaved rounds: when the machine is slow for a while, it is slow for all candidates. The order
+ * changes with each round, because a candidate that always followed the same candidate would pay for the garbage of that one.
  */
 export async function measure(row: Row, rounds: number): Promise<Result> {
   const subjects = await row.open();
@@ -38,7 +38,7 @@ export async function measure(row: Row, rounds: number): Promise<Result> {
   }
 }
 
-/** The median of the ratios of single rounds, which do not depend on the speed of the machine in a round. */
+/** The median of the ratios of single rounds. A ratio does not depend on the speed of the machine in its round. */
 function pairedRatio(ours: readonly number[] = [], floor: readonly number[] = []): number {
   return median(ours.map((value, round) => value / (floor[round] ?? Number.NaN)));
 }

@@ -29,7 +29,7 @@ export interface Row {
   readonly open: () => Subjects | Promise<Subjects>;
 }
 
-/** A line of `--json`. */
+/** A line of the output of `--json`. */
 export interface Result {
   readonly name: string;
   readonly unit: Row['unit'];

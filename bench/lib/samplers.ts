@@ -62,7 +62,7 @@ export function bytesPerCall(count: number, fn: () => void): Sampler {
   };
 }
 
-/** Milliseconds to make so many objects. */
+/** Milliseconds to make `count` objects. */
 export function msToMake<T>(
   count: number,
   make: (index: number) => T,

@@ -17,7 +17,7 @@ export async function startServer(): Promise<{ address: string; stop: () => void
   throw new Error('the mock server ended before it said where it listens');
 }
 
-/** Asks a server once. */
+/** Makes a call to a server. */
 export type Ask = () => Promise<unknown>;
 
 /** Clients of one server, to be closed together. */
@@ -47,7 +47,7 @@ export class Clients {
   }
 }
 
-/** Calls per second, so many at a time. */
+/** Calls per second, with `atATime` calls at a time. */
 export function throughput(ask: Ask, calls: number, atATime: number): Sampler {
   return async () => {
     let left = calls;

@@ -37,7 +37,7 @@ const fail = async () => {
 };
 const ignore = () => {};
 
-/** opossum never opens below so many calls: for rows that must stay closed. */
+/** The calls below which opossum never opens, for rows that must stay closed. */
 const NEVER = Number.MAX_SAFE_INTEGER;
 const closedOpossum = (action: () => Promise<unknown>) =>
   new CircuitBreaker(action, { timeout: false, volumeThreshold: NEVER });
@@ -142,7 +142,7 @@ const reject: Row = {
       ours: nsPerCall(() => {
         ours.acquire();
       }),
-      // a rejection must read the clock: the cost of that alone
+      // a rejection must read the clock: this is the cost of that alone
       floor: nsPerCall(() => {
         systemClock.now();
       }),
@@ -186,7 +186,7 @@ const recordFailure: Row = {
   },
 };
 
-/** A circuit that has had a call, so that it has everything that is made at first use. */
+/** A circuit that has had a call, so that everything that it makes at its first call is there. */
 const usedNative = (index: number) => {
   const circuit = factory(`/pkg.Service/Method${index}`, environment);
   once(circuit, 'success');

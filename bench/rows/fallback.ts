@@ -22,7 +22,7 @@ const bytesOf = (answer: ModelInferResponse) => Buffer.from(ModelInferResponse.e
 const BATCH = 100;
 const BATCHES = 40;
 
-/** Microseconds per call of a batch that is made in one turn, with the work that it leaves for the next turn. */
+/** Microseconds per call of a batch that is made in one turn, including the work that the batch leaves for the next turn. */
 function usPerCall(answerBytes: Buffer, guard: Guard): () => Promise<number> {
   const client = fakeClient(GRPCInferenceServiceClient, answerBytes, { interceptors: [guard.interceptor] });
   return async () => {
@@ -79,7 +79,7 @@ const store: Row = {
     const bytes = bytesOf(answer);
     const fallbacks = new FallbackRegistry().register(modelInfer, [lastGood()]);
     const keeps = createGuard({ fallbacks });
-    // Both must be bytes before the caller can change them: what the generated encoders take is the least.
+    // Request and answer must be bytes before the caller can change them: the time of the generated encoders is the floor.
     const encoders = nsPerCall(() => {
       ModelInferRequest.encode(request).finish();
       ModelInferResponse.encode(answer).finish();

@@ -7,7 +7,7 @@ import type { Row, Sampler } from '../lib/row.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Milliseconds of a statement in a new process. */
+/** The duration of a statement in a new process, in milliseconds. */
 function msAtStart(statement: string): Sampler {
   const code = `
     const { createRequire } = await import('node:module');
@@ -16,7 +16,7 @@ function msAtStart(statement: string): Sampler {
     const start = performance.now();
     ${statement}
     console.log(performance.now() - start);`;
-  // From the root of the repository, where Node finds the packages.
+  // Runs at the root of the repository, where Node finds the packages.
   return () =>
     Number(
       execFileSync(process.execPath, ['--input-type=module', '--eval', code], {

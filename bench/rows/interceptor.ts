@@ -15,7 +15,7 @@ import type { Row, Sampler } from '../lib/row.js';
 
 const noOp: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
 
-/** The least work of an interceptor that answers by itself. */
+/** An interceptor that answers by itself, with the least work for it. */
 function minimal(reply: (listener: Partial<InterceptingListener>) => void): Interceptor {
   class MinimalCall extends InterceptingCall {
     override start(_metadata: Metadata, listener: Partial<InterceptingListener> = {}): void {
@@ -96,7 +96,7 @@ const okAdded: Row = {
   }),
 };
 
-/** As it comes, for a service whose requests name a model: the default key reads the name. */
+/** A guard with its defaults, for a service whose requests name a model: the default key reads the name. */
 const perModelAdded: Row = {
   name: 'interceptor.ok.added.per-model',
   unit: 'us',

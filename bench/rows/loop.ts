@@ -14,8 +14,8 @@ const { modelInfer } = GRPCInferenceServiceService;
 const IN_FLIGHT = 20;
 
 /**
- * The event loop's delay at the 99th percentile, in milliseconds, while twenty callers call in every turn: with requests that
- * are all different, so that none is known already, and answers of the same size.
+ * The event loop's delay at the 99th percentile, in milliseconds, while twenty callers call in every turn. All requests
+ * differ, so that no answer is kept already, and all answers have the same size.
  */
 function delayP99(client: GRPCInferenceServiceClient, bytes: number, calls: number): Sampler {
   const tensor = Buffer.alloc(bytes);
@@ -41,7 +41,7 @@ function delayP99(client: GRPCInferenceServiceClient, bytes: number, calls: numb
   };
 }
 
-/** What keeping answers does to everything else in the process, when all is well. */
+/** By how much keeping answers delays everything else in the process, when all is well. */
 const row = (size: string, bytes: number, calls: number): Row => ({
   name: `fallback.lastGood.loop.p99.${size}`,
   unit: 'ms',

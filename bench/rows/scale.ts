@@ -10,7 +10,7 @@ import { fakeClient } from '../lib/fake-channel.js';
 import type { Row, Sampler } from '../lib/row.js';
 import { Clients, startServer, throughput } from '../lib/wire.js';
 
-// What a call costs where there are many circuits, many calls at a time, or large messages: the ratio to the floor must not grow with them.
+// The cost of a call among many circuits, among many calls at a time, and with large messages: its ratio to the floor must not grow.
 
 const BATCH = 100;
 
@@ -45,7 +45,7 @@ function usPerCall(
   };
 }
 
-/** Calls that go through so many circuits in turn. */
+/** Calls that go in turn through `count` circuits. */
 function manyCircuits(count: number, name: string): Row {
   return {
     name,
@@ -56,7 +56,7 @@ function manyCircuits(count: number, name: string): Row {
       );
       const guard = createGuard({ maxCircuits: count });
       const answer = ModelInferResponse.fromPartial({});
-      // Every circuit is there before anything is measured.
+      // Makes every circuit before the first measurement.
       const { modelInfer } = GRPCInferenceServiceService;
       for (const { modelName } of requests) guard.circuit(modelInfer, modelName);
       return {
@@ -67,7 +67,7 @@ function manyCircuits(count: number, name: string): Row {
   };
 }
 
-/** Over the wire, so many calls at a time. */
+/** Calls over the wire, `atATime` at a time. */
 function concurrent(atATime: number): Row {
   const calls = Math.max(500, atATime * 4);
   return {
@@ -89,7 +89,7 @@ function concurrent(atATime: number): Row {
   };
 }
 
-/** Requests and answers of so many bytes. `kept`: each answer is kept for later, for which both must be encoded. */
+/** Requests and answers of `bytes` bytes. `kept`: each answer is kept for later, for which both must be encoded. */
 function messages(bytes: number, size: string, kept: boolean): Row {
   return {
     name: `scale.message.${size}${kept ? '.kept' : ''}`,

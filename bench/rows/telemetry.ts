@@ -17,7 +17,7 @@ function guarded(prepare: (guard: Guard) => void = () => {}): Batch {
   return calls(client(guard.interceptor));
 }
 
-/** What events and observers cost each call when nobody listens. */
+/** The cost of events and observers for each call without a listener. */
 const nobody: Row = {
   name: 'telemetry.nobody-listens',
   unit: 'ns',
@@ -72,7 +72,7 @@ const withOpenTelemetry: Row = {
   },
 };
 
-/** The same within a span that is recorded: attributes are written. */
+/** The same within a recorded span, on which attributes are written. */
 const withinSpan: Row = {
   name: 'telemetry.ok.added.opentelemetry.span',
   unit: 'us',

@@ -4,7 +4,10 @@ import CircuitBreaker from 'opossum';
 import type { Row } from '../lib/row.js';
 import { type Ask, Clients, startServer, throughput } from '../lib/wire.js';
 
-/** Few calls, so that the figures of a round are close in time: the machine's speed varies by more than the row's budget. */
+/**
+ * Few calls, so that the figures of a round are close in time: over a longer time the machine's speed varies by more than the
+ * row's budget.
+ */
 const CALLS = 1_000;
 const AT_A_TIME = 32;
 

@@ -6,10 +6,10 @@ import type {
   ModelStreamInferResponse,
 } from 'failsoft/protos/oip';
 
-/** What comes with one call. */
+/** The settings of a call. */
 export interface CallSetting {
   readonly metadata: Metadata;
-  /** Epoch milliseconds by the wall clock, as gRPC has it. */
+  /** Milliseconds since the epoch by the wall clock, as grpc-js takes it. */
   readonly deadline: number;
   /** Aborts when the caller leaves. */
   readonly signal?: AbortSignal;
@@ -48,12 +48,12 @@ export function inferStream(
   });
 }
 
-/** The gRPC code of an error; UNKNOWN for one of another kind. */
+/** The gRPC code of an error; UNKNOWN for an error without a code. */
 export function codeOf(error: unknown): number {
   return isServiceError(error) ? error.code : status.UNKNOWN;
 }
 
-/** Statuses that are the caller's doing and say nothing against the server. */
+/** Statuses for which the caller is responsible, and not the server. */
 const CALLERS_FAULTS: ReadonlySet<number> = new Set([
   status.CANCELLED,
   status.INVALID_ARGUMENT,
@@ -67,7 +67,7 @@ const CALLERS_FAULTS: ReadonlySet<number> = new Set([
   status.ABORTED,
 ]);
 
-/** What a careful user of a general breaker tells it, so that it does not count bad requests. */
+/** The filter that a careful user gives a general breaker, so that bad requests do not count as failures. */
 export function isServersFault(error: unknown): boolean {
   return !CALLERS_FAULTS.has(codeOf(error));
 }

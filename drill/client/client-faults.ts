@@ -1,7 +1,7 @@
 import { until } from '../clock.js';
 import type { Fault } from '../scenario/scenario.js';
 
-/** Does to this process what a scenario has go wrong in the client. */
+/** Puts this process through the client faults of a scenario. */
 export async function sufferClientFaults(faults: readonly Fault[], triggerAtMs: number): Promise<void> {
   for (const fault of faults) {
     if (fault.kind !== 'client-stall' && fault.kind !== 'clock-step') continue;
@@ -16,10 +16,10 @@ function standStill(forMs: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs);
 }
 
-/** How far this process's wall clock is ahead. */
+/** How far the wall clock of this process is ahead, in milliseconds. */
 let aheadMs = 0;
 
-/** What `settimeofday` does to a process: `Date` jumps, the monotonic clocks and the timers do not. */
+/** Does the same to the process as `settimeofday`: `Date` jumps; the monotonic clocks and the timers do not. */
 function stepClock(byMs: number): void {
   if (aheadMs === 0) globalThis.Date = steppedDate(globalThis.Date);
   aheadMs += byMs;

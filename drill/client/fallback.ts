@@ -3,7 +3,7 @@ import { GRPCInferenceServiceClient, type ModelInferRequest, ModelInferResponse 
 import type { Fallback } from '../contestants/contestant.js';
 import { infer } from './calls.js';
 
-/** How long the secondary may take at most, for every contestant. */
+/** The time limit of the secondary, for every contestant. */
 export const SECONDARY_MS = 100;
 
 /** The fallback that every contestant gets. */

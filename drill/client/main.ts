@@ -48,8 +48,8 @@ async function drill(start: ClientStart): Promise<ClientRecord> {
 }
 
 /**
- * A client that has been there for a while: connected, and compiled. Without it the first calls of several clients that start side by side
- * would wait for each other.
+ * Makes calls until the client is connected and its code compiled. Otherwise the first calls of several clients that start
+ * side by side would wait for each other.
  */
 async function warmUp(
   make: (call: PlannedCall) => Promise<void>,
@@ -62,7 +62,7 @@ async function warmUp(
   for (let id = -1; id >= -WARM_UP_CALLS; id--) await make({ ...first, id });
 }
 
-/** Makes each call at its time, whatever became of those before; resolves when all are over. */
+/** Makes each call at its time, however the earlier calls ended. Resolves when all calls are over. */
 async function drive(
   plan: readonly PlannedCall[],
   triggerAtMs: number,

@@ -1,6 +1,6 @@
 import type { BreakerState } from '../contestants/contestant.js';
 
-/** With what a client process is told to begin. */
+/** The message with which a client process begins. */
 export interface ClientStart {
   readonly contestant: string;
   readonly scenario: string;
@@ -9,7 +9,7 @@ export interface ClientStart {
   /** The primary servers. */
   readonly target: string;
   readonly secondary: string;
-  /** When things begin to go wrong, by {@link machineMs}. */
+  /** The time at which things begin to go wrong, by {@link machineMs}. */
   readonly triggerAtMs: number;
 }
 
@@ -17,7 +17,7 @@ export type ClientNotice =
   /** Its code is loaded: it can begin at once. */
   { readonly kind: 'ready' } | { readonly kind: 'done'; readonly record: ClientRecord };
 
-/** What a client has seen. Times are those of {@link machineMs}. */
+/** The record of a client. Its times are those of {@link machineMs}. */
 export interface ClientRecord {
   readonly triggerAtMs: number;
   readonly calls: readonly CallRecord[];
@@ -31,15 +31,15 @@ export interface CallRecord {
   readonly model: string;
   readonly tookMs: number;
   readonly end: CallEnd;
-  /** Whether it was sent towards the primary, and in which state of the breaker that was. */
+  /** The breaker's state when the call was sent to the primary; undefined where it was not sent. */
   readonly sent: BreakerState | undefined;
-  /** Whether shares count it. */
+  /** Whether the shares count it. */
   readonly counted: boolean;
 }
 
 /**
- * How a call ended. `left`: its caller did not wait. `late`: its deadline was over. A bad request that the server refused is answered by
- * the primary.
+ * How a call ended. `left`: its caller did not wait. `late`: its deadline passed. A bad request that the server refuses counts as
+ * `primary`.
  */
 export type CallEnd = 'primary' | 'degraded' | 'error' | 'late' | 'left';
 

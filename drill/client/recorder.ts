@@ -8,15 +8,15 @@ import { BAD_REQUEST, CALL_ID } from '../server/service.js';
 import { codeOf } from './calls.js';
 import type { CallEnd, CallRecord, StateChange } from './messages.js';
 
-/** How much later than its deadline a call may end and still be in time: a timer's slack. */
+/** A call that ends within this time after its deadline is still in time: the slack of timers. */
 const SLACK_MS = 20;
 /**
- * So long after its deadline a call that has no end is given up, and is late: some never end. grpc-js's retries, for example, lose a call
- * whose connection is reset at the wrong moment.
+ * A call that has not ended this long after its deadline is given up, and is late. Some calls never end: grpc-js's retries
+ * lose a call whose connection is reset at the wrong moment.
  */
 const GIVEN_UP_AFTER_MS = 3_000;
 const LATE: CallEnd = 'late';
-/** In answers of the primary servers. */
+/** The name in the answers of the primary servers. */
 export const PRIMARY = 'primary';
 
 /** Makes the calls of a drill and writes down how they end. */
@@ -26,7 +26,7 @@ export class Recorder {
   readonly #sent = new Map<number, BreakerState>();
   #state: BreakerState = 'closed';
 
-  /** Notes what is sent to the primary. */
+  /** Notes the calls that are sent to the primary. */
   readonly sent: Interceptor = (options, nextCall) =>
     new InterceptingCall(nextCall(options), {
       start: (metadata, listener, next) => {
@@ -41,7 +41,7 @@ export class Recorder {
     this.states.push({ atMs: machineMs(), to });
   };
 
-  /** One call, from beginning to end. */
+  /** Makes a call and records how it ended. Resolves when it is over. */
   async make(caller: Caller, kind: 'unary' | 'stream', planned: PlannedCall): Promise<void> {
     const { id, bad, deadlineMs, leavesAfterMs, model, counted } = planned;
     const request = ModelInferRequest.fromPartial({
@@ -76,7 +76,7 @@ export class Recorder {
 
 async function orLate(ending: Promise<CallEnd>, givenUpAfterMs: number): Promise<CallEnd> {
   const over = new AbortController();
-  // it is aborted when the call has ended, and then nobody reads its value
+  // the timer is aborted when the call has ended: nothing reads its value then
   const givenUp = setTimeout(givenUpAfterMs, LATE, { signal: over.signal }).catch(() => LATE);
   const end = await Promise.race([ending, givenUp]);
   over.abort();

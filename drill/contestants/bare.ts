@@ -2,7 +2,7 @@ import { GRPCInferenceServiceClient } from 'failsoft/protos/oip';
 import { infer, inferStream } from '../client/calls.js';
 import type { Caller, Setting } from './contestant.js';
 
-/** A grpc-js client with nothing but its channel's options: the base of everything that grpc-js does by itself. */
+/** A grpc-js client with a service config only: the base of all contestants that grpc-js brings itself. */
 export function bareCaller(setting: Setting, serviceConfig?: object): Caller {
   const client = new GRPCInferenceServiceClient(setting.target, setting.credentials, {
     ...setting.options,

@@ -12,8 +12,8 @@ import { infer, inferStream, isServersFault } from '../client/calls.js';
 import type { Contestant, Setting } from './contestant.js';
 
 /**
- * Both breakers of cockatiel's README, wrapped: five failures in a row, or a fifth of 30 s. `halfOpenAfter` is a second rather than the
- * README's ten, as a call has half a second; the timeout leaves the fallback a fifth of that.
+ * Both breakers of cockatiel's README, wrapped: five failures in a row, or a fifth of 30 s. `halfOpenAfter` is a second and not the
+ * README's ten, because a call has half a second; the timeout leaves the fallback a fifth of that.
  */
 function policyOf({ deadlineMs, report }: Setting) {
   const failures = handleWhen(isServersFault);
@@ -31,7 +31,7 @@ function policyOf({ deadlineMs, report }: Setting) {
   return wrap(consecutive, sampling, timeout(deadlineMs * 0.8, TimeoutStrategy.Aggressive));
 }
 
-/** As in the README's `handleRequest`: what the policy throws is caught, and answered otherwise. */
+/** As the README's `handleRequest` does: catches the errors that the policy throws, and answers otherwise. */
 async function otherwise<T>(call: Promise<T>, fallback: () => T | Promise<T>): Promise<T> {
   try {
     return await call;

@@ -10,30 +10,30 @@ import type { CallSetting } from '../client/calls.js';
 /** A way to call a model server, set up as its own documentation recommends. */
 export interface Contestant {
   readonly name: string;
-  /** What it is, and where its set-up comes from. */
+  /** A description, and the source of its set-up. */
   readonly about: string;
   open(setting: Setting): Caller;
 }
 
-/** What every contestant is given. */
+/** The setting that every contestant gets. */
 export interface Setting {
   readonly target: string;
   readonly credentials: ChannelCredentials;
-  /** Of the client: round_robin where there are several servers. Goes into the client's options. */
+  /** The options of its client: round_robin where there are several servers. */
   readonly options: ClientOptions;
-  /** Notes which calls are sent to the primary. The last of the client's interceptors, next to the network. */
+  /** Notes the calls that are sent to the primary. It must be the last of the client's interceptors, next to the network. */
   readonly sent: Interceptor;
-  /** What callers give a call. */
+  /** The time that callers give a call. */
   readonly deadlineMs: number;
-  /** The same for all whose API has a place for it. */
+  /** The fallback, the same for all contestants that can have one. */
   readonly fallback: Fallback;
-  /** To be called whenever a breaker changes its state. */
+  /** The contestant calls it whenever a breaker changes its state. */
   readonly report: (state: BreakerState) => void;
 }
 
 export type BreakerState = 'closed' | 'open' | 'half-open' | 'recovering';
 
-/** What answers when the primary does not. */
+/** The fallbacks, which answer when the primary does not. */
 export interface Fallback {
   /** A client of the secondary model. */
   readonly secondary: GRPCInferenceServiceClient;

@@ -15,7 +15,7 @@ import { chainOf, guardedCaller } from './guarded.js';
 
 const { modelInfer, modelStreamInfer } = GRPCInferenceServiceService;
 
-/** Its circuits, which the simulator has, too. */
+/** The options of its circuits, which the simulator uses too. */
 export function tunedCircuit(deadlineMs: number): CircuitOptions {
   return {
     trip: [
@@ -23,7 +23,7 @@ export function tunedCircuit(deadlineMs: number): CircuitOptions {
       failureRate({ threshold: 0.5, minimumCalls: 20 }),
       latencyPercentile({ percentile: 99, thresholdMs: deadlineMs * 0.6, minimumCalls: 100 }),
     ],
-    // a synthetic probe costs no caller anything: often
+    // short open times, because a synthetic probe costs no caller anything
     open: { baseMs: 1_000, maxMs: 2_000 },
   };
 }
@@ -33,7 +33,7 @@ function syntheticRequest({ keyPart }: ProbeTarget): ModelInferRequest {
   return ModelInferRequest.fromPartial({ modelName: keyPart, rawInputContents: [Buffer.alloc(64)] });
 }
 
-/** The servers write down which call arrives: this is none of the callers'. */
+/** The servers write down the number of each call: this number is no caller's. */
 function syntheticMetadata(): Metadata {
   const metadata = new Metadata();
   metadata.set(CALL_ID, '-1000000');

@@ -6,7 +6,8 @@ import type { Contestant, Setting } from './contestant.js';
 /**
  * The set-up of opossum's README: a timeout, half of the calls failed, a fallback function. Its times are for requests of seconds
  * (timeout 3 s, again after 30 s); here a call has half a second, so that the timeout leaves the fallback a fifth of it, and the
- * breaker tries again after a second. `errorFilter`, as the README has it for HTTP 4xx, leaves out what is the caller's fault.
+ * breaker tries again after a second. `errorFilter`, which the README has for HTTP 4xx, leaves out the errors that are the
+ * caller's fault.
  */
 function breakerOf<T>(
   { deadlineMs, report }: Setting,

@@ -2,8 +2,8 @@ import { bareCaller } from './bare.js';
 import type { Contestant } from './contestant.js';
 
 /**
- * gRFC A50. Its defaults look every 10 s, eject for 30 s, and do nothing below five hosts; here it looks each second, ejects for as
- * long as the others keep their circuits open, and does so from one host on.
+ * gRFC A50. By its defaults it checks every 10 s, ejects for 30 s, and does nothing below five hosts. Here it checks each second,
+ * ejects for as long as the other contestants keep their circuits open, and works with a single host.
  */
 const SERVICE_CONFIG = {
   loadBalancingConfig: [

@@ -20,11 +20,11 @@ export interface SeenCall {
 /** A breaker opened. */
 export interface Trip {
   readonly atMs: number;
-  /** No server had been unwell. */
+  /** Whether it opened although no server had been unwell. */
   readonly isFalse: boolean;
 }
 
-/** A cell from both sides, the starts of a cold client laid over each other. */
+/** A cell from both sides. The starts of a cold client are laid over each other. */
 export interface CellView {
   readonly phases: Phases;
   readonly calls: readonly SeenCall[];
@@ -34,7 +34,7 @@ export interface CellView {
   readonly disturbedMs: number;
 }
 
-/** Puts together what clients and servers wrote down. */
+/** Puts the records of clients and servers together. */
 export function viewOf(record: CellRecord, phases: Phases, models: readonly string[]): CellView {
   const health = new Health(record.servers, models);
   const calls: SeenCall[] = [];

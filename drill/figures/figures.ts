@@ -1,37 +1,43 @@
 import { FAST_MS } from '../scenario/scenario.js';
 import type { CellView, SeenCall } from './cell-view.js';
 
-/** What a cell comes to. Shares are 0 to 1, of the calls from the trigger on that are counted; `null` is never. */
+/** The figures of a cell. Shares are 0 to 1, of the counted calls from the trigger on; `null` means never. */
 export interface Figures {
-  /** Answered in time by the primary, or by the fallback; failed before the deadline; not answered by the deadline. They add up to 1. */
+  /**
+   * Answered in time by the primary, or by the fallback; failed before the deadline; not answered by the deadline. They add
+   * up to 1.
+   */
   readonly primary: number;
   readonly degraded: number;
   readonly errors: number;
   readonly late: number;
-  /** How long callers waited, whatever for. */
+  /** How long callers waited, however their calls ended. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** Calls that reached no server and were not answered by the primary, weighted by the chance that a server would have answered them. */
+  /**
+   * Calls that reached no server and were not answered by the primary, weighted by the chance that a server would have
+   * answered them.
+   */
   readonly healthyRejected: number;
-  /** Per call made while the servers were unwell: how often it reached one of them. Above 1 with retries. */
+  /** How often a call that was made while the servers were unwell reached a server: a mean, above 1 with retries. */
   readonly reached: number;
-  /** From the trigger to the first answers that are fast again, while things go wrong. */
+  /** Time from the trigger to the first answers that are fast again, while things go wrong. */
   readonly detectedMs: number | null;
-  /** From the end of what went wrong to 95 % answers of the primary. */
+  /** Time from the end of the trouble to 95 % answers of the primary. */
   readonly recoveredMs: number | null;
   /** How often a breaker opened though no server had been unwell. */
   readonly falseTrips: number;
-  /** Calls of callers that were a probe and got no answer of the primary. */
+  /** Callers' calls that were used as probes and got no answer of the primary. */
   readonly callerProbes: number;
   readonly peakInFlight: number;
-  /** Answered by the primary at the very end: below 1 the trouble outlives its cause. */
+  /** The primary's share of the answers at the very end: below 1, the trouble outlives its cause. */
   readonly primaryAtEnd: number;
-  /** The longest time for which the machine was too busy to run a server: a cell with hundreds of milliseconds says little. */
+  /** The longest time for which the machine was too busy to run a server: a cell with hundreds of milliseconds proves little. */
   readonly disturbedMs: number;
 }
 
-/** Shorter troubles are over before anybody can answer fast: then it counts when answers are fast again afterwards. */
+/** Shorter troubles are over before any answer can be fast: for these, the first fast answers after the trouble count. */
 const SHORT_MS = 500;
 const DETECTION_BUCKET_MS = 100;
 const DETECTION_BUCKETS = 3;
@@ -40,10 +46,10 @@ const RECOVERY_WINDOW_MS = 500;
 const RECOVERY_STEP_MS = 100;
 const RECOVERED_SHARE = 0.95;
 const END_MS = 2_000;
-/** Servers with less are unwell. */
+/** Servers with a lower chance of an answer are unwell. */
 const UNWELL = 0.95;
 
-/** @param serviceMs what the servers take when all is well */
+/** @param serviceMs the time that the servers take for a call when all is well */
 export function figuresOf(view: CellView, serviceMs: number): Figures {
   const { phases } = view;
   const stayed = view.calls.filter(({ end }) => end !== 'left');
@@ -118,7 +124,7 @@ function firstAt(calls: readonly SeenCall[], atMs: number): number {
   return low;
 }
 
-/** 0 where there are none. */
+/** The share of the things for which `is` holds; 0 where there are no things. */
 export function shareOf<T>(things: readonly T[], is: (thing: T) => boolean): number {
   return things.length === 0 ? 0 : things.filter(is).length / things.length;
 }

@@ -1,14 +1,14 @@
 import type { Sample, ServerLog } from '../server/log.js';
 
-/** Longer than the busy machine keeps a healthy server from writing: who is silent for so long has ended. */
+/** A server that has written nothing for this time has ended: a busy machine keeps a healthy server waiting for less. */
 const SILENT_MS = 500;
-/** What a breaker opened for lies at most so far back. */
+/** The evidence for which a breaker opened is at most this old. */
 const EVIDENCE_MS = 1_000;
 const STEP_MS = 50;
-/** With at least this chance of an answer nobody should open a circuit. */
+/** With at least this chance of an answer, no breaker should open. */
 const WELL = 0.85;
 
-/** What the servers said of themselves, by time. */
+/** The health of the servers over time, by their own reports. */
 export class Health {
   readonly #servers: readonly (readonly Sample[])[];
   readonly #models: readonly string[];
@@ -18,7 +18,10 @@ export class Health {
     this.#models = models;
   }
 
-  /** The probability that a call to the model at that moment would have been answered in time: the mean of the servers that are up. */
+  /**
+   * The probability that a call to the model at that moment would have been answered in time: the mean of the servers that
+   * are up.
+   */
   chance(atMs: number, model: string): number {
     const index = this.#models.indexOf(model);
     const chances = this.#servers.flatMap((samples) => {
@@ -56,7 +59,7 @@ export class Health {
     return longest;
   }
 
-  /** Before its first line a server has said nothing. */
+  /** Whether any server had reported its health by then. */
   #isKnown(atMs: number): boolean {
     return this.#servers.some(([first]) => first !== undefined && first.atMs <= atMs);
   }

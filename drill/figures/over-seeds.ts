@@ -1,9 +1,9 @@
 import type { Figures } from './figures.js';
 
-/** The least and the most over the seeds; `null` is never, which is more than any time. */
+/** The least and the most over the seeds; `null` means never, which is more than any time. */
 export type Spread = { readonly [K in keyof Figures]: readonly [number | null, number | null] };
 
-/** The figures of several seeds as one: their medians, and how far they are apart. */
+/** The medians of the figures over several seeds, and their spread. */
 export function overSeeds(all: readonly Figures[]): { figures: Figures; spread: Spread } {
   const sorted = (name: keyof Figures) =>
     all.map((figures) => figures[name] ?? Number.POSITIVE_INFINITY).sort((a, b) => a - b);
@@ -56,7 +56,7 @@ export function overSeeds(all: readonly Figures[]): { figures: Figures; spread: 
   };
 }
 
-/** To four digits behind the point; Infinity is never. */
+/** Rounds to four digits behind the point; Infinity, which means never, becomes `null`. */
 function rounded(value: number): number | null {
   return Number.isFinite(value) ? Math.round(value * 10_000) / 10_000 : null;
 }

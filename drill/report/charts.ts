@@ -8,7 +8,7 @@ const SHARE_SCALE = ['#b2182b', '#f4a582', '#f7f7e8', '#a6d96a', '#1a9850'];
 
 const percent = (share: number) => Math.round(share * 1_000) / 10;
 
-/** One scenario: who answered on the left, and when the primary did on the right. */
+/** One scenario: the shares of the answers on the left, and the course of the primary's answers on the right. */
 export function scenarioChart({ contestants, phases }: ScenarioReport): string {
   const names = contestants.map(({ name }) => name);
   const { fromMs = 0, stepMs = 1, primary: course = [] } = contestants[0]?.timeline ?? {};
@@ -71,7 +71,7 @@ export function scenarioChart({ contestants, phases }: ScenarioReport): string {
   );
 }
 
-/** All cells: answered in time by anybody on the left, by the primary on the right. */
+/** All cells: the share of calls that were answered in time on the left, and by the primary on the right. */
 export function heatMap({ scenarios }: Report): string {
   const rows = scenarios.map(({ name }) => name);
   const columns = (scenarios[0]?.contestants ?? []).map(({ name }) => name);

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-/** What the charts use of echarts: a chart without a browser, drawn as the text of an SVG. */
+/** The part of echarts that the charts use: a chart without a browser, drawn as the text of an SVG. */
 interface Echarts {
   init(
     dom: null,
@@ -9,7 +9,7 @@ interface Echarts {
   ): { setOption(option: object): void; renderToSVGString(): string; dispose(): void };
 }
 
-/** Draws one chart. echarts is loaded here, as nothing but a report needs it. */
+/** Draws one chart. echarts is loaded here, because only a report needs it. */
 export function drawSvg(option: object, width: number, height: number): string {
   const { init }: Echarts = createRequire(import.meta.url)('echarts');
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height });
@@ -22,7 +22,10 @@ export function drawSvg(option: object, width: number, height: number): string {
   }
 }
 
-/** Without what only a browser with a script would use, and what echarts numbers: the same figures give the same, smaller file. */
+/**
+ * Removes the parts that only a script in a browser would use, and the numbers that echarts gives: the same figures give the
+ * same, smaller file.
+ */
 function still(svg: string): string {
   return svg
     .replace(/<style\b.*?<\/style>\s*/gs, '')

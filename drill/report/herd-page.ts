@@ -7,7 +7,7 @@ const COLORS = ['#6c757d', '#c8443c', '#e3b23c', '#3a7ca5', '#2a9d62', '#8e5ea2'
 const percent = (share: number) => `${(share * 100).toFixed(0)} %`;
 const seconds = (ms: number | null) => (ms === null ? 'never' : `${(ms / 1_000).toFixed(0)} s`);
 
-/** docs/herd.md. @param medians one result per size and variant; `seeds` of each size */
+/** The text of docs/herd.md. @param medians one result per size and variant; `seeds` of each size */
 export function herdPage(medians: readonly HerdResult[], comparisons: readonly Comparison[]): string {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [

@@ -4,10 +4,10 @@ import type { Report, ScenarioReport } from './report.js';
 import { markdownTable } from './table.js';
 import { verdictOn } from './verdict.js';
 
-/** Where the page finds its charts. */
+/** The folder of the page's charts. */
 export const CHARTS = 'drills';
 
-/** Where docs/decisions/judgement.md says why failsoft does not reach what it aims at, and what was tried. */
+/** The parts of docs/decisions/judgement.md about aims that failsoft misses: the reasons, and the attempts. */
 export const NOT_REACHED: readonly string[] = [
   'sigstop',
   'hang',
@@ -18,10 +18,10 @@ export const NOT_REACHED: readonly string[] = [
   'one-backend-hangs',
 ];
 
-/** A machine that lets a healthy server wait for longer than this is part of the figures. */
+/** If the machine lets a healthy server wait for longer than this, it is part of the figures. */
 const DISTURBED_MS = 150;
 
-/** docs/drills.md. */
+/** The text of docs/drills.md. */
 export function pageOf(report: Report): string {
   return [
     '# Drills',

@@ -4,11 +4,11 @@ import type { Timeline } from '../figures/timeline.js';
 import type { Capacity } from '../run/capacity.js';
 import type { Phases } from '../scenario/phases.js';
 
-/** What `npm run drill -- --json FILE` writes. */
+/** The content of the file that `npm run drill -- --json FILE` writes. */
 export interface Report {
   /** Node's version. */
   readonly node: string;
-  /** The outline of the machine: no names. */
+  /** The outline of the machine, without names. */
   readonly machine: { readonly cores: number; readonly memoryGiB: number; readonly platform: string };
   /** Of what was run side by side. */
   readonly versions: Readonly<Record<string, string>>;

@@ -44,7 +44,7 @@ export function terminalTable({ name, contestants }: ScenarioReport): string {
   return [`\n${name}`, ...lines].join('\n');
 }
 
-/** The same in Markdown. */
+/** The figures of one scenario, in Markdown. */
 export function markdownTable({ contestants }: ScenarioReport): string {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [

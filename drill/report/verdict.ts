@@ -1,15 +1,15 @@
 import type { ContestantReport, ScenarioReport } from './report.js';
 
-/** Shares that are this near to each other are a draw. */
+/** Shares that differ by at most this are a draw. */
 const DRAW = 0.01;
-/** Times that are this near to each other are a draw: the recovery is looked for in such steps. */
+/** Times that differ by at most this are a draw: the recovery is looked for in such steps. */
 const DRAW_MS = 200;
 
 const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
 const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
 const answered = ({ primary, degraded }: ContestantReport) => primary + degraded;
 
-/** Who wins and who loses a scenario, by its figures alone. */
+/** The contestants that win and lose a scenario, by its figures alone. */
 export function verdictOn({ contestants, phases }: ScenarioReport): string {
   const sentences = [
     ranking('Answered the most callers in time', contestants, answered),

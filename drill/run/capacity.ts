@@ -15,13 +15,13 @@ const TOLERANCE = 0.15;
 export interface Capacity {
   readonly stated: number;
   readonly measured: number;
-  /** Whether they are as near to each other as a drill about overload needs them. */
+  /** Whether the two are close enough for a drill about overload. */
   readonly holds: boolean;
 }
 
 const ATTEMPTS = 3;
 
-/** Asserts what a specification says: up to three times, as a busy machine takes from a server what it has. */
+/** Measures whether a server has the capacity of its specification: up to three times, because a busy machine slows a server down. */
 export async function assertCapacity(spec: FullServerSpec): Promise<Capacity> {
   let capacity = await measureCapacity(spec);
   for (let attempt = 1; attempt < ATTEMPTS && !capacity.holds; attempt++)
@@ -29,7 +29,7 @@ export async function assertCapacity(spec: FullServerSpec): Promise<Capacity> {
   return capacity;
 }
 
-/** Lets a server of this specification work as hard as it can and counts its answers. */
+/** Gives a server of this specification as many calls as it can take, and counts its answers. */
 async function measureCapacity(spec: FullServerSpec): Promise<Capacity> {
   const folder = mkdtempSync(join(tmpdir(), 'failsoft-drill-'));
   const host = '127.0.0.1';

@@ -11,7 +11,7 @@ import { Child } from './child.js';
 import { replacementsOf, type Seats, sufferServerFaults } from './faults.js';
 import { ServerSeat } from './server-seat.js';
 
-/** One scenario, one contestant, one seed. */
+/** A cell: one scenario, one contestant, one seed. */
 export interface CellPlan {
   readonly scenario: Scenario;
   readonly contestant: string;
@@ -19,7 +19,7 @@ export interface CellPlan {
   readonly quick: boolean;
 }
 
-/** All that was seen in a cell. */
+/** The records of a cell. */
 export interface CellRecord {
   /** One per start. */
   readonly clients: readonly ClientRecord[];
@@ -29,23 +29,23 @@ export interface CellRecord {
 
 type ClientChild = Child<ClientNotice, ClientStart>;
 
-/** What is needed beyond the drill's own time until its last call is over. */
+/** The time limit of a drill beyond its own time, for its last calls. */
 const SPARE_MS = 30_000;
-/** Between the word to begin and the first call: the client warms up, where it is not to be cold. */
+/** The time between the start message and the first call, in which the client warms up; a client that must be cold does not. */
 const LEAD_MS = 1_500;
 const COLD_LEAD_MS = 50;
 const SECONDARY_SPEC = fullSpec({ serviceMs: 5 });
 
 let cells = 0;
 
-/** An address of this cell alone: a port that is free for a while is nobody else's. Linux has all of 127/8. */
+/** An address of this cell alone, so that no other process takes a port that is free for a while. Linux has all of 127/8. */
 function ownHost(): string {
   if (process.platform !== 'linux') return '127.0.0.1';
   const number = cells++;
   return `127.${128 + (process.pid % 100)}.${(number >> 7) % 250}.${(number % 128) + 1}`;
 }
 
-/** The processes of one cell, loaded and listening; made first, so that starting them disturbs no cell that runs. */
+/** The processes of one cell. They are started before any cell of the batch runs, so that their start disturbs no running cell. */
 export class Cell {
   readonly #plan: CellPlan;
   readonly #folder = mkdtempSync(join(tmpdir(), 'failsoft-drill-'));

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 const START_TIMEOUT_MS = 30_000;
 
-/** A process of ours that talks over IPC. Its messages are JSON objects with a `kind`. */
+/** A child process with messages over IPC: JSON objects with a `kind`. */
 export class Child<Notice extends { readonly kind: string }, Command extends object> {
   readonly #process: ChildProcess;
   readonly #name: string;
@@ -21,7 +21,7 @@ export class Child<Notice extends { readonly kind: string }, Command extends obj
     this.#exited = once(this.#process, 'exit').then(() => undefined);
   }
 
-  /** Resolves when the process has ended, whatever the reason. */
+  /** Resolves when the process has ended, for whatever reason. */
   get exited(): Promise<void> {
     return this.#exited;
   }
@@ -34,7 +34,7 @@ export class Child<Notice extends { readonly kind: string }, Command extends obj
     this.#process.send(command);
   }
 
-  /** The next message of a kind. Rejects where the process ends first, or `timeoutMs` pass. */
+  /** The next message of a kind. Rejects when the process ends first, or when `timeoutMs` pass. */
   notice<K extends Notice['kind']>(
     kind: K,
     timeoutMs = START_TIMEOUT_MS,
@@ -70,7 +70,7 @@ export class Child<Notice extends { readonly kind: string }, Command extends obj
     this.#process.kill(signal);
   }
 
-  /** SIGKILL; resolves when it is gone. */
+  /** Sends SIGKILL; resolves when the process has ended. */
   async end(): Promise<void> {
     if (this.running) this.#process.kill('SIGKILL');
     await this.#exited;

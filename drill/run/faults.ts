@@ -9,7 +9,7 @@ export interface Seats {
   readonly secondary: ServerSeat;
 }
 
-/** Does to the servers what a scenario has go wrong, at its time. What is the client's to suffer is done by the client. */
+/** Puts the servers through the faults of a scenario, each at its time. The faults of the client are up to the client process. */
 export async function sufferServerFaults(
   faults: readonly Fault[],
   seats: Seats,
@@ -56,7 +56,7 @@ function seatOf({ primaries, secondary }: Seats, server: number | 'secondary'): 
   return seat;
 }
 
-/** How many processes a server will need beside its first. */
+/** The number of processes that a server will need besides its first. */
 export function replacementsOf(faults: readonly Fault[], server: number, dies: boolean): number {
   const planned = faults.filter(
     (fault) => (fault.kind === 'kill' || fault.kind === 'drain') && (fault.server ?? 0) === server,

@@ -8,14 +8,17 @@ import type { Scenario } from '../scenario/scenario.js';
 import { assertCapacity } from './capacity.js';
 import { Cell, type CellPlan } from './cell.js';
 
-/** What is run. */
+/** The cells to run, and how. */
 export interface MatrixPlan {
   readonly contestants: readonly string[];
   readonly seeds: number;
   readonly quick: boolean;
-  /** How many cells run side by side. Each has processes of its own; none starts a process while others run but to restart a server. */
+  /**
+   * The cells that run side by side. Each has processes of its own. While cells run, a process is started only to restart a
+   * server.
+   */
   readonly parallel: number;
-  /** How often a batch that the machine disturbs is run at most; the least disturbed run counts. */
+  /** The most runs of a batch that the machine disturbs; the least disturbed run counts. */
   readonly attempts: number;
 }
 
@@ -30,7 +33,7 @@ interface CellFigures {
   readonly timeline: Timeline;
 }
 
-/** Runs every cell of one scenario, seed by seed, so that what slows the machine for a while slows all contestants. */
+/** Runs every cell of one scenario, seed by seed: when the machine is slow for a while, it is slow for all contestants. */
 export async function runScenario(scenario: Scenario, plan: MatrixPlan): Promise<ScenarioReport> {
   const spec = fullSpec(scenario.servers);
   const capacity = scenario.assertCapacity ? await assertCapacity(spec) : undefined;

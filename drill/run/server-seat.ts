@@ -6,7 +6,7 @@ import { Child } from './child.js';
 
 type ServerChild = Child<ServerNotice, ServerCommand>;
 
-/** What a seat is made with. */
+/** The options of a seat. */
 export interface SeatOptions {
   readonly spec: FullServerSpec;
   readonly host: string;
@@ -14,7 +14,7 @@ export interface SeatOptions {
   readonly seed: number;
   readonly deadlineMs: number;
   readonly log: string;
-  /** How often it will be replaced: so many processes wait with their code loaded, so that a restart takes no time and no processor. */
+  /** How often the process will be replaced. For each time a process waits with its code loaded, so that a restart takes no time. */
   readonly replacements: number;
 }
 
@@ -30,7 +30,7 @@ export class ServerSeat {
   constructor(options: SeatOptions) {
     this.#options = options;
     const { cold: _cold, ...warm } = options.spec;
-    // The server that is there when the drill begins has long been warm.
+    // The first server is already warm when the drill begins.
     this.#current = this.#spawn(warm);
     for (let n = 0; n < options.replacements; n++) this.#waiting.push(this.#spawn(options.spec));
   }
@@ -80,7 +80,7 @@ export class ServerSeat {
     this.#current.send({ kind: 'reset', whenInFlight });
   }
 
-  /** Every connection is reset when it is so old; never, from Infinity on. */
+  /** Resets every connection at the age of `everyMs`; Infinity: never. */
   resets(everyMs: number): void {
     this.#current.send({ kind: 'resets', everyMs });
   }
@@ -97,7 +97,7 @@ export class ServerSeat {
     this.#current = next;
     await end();
     if (old.running) await old.end();
-    // again: a server that drains writes until it ends, and its silence after that is no busy machine
+    // again, because a draining server writes until it ends: its silence after that is not the fault of a busy machine
     noteDown(this.#options.log);
     await new Promise((resolve) => setTimeout(resolve, backAt - performance.now()));
     if (this.#closing) return;
@@ -105,7 +105,7 @@ export class ServerSeat {
     this.#watch();
   }
 
-  /** A process that dies by itself is replaced, and another one made to wait. */
+  /** Replaces a process that dies by itself, and starts another process that waits. */
   #watch(): void {
     const { dies } = this.#options.spec;
     if (dies === undefined) return;

@@ -7,7 +7,10 @@ export interface Phases {
   readonly afterMs: number;
 }
 
-/** `quick` halves what is before and after; what goes wrong takes as long, where the scenario does not say otherwise. */
+/**
+ * `quick` halves the times before and after the trouble. The trouble lasts as long as usual, unless the scenario has a time
+ * for `quick`.
+ */
 export function phasesOf(scenario: Scenario, quick: boolean): Phases {
   const { calmMs = 3_000, afterMs = 8_000, faultMs, quickFaultMs = faultMs } = scenario;
   const { quickAfterMs = Math.min(afterMs, 5_000) } = scenario;
@@ -15,7 +18,7 @@ export function phasesOf(scenario: Scenario, quick: boolean): Phases {
   return { calmMs: calmMs / 2, faultMs: quickFaultMs, afterMs: quickAfterMs };
 }
 
-/** How many client processes have the scenario, one after the other. */
+/** The number of client processes that go through the scenario, one after the other. */
 export function startsOf({ starts = 1, quickStarts = starts }: Scenario, quick: boolean): number {
   return quick ? quickStarts : starts;
 }

@@ -8,9 +8,9 @@ export interface PlannedCall {
   readonly atMs: number;
   readonly model: string;
   readonly deadlineMs: number;
-  /** Its request is one that the server must refuse. */
+  /** Whether its request must be refused by the server. */
   readonly bad: boolean;
-  /** The caller leaves so long after the call. */
+  /** The time after which the caller leaves, in milliseconds. */
   readonly leavesAfterMs: number | undefined;
   /** Whether the shares count it. */
   readonly counted: boolean;
@@ -39,7 +39,7 @@ function arrivals({ traffic }: Scenario, phases: Phases, random: () => number): 
   const { perSecond, changes = [], bursts = [] } = traffic;
   const endMs = phases.faultMs + phases.afterMs;
   const times: number[] = [];
-  // Drawn at the highest rate and thinned out, so that a change of rate takes effect at its moment.
+  // The times are drawn at the highest rate and thinned out, so that a change of rate takes effect at its moment.
   const highest = Math.max(1, ...changes.map(({ factor }) => factor));
   for (let at = -phases.calmMs; ; ) {
     at += (-Math.log(1 - random()) * 1_000) / (perSecond * highest);

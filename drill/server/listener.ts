@@ -13,7 +13,7 @@ function tlsCredentials(): ServerCredentials {
   ]);
 }
 
-/** What a client trusts. */
+/** The root certificate that a client trusts. */
 export function tlsRoot(): Buffer {
   return readFileSync(new URL('drill.crt', TLS));
 }
@@ -23,7 +23,7 @@ export class Listener {
   readonly #injector: ConnectionInjector;
   readonly #sockets = new Set<Socket>();
   readonly #server = createServer((socket) => this.#accept(socket));
-  /** How old a connection becomes. */
+  /** The age at which a connection is reset, in milliseconds. */
   #resetAfterMs = Number.POSITIVE_INFINITY;
 
   constructor(server: Server, tls: boolean) {
@@ -32,7 +32,7 @@ export class Listener {
     );
   }
 
-  /** @returns the port. Rejects with Node's error where it cannot listen */
+  /** @returns the port @throws Node's error, as a rejection, where it cannot listen */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
@@ -48,7 +48,7 @@ export class Listener {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
-  /** Takes no new connection and no new call; resolves when those under way are over, or after `graceMs`. */
+  /** Takes no new connection and no new call. Resolves when the running calls are over, or after `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#injector.drain(graceMs);
@@ -62,7 +62,7 @@ export class Listener {
     this.#injector.injectConnection(socket);
   }
 
-  /** From now on connections become so old; those that are there, from now. Infinity: none is reset any more. */
+  /** Resets connections at this age; present connections count their age from now. Infinity: no connection is reset any more. */
   limitAge(ms: number): void {
     this.#resetAfterMs = ms;
     for (const socket of this.#sockets) this.#limit(socket);

@@ -2,7 +2,7 @@ import { appendFileSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { machineMs } from '../clock.js';
 import type { Health } from './model-server.js';
 
-/** What a server knows of itself and its calls. */
+/** The log of a server: its health and its calls. */
 export interface ServerLog {
   readonly arrivals: readonly Arrival[];
   readonly samples: readonly Sample[];
@@ -15,12 +15,12 @@ export interface Arrival {
   readonly model: string;
 }
 
-/** Its health at a moment; no chances at all from when it is stopped or killed. */
+/** The health of a server at a moment; without chances from the moment at which it is stopped or killed. */
 export interface Sample extends Health {
   readonly atMs: number;
 }
 
-/** Written line by line without a buffer: what a SIGKILL leaves is complete. */
+/** Writes line by line without a buffer, so that the log is complete after a SIGKILL. */
 export class LogFile {
   readonly #fd: number;
 
@@ -38,12 +38,12 @@ export class LogFile {
   }
 }
 
-/** Notes that the server is stopped, killed, or about to die: written by whoever does it. */
+/** Notes that the server is stopped, killed, or about to die. The process that does it writes the note. */
 export function noteDown(path: string): void {
   appendFileSync(path, `d ${machineMs().toFixed(2)}\n`);
 }
 
-/** Reads what a server process wrote. A last line that is cut off is left out. */
+/** Reads the log of a server process, except a last line that is cut off. */
 export function readLog(path: string): ServerLog {
   const arrivals: Arrival[] = [];
   const samples: Sample[] = [];

@@ -8,13 +8,13 @@ import type { ServerCommand, ServerNotice, ServerStart } from './messages.js';
 import { ModelServer } from './model-server.js';
 import { DrillService, handlersOf } from './service.js';
 
-/** How often it writes down its health. */
+/** The interval at which the server writes down its health. */
 const SAMPLE_MS = 10;
 const DRAIN_GRACE_MS = 1_000;
 
 const { spec, seed, name, deadlineMs, log }: ServerStart = JSON.parse(process.argv[2] ?? '{}');
 const file = new LogFile(log);
-// A death is SIGKILL, as when the kernel's memory is over: no goodbye, no flush.
+// It dies by SIGKILL, as when the kernel has no memory left: it closes no connection and flushes nothing.
 const models = new ModelServer(spec, systemClock, seededRandom(seed), () => {
   noteDown(log);
   process.kill(process.pid, 'SIGKILL');
@@ -47,7 +47,7 @@ async function obey(command: ServerCommand): Promise<void> {
   }
 }
 
-/** Once: when so many calls are in flight, or at once where they are already. */
+/** Resets all connections once: when `whenInFlight` calls are in flight, or at once where that many already are. */
 function resetAt(whenInFlight: number): void {
   const check = () => {
     if (models.inFlight < whenInFlight) return;
@@ -64,6 +64,6 @@ process.on('message', (command: ServerCommand) => {
     process.exit(1);
   });
 });
-// The harness is gone: nobody is left to serve.
+// The harness is gone, and with it all clients.
 process.on('disconnect', () => process.exit(0));
 notify({ kind: 'ready' });

@@ -1,7 +1,7 @@
 import type { FullServerSpec } from '../scenario/phases.js';
 import type { Trouble } from './trouble.js';
 
-/** What the harness sends a server process. */
+/** The messages of the harness to a server process. */
 export type ServerCommand =
   | { readonly kind: 'listen'; readonly host: string; readonly port: number }
   | {
@@ -14,19 +14,19 @@ export type ServerCommand =
   | { readonly kind: 'resets'; readonly everyMs: number }
   | { readonly kind: 'drain' };
 
-/** What a server process sends the harness. */
+/** The messages of a server process to the harness. */
 export type ServerNotice =
   /** Its code is loaded: it can listen at once. */
   { readonly kind: 'ready' } | { readonly kind: 'listening'; readonly port: number };
 
-/** With what a server process is started, as JSON in its first argument. */
+/** The settings of a server process, as JSON in its first argument. */
 export interface ServerStart {
   readonly spec: FullServerSpec;
   readonly seed: number;
-  /** Is in each answer, so that a caller sees who answered. */
+  /** The name of the server, which each answer has, so that a caller sees which server answered. */
   readonly name: string;
-  /** What callers give a call: what "in time" means to it. */
+  /** The time that callers give a call, in milliseconds: an answer within it is in time. */
   readonly deadlineMs: number;
-  /** The file that it writes its log to. */
+  /** The path of its log. */
   readonly log: string;
 }

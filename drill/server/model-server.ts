@@ -10,9 +10,9 @@ export interface Reply {
   readonly pushbackMs?: number;
 }
 
-/** What the server reports of itself: the truth that contestants are judged by. */
+/** The health of a server, by its own report: contestants are judged by it. */
 export interface Health {
-  /** Per model: the probability, 0 to 1, that a call which came now would be answered in time. */
+  /** Per model: the probability, 0 to 1, that a call at this moment would be answered in time. */
   readonly chances: readonly number[];
   readonly inFlight: number;
 }
@@ -23,12 +23,12 @@ interface Work {
   left: boolean;
 }
 
-/** The spread of the time that a call is worked on: the standard deviation of its logarithm. */
+/** The spread of the working time of a call: the standard deviation of its logarithm. */
 const SIGMA = 0.15;
 
 /**
- * A model server without a network: capacity, queue, cold start, troubles. The same code runs in the servers of the wire and in those of
- * the simulator; only the clock differs.
+ * A model server without a network: capacity, queue, cold start, troubles. The same code runs in the servers of the wire and
+ * in those of the simulator; only the clock differs.
  */
 export class ModelServer {
   readonly #spec: FullServerSpec;
@@ -39,7 +39,7 @@ export class ModelServer {
   readonly #onDeath: () => void;
   #running = 0;
   #hanging = 0;
-  /** When it was first called: a cold server warms up by being called. */
+  /** The time of the first call: calls warm a cold server up. */
   #firstCallAt: number | undefined;
 
   constructor(spec: FullServerSpec, clock: Clock, random: () => number, onDeath: () => void) {
@@ -53,26 +53,26 @@ export class ModelServer {
     return this.#running + this.#hanging + this.#queue.length;
   }
 
-  /** @param forMs how long it will last, for push-backs; `clear` ends it */
+  /** @param forMs how long the trouble will last, for push-backs; another `setTrouble()` ends it */
   setTrouble(model: string | undefined, trouble: Trouble, forMs: number): void {
     const endsAt = this.#clock.now() + forMs;
     for (const name of model === undefined ? this.#spec.models : [model])
       this.#troubles.set(name, { trouble, endsAt });
   }
 
-  /** What is wrong with a model now. */
+  /** The trouble that a model has now. */
   trouble(model: string): Trouble {
     return this.#troubles.get(model)?.trouble ?? NO_TROUBLE;
   }
 
   /**
    * A call arrives.
-   * @returns what to call when the caller has left: a call that waits or hangs is dropped, one that is worked on goes on
+   * @returns a function to call when the caller has left. It drops a call that waits or hangs; a call that runs goes on
    */
   arrive(model: string, bad: boolean, done: (reply: Reply) => void): () => void {
     this.#firstCallAt ??= this.#clock.now();
     const { hangShare = 0, errorShare = 0, errorCode = status.UNAVAILABLE } = this.trouble(model);
-    // Drawn in any case, so that a share does not move the other draws.
+    // Both are always drawn, so that a share does not move the later draws.
     const [hangDraw, errorDraw] = [this.#random(), this.#random()];
     if (bad) return this.#soon(done, { code: status.INVALID_ARGUMENT });
     if (hangDraw < hangShare) return this.#hang();
@@ -84,7 +84,7 @@ export class ModelServer {
     return () => this.#leave(work);
   }
 
-  /** @param deadlineMs what a caller gives a call */
+  /** @param deadlineMs the time that callers give a call */
   health(deadlineMs: number): Health {
     return {
       chances: this.#spec.models.map((model) => this.#chance(model, deadlineMs)),
@@ -102,7 +102,7 @@ export class ModelServer {
     return expectedMs > deadlineMs ? 0 : (1 - hangShare) * (1 - errorShare);
   }
 
-  /** The median of the time that a call is worked on. */
+  /** The median of the working time of a call, in milliseconds. */
   #serviceMs(model: string): number {
     const { serviceMs, cold } = this.#spec;
     const usual = serviceMs * (this.trouble(model).latencyMultiplier ?? 1);
@@ -148,7 +148,7 @@ export class ModelServer {
     };
   }
 
-  /** Refusals take no work, but a turn of the server. */
+  /** A refusal takes a turn of the server, and no work. */
   #soon(done: (reply: Reply) => void, reply: Reply): () => void {
     return this.#clock.setTimer(() => done(reply), 1);
   }

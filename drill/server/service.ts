@@ -20,7 +20,7 @@ export const CALL_ID = 'drill-id';
 /** The id of a request that the server must refuse. */
 export const BAD_REQUEST = 'bad';
 
-/** The inference service over gRPC: notes each call, and lets the model server decide. */
+/** The inference service over gRPC: it notes each call, and the model server decides how the call ends. */
 export class DrillService {
   readonly #models: ModelServer;
   readonly #log: LogFile;

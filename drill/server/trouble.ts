@@ -1,6 +1,6 @@
-/** What is wrong with a model, or with a server as a whole. Whatever is left out is well. */
+/** The trouble of a model, or of a server as a whole. A part that is left out is well. */
 export interface Trouble {
-  /** Times the time that a call is worked on. @default 1 */
+  /** A factor on the working time of a call. @default 1 */
   readonly latencyMultiplier?: number;
   /** The share of calls, 0 to 1, that are never answered. @default 0 */
   readonly hangShare?: number;
@@ -8,9 +8,9 @@ export interface Trouble {
   readonly errorShare?: number;
   /** A gRPC status code. @default 14 (UNAVAILABLE) */
   readonly errorCode?: number;
-  /** Such an error says how long the trouble still lasts, in `grpc-retry-pushback-ms`. @default false */
+  /** Whether such an error has `grpc-retry-pushback-ms`: the time that the trouble still lasts. @default false */
   readonly pushesBack?: boolean;
-  /** A stream gives so many messages and then nothing more. */
+  /** The messages after which a stream stalls. @default none: it does not stall */
   readonly stallsAfterMessages?: number;
 }
 

@@ -14,7 +14,7 @@ export interface Backoff {
   readonly maxMs: number;
 }
 
-/** Of a client that sets nothing. */
+/** The waits of a client that sets none. */
 export const GRPC_JS_BACKOFF: Backoff = { initialMs: 1_000, maxMs: 120_000 };
 
 /** One call to send. */
@@ -25,7 +25,7 @@ export interface Outgoing {
   readonly done: (reply: Reply, circumstances?: Circumstances) => void;
 }
 
-/** There was no connection to send the call on. */
+/** The channel had no connection for the call. */
 const NOT_SENT: Circumstances = { notSent: true };
 /** The call's connection broke. */
 const LOST: Circumstances = { lostConnection: true };
@@ -34,10 +34,10 @@ type State =
   | { readonly kind: 'idle' }
   | { readonly kind: 'connecting'; readonly waiting: Set<() => void> }
   | { readonly kind: 'ready'; readonly connection: LiveConnection }
-  /** The last attempt failed: calls fail at once until one succeeds. */
+  /** The last attempt failed: calls fail at once until an attempt succeeds. */
   | { readonly kind: 'failing' };
 
-/** A channel of grpc-js to one address: connects when it is first called, and waits longer after each attempt that failed. */
+/** A channel of grpc-js to one address. It connects at its first call, and waits longer after each attempt that failed. */
 export class Channel {
   readonly #server: SimServer;
   readonly #network: Network;
@@ -99,7 +99,7 @@ export class Channel {
     const connection = new LiveConnection(this.#server, this.#network, () => {
       this.#state = { kind: 'idle' };
     });
-    // There and back again: a connection, or a refusal.
+    // A way there and a way back: a connection, or a refusal.
     this.#network.carry(() => {
       const accepted = this.#server.connect(connection);
       this.#network.carry(() => this.#connected(accepted, connection, waiting, nextAttemptAt));

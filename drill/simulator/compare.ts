@@ -5,7 +5,10 @@ import { SCENARIOS } from '../scenarios/index.js';
 import { whyNotSimulated } from './sim-cell.js';
 import { simulateScenario } from './sim-matrix.js';
 
-/** How far a simulated figure may lie outside the wire's spread: what a few seeds do not show, and the processor's part of a call. */
+/**
+ * How far a simulated figure may lie outside the wire's spread: the part of the spread that a few seeds do not show, and the
+ * processor's part of a call.
+ */
 const TOLERANCES: Partial<Record<keyof Figures, number>> = {
   primary: 0.05,
   degraded: 0.05,
@@ -17,7 +20,7 @@ const TOLERANCES: Partial<Record<keyof Figures, number>> = {
   primaryAtEnd: 0.05,
 };
 
-/** Cells of the wire that the machine disturbed more say nothing. */
+/** Cells of the wire that the machine disturbed for longer are not compared. */
 const DISTURBED_MS = 200;
 
 /** One figure of one cell, on both sides. */
@@ -27,7 +30,7 @@ export interface Comparison {
   readonly figure: string;
   readonly wire: readonly [number | null, number | null];
   readonly simulated: readonly [number | null, number | null];
-  /** Whether the two spreads touch, give or take the figure's tolerance. */
+  /** Whether the two spreads touch, within the figure's tolerance. */
   readonly agrees: boolean;
 }
 
@@ -60,7 +63,7 @@ function compareCells(scenario: string, wire: ContestantReport, simulated: Conte
 
 type Range = readonly [number | null, number | null];
 
-/** `null` is never: more than any time. */
+/** `null` means never, which is more than any time. */
 function doTouch([low, high]: Range, [from, to]: Range, tolerance: number): boolean {
   const number = (value: number | null) => value ?? Number.MAX_VALUE;
   return number(low) - tolerance <= number(to) && number(from) - tolerance <= number(high);

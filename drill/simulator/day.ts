@@ -22,5 +22,5 @@ export const DAY: Scenario = {
   faultMs: DAY_MS,
 };
 
-/** How often its servers write down their health: a day of 10 ms would fill the memory. */
+/** The interval at which its servers write down their health: a day in steps of 10 ms would fill the memory. */
 export const DAY_SAMPLE_MS = 250;

@@ -14,21 +14,21 @@ export interface HerdVariant {
   readonly circuit?: CircuitOptions;
 }
 
-/** What a herd's return comes to. */
+/** The figures of a herd's return. */
 export interface HerdResult {
   readonly clients: number;
   readonly variant: string;
   /** Calls per client and second that reached the dead server's address, or would have: a mean over the outage. */
   readonly triedWhileDown: number;
-  /** The most calls that reached the server in one second of its first ten, as a multiple of the usual. */
+  /** The most calls that reached the server in a second of its first ten seconds, as a multiple of the usual. */
   readonly rushShare: number;
   /** From the server's return to 95 % answers of the primary; `null` where that did not happen. */
   readonly recoveredMs: number | null;
-  /** How often the server died again. */
+  /** How often the server died again after its return. */
   readonly secondOutages: number;
-  /** Answered by the primary, of all calls from the server's return to the end. */
+  /** The primary's share of the answers to all calls from the server's return to the end. */
   readonly primaryAfter: number;
-  /** Per second from the beginning: answered by the primary. */
+  /** Per second from the beginning: the primary's share of the answers. */
   readonly course: readonly number[];
 }
 
@@ -54,8 +54,8 @@ export const HERD_VARIANTS: readonly HerdVariant[] = [
 ];
 
 /**
- * So many client processes, each with a call per second, lose their server for ten seconds. It comes back cold, a fifth as fast at first and as usual after
- * ten seconds, and dies again when half a second's calls wait.
+ * Client processes, each with a call per second, lose their server for ten seconds. It comes back cold, a fifth as fast at first and
+ * as fast as usual after ten seconds, and dies again when the calls of half a second wait.
  */
 export function runHerd(clients: number, variant: HerdVariant, seed: number): HerdResult {
   const clock = new VirtualClock();

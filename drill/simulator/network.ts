@@ -1,10 +1,10 @@
 import type { Clock } from 'failsoft';
 
-/** A message's way over the network of one machine: what the drills' wire has. */
+/** The time of a message over the network of one machine, as on the drills' wire. */
 const BASE_MS = 0.4;
 const MEAN_EXTRA_MS = 0.3;
 
-/** Carries messages with a latency drawn from the seed; those of one connection stay in order. */
+/** Carries messages with a latency drawn from the seed. The messages of a connection stay in order. */
 export class Network {
   readonly #clock: Clock;
   readonly #random: () => number;

@@ -1,15 +1,15 @@
 import type { Circuit, Clock } from 'failsoft';
 import type { Channel } from './channel.js';
 
-/** What failsoft's check of the channel has: how often it polls, when it looks after a change, and how long it holds a circuit open. */
+/** The times of failsoft's check of the channel: between polls, after a change, and the longest for which it holds a circuit open. */
 const INTERVAL_MS = 1_000;
 const SOON_MS = 1;
 const HELD_MS = 4_000;
 const MOST_HELD_MS = 60_000;
 
 /**
- * failsoft's default readiness check, `connectivity`: a channel that has lost its connection holds an open circuit, one that has it
- * back ends the open time, and one that never lost it says nothing.
+ * failsoft's default readiness check, `connectivity`: a channel that has lost its connection keeps an open circuit open, a channel
+ * that has its connection back ends the open time, and a channel that never lost it changes nothing.
  */
 export class Readiness {
   readonly #channel: Channel;
@@ -22,7 +22,7 @@ export class Readiness {
 
   /** The circuit has opened. */
   opened(circuit: Circuit): void {
-    // the transition is reported before the circuit is at rest
+    // the circuit reports the transition before it has finished it
     this.#clock.setTimer(() => this.#begin(circuit), 0);
   }
 

@@ -24,7 +24,7 @@ export function whyNotSimulated({ faults, servers, starts, traffic }: Scenario):
   return undefined;
 }
 
-/** One cell in virtual time; what it returns is of the shape that the wire's cells have. */
+/** Runs one cell in virtual time. Its result has the shape of a result of the wire. */
 export function simulateCell(
   scenario: Scenario,
   contestant: SimContestant,

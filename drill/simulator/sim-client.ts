@@ -17,13 +17,13 @@ import type { Channel } from './channel.js';
 import { Readiness } from './readiness.js';
 import type { SimContestant } from './strategies.js';
 
-/** The secondary's time with the network's, and its spread, as on the wire. */
+/** The time of the secondary and the network together, and its spread, as on the wire. */
 const SECONDARY_MEDIAN_MS = 7;
 const SECONDARY_SIGMA = 0.2;
 
-/** The most that is reserved of a short deadline. */
+/** The largest share of a short deadline that is reserved, 0 to 1. */
 const MOST_RESERVED_SHARE = 0.2;
-/** A server that was given less than a call usually takes has not failed: failsoft's `minimumDeadlineMs`, for the drills' models. */
+/** failsoft's `minimumDeadlineMs` for the drills' models: a server that had less time than a call usually takes has not failed. */
 const LEAST_EVIDENCE_MS = 20;
 
 /** failsoft's default table, for the statuses that the servers of the drills give. */

@@ -6,11 +6,11 @@ import { NO_TROUBLE, type Trouble } from '../server/trouble.js';
 
 /** One end of a connection, as the server sees it. */
 export interface Connection {
-  /** The server, or somebody on the way, broke it. */
+  /** Called when the server, or a host on the way, breaks the connection. */
   onReset(): void;
 }
 
-/** How often it writes down its health, as the servers of the wire do. */
+/** The interval at which a server writes down its health, as on the wire. */
 const SAMPLE_MS = 10;
 
 /** A server process of the simulator: the model server of the wire, with connections that can break. */
@@ -29,7 +29,7 @@ export class SimServer implements ServerLog {
   #isStopped = false;
   #resetWhenInFlight = Number.POSITIVE_INFINITY;
   #resetAfterMs = Number.POSITIVE_INFINITY;
-  /** How often it died by itself. */
+  /** How often the server died by itself. */
   deaths = 0;
 
   constructor(spec: FullServerSpec, clock: Clock, random: () => number, deadlineMs: number) {
@@ -38,7 +38,7 @@ export class SimServer implements ServerLog {
     this.#random = random;
     this.#deadlineMs = deadlineMs;
     const { cold: _cold, ...warm } = spec;
-    // The server that is there when the drill begins has long been warm.
+    // The first server is already warm when the drill begins.
     this.#models = this.#start(warm);
   }
 
@@ -46,14 +46,14 @@ export class SimServer implements ServerLog {
     return this.#models.inFlight;
   }
 
-  /** Writes down its health from now on. */
+  /** Writes down the health of the server from now on. */
   sample(everyMs = SAMPLE_MS): void {
     if (this.#isUp && !this.#isStopped)
       this.samples.push({ atMs: this.#clock.now(), ...this.#models.health(this.#deadlineMs) });
     this.#clock.setTimer(() => this.sample(everyMs), everyMs);
   }
 
-  /** @returns false where nobody listens */
+  /** @returns false where no process listens */
   connect(connection: Connection): boolean {
     if (!this.#isUp) return false;
     this.#connections.add(connection);
@@ -61,7 +61,7 @@ export class SimServer implements ServerLog {
     return true;
   }
 
-  /** A call arrives. @returns what to call when its caller leaves */
+  /** A call arrives. @returns a function to call when its caller leaves */
   receive(id: number, model: string, bad: boolean, reply: (reply: Reply) => void): () => void {
     let leave = () => {};
     let left = false;
@@ -84,7 +84,7 @@ export class SimServer implements ServerLog {
     this.#isUp = false;
     this.#noteDown();
     this.resetAll();
-    // What was under way in the old process is answered into broken connections.
+    // The answers of the old process go into broken connections.
     this.#models = this.#start(this.#spec);
     this.#clock.setTimer(() => {
       this.#isUp = true;
@@ -109,13 +109,13 @@ export class SimServer implements ServerLog {
     for (const connection of this.#connections) this.#reset(connection);
   }
 
-  /** Once, when so many calls are in flight. */
+  /** Resets all connections once: when `inFlight` calls are in flight. */
   resetWhen(inFlight: number): void {
     if (this.inFlight >= inFlight) this.resetAll();
     else this.#resetWhenInFlight = inFlight;
   }
 
-  /** Connections become so old for a while. */
+  /** Resets connections at the age of `ms`, for `forMs`. */
   limitAge(ms: number, forMs: number): void {
     this.#resetAfterMs = ms;
     for (const connection of this.#connections) this.#resetAt(connection, ms);

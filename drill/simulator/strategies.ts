@@ -2,16 +2,16 @@ import { type CircuitOptions, createGuard } from 'failsoft';
 import { tunedCircuit } from '../contestants/failsoft-tuned.js';
 import type { Backoff } from './channel.js';
 
-/** How a simulated client calls: what a contestant of the wire comes to without grpc-js. */
+/** A simulated client: a contestant of the wire without grpc-js. */
 export interface SimContestant {
   readonly name: string;
-  /** Of the real circuit; undefined: none, and no fallback. */
+  /** The options of the real circuit; undefined: no circuit and no fallback. */
   readonly circuit?: CircuitOptions;
-  /** A circuit per model rather than one per method. */
+  /** Whether each model has a circuit; otherwise each method has one. */
   readonly perModel: boolean;
-  /** Kept of the deadline for the fallback. */
+  /** The part of the deadline that is kept for the fallback, in milliseconds. */
   readonly reserveMs: number;
-  /** @default grpc-js's */
+  /** @default the waits of grpc-js */
   readonly backoff?: Backoff;
 }
 
@@ -24,10 +24,13 @@ export function guardedBackoff(circuit: CircuitOptions): Backoff {
   };
 }
 
-/** failsoft's own reserve for fallbacks that call something: a fifth of the deadline, at most so much. */
+/** failsoft's default reserve for fallbacks that call something is a fifth of the deadline, and at most this. */
 const MOST_RESERVED_MS = 100;
 
-/** The contestants of the wire whose parts do not depend on a process's own clock. */
+/**
+ * The contestants of the wire that can run in virtual time, because they take a clock; opossum and cockatiel read the
+ * process's own.
+ */
 export function simContestants(deadlineMs: number): readonly SimContestant[] {
   const tuned = tunedCircuit(deadlineMs);
   const reserveMs = deadlineMs / 5;

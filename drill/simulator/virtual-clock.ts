@@ -2,12 +2,12 @@ import type { Clock } from 'failsoft';
 
 interface Event {
   readonly dueAt: number;
-  /** Breaks ties: events of one instant happen in the order in which they were planned. */
+  /** Breaks ties: events of the same instant happen in the order in which they were planned. */
   readonly order: number;
   run: (() => void) | undefined;
 }
 
-/** A clock that jumps from event to event. A heap, as ten thousand clients have many timers. */
+/** A clock that jumps from event to event. It keeps them in a heap, because ten thousand clients have many timers. */
 export class VirtualClock implements Clock {
   readonly #heap: Event[] = [];
   #now = 0;
@@ -29,7 +29,7 @@ export class VirtualClock implements Clock {
     };
   }
 
-  /** Lets everything happen that is due by then. */
+  /** Runs all events that are due by this time. */
   runUntil(endMs: number): void {
     for (let next = this.#heap[0]; next !== undefined && next.dueAt <= endMs; next = this.#heap[0]) {
       this.#pop();
