@@ -219,7 +219,7 @@ describe.each(Object.entries(transports))('guardInterceptor over %s', (_protocol
     expect(guard.circuit(`/test.Echo/${kind}`).state).toBe('open');
   });
 
-  it('keeps a part of the deadline for fallbacks, and tells the server the rest', async () => {
+  it('keeps a part of the deadline for fallbacks, and sends the server the rest', async () => {
     const server = await serve({
       ...healthy,
       unary: (_request, { timeoutMs, signal }) => {

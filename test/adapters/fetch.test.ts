@@ -164,7 +164,7 @@ describe('guardedFetch', () => {
     expect(await response.json()).toEqual({ y: 9 });
   });
 
-  it('counts a refused connection and an unknown host; not what fetch itself refuses', async () => {
+  it('counts a refused connection and an unknown host; not arguments that fetch refuses', async () => {
     const { guard, fetch } = make();
     const closed = 'http://127.0.0.1:1';
     await expect(fetch(closed)).rejects.toThrow('fetch failed');
@@ -191,7 +191,7 @@ describe('guardedFetch', () => {
     expect(bare.guard.circuit(route).snapshot().totals.outcomes.failure).toBe(1);
   });
 
-  it('tells a caller that cancels from a caller whose time is over', async () => {
+  it('treats a caller that cancels and a caller whose time is over differently', async () => {
     const server = await serve(() => {});
     const { guard, fetch } = make({ minimumDeadlineMs: 1 });
     const outcomes = () => guard.circuit(`GET ${server.url}`).snapshot().totals.outcomes;
@@ -269,7 +269,7 @@ describe('guardedFetch', () => {
     expect(guard.circuit('GET http://odd.example').inFlight).toBe(0);
   });
 
-  it('passes on what a Response cannot be made with: a status of 999, a reason in UTF-8', async () => {
+  it('passes on responses that `new Response()` refuses: a status of 999, a reason in UTF-8', async () => {
     const server = createTcpServer((socket) =>
       socket.once('data', (data) => {
         const line = String(data).startsWith('GET /999') ? '999 Denied' : '200 正常';
@@ -325,7 +325,7 @@ describe('guardedFetch', () => {
     expect(seen).toBe('PUT own ');
   });
 
-  it('takes a function for routes that throws for one that knows no route, and reports it', async () => {
+  it('uses no route where the function for routes throws, and reports the error', async () => {
     const server = await serve(json({}));
     const routes = (url: URL) => {
       url.pathname = '/elsewhere';
@@ -430,7 +430,7 @@ describe('guardedFetch', () => {
     expect(guard.circuit(`POST ${server.url}`, 'bad').state).toBe('open');
   });
 
-  it('takes Request objects, and reads their bodies where it is told to', async () => {
+  it('takes Request objects, and reads their bodies with `readRequests`', async () => {
     const server = await serve((_, response, body) => response.end(body));
     const request = () => new Request(server.url, { ...post({ model: 'm' }) });
     const { guard, fetch } = make({ keyBy: perJsonField('model') }, { readRequests: true });

@@ -244,7 +244,7 @@ describe('guardMiddleware', () => {
     expect(header.get('failsoft-source')).toBe('canned');
   });
 
-  it('loses no answer by a function that is told of its source and throws', async () => {
+  it('loses no answer when onProvenance or onHeader throws', async () => {
     const { channel } = await setUp(failing);
     const guard = makeGuard({ fallbacks: canned() });
     const bug = () => {
@@ -307,7 +307,7 @@ describe('a middleware behind the guard that sets another token in the metadata'
     return yield* call.next(call.request, options);
   };
 
-  it('changes neither the caller’s metadata nor what is kept', async () => {
+  it('changes neither the caller’s metadata nor the kept answer', async () => {
     const { server, channel } = await setUp();
     const guard = makeGuard({ fallbacks: new FallbackRegistry().register(methods.unary, [lastGood()]) });
     const nice = createClientFactory().use(signing).use(guardMiddleware(guard)).create(definition, channel);

@@ -128,7 +128,7 @@ describe('guardInterceptor', () => {
     expect(circuit.inFlight).toBe(0);
   });
 
-  it('answers from the chain, labelled by headers, whether the server fails, is gone or was not asked', async () => {
+  it('answers from the chain, labelled by headers, whether the server fails, is gone or got no request', async () => {
     const server = await serveHttp(json({ y: 1 }));
     const { guard, dispatcher } = make({ fallbacks: chainOf(server.url) });
     const ask = (x: number) => request(`${server.url}${PATH}`, { dispatcher, ...post({ x }) });
@@ -359,7 +359,7 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(outcomesOf(guard, `GET ${server.url}`)).toMatchObject({ ignored: 1, failure: 1 });
   });
 
-  it('takes a fallback from a caller who goes while the chain is asked', async () => {
+  it('gives no fallback to a caller that leaves while the chain is asked', async () => {
     const server = await serveHttp(json({}, 503));
     const controller = new AbortController();
     const slow = answerWith('slow', () => {
@@ -373,7 +373,7 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(outcomesOf(guard, `GET ${server.url}`)).toMatchObject({ failure: 1 });
   });
 
-  it('a body that breaks is a failure, and one that the caller destroys is ignored', async () => {
+  it('a body that breaks is a failure, and a body that the caller destroys is ignored', async () => {
     const server = await serveHttp((_, response) => {
       response.writeHead(200, { 'content-length': '100' });
       response.write('a part', () => response.destroy());
@@ -441,7 +441,7 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(outcomesOf(guard, `POST ${server.url}`)).toMatchObject({ failure: 2 });
   });
 
-  it("a request that undici refuses, and an error of the caller's handler, say nothing of the server", async () => {
+  it("a request that undici refuses, and an error of the caller's handler, do not count against the server", async () => {
     const server = await serveHttp(json({ y: 1 }));
     const { guard, dispatcher } = make();
     await caught(request(server.url, { dispatcher, headers: { 'transfer-encoding': 'odd' } }));
@@ -545,7 +545,7 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(body.destroyed).toBe(true);
   });
 
-  it('asks for the origin of a pool, and says which option is wrong', async () => {
+  it('requires the origin of a pool, and names the wrong option', async () => {
     const server = await serveHttp(json({ y: 1 }));
     const guard = createGuard();
     const pool = new Pool(server.url);

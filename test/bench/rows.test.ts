@@ -38,7 +38,7 @@ describe('docs/performance.md', () => {
     expect(documentedRows().filter((pattern) => !names.some((name) => matches(pattern, name)))).toEqual([]);
   });
 
-  it('has what keeping answers does to the event loop, beside a client without a guard', async () => {
+  it('measures how keeping answers delays the event loop, beside a client without a guard', async () => {
     const { rows }: { rows: readonly Row[] } = await import(path('bench/rows/loop.ts'));
     expect(rows.map(({ name, unit }) => `${name} ${unit}`)).toEqual(
       ['1kB', '100kB', '4MB'].map((size) => `fallback.lastGood.loop.p99.${size} ms`),

@@ -46,7 +46,7 @@ describe('the figures of a cell', () => {
     expect(result.primary).toBe(1);
   });
 
-  it('say when answers are fast again, and when the primary is back', () => {
+  it('have the times at which answers are fast again, and at which the primary is back', () => {
     const result = figures((atMs) => {
       if (atMs < 0 || atMs >= 2_700) return {};
       return atMs < 800
@@ -68,7 +68,7 @@ describe('the figures of a cell', () => {
     });
   });
 
-  it('weigh a call that reached nobody by the chance that it would have been answered', () => {
+  it('weigh a call that reached no server by the chance that it would have been answered', () => {
     const result = figures((atMs) => (atMs < 3_000 ? {} : { end: 'degraded', reached: 0, chance: 0.7 }));
     expect(result.healthyRejected).toBeCloseTo(0.35);
   });
@@ -110,7 +110,7 @@ describe('the health of servers', () => {
     expect(health.chance(1_500, 'm')).toBe(1);
   });
 
-  it('is 0 where all are down, or have said nothing', () => {
+  it('is 0 where all servers are down, or have reported nothing', () => {
     const health = new Health([server(() => [1], 1_000)], ['m']);
     expect(health.chance(1_200, 'm')).toBe(1); // a busy machine
     expect(health.chance(1_600, 'm')).toBe(0);
@@ -144,7 +144,7 @@ describe('several seeds', () => {
 });
 
 describe('the timeline', () => {
-  it('covers a cell in steps, with null where nobody called', () => {
+  it('covers a cell in steps, with null where there were no calls', () => {
     const view = {
       phases,
       calls: calls(() => ({})).filter(({ atMs }) => atMs < 5_000),

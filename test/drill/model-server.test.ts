@@ -28,7 +28,7 @@ describe('the model server', () => {
     expect(replies[0]?.atMs).toBeLessThan(33);
   });
 
-  it('does as many calls per second as its specification says, and refuses what its queue cannot take', () => {
+  it('answers as many calls per second as its specification has, and refuses calls that its queue cannot take', () => {
     const spec = { serviceMs: 40, concurrency: 4, maxQueued: 12 };
     const { clock, call } = server(spec);
     const calls = [];
@@ -57,7 +57,7 @@ describe('the model server', () => {
     expect([hung, waits, worked].flatMap(({ replies }) => replies)).toEqual([]);
   });
 
-  it('says what chance a call would have', () => {
+  it('reports the chance that a call would be answered', () => {
     const { models, call } = server({ serviceMs: 40, concurrency: 1, maxQueued: 2 });
     const chance = () => models.health(100).chances[0];
     expect(chance()).toBe(1);

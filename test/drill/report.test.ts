@@ -43,7 +43,7 @@ const lost = contestant('failsoft', {
 });
 
 describe('the verdict on a scenario', () => {
-  it('says who won and who lost what, failsoft like everybody', () => {
+  it('names the winners and losers of each scenario, failsoft like all others', () => {
     expect(verdictOn({ name: 'hard-down', phases, contestants: [down, lost] })).toBe(
       'Answered the most callers in time: **failsoft** (100.0 %); the fewest: **none** (40.0 %). ' +
         'Got the most answers of the primary: **none** (40.0 %); the fewest: **failsoft** (0.0 %). ' +
@@ -89,7 +89,7 @@ describe('the report', () => {
       if (name.endsWith('.svg')) expect(text).toMatch(/^<svg .*failsoft.*<\/svg>\n$/s);
   });
 
-  it('has a link to the reason where failsoft does not reach what it aims at', () => {
+  it('has a link to the reason where failsoft misses its aim', () => {
     const reasons = readFileSync(new URL('../../docs/decisions/judgement.md', import.meta.url), 'utf8');
     const [, section = ''] = reasons.split('## Rows that are not reached');
     for (const name of NOT_REACHED) expect(section).toContain(`\`${name}\``);
@@ -100,7 +100,7 @@ describe('the report', () => {
     expect(page.match(/judgement\.md#rows-that-are-not-reached/g)).toHaveLength(1);
   });
 
-  it('says at its top that the machine was busy', () => {
+  it('states at its top that the machine was busy', () => {
     const busy = contestant('none', { disturbedMs: 400 });
     const page = pageOf(report([busy, lost]));
     expect(page).toContain('in 2 of 4 cells');

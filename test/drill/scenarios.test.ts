@@ -11,7 +11,7 @@ const NAMES =
   'secondary-down cancelled-probes client-stall clock-step push-back';
 
 describe('the scenarios', () => {
-  it('have the names by which reports know them', () => {
+  it('have the names that reports use', () => {
     expect(SCENARIOS.map(({ name }) => name)).toEqual(NAMES.split(' '));
   });
 

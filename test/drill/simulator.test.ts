@@ -21,7 +21,7 @@ function scenarioNamed(name: string) {
 }
 
 describe('the virtual clock', () => {
-  it('runs events in the order of time, those of one instant in the order in which they were set', () => {
+  it('runs events in the order of time, and events of the same instant in the order in which they were set', () => {
     const clock = new VirtualClock();
     const random = seededRandom(5);
     const ran: { at: number; n: number }[] = [];
@@ -32,7 +32,7 @@ describe('the virtual clock', () => {
     expect(clock.now()).toBe(100);
   });
 
-  it('runs what events set, and nothing that was cancelled', () => {
+  it('runs events that events set, and no cancelled event', () => {
     const clock = new VirtualClock();
     const ran: number[] = [];
     const cancel = clock.setTimer(() => ran.push(-1), 5);
@@ -85,7 +85,7 @@ describe('the channel', () => {
     expect(failed.length).toBeGreaterThan(200);
   });
 
-  it('fails the calls of a connection that is reset, and makes another one at the next call', () => {
+  it('fails the calls of a connection that is reset, and connects again at the next call', () => {
     const { clock, server, call, codes } = open();
     call();
     clock.runUntil(5);
@@ -109,7 +109,7 @@ describe('the channel', () => {
     expect(codes).toEqual([]);
   });
 
-  it('holds back what reaches a stopped process until it goes on', () => {
+  it('holds back the messages to a stopped process until it goes on', () => {
     const { clock, server, call, codes } = open();
     call();
     clock.runUntil(100);
@@ -123,7 +123,7 @@ describe('the channel', () => {
   });
 });
 
-describe('what failsoft knows of its channel, in the simulator', () => {
+describe('the check of the channel, in the simulator', () => {
   function guarded(name: string) {
     const scenario = scenarioNamed(name);
     const [, failsoft] = simContestants(500);
@@ -157,7 +157,7 @@ describe('a simulated drill', () => {
   const tuned = simContestants(500).find(({ name }) => name === 'failsoft-tuned');
   if (tuned === undefined) throw new Error('failsoft-tuned is gone');
 
-  it('is the same for the same seed, and another one for another', () => {
+  it('is the same for the same seed, and differs for another seed', () => {
     const run = (seed: number) => {
       const scenario = scenarioNamed('hard-down');
       return viewOf(simulateCell(scenario, tuned, seed, true), phasesOf(scenario, true), ['large']);
@@ -167,7 +167,7 @@ describe('a simulated drill', () => {
     expect(run(2)).not.toEqual(run(1));
   });
 
-  it('answers every call once, and knows which of them reached the server', () => {
+  it('answers every call once, and records which of them reached the server', () => {
     for (const scenario of SCENARIOS.filter((candidate) => whyNotSimulated(candidate) === undefined).slice(
       0,
       8,
@@ -180,7 +180,7 @@ describe('a simulated drill', () => {
     }
   });
 
-  it('says why it does not run some', () => {
+  it('gives the reason for each scenario that it does not run', () => {
     const reasons = Object.fromEntries(
       SCENARIOS.map((scenario) => [scenario.name, whyNotSimulated(scenario)]),
     );
@@ -192,7 +192,7 @@ describe('a simulated drill', () => {
     expect(Object.values(reasons).filter((reason) => reason === undefined).length).toBeGreaterThan(18);
   });
 
-  it('shows what the wire shows of a server that falls over when everybody returns at once', () => {
+  it('agrees with the wire about a server that falls over when all clients return at once', () => {
     const { contestants } = simulateScenario(scenarioNamed('cold-start'), ['none', 'failsoft'], 2, true);
     const [none, failsoft] = contestants;
     expect(none?.primaryAtEnd).toBeLessThan(0.5);
@@ -208,7 +208,7 @@ describe('a herd', () => {
     expect(runHerd(30, variant, 3)).not.toEqual(runHerd(30, variant, 4));
   });
 
-  it('kills a cold server again and again without circuits, and lets it warm up with them', () => {
+  it('kills a cold server again and again without circuits; with circuits the server warms up', () => {
     const result = (name: string) => {
       const variant = HERD_VARIANTS.find((candidate) => candidate.name.startsWith(name));
       if (variant === undefined) throw new Error(`no variant ${name}`);

@@ -62,7 +62,7 @@ describe.skipIf(!hasPrometheus)('with the programs of Prometheus', () => {
   const promtool = (...args: string[]) =>
     promisify(execFile)('promtool', args, { cwd: path(DIRECTORY) }).then(({ stdout }) => stdout);
 
-  it('the alert rules are right, and do what their tests say', async () => {
+  it('the alert rules are valid, and pass their tests', async () => {
     expect(await promtool('check', 'rules', 'failsoft.rules.yml')).toContain(`${alerts.length} rules found`);
     expect(await promtool('check', 'config', 'prometheus.yml')).toContain('SUCCESS');
     expect(await promtool('test', 'rules', 'failsoft.rules.test.yml')).toContain('SUCCESS');

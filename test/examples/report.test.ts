@@ -19,7 +19,7 @@ function screen(columns: number, rows = 24) {
 const UP = '\u001b[1A\u001b[2K';
 
 describe('the screen', () => {
-  it('draws a view over the one before, cut to the width and height, and clears it for a line', () => {
+  it('draws a view over the view before, cut to the width and height, and clears it for a line', () => {
     const { written, screen: shown } = screen(6, 3);
     shown.draw(['one']);
     shown.draw(['a long one', '\u001b[31mred text\u001b[0m', 'too high']);

@@ -22,7 +22,7 @@ const TOLD = [
   'GET /ping says 200: the next call is the probe: 7 from primary',
 ];
 
-it('the SageMaker example is answered while its endpoint fails, and is back when /ping says so', {
+it('the SageMaker example answers while its endpoint fails, and is back when /ping answers 200', {
   timeout: 120_000,
 }, async () => {
   expect(await story('')).toEqual(TOLD);

@@ -120,7 +120,7 @@ describe('coalesce', () => {
       expect(attempts).toMatchObject([{ result: 'failed', error: { message: 'down' } }]);
   });
 
-  it('asks anew for a caller with more time than the question has', async () => {
+  it('asks again for a caller with more time than the question has left', async () => {
     const { asked, chain } = slow();
     void chain.run(new FakeCall({ leftMs: 100 }));
     void chain.run(new FakeCall({ leftMs: 150 }));
@@ -129,7 +129,7 @@ describe('coalesce', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it('asks anew for a caller whose own time would outlast the question, where a strategy has a limit', () => {
+  it('asks again for a caller with more time than the question, where a strategy has a time limit', () => {
     const asked: FallbackContext<ModelInferRequest>[] = [];
     const limited: Strategy = {
       name: 'slow',

@@ -84,7 +84,7 @@ describe('defaultPrediction', () => {
     expect(warning.message).toContain(`the default for ${METHOD.path} cannot be encoded`);
   });
 
-  it('a value is one message, also where the method streams its response', () => {
+  it('a value is a single message, also where the method streams its response', () => {
     const streams = { ...METHOD, responseStream: true };
     const list: ModelInferResponse = Object.assign([FIXED], JSON.parse('{}'));
     expect(() => new FallbackRegistry().register(streams, [defaultPrediction(list)])).toThrow(

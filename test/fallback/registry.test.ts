@@ -98,7 +98,7 @@ describe('FallbackRegistry', () => {
     expect(registry.chainFor(METHOD.path)).toBeUndefined();
   });
 
-  it('closes each strategy once, also after one that fails to', async () => {
+  it('closes each strategy once, also after a strategy whose close() fails', async () => {
     const closed: string[] = [];
     const shared = plain({ close: () => void closed.push('shared') });
     const broken = plain({ close: () => Promise.reject(new Error('stuck')) });

@@ -111,7 +111,7 @@ describe('a chain is typed by its method', () => {
     dynamic.close();
   });
 
-  it('refuses at registration what types cannot show', () => {
+  it('refuses at registration the mistakes that types cannot show', () => {
     expect(() =>
       new FallbackRegistry().register(modelInfer, [
         secondaryModel(client, 'modelStreamInfer', {

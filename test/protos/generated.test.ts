@@ -24,7 +24,7 @@ it('the protos pass buf lint and are formatted', () => {
   expect(run(buf, 'format', '--diff')).toBe('');
 });
 
-it('the committed code is what the protos generate', () => {
+it('the committed code is the code that the protos generate', () => {
   const directory = mkdtempSync(join(tmpdir(), 'failsoft-generated-'));
   try {
     run(buf, 'generate', '--output', directory);

@@ -77,7 +77,7 @@ describe('failsoft/protos/tfserving', () => {
     done(null, PredictResponse.fromPartial({ modelSpec, outputs }));
   };
 
-  it('has a client that a guard knows the models of', async () => {
+  it('has a client for which a guard has a circuit per model', async () => {
     const address = await serve([PredictionServiceService, { predict }]);
     const guard = createGuard({ keyBy: perModel({ version: true }), classify: presets.tfServing });
     closers.push(() => guard.close());
@@ -120,7 +120,7 @@ describe('failsoft/protos/tfserving', () => {
     ]);
   });
 
-  it('writes the bytes that the field numbers say', () => {
+  it('writes the field numbers of the protocol', () => {
     const bytes = Buffer.from(PredictRequest.encode(request('m', [1, 2])).finish()).toString('hex');
     // model_spec 1 { name 1 "m", version 2 { value 1: 3 } }, inputs 2 { key 1 "x", value 2 { dtype 1: 1,
     // tensor_shape 2 { dim 2 { size 1: 2 } }, float_val 5 packed } }
@@ -131,7 +131,7 @@ describe('failsoft/protos/tfserving', () => {
 });
 
 describe('failsoft/protos/torchserve', () => {
-  it('has a client that a guard knows the models of', async () => {
+  it('has a client for which a guard has a circuit per model', async () => {
     const address = await serve([
       InferenceAPIsServiceService,
       {

@@ -8,7 +8,7 @@ function channel() {
   return client.getChannel();
 }
 
-it('clients that take turns drop no other channel, and new ones at most the oldest', () => {
+it('clients that take turns drop no other channel, and new clients at most the oldest', () => {
   const known = new KnownChannels();
   const channels = Array.from({ length: 16 }, channel);
   for (const each of channels) known.show(each, {});

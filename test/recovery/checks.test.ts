@@ -314,7 +314,7 @@ describe('recovery, on a real server', () => {
     expect(story.at(-1)).toBe('half-open -> recovering: the probe succeeded');
   });
 
-  it('says in an error which option is wrong, and which engine cannot', () => {
+  it('throws an error that names the wrong option, or the engine that cannot do it', () => {
     const unsupported = () => createGuard({ engine: opossumEngine(), recovery: { intervalMs: 5 } });
     try {
       unsupported();

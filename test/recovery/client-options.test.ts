@@ -37,7 +37,7 @@ async function setUp(guard: Guard, options?: ClientOptions) {
 }
 
 describe('clientOptions()', () => {
-  it('has the guard, the back-off and keepalive; what is given wins', () => {
+  it('has the guard, the back-off and keepalive; given options win', () => {
     const guard = createGuard();
     expect(guard.clientOptions()).toEqual({
       interceptors: [guard.interceptor],
@@ -148,7 +148,7 @@ describe('clientOptions()', () => {
     expect(guard.snapshots()[0]?.circuitKey).toMatch(/^east\//);
   });
 
-  it('lets an open circuit know when the server listens again', async () => {
+  it('ends the open time of a circuit when the server listens again', async () => {
     const guard = createGuard({ circuit: { open: { baseMs: 30_000, jitter: 'none' } } });
     const story: string[] = [];
     const probes: ProbeEvent[] = [];

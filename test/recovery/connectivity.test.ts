@@ -48,7 +48,7 @@ it('a connection is ready when it was lost in this outage, and is back', () => {
   expect([ask(), ask()]).toEqual(['ready', 'no-answer']);
 });
 
-it('several guards may share a check: each is told of its own outage, with one watch on the channel', () => {
+it('several guards may share a check: each has its own outages, with one watch on the channel', () => {
   const { channel, become, watches } = fakeChannel();
   const first = outageOf(channel);
   const second = outageOf(channel, first.check);
@@ -61,7 +61,7 @@ it('several guards may share a check: each is told of its own outage, with one w
   expect([first.ask(), second.ask(), first.ask()]).toEqual(['ready', 'ready', 'no-answer']);
 });
 
-it('a closed client is left alone: its channel does not connect again', async () => {
+it('the channel of a closed client does not connect again', async () => {
   let connections = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

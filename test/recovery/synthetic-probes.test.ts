@@ -86,7 +86,7 @@ describe('callers become probes', () => {
     expect(admit().probe).toBe(true);
   });
 
-  it('when the call says nothing about the server: it would say nothing for ever', async () => {
+  it('when the call proves nothing about the server, because it would never prove anything', async () => {
     const { clock, circuit, admit } = setUp(
       {},
       {

@@ -82,7 +82,7 @@ describe('readiness checks', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('end when the open time is over, also where nobody calls', async () => {
+  it('end when the open time is over, also without calls', async () => {
     const { first, add, advance, answers, clock } = setUp(() => 'no-answer');
     add(first);
     await advance(11_000);
@@ -90,7 +90,7 @@ describe('readiness checks', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('one check of a server is for all of its circuits', async () => {
+  it('a check of a server is for all of its circuits', async () => {
     let asked = 0;
     const { first, add, advance } = setUp(() => {
       asked += 1;
@@ -148,7 +148,7 @@ describe('readiness checks', () => {
     ]);
   });
 
-  it('that the server does not support are given up, and said once', async () => {
+  it('that the server does not support are given up, with one warning', async () => {
     const { first, add, advance, warnings, answers, clock } = setUp(() => 'unsupported');
     add(first);
     await advance(3000);
@@ -161,7 +161,7 @@ describe('readiness checks', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('that report a change are asked again at once', async () => {
+  it('that report a change are made again at once', async () => {
     const given: Readiness[] = ['not-ready', 'ready'];
     let changed = () => {};
     const { first, add, advance, answers } = setUp((question) => {
@@ -249,7 +249,7 @@ describe('readiness checks', () => {
 });
 
 describe('the next checks', () => {
-  it('are known by the keys of the circuits, now while a check waits, and none when nothing is open', async () => {
+  it('are listed by the keys of the circuits: now while a check runs, and none while no circuit is open', async () => {
     const { first, clock, watch, add, advance } = setUp((): Readiness => 'not-ready');
     expect(watch.next()).toEqual(new Map());
     add(first);

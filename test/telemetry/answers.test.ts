@@ -97,7 +97,7 @@ describe('the answers of a guard', () => {
     ]);
   });
 
-  it('tell an error about the request from a failure', async () => {
+  it('count an error about the request apart from a failure', async () => {
     const { server, client, guard } = await setUp({ fallbacks: fallbacks(answering) });
     server.handlers.unary = (_call, callback) => callback({ code: status.NOT_FOUND });
     await callUnary(client, 'a');

@@ -183,7 +183,7 @@ describe('warnings', () => {
     ).toEqual(['keyBy: a', 'classify: a', 'keyBy: b', 'keyBy: TypeError: a']);
   });
 
-  it('of one source are bounded', async () => {
+  it('of a source are bounded', async () => {
     const lines = await written(
       Array.from({ length: 200 }, (_, i) => ['keyBy', 'x'.repeat(i + 1)] as [string, string]),
     );

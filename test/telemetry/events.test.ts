@@ -54,7 +54,7 @@ function asLine({ outcome, status: code, source, cause }: CallEvent): string {
 }
 
 describe('the event of a call', () => {
-  it.each(kinds)('comes once for each %s call, and says how it was answered', async (kind) => {
+  it.each(kinds)('comes once for each %s call, and names the source of its answer', async (kind) => {
     for (const registry of [undefined, fallbacks(answering)]) {
       const { server, client, guard } = await setUp(registry && { fallbacks: registry });
       const heard: CallEvent[] = [];
@@ -110,7 +110,7 @@ describe('the event of a call', () => {
 });
 
 describe('the other events', () => {
-  it('tell each rejection', async () => {
+  it('come for each rejection', async () => {
     const { client, guard } = await setUp();
     const heard: unknown[] = [];
     guard.on('rejected', ({ method, circuitKey, reason }) => heard.push([method, circuitKey, reason]));
@@ -124,7 +124,7 @@ describe('the other events', () => {
     ]);
   });
 
-  it('tell each probe, and the guard counts probes and transitions', async () => {
+  it('come for each probe, and the guard counts probes and transitions', async () => {
     const clock = new ManualClock();
     const { server, client, guard } = await setUp({
       clock,
@@ -158,7 +158,7 @@ describe('the other events', () => {
     );
   });
 
-  it('tell that a store is down, once for all guards of a registry', async () => {
+  it('come when a store is down, once for all guards of a registry', async () => {
     const store = { get: () => Promise.reject(new Error('no redis\nsecret')), set: () => Promise.resolve() };
     const registry = new FallbackRegistry().register(echoService.unary, [lastGood({ store })]);
     const { server, client, guard } = await setUp({ fallbacks: registry });
@@ -176,7 +176,7 @@ describe('the other events', () => {
     ]);
   });
 
-  it('tell that a queue is full, down, and well again', async () => {
+  it('come when a queue is full, down, and well again', async () => {
     const results: (() => Promise<'accepted' | 'full'>)[] = [
       () => Promise.resolve('full'),
       () => Promise.resolve('full'),
@@ -203,7 +203,7 @@ describe('the other events', () => {
     ]);
   });
 
-  it('tell the last of an evicted circuit', async () => {
+  it('have the last totals of an evicted circuit', async () => {
     const { client, guard } = await setUp({ maxCircuits: 1 });
     const heard: unknown[] = [];
     guard.on('evicted', ({ circuitKey, snapshot }) => heard.push([circuitKey, snapshot.totals.admitted]));
@@ -213,7 +213,7 @@ describe('the other events', () => {
 });
 
 describe('the channels', () => {
-  it('have no subscribers, and no events, unless somebody subscribes', async () => {
+  it('have no subscribers, and no events, by default', async () => {
     const { client } = await setUp();
     await callUnary(client, 'a');
     for (const name of CHANNELS) expect(channel(`failsoft:${name}`).hasSubscribers).toBe(false);
@@ -253,7 +253,7 @@ describe('the channels', () => {
 });
 
 describe('an observer of calls', () => {
-  it("begins in the caller's async context, and is told of the call's own transitions and its end", async () => {
+  it("begins in the caller's async context, and gets the call's own transitions and its end", async () => {
     const caller = new AsyncLocalStorage<string>();
     const { server, client, guard } = await setUp();
     const heard: string[] = [];

@@ -62,7 +62,7 @@ async function failing(options: GuardOptions = {}) {
 }
 
 describe('the instruments', () => {
-  it('tell the same as the metrics of Prometheus', async () => {
+  it('have the same values as the metrics of Prometheus', async () => {
     const { guard, client } = await failing();
     const { meterProvider, collect } = sdk();
     const metrics = openTelemetry(guard, { meterProvider, attributes: { team: 'demand' } });
@@ -104,7 +104,7 @@ describe('the instruments', () => {
     expect(after ?? 3).toBe(3); // the SDK repeats what is no longer measured
   });
 
-  it('say that a circuit is closed again, or gone, whose trouble they have told', async () => {
+  it('show a circuit as closed again, or as gone, once they have shown it open', async () => {
     const guard = guardOf({ maxCircuits: 2 });
     const { meterProvider, collect } = sdk();
     openTelemetry(guard, { meterProvider });
@@ -245,7 +245,7 @@ describe('the instruments', () => {
     expect(series.get('failsoft.calls failsoft.circuit=_other failsoft.outcome=success')).toBe(700);
   });
 
-  it('tell what queues hold', async () => {
+  it('have the jobs and bytes of queues', async () => {
     const { meterProvider, collect } = sdk();
     const queue = { counts: () => Promise.resolve({ waiting: 3, active: 1, dead: 0, bytes: 40 }) };
     openTelemetry(guardOf(), { meterProvider, queues: { scores: queue } });
@@ -318,7 +318,7 @@ describe('the active span', () => {
     for (const span of spans.values()) expect(span.status.code).toBe(SpanStatusCode.UNSET);
   });
 
-  it('is left alone with spans: false, and after its end', async () => {
+  it('gets no attributes with spans: false, and none after its end', async () => {
     const { exporter, tracer } = tracing();
     const { guard, client } = await failing();
     const metrics = openTelemetry(guard, { spans: false });
@@ -351,7 +351,7 @@ describe('the options', () => {
     expect(() => openTelemetry(guardOf(), options as OpenTelemetryOptions)).toThrow(message);
   });
 
-  it('what is no guard is refused', () => {
+  it('an object that is no guard is refused', () => {
     expect(() => openTelemetry({} as Guard)).toThrow('openTelemetry(guard): expected a guard');
   });
 });

@@ -51,7 +51,7 @@ describe('the rule signal', () => {
     expect([use(guard), use(guard), use(guard)]).toEqual(['closed', 'closed', 'open']);
   });
 
-  it('takes no harm from a source that throws, or gives what is no text, or too much of it', () => {
+  it('takes no harm from a source that throws, or that gives no text, or too much text', () => {
     const sources: [unknown, string][] = [
       [{ alarm: 1 }, 'closed'],
       [
@@ -80,7 +80,7 @@ describe('the rule signal', () => {
     expect(() => signal(source as unknown as Signal, options)).toThrow(message);
   });
 
-  it('is one that opossum cannot do', () => {
+  it('is a rule that opossum cannot do', () => {
     const circuit = { trip: [signal({ alarm: undefined })] };
     expect(() => createGuard({ engine: opossumEngine(), circuit })).toThrow(
       'engine opossum cannot do signal',
@@ -262,7 +262,7 @@ describe('prometheusSignal', () => {
     expect(source.alarm).toBeUndefined();
   });
 
-  it('asks no more when it is closed', async () => {
+  it('queries no more when it is closed', async () => {
     const { clock, source, ask, armed } = await setUp();
     await ask(vector('2'));
     source.close();
@@ -315,7 +315,7 @@ describe.skipIf(!hasPrometheus)('prometheusSignal with a real Prometheus', () =>
     return source;
   }
 
-  it('trips a circuit by the value of a query, and reads what is wrong with others', async () => {
+  it('trips a circuit by the value of a query, and reports why other queries have no value', async () => {
     const prometheus = await startPrometheus();
     closers.push(() => prometheus.stop());
     const high = asking(prometheus.url, 'vector(1.5)', { name: 'fleet p99' });

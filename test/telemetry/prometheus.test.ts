@@ -62,7 +62,7 @@ const throwing: FallbackStrategy<Message, Message> = {
 };
 
 describe('the metrics of a guard', () => {
-  it('tell what happens to calls', async () => {
+  it('count how calls are answered', async () => {
     const registry = new FallbackRegistry().register(echoService.unary, [lastGood(), throwing, answering]);
     const { server, guard, client } = await startGuarded(closers, {
       engine: nativeEngine, // the other one has no slow rate
@@ -189,7 +189,7 @@ describe('many circuits', () => {
     expect([...series.keys()].some((key) => key.includes('#c'))).toBe(false);
   });
 
-  it('never let a counter fall, while circuits come and go: the series of an evicted circuit ends', async () => {
+  it('have no counter that falls, while circuits come and go: the series of an evicted circuit ends', async () => {
     const guard = guardOf({ maxCircuits: 4 });
     const register = metered(guard, { maxCircuits: 2 });
     let before = new Map<string, number>();
@@ -313,7 +313,7 @@ describe('the options', () => {
     expect(() => prometheus(guardOf(), options as PrometheusOptions)).toThrow(message);
   });
 
-  it('what is no guard is refused', () => {
+  it('an object that is no guard is refused', () => {
     expect(() => prometheus({} as Guard)).toThrow('prometheus(guard): expected a guard');
   });
 
@@ -327,7 +327,7 @@ describe('the options', () => {
     expect(series.get(`failsoft_call_duration_seconds_sum{${labels}}`)).toBeLessThan(60);
   });
 
-  it('queues are asked at each scrape; a queue that fails has no series', async () => {
+  it('queues are read at each scrape; a queue that fails has no series', async () => {
     const counts = { waiting: 3, active: 1, dead: 2, bytes: 40 };
     const queues = {
       good: { counts: () => Promise.resolve(counts) },

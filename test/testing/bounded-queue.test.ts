@@ -22,7 +22,7 @@ const release = (admission: Admission) => {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('BoundedQueue', () => {
-  it('runs up to the limit, lets as many wait, and turns the next away', async () => {
+  it('runs calls up to the limit, keeps calls waiting up to the other limit, and turns the next away', async () => {
     const { queue, order, enter } = setUp(1, 2);
     const first = await enter('a');
     const second = enter('b');
@@ -60,7 +60,7 @@ describe('BoundedQueue', () => {
     expect([queue.running, queue.queued, clock.pendingTimers]).toEqual([1, 0, 0]);
   });
 
-  it('lets a cancelled call leave, and the others move up', async () => {
+  it('removes a cancelled call, and the others move up', async () => {
     const { clock, queue, order, enter } = setUp(1, 2, 100);
     const controller = new AbortController();
     const first = await enter('a');

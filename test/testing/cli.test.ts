@@ -53,7 +53,7 @@ describe('failsoft-mock-server', () => {
     },
   );
 
-  it('prints one line of JSON with --json, and stops though a call hangs', async () => {
+  it('prints a line of JSON with --json, and stops although a call hangs', async () => {
     const { child, line, ended } = launch(
       '--port',
       '0',
@@ -89,7 +89,7 @@ describe('failsoft-mock-server', () => {
     expect([code, stdout]).toEqual([0, HELP]);
   });
 
-  it('ends with 2 and a clear message for an option it does not know', async () => {
+  it('ends with 2 and a clear message for an unknown option', async () => {
     const { code, stdout, stderr } = await launch('--prot', '1').ended;
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^failsoft-mock-server: Unknown option '--prot'[\s\S]*Try --help\.\n$/);

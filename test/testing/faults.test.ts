@@ -249,7 +249,7 @@ describe('decide', () => {
     expect(share(list, 'hang')).toBeCloseTo(0.4, 1);
     expect(share(list, 'error')).toBeCloseTo(0.2, 1);
   });
-  it("does not let one fault's share move another's calls", () => {
+  it('draws the calls of each fault separately, so that the share of a fault moves no calls of another fault', () => {
     const failing = kinds({ error: { code: 14, share: 0.3 } }).map((kind) => kind === 'error');
     const both = kinds({ error: { code: 14, share: 0.3 }, hangShare: 0.2 });
     expect(both.every((kind, index) => kind === 'hang' || (kind === 'error') === failing[index])).toBe(true);
@@ -276,7 +276,7 @@ describe('FaultBoard', () => {
     ]);
   });
 
-  it('refuses an unknown model, and keeps the old plan when the new one is bad', () => {
+  it('refuses an unknown model, and keeps the old plan when the new plan is bad', () => {
     const board = new FaultBoard(['a'], new ManualClock(), () => {});
     board.set('a', { hangShare: 1 });
     expect(() => board.set('a', { hangShare: 2 })).toThrow('faults.hangShare');

@@ -29,7 +29,7 @@ describe('labelledInputs', () => {
     expect(first(7)).toEqual(first(7));
     expect(first(7)).not.toEqual(first(8));
   });
-  it('gives one value per feature', () => {
+  it('gives a value per feature', () => {
     expect(first(7).every(({ features }) => features.length === DEMAND_FEATURES.length)).toBe(true);
   });
   it.each([-1, 1.5, 2 ** 32])('refuses the seed %d', (seed) => {

@@ -142,7 +142,7 @@ describe('a model of the user', () => {
     expect(failed).toMatchObject({ code, details });
   });
 
-  it('that gives no response is a bug of the test, and says so', async () => {
+  it('that gives no response ends the call with an error that names the bug', async () => {
     const fixture = await start({ models: { bad: JSON.parse('{}'), ...{} } }).catch(
       (error: unknown) => error,
     );
@@ -153,7 +153,7 @@ describe('a model of the user', () => {
     expect(String(failed)).toContain('expected a ModelInferResponse, got "text"');
   });
 
-  it('checks its inputs where it says what they are, and describes itself', async () => {
+  it('checks its inputs where they are declared, and has metadata', async () => {
     const model: OwnModel = {
       infer: iris,
       inputs: { x: { datatype: 'FP32', shape: [-1, 4] } },
@@ -331,7 +331,7 @@ describe("Triton's repository", () => {
     });
   });
 
-  it('counts what the models did', async () => {
+  it('counts the calls of the models', async () => {
     const fixture = await start({ models: { iris, llm }, latencyMs: 2 });
     const { client, server } = fixture;
     const statistics = async (name: string) =>

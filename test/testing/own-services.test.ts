@@ -151,7 +151,7 @@ describe('a service of the user', () => {
     expect(code).toBe(status.UNIMPLEMENTED);
   });
 
-  it('lets a user test a client of TensorFlow Serving', async () => {
+  it('can test a client of TensorFlow Serving', async () => {
     const { server } = await start({
       preset: 'tfServing',
       services: [

@@ -124,7 +124,7 @@ describe('errors', () => {
     expect((await infer(client, goodRequest('demand-small'))).code).toBe(status.OK);
   });
 
-  it('hit a share of the calls of one model only, the same calls for the same seed', async () => {
+  it('hit a share of the calls of a model, the same calls for the same seed', async () => {
     const run = async (seed: number) => {
       const { client } = await start({ seed, ...large({ error: { code: 13, share: 0.3 } }) });
       const codes: status[] = [];
@@ -242,7 +242,7 @@ describe('queue', () => {
     },
   );
 
-  it('runs calls one after the other, and lets a cancelled one leave', async () => {
+  it('runs calls one after the other, and removes a cancelled call', async () => {
     const clock = new ManualClock();
     const { server, client } = await start({
       clock,

@@ -49,7 +49,7 @@ describe('ModelStreamInfer', () => {
     expect((await ended).code).toBe(status.OK);
   });
 
-  it('puts the error of one item into the stream, which goes on', async () => {
+  it('puts the error of an item into the stream, which goes on', async () => {
     const { client } = await start();
     const { call, items, ended, send } = open(client);
     const [bad = goodRequest(), unknown = goodRequest()] = requests('bad', 'unknown');
@@ -100,7 +100,7 @@ describe('stream faults', () => {
     expect(items).toEqual(['a', 'b']);
   });
 
-  it('give one item an error_message', async () => {
+  it('give an item an error_message', async () => {
     const fault = { kind: 'error-message', afterMessages: 1, message: 'out of memory' } as const;
     const { client } = await start(large({ stream: { fault } }));
     const { call, items, ended, send } = open(client);

@@ -257,7 +257,7 @@ describe('startMockServer', () => {
     );
   });
 
-  it('knows a server by each preset', () => {
+  it('has a preset for each of these servers', () => {
     expect(SERVER_PRESETS).toEqual(['triton', 'tfServing', 'kserve', 'mlserver', 'torchServe', 'rayServe']);
   });
 
@@ -267,7 +267,7 @@ describe('startMockServer', () => {
   });
 
   it.each(['close', 'kill'] as const)(
-    '%s ends running calls, frees the port, and can be said twice',
+    '%s ends running calls, frees the port, and can be called twice',
     async (how) => {
       const { server, client } = await start({
         host: OWN_HOST,

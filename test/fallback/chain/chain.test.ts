@@ -204,7 +204,7 @@ describe('time', () => {
     expect(budgets).toEqual([100, 100]);
   });
 
-  it('lets a strategy that answers at once save a call whose deadline passed during another strategy', async () => {
+  it('answers a call whose deadline passed during a strategy, by a later strategy that answers at once', async () => {
     const call = new FakeCall({ leftMs: 200 });
     const told = story(chain([hangs('a'), hangs('b'), gives('c')]), call);
     call.clock.advance(200);
@@ -212,7 +212,7 @@ describe('time', () => {
     expect(await told).toEqual(['a timed-out', 'b timed-out', 'c']);
   });
 
-  it('asks no one that waits when no time is left', async () => {
+  it('asks no strategy that waits when no time is left', async () => {
     const asked: string[] = [];
     const declared = strategy('a', async () => void asked.push('a'), { waits: true });
     let signal: AbortSignal | undefined;
@@ -296,7 +296,7 @@ describe('the cap', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  it('aborts an undeclared one over it', async () => {
+  it('aborts a waiting strategy over it that does not declare that it waits', async () => {
     let signal: AbortSignal | undefined;
     const undeclared = strategy('a', async (context) => {
       signal = context.signal;

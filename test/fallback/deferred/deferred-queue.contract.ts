@@ -56,7 +56,7 @@ export function deferredQueueContract(
       expect(await queue.counts()).toMatchObject({ waiting: 0, active: 3, dead: 0 });
     });
 
-    it('forgets what is complete', async () => {
+    it('forgets completed jobs', async () => {
       const { queue } = await open();
       await queue.enqueue(job('job-1'));
       const [taken] = await queue.take(1);
@@ -190,7 +190,7 @@ export function deferredQueueContract(
       expect((await queue.dead(2)).map((each) => each.job.id)).toEqual(died.slice(0, 2));
     });
 
-    it('withdraws a job that was not taken, and says so; no other job', async () => {
+    it('withdraws a job that was not taken, and returns true; withdraws no other job', async () => {
       const { queue } = await open();
       const jobs = ['job-1', 'job-2'].map((id) => job(id));
       for (const each of jobs) await queue.enqueue(each);

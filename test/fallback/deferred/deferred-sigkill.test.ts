@@ -17,7 +17,7 @@ const LANES = 2;
 const child = compiled('test/fallback/deferred/sigkill/child.ts');
 const poison = compiled('test/fallback/deferred/sigkill/poison.ts');
 
-describe('what was acknowledged', () => {
+describe('an acknowledged job', () => {
   it(`is predicted, though the process is killed ${KILLS} times`, { timeout: 600_000 }, async () => {
     const predicted = new Map<string, number>();
     const server = await startInferServer((call, done) => {

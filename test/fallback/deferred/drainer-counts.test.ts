@@ -24,7 +24,7 @@ describe('a job that does harm', () => {
     expect(seen).toEqual([1]);
   });
 
-  it('is not replayed when that cannot be written, and the queue is left alone for a while', async () => {
+  it('is not replayed when the count cannot be written, and the queue is not used for a while', async () => {
     let calls = 0;
     const errors: string[] = [];
     const handle: Handle = (call, done) => {
@@ -82,7 +82,7 @@ describe('a job that does harm', () => {
     await expect.poll(() => queue.buried).toEqual(['a: 4 replays, 0 failed, the last: UNAVAILABLE: gone']);
   });
 
-  it('is replayed alone once it is suspected, so that no other is blamed', async () => {
+  it('is replayed alone once it is suspected, so that no other job is blamed', async () => {
     const running = new Map<string, () => void>();
     const { queue, drainer, results } = await drain((call, done) => {
       running.set(call.request.id, () => answers(call, done));
@@ -107,7 +107,7 @@ describe('a job that does harm', () => {
   });
 });
 
-describe('a job of a method that the drainer does not know', () => {
+describe('a job of a method that the drainer does not have', () => {
   it('is put back with a delay, holds up no other, and is reported once', async () => {
     const errors: string[] = [];
     const { queue, drainer, clock, results } = await drain(answers, {
@@ -126,7 +126,7 @@ describe('a job of a method that the drainer does not know', () => {
     }
   });
 
-  it('is replayed by the drainer that knows it', async () => {
+  it('is replayed by the drainer that has the method', async () => {
     const { queue, drainer, clock } = await drain(answers, { onError: () => undefined });
     await queue.enqueue(inferJob('x', { method: '/s/Other' }));
     drainer.wake();

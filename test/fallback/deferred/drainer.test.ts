@@ -236,7 +236,7 @@ describe('the drainer', () => {
     expect(queue.buried).toEqual(['a: expired']);
   });
 
-  it('replays again when what onResult throws looks like a refusal of the model', async () => {
+  it('replays again when onResult throws an error that looks like a refusal of the model', async () => {
     const { queue, drainer } = await drain(answers, {
       onResult: () => {
         throw Object.assign(new Error('5'), { code: status.NOT_FOUND, details: 'no such table' });
@@ -272,7 +272,7 @@ describe('the drainer', () => {
     await expect.poll(() => results).toEqual(['a: request a']);
   });
 
-  it('counts a replay that a circuit of a gateway behind us rejected: the gateway was asked', async () => {
+  it('counts a replay that the circuit of a gateway behind us rejected: it reached the gateway', async () => {
     let asked = 0;
     const { queue, drainer, clock } = await drain(
       (_, done) => {

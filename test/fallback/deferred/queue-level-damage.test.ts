@@ -71,7 +71,7 @@ async function jobsIn(at: string): Promise<DeferredJob[]> {
 }
 
 describe('a damaged queue on LevelDB', () => {
-  it('does not open, says what to do, and is repaired but for the damaged record', async () => {
+  it('does not open, names the repair in its error, and is repaired except the damaged record', async () => {
     const at = join(parent, 'queue');
     const all = await fill(at, 20);
     damage(logOf(at), (bytes) => {

@@ -295,7 +295,7 @@ describe('the queue on LevelDB', () => {
     expect(await again.take(5)).toMatchObject([{ id: 'job-1' }]);
   });
 
-  it('can be opened by one of several that try at once', async () => {
+  it('can be opened by one of several processes that try at once', async () => {
     const at = directory();
     const opened = await Promise.allSettled([open(at), open(at), open(at)]);
     expect(opened.filter(({ status }) => status === 'fulfilled').length).toBe(1);
@@ -312,7 +312,7 @@ describe('the queue on LevelDB', () => {
   });
 });
 
-it('a job is buried although the disk does not let the oldest of the dead go', async () => {
+it('a job is buried although the disk fails to delete the oldest dead job', async () => {
   const { batch } = ClassicLevel.prototype;
   let isFull = true;
   const writes = vi.spyOn(ClassicLevel.prototype, 'batch').mockImplementation(function (

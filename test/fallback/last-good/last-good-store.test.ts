@@ -74,7 +74,7 @@ describe('lastGood with a store', () => {
     expect(reader.states).toEqual([]);
   });
 
-  it('asks memory first, and fills it from the store', async () => {
+  it('looks in memory first, and fills it from the store', async () => {
     const { store } = mapStore();
     const { keep, ask, strategy } = setUp({ store, maxEntries: 10 });
     keep('1');
@@ -138,7 +138,7 @@ describe('lastGood with a store', () => {
     expect([await ask('1'), await ask('2')]).toEqual([undefined, undefined]);
   });
 
-  it('waits for a slow store no longer than storeTimeoutMs, then leaves it alone for a second', async () => {
+  it('waits for a slow store no longer than storeTimeoutMs, then does not use it for a second', async () => {
     const clock = new ManualClock(1_000_000);
     const slow = deferredPromise<undefined>();
     let reads = 0;
@@ -202,7 +202,7 @@ describe('lastGood with a store', () => {
     expect(states).toEqual(['down']);
   });
 
-  it('leaves a slow store alone for a second after it was too slow, however long it may take', async () => {
+  it('does not use a store for a second after it was too slow, however long its answer may take', async () => {
     const clock = new ManualClock(1_000_000);
     let reads = 0;
     const get = () => {
@@ -314,7 +314,7 @@ describe('lastGood with a store', () => {
     expect(await nameless?.ask('1')).toBeUndefined();
   });
 
-  it('gives the younger of two answers: from the store, and kept while the store was asked', async () => {
+  it('gives the younger of two answers: that of the store, and an answer that was kept while the store was read', async () => {
     const { store } = mapStore();
     const clock = new ManualClock(1_000_000);
     setUp({ store, clock }).keep('1');
@@ -376,7 +376,7 @@ describe('lastGood with a store', () => {
     expect(strategy.stats().store).toMatchObject({ writes: 128, skipped: 172 });
   });
 
-  it('asks no store when no time is left', async () => {
+  it('reads no store when no time is left', async () => {
     let reads = 0;
     const { chain } = setUp({ store: { get: async () => void reads++, set: async () => true } });
     expect(chain.run(new FakeCall({ leftMs: 0 }))).toMatchObject({ attempts: [{ result: 'declined' }] });

@@ -50,7 +50,7 @@ describe('lastGood in memory', () => {
     expect(ask(request(), metadata({ 'x-tenant': 'a' }))).toBeDefined();
   });
 
-  it('gives no answer of one circuit key for another: neither of another target nor of another model', () => {
+  it('gives no answer of another circuit key: neither of another target nor of another model', () => {
     const { strategy, clock } = setUp();
     const from = (circuitKey: string) => new FakeCall({ clock, circuitKey }).asked<ModelInferRequest>();
     const given = (key: string) => strategy.answer(from(key)) !== undefined;
@@ -65,7 +65,7 @@ describe('lastGood in memory', () => {
     expect(strategy.stats().entries).toBe(3);
   });
 
-  it('gives no answer of one host for another', () => {
+  it('gives no answer of another host', () => {
     const { strategy, clock } = setUp();
     const given = (host?: string) =>
       strategy.answer(new FakeCall({ clock, ...(host !== undefined && { host }) }).asked()) !== undefined;
@@ -164,7 +164,7 @@ describe('lastGood in memory', () => {
     expect(strategy.stats().hits).toBe(0);
   });
 
-  it('never gives one caller another’s answer', () => {
+  it('never gives a caller the answer of another caller', () => {
     const { keep, ask } = setUp({ vary: ['authorization', 'x-tenant-bin'] });
     const callers = [
       metadata({}),
@@ -211,7 +211,7 @@ describe('lastGood in memory', () => {
     expect(small.ask(request({ id: 'huge' }))).toBeUndefined();
   });
 
-  it('gives no older answer in the place of one that was too large to keep', () => {
+  it('gives no older answer in the place of an answer that was too large to keep', () => {
     const { keep, ask, strategy } = setUp({ maxBytes: 10_000 });
     keep(request(), response({ id: 'older' }));
     expect(ask(request())).toMatchObject({ id: 'older' });

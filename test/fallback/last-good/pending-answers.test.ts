@@ -119,7 +119,7 @@ describe('answers that wait to be put in their places', () => {
     expect(pending.size).toBe(15); // it had to make none
   });
 
-  it('are let go once they are in their places, also where the queue is never empty', async () => {
+  it('are released once they are kept, also where the queue is never empty', async () => {
     const { pending, put } = setUp(0);
     for (let n = 0; n < 1_000; n++) {
       pending.add(answer(`${n}`));

@@ -225,8 +225,8 @@ async function withTokens(way: Attachment, ask: 'modelInfer' | 'modelReady') {
   return setUp(way, fetching(tokens.client, ask));
 }
 
-describe.each(ways)('what an interceptor behind the guard sends (%s)', (way) => {
-  it('is kept where it is what the caller sent', async () => {
+describe.each(ways)('an answer to metadata that an interceptor behind the guard sends (%s)', (way) => {
+  it('is kept where the caller sent the same metadata', async () => {
     const { infer, primary } = await setUp(way, asItIs);
     expect(await infer(metadata({ authorization: 'alice' }))).toBe('for alice');
     primary.down = true;

@@ -70,7 +70,7 @@ describe('a degraded answer is never kept as good', () => {
   );
 });
 
-describe('an answer that was given to another caller than the one that called', () => {
+describe('an answer that another caller got', () => {
   const caller = metadata({ authorization: 'alice', 'x-trace': '1' });
 
   it.each([
@@ -107,7 +107,7 @@ describe('an answer that was given to another caller than the one that called', 
     expect(ask({ metadata: new Metadata() })).toBeDefined();
   });
 
-  it('is not kept where nothing shows what was sent, unless callers share answers', () => {
+  it('is not kept where the sent metadata are unknown, unless callers share answers', () => {
     const { keep, ask, strategy } = setUp();
     keep({ metadata: caller, sentMetadata: [] });
     expect(ask({ metadata: caller })).toBeUndefined();

@@ -102,7 +102,7 @@ describe('answerWith', () => {
     expect(strategy.circuit?.snapshot().totals.outcomes[outcome]).toBe(1);
   });
 
-  it('takes a classifier, and outlives one that throws', async () => {
+  it('takes a classifier, also a classifier that throws', async () => {
     const strategy = answerWith(
       'f',
       (): Promise<ModelInferResponse> => Promise.reject(new Error('bad input')),

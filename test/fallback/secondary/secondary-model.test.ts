@@ -57,7 +57,7 @@ describe('secondaryModel', () => {
     expect(kept).toEqual([]);
   });
 
-  it('does not offer its answers as good ones of the primary', async () => {
+  it('does not offer its answers as good answers of the primary', async () => {
     const { port } = await start(echoes);
     const kept: string[] = [];
     const fallbacks = new FallbackRegistry();
@@ -182,7 +182,7 @@ describe('secondaryModel', () => {
     expect(sent.toJSON()).toEqual(before);
   });
 
-  it('lets the caller’s metadata be replaced', async () => {
+  it('can replace the caller’s metadata', async () => {
     const seen = deferredPromise<Metadata>();
     const { client } = await start((call, done) => {
       seen.resolve(call.metadata);
@@ -215,7 +215,7 @@ describe('secondaryModel', () => {
     expect(strategy.circuit?.snapshot().totals.outcomes[outcome]).toBe(1);
   });
 
-  it('has a circuit of its own: a secondary that is down is not hammered', async () => {
+  it('has a circuit of its own, which rejects calls while the secondary is down', async () => {
     let calls = 0;
     const { client } = await start((_, done) => {
       calls++;

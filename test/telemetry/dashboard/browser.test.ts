@@ -141,7 +141,7 @@ describe.skipIf(chromiumVersion === undefined)(
       await browser.close();
     });
 
-    it('shows a model that is broken by a click, what callers get, and its recovery', {
+    it('shows a model that is broken by a click, the answers of its callers, and its recovery', {
       timeout: 120_000,
     }, async () => {
       const { guard, server, errors } = await trafficked();
@@ -337,7 +337,7 @@ describe.skipIf(chromiumVersion === undefined)(
       expect(await tab.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(13, 17, 23)');
     });
 
-    it('says when it is not connected, and begins anew when the program is back', async () => {
+    it('shows that it is not connected, and begins anew when the program is back', async () => {
       const guard = createGuard();
       guard.circuit(METHOD, 'before');
       const first = await serveDashboard(guard, { intervalMs: 100 });

@@ -15,7 +15,7 @@ async function controlled(actions: { label: string; run: () => void | Promise<vo
 }
 
 describe('the controls', () => {
-  it('are not there unless they are asked for', async () => {
+  it('are off by default', async () => {
     const { server } = await servedGuard();
     const headers = { authorization: `Bearer ${TOKEN}`, 'sec-fetch-site': 'same-origin' };
     expect((await ask(server, '/control?action=check', { method: 'POST', headers })).status).toBe(404);
@@ -79,7 +79,7 @@ describe('the controls', () => {
     expect((await post(isolate, { ...token, 'sec-fetch-site': 'same-origin' })).status).toBe(200);
   });
 
-  it('make no circuit, and name what they expect', async () => {
+  it('make no circuit, and name the expected arguments', async () => {
     const { guard, post } = await controlled();
     expect((await post({ action: 'isolate', circuit: '/a.B/C#nobody' })).status).toBe(404);
     expect((await post({ action: 'isolate', circuit: '__proto__' })).status).toBe(404);

@@ -69,7 +69,7 @@ describe('the hub', () => {
   );
   afterEach(() => void vi.useRealTimers());
 
-  it('sends a snapshot first, then what changes, and a heartbeat where nothing does', () => {
+  it('sends a snapshot first, then changes, and a heartbeat where nothing changes', () => {
     const { add, change } = setUp();
     const response = add();
     change();
@@ -96,7 +96,7 @@ describe('the hub', () => {
     expect(slow.written).toEqual(['snapshot', 'delta', 'snapshot', 'delta']);
   });
 
-  it('drops a reader that takes nothing for ten seconds, and frees what waits for it', () => {
+  it('drops a reader that takes nothing for ten seconds, and frees the message that waits for it', () => {
     const { add, change, hub } = setUp();
     const response = add();
     response.isFull = true;
@@ -108,7 +108,7 @@ describe('the hub', () => {
     expect(hub.readers).toBe(0);
   });
 
-  it('has a timer only while somebody reads, and one for a history', () => {
+  it('has a timer only while a page is open, or for a history', () => {
     const { add, hub, feed } = setUp();
     expect(vi.getTimerCount()).toBe(0);
     const [first, second] = [add(), add()];
@@ -130,7 +130,7 @@ describe('the hub', () => {
     expect(kept.hub.isFull).toBe(true);
   });
 
-  it('sends what is urgent soon and together, and nothing for nobody', () => {
+  it('sends urgent changes soon and together, and nothing while no page is open', () => {
     const { add, change, feed } = setUp();
     feed.onUrgent?.();
     expect(vi.getTimerCount()).toBe(0);

@@ -45,7 +45,7 @@ describe('the routes', () => {
     expect(snapshot.circuits[0].view.circuitKey).toBe(`${METHOD}#m`);
   });
 
-  it('carry what keeps other sites out', async () => {
+  it('have the headers that keep other sites out', async () => {
     const { server } = await servedGuard();
     const pages = await Promise.all(['/', '/'].map((path) => ask(server, path)));
     const [policy = '', other] = pages.map(({ headers }) => String(headers['content-security-policy']));
@@ -147,7 +147,7 @@ describe('the routes', () => {
     }
   });
 
-  it('survive what is no HTTP, and headers that are too large', async () => {
+  it('survive requests that are no HTTP, and headers that are too large', async () => {
     const { server } = await servedGuard();
     expect((await ask(server, '/', { headers: { 'x-large': 'x'.repeat(15_000) } })).status).toBe(200);
     expect((await ask(server, '/', { headers: { 'x-large': 'x'.repeat(20_000) } })).status).toBe(431);
@@ -196,7 +196,7 @@ describe('where it is mounted', () => {
     }
   });
 
-  it('Express, which knows the path itself, also in routers', async () => {
+  it('Express, which removes the path itself, also in routers', async () => {
     const handler = dashboard(createGuard());
     onTestFinished(() => handler.close());
     const router = express.Router();

@@ -21,8 +21,8 @@ async function page(sources: string[]) {
   return server;
 }
 
-describe('one page for several processes', () => {
-  it('shows the circuits of all, and what happens to them', async () => {
+describe('a page for several processes', () => {
+  it('shows the circuits of all, and their changes', async () => {
     const [a, b] = await Promise.all([process('a', 'm'), process('a', 'm')]);
     const server = await page([a.server.url, `${b.server.url}events`]);
     const reader = new EventsReader(server);
@@ -40,7 +40,7 @@ describe('one page for several processes', () => {
     expect(told.data.timeline?.[0]).toMatchObject({ to: 'open', reason: 'consecutive-failures 5 >= 5' });
   });
 
-  it('says which process it does not reach, keeps its circuits, and finds it again', async () => {
+  it('names the process that it does not reach, keeps its circuits, and finds it again', async () => {
     const a = await process('a', 'm');
     const server = await page([a.server.url]);
     const reader = new EventsReader(server);
@@ -67,7 +67,7 @@ describe('one page for several processes', () => {
     );
   });
 
-  it('tells three processes of one name behind one host apart', async () => {
+  it('keeps three processes with the same name behind the same host apart', async () => {
     const gateway = createServer((request, response) => {
       const circuits = [{ view: { process: 'a', circuitKey: request.url } }];
       const message = { version: 1, atMs: 1, processes: [{ name: 'a' }], settings: {}, circuits };
@@ -96,7 +96,7 @@ describe('one page for several processes', () => {
     feed.close();
   });
 
-  it('bears what is no stream, and what is no message', async () => {
+  it('survives a source that is no stream, and lines that are no message', async () => {
     const answers: ((response: ServerResponse) => void)[] = [
       (response) => void response.writeHead(500).end(),
       (response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
@@ -129,7 +129,7 @@ describe('one page for several processes', () => {
 describe('the messages of others', () => {
   const reader = new MessageReader((name) => `named ${name}`, '0.');
 
-  it('are read field by field: what is not known has no way in', () => {
+  it('are read field by field: unknown fields are left out', () => {
     const message = reader.snapshot(
       JSON.stringify({
         version: 1,

@@ -83,7 +83,7 @@ describe('the state of a stream', () => {
     );
   });
 
-  it('removes what is gone and bounds what happened', () => {
+  it('removes circuits that are gone, and bounds the timeline', () => {
     const state = stateOf(snapshot());
     for (let atMs = 0; atMs < 50; atMs++) apply(state, { atMs, timeline: [entry({ atMs })] });
     expect(state.circuits.get(idOf('p', KEY))?.timeline).toHaveLength(MOST_ENTRIES);
@@ -272,7 +272,7 @@ describe('the past on the server', () => {
     expect(sampleBetween(one, two, 0.5)).toMatchObject({ calls: 2.5 });
   });
 
-  it('bounds what happened, for however many circuits', () => {
+  it('bounds the timeline, for however many circuits', () => {
     const log = new TimelineLog();
     for (let n = 0; n < 5_000; n++) log.add(entry({ circuitKey: `c${n}` }));
     for (let n = 0; n < 100; n++) log.add(entry({ circuitKey: 'busy', atMs: n }));

@@ -11,7 +11,7 @@ function viewsIn(data: DeltaMessage | undefined): readonly CircuitView[] {
 }
 
 describe('/events', () => {
-  it('begins with a snapshot that has the past, and goes on with what changes', async () => {
+  it('begins with a snapshot that has the past, and goes on with changes', async () => {
     const { guard, server } = await servedGuard({
       process: 'pricing-1',
       history: { stepMs: 100, steps: 10 },
@@ -53,7 +53,7 @@ describe('/events', () => {
     expect(isDelta(step) && step.data.steps?.[0]?.process).toBe('pricing-1');
   });
 
-  it('tells of a transition at once, and of a circuit that is gone', async () => {
+  it('has a transition at once, and a circuit that is gone', async () => {
     const { guard, server } = await servedGuard({ intervalMs: 10_000 }, { maxCircuits: 1 });
     const reader = new EventsReader(server);
     await reader.snapshot();
@@ -66,7 +66,7 @@ describe('/events', () => {
     await reader.until((message) => isDelta(message) && (message.data.removed?.length ?? 0) > 0);
   });
 
-  it('tells of isolations by hand', async () => {
+  it('has isolations by hand', async () => {
     const { guard, server } = await servedGuard();
     const reader = new EventsReader(server);
     await reader.snapshot();
@@ -91,7 +91,7 @@ describe('/events', () => {
     for (const { view } of circuits) expect(view.circuitKey.length).toBeLessThan(200);
   });
 
-  it('keeps a history while no page is open, unless it is told not to', async () => {
+  it('keeps a history while no page is open, unless `history` is false', async () => {
     const kept = await servedGuard({ history: { stepMs: 100, steps: 10 } });
     const not = await servedGuard({ history: false });
     for (const { guard } of [kept, not]) call(guard.circuit(METHOD), 'success');
@@ -127,7 +127,7 @@ describe('/events', () => {
     expect((await ask(server, '/snapshot')).status).toBe(200);
   });
 
-  it('has room for so many readers, and says so to the next', async () => {
+  it('has room for `maxReaders` readers, and refuses the next with 503', async () => {
     const { server } = await servedGuard({ maxReaders: 2 });
     const readers = [new EventsReader(server), new EventsReader(server)];
     await Promise.all(readers.map((reader) => reader.snapshot()));
@@ -140,7 +140,7 @@ describe('/events', () => {
     });
   });
 
-  it('gives a reader that has not read for a while a snapshot in the place of what it missed', {
+  it('gives a reader that has not read for a while a snapshot in the place of the messages that it missed', {
     timeout: 60_000,
   }, async () => {
     const { guard, server } = await servedGuard({ history: false }, { maxCircuits: 2_000 });

@@ -94,7 +94,7 @@ describe('numbers', () => {
     for (const [value, text] of cases) expect(plain(of(value))).toBe(text);
   });
 
-  it('of times that are none say so', () => {
+  it('of times that are no numbers are dashes', () => {
     expect(format.timeOfDay(Number.NaN)).toBe('--:--:--');
   });
 });
@@ -116,7 +116,7 @@ describe('names', () => {
     expect(circuitName(key)).toMatchObject({ name, place });
   });
 
-  it('show what is invisible, or would change what stands around it', () => {
+  it('show invisible characters, and characters that would change the text around them', () => {
     expect(shown('a\u202eb\u2066c\u200bd\ne\u0000')).toBe('a\\u202eb\\u2066c\\u200bd\\u000ae\\u0000');
     expect(shown('häßlich 模型 🚀')).toBe('häßlich 模型 🚀');
     expect(shown('\ud800')).toBe('\ufffd');
@@ -175,7 +175,7 @@ describe('reasons', () => {
   });
 });
 
-describe('what is wrong, in a sentence', () => {
+describe('the trouble, in a sentence', () => {
   const NOW = 1_000_000;
   const shares = [
     { source: 'last-good', count: 41, share: 0.41 },
