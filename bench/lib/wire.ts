@@ -14,7 +14,7 @@ export async function startServer(): Promise<{ address: string; stop: () => void
     const { address }: { address: string } = JSON.parse(line);
     return { address, stop: () => child.kill('SIGKILL') };
   }
-  throw new Error('the mock server ended before it said where it listens');
+  throw new Error('the mock server ended before it printed its address');
 }
 
 /** Makes a call to a server. */

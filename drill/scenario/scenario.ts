@@ -28,7 +28,7 @@ export interface Scenario {
   readonly starts?: number;
   /** The same for `--quick`. @default starts */
   readonly quickStarts?: number;
-  /** The harness first checks that the servers answer as many calls per second as their specification says. @default false */
+  /** Whether the harness first checks that the servers have the capacity of their specification. @default false */
   readonly assertCapacity?: boolean;
   /** The most cells of it that run side by side, for a scenario whose figures depend on the processor. @default `--parallel` */
   readonly sideBySide?: number;

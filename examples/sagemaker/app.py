@@ -1,7 +1,7 @@
 # A model behind SageMaker's container protocol, with FastAPI: uvicorn app:app
 #
-# GET /ping says whether the model is ready, POST /invocations asks it, and POST /endpoints/{name}/invocations is the same behind a
-# runtime that serves several. PUT /trouble sets what the model has, so that a story can be told.
+# GET /ping answers whether the model is ready, POST /invocations predicts, and POST /endpoints/{name}/invocations is the same behind
+# a runtime with several models. PUT /trouble sets the model's trouble, for the story of the example.
 import os
 
 from fastapi import FastAPI, Request, Response

@@ -72,6 +72,6 @@ await ask('an input that it never saw', 'demand', [3, 4]);
 await ask('the circuit is open', 'demand', [1, 2]);
 await endpoint.setTrouble('none');
 await isBack;
-await ask('GET /ping says 200: the next call is the probe', 'demand', [3, 4]);
+await ask('GET /ping answers 200: the next call is the probe', 'demand', [3, 4]);
 await guard.close();
 await endpoint.close();

@@ -19,7 +19,7 @@ const TOLD = [
   'the circuit is open: 3 from last-good (CIRCUIT_OPEN)',
   '  circuit open -> half-open',
   '  circuit half-open -> closed',
-  'GET /ping says 200: the next call is the probe: 7 from primary',
+  'GET /ping answers 200: the next call is the probe: 7 from primary',
 ];
 
 it('the SageMaker example answers while its endpoint fails, and is back when /ping answers 200', {
@@ -34,7 +34,7 @@ const leftOut = python === undefined && process.env.FAILSOFT_WITHOUT_FASTAPI ===
 
 if (!leftOut)
   it.skipIf(python === undefined)(
-    'tells the same with a FastAPI endpoint',
+    'prints the same with a FastAPI endpoint',
     { timeout: 120_000 },
     async () => {
       expect(await story(python ?? '')).toEqual(TOLD);

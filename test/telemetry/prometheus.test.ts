@@ -247,8 +247,8 @@ describe('a registry', () => {
   });
 
   it.each([
-    ['the same guard', {}, {}, true, /options\.labels: expected labels that tell this guard/],
-    ['a guard without labels', {}, {}, false, /options\.labels: expected labels that tell this guard/],
+    ['the same guard', {}, {}, true, /options\.labels: expected labels that differ from those/],
+    ['a guard without labels', {}, {}, false, /options\.labels: expected labels that differ from those/],
     ['other labels', { a: '1' }, { b: '2' }, false, /options\.labels: expected the labels a of/],
     ['the same values', { a: '1' }, { a: '1' }, false, /options\.labels: expected other values/],
     [

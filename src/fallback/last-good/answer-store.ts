@@ -46,7 +46,7 @@ export interface StoreStats {
   readonly hits: number;
   /** Reads that found nothing. */
   readonly misses: number;
-  /** Writes that were begun; `errors` and `timeouts` say how many of them failed. */
+  /** Writes that were begun; `errors` and `timeouts` count those that failed. */
   readonly writes: number;
   /** Reads and writes that failed. */
   readonly errors: number;

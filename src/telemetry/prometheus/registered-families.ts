@@ -62,7 +62,7 @@ export class RegisteredFamilies {
     const families = known.get(register);
     if (families === undefined || families.#wasCleared) return new RegisteredFamilies(register, labelNames);
     if (labelNames.length === 0)
-      throw invalid('options.labels', "labels that tell this guard from the registry's other guard", labels);
+      throw invalid('options.labels', "labels that differ from those of the registry's other guard", labels);
     if (labelNames.join() !== families.labelNames.join()) {
       const expected = `the labels ${families.labelNames.join(', ') || '(none)'} of the registry's other guards`;
       throw invalid('options.labels', expected, labels);

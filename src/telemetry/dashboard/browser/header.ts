@@ -13,7 +13,7 @@ export class Header {
   readonly element: HTMLElement;
   readonly #live = el('span', { class: 'live', role: 'status' });
   readonly #process = el('bdi', { class: 'process' });
-  readonly #result = el('output', { class: 'said' });
+  readonly #result = el('output', { class: 'result' });
   #isAlive = false;
   #changedMs = performance.now();
   #resultMs = 0;

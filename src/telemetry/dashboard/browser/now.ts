@@ -18,7 +18,7 @@ const WORDS: Readonly<Partial<Record<Level, string>>> = {
   degraded: 'degraded',
 };
 
-/** A card that says what is wrong with a circuit. */
+/** A card about the trouble of a circuit. */
 class Card {
   readonly element: HTMLElement;
   readonly subject: Subject;
@@ -71,7 +71,7 @@ class Card {
   }
 }
 
-/** The part of the page that says what is wrong now, or that all is well. */
+/** The part of the page about present trouble, or the sentence that all is well. */
 export class Now {
   readonly element: HTMLElement;
   readonly #headline = el('h1', {});
