@@ -10,7 +10,7 @@ export interface Report {
   readonly node: string;
   /** The outline of the machine, without names. */
   readonly machine: { readonly cores: number; readonly memoryGiB: number; readonly platform: string };
-  /** Of what was run side by side. */
+  /** The versions of the packages that were run side by side. */
   readonly versions: Readonly<Record<string, string>>;
   readonly seeds: number;
   readonly quick: boolean;

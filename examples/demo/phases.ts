@@ -7,7 +7,7 @@ import type { ServerProcess } from './servers.js';
 export interface Phase {
   readonly name: string;
   /** Describes the state in the output. */
-  readonly what: string;
+  readonly description: string;
   /** Runs at the end of the phase before. */
   readonly prepare?: (primary: ServerProcess) => Promise<void>;
   /** Runs when the phase begins. */
@@ -15,28 +15,28 @@ export interface Phase {
 }
 
 export const PHASES: readonly Phase[] = [
-  { name: 'healthy', what: 'nothing is wrong' },
+  { name: 'healthy', description: 'nothing is wrong' },
   {
     name: 'brownout',
-    what: 'the primary takes 20 times as long',
+    description: 'the primary takes 20 times as long',
     enter: (primary) => primary.setFaults(FaultPlan.fromPartial({ latencyMultiplier: 20 })),
   },
   {
     name: 'failing',
-    what: 'the primary answers UNAVAILABLE',
+    description: 'the primary answers UNAVAILABLE',
     enter: (primary) => primary.setFaults(FaultPlan.fromPartial({ error: { code: status.UNAVAILABLE } })),
   },
-  { name: 'killed', what: 'the primary gets SIGKILL', enter: (primary) => primary.kill() },
+  { name: 'killed', description: 'the primary gets SIGKILL', enter: (primary) => primary.kill() },
   {
     name: 'restarted',
-    what: 'the primary listens again, still cold',
+    description: 'the primary listens again, still cold',
     prepare: (primary) => primary.restart(),
     enter: (primary, phaseMs) =>
       primary.setFaults(FaultPlan.fromPartial({ warmUp: { multiplier: 4, durationMs: phaseMs / 2 } })),
   },
   {
     name: 'recovered',
-    what: 'nothing is wrong any more',
+    description: 'nothing is wrong any more',
     enter: (primary) => primary.setFaults(FaultPlan.fromPartial({})),
   },
 ];

@@ -7,8 +7,8 @@ export const HEADERS = ['phase', 'calls', ...SOURCES, 'errors', 'p50 ms', 'p99 m
 
 const TROUBLED = new Set(['brownout', 'failing', 'killed']);
 
-export function headline({ name, what }: Phase, atMs: number): string {
-  return `${seconds(atMs)}  ${name}: ${what}`;
+export function headline({ name, description }: Phase, atMs: number): string {
+  return `${seconds(atMs)}  ${name}: ${description}`;
 }
 
 /** The figures of a phase, so far or at its end. */

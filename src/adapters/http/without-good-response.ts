@@ -22,7 +22,7 @@ export function leave(call: OpenCall): void {
 
 /**
  * Settles a request whose response did not come.
- * @param endedBy what ended it early; never the caller, for which see {@link leave}
+ * @param endedBy the side that ended it early; never the caller, for which see {@link leave}
  * @param known the outcome, where the error shows it: `ignored` for a request that never left the process
  */
 export function concludeError(call: OpenCall, error: unknown, endedBy: EndedBy, known?: Outcome): Ended {

@@ -20,7 +20,7 @@ class Total {
   }
 }
 
-/** Called for what happens to a request. */
+/** Counts a request: when the model admits it, and when it has ended. */
 export interface Counting {
   admitted(): void;
   ended(good: boolean): void;

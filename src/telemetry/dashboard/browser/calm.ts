@@ -1,4 +1,4 @@
-/** A visitor who used the pointer or a key within this time, in milliseconds, is taken to be about to press something. */
+/** A visitor who used the pointer or a key within this time, in milliseconds, may be about to press something. */
 const BUSY_MS = 2_500;
 
 /** Notes when a visitor used the pointer or a key, so that nothing moves away under the pointer. */
@@ -13,7 +13,7 @@ export class Calm {
       area.addEventListener(name, used, { passive: true });
   }
 
-  /** Whether things may change their places. */
+  /** Whether the parts of the page may change their places. */
   get mayMove(): boolean {
     return performance.now() - this.#usedMs > BUSY_MS;
   }

@@ -83,9 +83,9 @@ export function nextInWords(view: CircuitView, nowMs: number): string {
     case 'open': {
       const atMs = nextLookMs(view);
       if (atMs === null) return '';
-      const what = atMs === view.nextCheckAtMs ? 'next check' : 'next probe';
-      if (atMs > nowMs) return `${what} in ${countdown(atMs - nowMs)}`;
-      return what === 'next check' ? 'a check is on its way' : 'next probe with the next call';
+      const next = atMs === view.nextCheckAtMs ? 'next check' : 'next probe';
+      if (atMs > nowMs) return `${next} in ${countdown(atMs - nowMs)}`;
+      return next === 'next check' ? 'a check is on its way' : 'next probe with the next call';
     }
     case 'half-open':
       return view.inFlight > 0 ? 'a probe is on its way' : 'the next call is the probe';

@@ -45,7 +45,7 @@ export class Cursor {
   }
 }
 
-/** Undefined for bytes that are not what `read` expects. */
+/** The result of `read`, or undefined where the bytes end too early for it. */
 export function attempt<T>(read: () => T): T | undefined {
   try {
     return read();
