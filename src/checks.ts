@@ -30,6 +30,11 @@ export function checkFunction<T>(field: string, value: T): T {
   return value;
 }
 
+/** Checks a target of circuit keys. It may have no `#`, because the first `#` of a key divides its parts. */
+export function checkTarget(field: string, value: unknown): void {
+  if (typeof value !== 'string' || value.includes('#')) throw invalid(field, 'a string without #', value);
+}
+
 export function checkOneOf<T extends string>(field: string, value: unknown, allowed: readonly T[]): T {
   if (!allowed.includes(value as T)) throw invalid(field, `one of ${allowed.join(', ')}`, value);
   return value as T;

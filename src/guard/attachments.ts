@@ -2,7 +2,7 @@ import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/gr
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
 import type { MethodGuard } from '../call/method-guard.js';
-import { checkFunction } from '../checks.js';
+import { checkFunction, checkTarget } from '../checks.js';
 import { invalid } from '../errors.js';
 import { checkCallOptions } from './call-options.js';
 import { guardedOptions } from './client-options.js';
@@ -22,8 +22,7 @@ export class Attachments {
   }
 
   forTarget(target: string): Interceptor {
-    if (typeof target !== 'string' || target.includes('#'))
-      throw invalid('forTarget(target)', 'a string without #', target);
+    checkTarget('forTarget(target)', target);
     const core = this.#core;
     let methods = new Map<string, MethodGuard | undefined>();
     let { settings } = core;

@@ -8,7 +8,7 @@ import { RequestStream } from '../call/neutral/request-stream.js';
 import { type NextStream, StreamRun } from '../call/neutral/stream-run.js';
 import { type Next, runUnary, runUnguarded } from '../call/neutral/unary.js';
 import { UnguardedStream } from '../call/neutral/unguarded-stream.js';
-import { checkFunction } from '../checks.js';
+import { checkFunction, checkTarget } from '../checks.js';
 import type { Clock } from '../clock.js';
 import { invalid } from '../errors.js';
 import type { Warnings } from '../telemetry/warnings.js';
@@ -142,8 +142,7 @@ function checkDefinition(definition: CallShape, options: GuardCallOptions): void
   if (typeof path !== 'string' || path === '' || path.includes('#'))
     throw invalid('call.definition.path', 'a path or a name without #', path);
   const { target, signal } = options;
-  if (target !== undefined && (typeof target !== 'string' || target.includes('#')))
-    throw invalid('call.target', 'a string without #', target);
+  if (target !== undefined) checkTarget('call.target', target);
   if (signal !== undefined && typeof signal?.throwIfAborted !== 'function')
     throw invalid('call.signal', 'an AbortSignal', signal);
   if (options !== NO_CALL_OPTIONS) checkCallOptions(options, OPTION_KEYS);

@@ -354,6 +354,7 @@ describe('guardInterceptor', () => {
   it.each<[string, unknown[]]>([
     ['guard', [{}]],
     ['options.target', [makeGuard(), { target: 1 }]],
+    ['options.target', [makeGuard(), { target: 'a#b' }]],
     ['options.callOptions', [makeGuard(), { callOptions: 1 }]],
     ['options.x', [makeGuard(), { x: 1 }]],
   ])('names the bad %s', (field, args) => {

@@ -299,6 +299,15 @@ describe('guardMiddleware', () => {
     expect(await nice.unary({ text: 'a' }, as('ada'))).toEqual({ text: 'echo a' });
     await expect(nice.unary({ text: 'a' }, as('eve'))).rejects.toMatchObject({ code: 14 });
   });
+
+  it.each<[string, unknown[]]>([
+    ['guard', [{}]],
+    ['options.target', [makeGuard(), { target: 1 }]],
+    ['options.target', [makeGuard(), { target: 'a#b' }]],
+    ['options.x', [makeGuard(), { x: 1 }]],
+  ])('names the bad %s', (field, args) => {
+    expect(() => Reflect.apply(guardMiddleware, undefined, args)).toThrow(field);
+  });
 });
 
 describe('a middleware behind the guard that sets another token in the metadata', () => {

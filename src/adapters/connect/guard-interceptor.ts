@@ -7,8 +7,7 @@ import {
 } from '@connectrpc/connect';
 import { Metadata } from '@grpc/grpc-js';
 import type { GuardCallOptions, PrimaryContext } from '../../call/neutral/call-types.js';
-import { checkFunction, checkKeys } from '../../checks.js';
-import { invalid } from '../../errors.js';
+import { checkFunction, checkKeys, checkTarget } from '../../checks.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import { connectMethod, pathOf } from './connect-method.js';
@@ -42,8 +41,7 @@ export function guardInterceptor(
   checkKeys('guardInterceptor.options', options, ['target', 'callOptions']);
   const { target, callOptions } = options;
   if (callOptions !== undefined) checkFunction('guardInterceptor.options.callOptions', callOptions);
-  if (target !== undefined && typeof target !== 'string')
-    throw invalid('guardInterceptor.options.target', 'a string', target);
+  if (target !== undefined) checkTarget('guardInterceptor.options.target', target);
   return (next) => async (request) => {
     const signal = new CallerSignal(request.signal);
     const timeoutMs = timeoutOf(request.header);

@@ -7,7 +7,7 @@ import {
   Metadata,
 } from 'nice-grpc';
 import type { CallAnswer, GuardCallOptions, PrimaryContext } from '../../call/neutral/call-types.js';
-import { checkFunction, checkKeys } from '../../checks.js';
+import { checkFunction, checkKeys, checkTarget } from '../../checks.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import type { Provenance } from '../../status/provenance.js';
@@ -49,12 +49,14 @@ export function guardMiddleware(
 ): ClientMiddleware<FailsoftOptions> {
   checkFunction('guardMiddleware.guard.call', guard?.call);
   checkKeys('guardMiddleware.options', options, ['target']);
+  const { target } = options;
+  if (target !== undefined) checkTarget('guardMiddleware.options.target', target);
   const warnings = new Warnings();
   return async function* failsoftMiddleware<Request, Response>(
     call: ClientMiddlewareCall<Request, Response>,
     callOptions: Options,
   ): AsyncGenerator<Response, Response | undefined, undefined> {
-    const guarded = new GuardedNiceCall(call.method.path, callOptions, options.target, warnings);
+    const guarded = new GuardedNiceCall(call.method.path, callOptions, target, warnings);
     const { path, requestStream, responseStream } = call.method;
     const definition = { path, requestStream, responseStream };
     if (!call.responseStream) {
