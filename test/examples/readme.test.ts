@@ -16,8 +16,7 @@ function part(name: string): string {
 describe('the README', () => {
   it('shows the demo as it is: every phase, the table, no caller with an error', () => {
     const lines = part('demo').split('\n');
-    for (const { name, description } of PHASES)
-      expect(part('demo')).toContain(`${name}: ${description}`);
+    for (const { name, description } of PHASES) expect(part('demo')).toContain(`${name}: ${description}`);
     const header = lines.findIndex((line) => line.startsWith('phase '));
     expect(lines[header]?.split(/ {2,}/)).toEqual([...HEADERS]);
     const rows = lines.slice(header + 2, header + 2 + PHASES.length).map((line) => line.split(/ {2,}/));

@@ -68,7 +68,11 @@ export function guardInterceptor(
     ) {
       if (request.method === 'CONNECT' || request.upgrade) return dispatch(request, handler);
       if (typeof handler.onRequestStart !== 'function')
-        throw invalid('guardInterceptor', 'to be composed by compose(), which gives handlers onRequestStart()', handler);
+        throw invalid(
+          'guardInterceptor',
+          'to be composed by compose(), which gives handlers onRequestStart()',
+          handler,
+        );
       const url = urlOf(request, origin);
       if (url === undefined) return dispatch(request, handler);
       const headers = requestHeaders(request.headers);

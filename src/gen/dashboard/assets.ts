@@ -340,15 +340,15 @@ export const PAGE_SCRIPT = `(function () {
 	            const atMs = nextLookMs(view);
 	            if (atMs === null)
 	                return '';
-	            const what = atMs === view.nextCheckAtMs ? 'next check' : 'next probe';
+	            const next = atMs === view.nextCheckAtMs ? 'next check' : 'next probe';
 	            if (atMs > nowMs)
-	                return \`\${what} in \${countdown(atMs - nowMs)}\`;
-	            return what === 'next check' ? 'a check is on its way' : 'next probe with the next call';
+	                return \`\${next} in \${countdown(atMs - nowMs)}\`;
+	            return next === 'next check' ? 'a check is on its way' : 'next probe with the next call';
 	        }
 	        case 'half-open':
 	            return view.inFlight > 0 ? 'a probe is on its way' : 'the next call is the probe';
 	        case 'recovering':
-	            return 'it gets a growing part of the calls';
+	            return 'it gets a growing share of the calls';
 	        case 'closed':
 	            return '';
 	    }
@@ -362,7 +362,7 @@ export const PAGE_SCRIPT = `(function () {
 	    const word = view.mode === 'observe' && view.state === 'open' ? 'would be open' : stateWord(view);
 	    const cause = causeOf(circuit);
 	    if (view.state === 'closed' && view.isolated === 0)
-	        parts.push(cause || 'callers get other answers');
+	        parts.push(cause || 'callers get fallbacks');
 	    else
 	        parts.push(\`\${word} since \${duration(nowMs - troubleSince(circuit))}\${cause && \`, \${cause}\`}\`);
 	    if (view.openings > 1 && view.state !== 'closed')
@@ -528,12 +528,13 @@ export const PAGE_SCRIPT = `(function () {
 	    element;
 	    #box = el('div', { class: 'plot' });
 	    #format;
+	    #resized = new ResizeObserver(() => this.#plot?.setSize({ width: this.#width, height: HEIGHT$1 }));
 	    #plot;
 	    #lines = '';
 	    constructor(title, format) {
 	        this.#format = format;
 	        this.element = el('figure', { class: 'chart' }, el('figcaption', {}, title), this.#box);
-	        new ResizeObserver(() => this.#plot?.setSize({ width: this.#width, height: HEIGHT$1 })).observe(this.#box);
+	        this.#resized.observe(this.#box);
 	    }
 	    get #width() {
 	        return Math.max(200, this.#box.clientWidth);
@@ -548,6 +549,11 @@ export const PAGE_SCRIPT = `(function () {
 	        }
 	        else
 	            this.#plot.setData(data);
+	    }
+	    close() {
+	        this.#resized.disconnect();
+	        this.#plot?.destroy();
+	        this.#plot = undefined;
 	    }
 	    #options(lines) {
 	        const styles = getComputedStyle(document.documentElement);
@@ -629,6 +635,10 @@ export const PAGE_SCRIPT = `(function () {
 	            const source = sources[index] ?? '';
 	            return { label: sourceName(source), colour: \`source-\${sourceColour(source)}\`, isFilled: true };
 	        }), [x, ...order.map((index) => padded(layers[index] ?? []))], isForced);
+	    }
+	    close() {
+	        for (const chart of [this.#rate, this.#latency, this.#answers])
+	            chart.close();
 	    }
 	}
 
@@ -879,7 +889,7 @@ export const PAGE_SCRIPT = `(function () {
 	    #figures = el('dl', { class: 'pairs' });
 	    #settings = el('dl', { class: 'pairs' });
 	    #answers = el('dl', { class: 'pairs' });
-	    #gone = el('p', { class: 'nothing' }, 'This circuit is gone: it was evicted, or its process has started anew.');
+	    #gone = el('p', { class: 'nothing' }, 'This circuit is gone: it was evicted, or its process was restarted.');
 	    #subject;
 	    #entries = -1;
 	    #settingsName;
@@ -940,6 +950,9 @@ export const PAGE_SCRIPT = `(function () {
 	    }
 	    focus() {
 	        this.element.querySelector('h1')?.focus({ preventScroll: true });
+	    }
+	    close() {
+	        this.#charts.close();
 	    }
 	}
 	function controlBar(controls, circuit) {
@@ -1039,14 +1052,14 @@ export const PAGE_SCRIPT = `(function () {
 	class Connection {
 	    #listener;
 	    #stream;
-	    #heardMs = performance.now();
+	    #receivedMs = performance.now();
 	    #waitMs = 500;
 	    #hasSnapshot = false;
 	    constructor(listener) {
 	        this.#listener = listener;
 	        this.#open();
 	        setInterval(() => {
-	            if (performance.now() - this.#heardMs > SILENCE_MS)
+	            if (performance.now() - this.#receivedMs > SILENCE_MS)
 	                this.#again();
 	        }, 5_000);
 	        addEventListener('online', () => this.#again());
@@ -1055,19 +1068,19 @@ export const PAGE_SCRIPT = `(function () {
 	        const stream = new EventSource('events');
 	        this.#stream = stream;
 	        this.#hasSnapshot = false;
-	        this.#heardMs = performance.now();
+	        this.#receivedMs = performance.now();
 	        stream.addEventListener('snapshot', ({ data }) => {
-	            this.#heard();
+	            this.#received();
 	            this.#hasSnapshot = true;
 	            this.#waitMs = 500;
 	            this.#listener.snapshot(JSON.parse(data));
 	        });
 	        stream.addEventListener('delta', ({ data }) => {
-	            this.#heard();
+	            this.#received();
 	            if (this.#hasSnapshot)
 	                this.#listener.delta(JSON.parse(data));
 	        });
-	        stream.addEventListener('heartbeat', () => this.#heard());
+	        stream.addEventListener('heartbeat', () => this.#received());
 	        stream.addEventListener('error', () => {
 	            if (this.#stream !== stream)
 	                return;
@@ -1078,8 +1091,8 @@ export const PAGE_SCRIPT = `(function () {
 	            this.#waitMs = Math.min(LONGEST_WAIT_MS, this.#waitMs * 2);
 	        });
 	    }
-	    #heard() {
-	        this.#heardMs = performance.now();
+	    #received() {
+	        this.#receivedMs = performance.now();
 	        this.#listener.alive(true);
 	    }
 	    #again() {
@@ -1094,9 +1107,9 @@ export const PAGE_SCRIPT = `(function () {
 	const KEY$1 = 'failsoft-token';
 	class ControlClient {
 	    #token = '';
-	    #say;
-	    constructor(say) {
-	        this.#say = say;
+	    #show;
+	    constructor(show) {
+	        this.#show = show;
 	        this.#token = fromAddress() || remembered();
 	        remember(this.#token);
 	    }
@@ -1113,11 +1126,11 @@ export const PAGE_SCRIPT = `(function () {
 	            if (response.status === 401)
 	                this.#token = '';
 	            remember(this.#token);
-	            this.#say((await response.text()).trim(), !response.ok);
+	            this.#show((await response.text()).trim(), !response.ok);
 	            return response.ok;
 	        }
 	        catch {
-	            this.#say('the server does not answer', true);
+	            this.#show('the server does not answer', true);
 	            return false;
 	        }
 	    }
@@ -1205,15 +1218,15 @@ export const PAGE_SCRIPT = `(function () {
 	    }
 	}
 
-	const SAID_MS = 6_000;
+	const RESULT_MS = 6_000;
 	class Header {
 	    element;
 	    #live = el('span', { class: 'live', role: 'status' });
 	    #process = el('bdi', { class: 'process' });
-	    #said = el('output', { class: 'said' });
+	    #result = el('output', { class: 'result' });
 	    #isAlive = false;
 	    #changedMs = performance.now();
-	    #saidMs = 0;
+	    #resultMs = 0;
 	    constructor(actions, controls, onRecolour) {
 	        const theme = new ThemeButton(onRecolour);
 	        const buttons = actions.map(({ label, description }, index) => {
@@ -1228,8 +1241,8 @@ export const PAGE_SCRIPT = `(function () {
 	        });
 	        const bar = buttons.length === 0
 	            ? []
-	            : [el('div', { class: 'actions', role: 'group', 'aria-label': 'Actions' }, ...buttons, this.#said)];
-	        this.element = el('header', { class: 'top' }, el('div', { class: 'brand' }, el('a', { href: '#/', class: 'logo', 'aria-label': 'failsoft, all circuits' }, 'failsoft'), this.#process, this.#live, ...(buttons.length === 0 ? [this.#said] : []), theme.element), ...bar);
+	            : [el('div', { class: 'actions', role: 'group', 'aria-label': 'Actions' }, ...buttons, this.#result)];
+	        this.element = el('header', { class: 'top' }, el('div', { class: 'brand' }, el('a', { href: '#/', class: 'logo', 'aria-label': 'failsoft, all circuits' }, 'failsoft'), this.#process, this.#live, ...(buttons.length === 0 ? [this.#result] : []), theme.element), ...bar);
 	        this.#show();
 	    }
 	    setAlive(isAlive) {
@@ -1239,16 +1252,16 @@ export const PAGE_SCRIPT = `(function () {
 	        this.#changedMs = performance.now();
 	        this.#show();
 	    }
-	    say(text, isError) {
-	        setText(this.#said, text);
-	        setAttribute(this.#said, 'data-error', String(isError));
-	        this.#saidMs = performance.now();
+	    showResult(text, isError) {
+	        setText(this.#result, text);
+	        setAttribute(this.#result, 'data-error', String(isError));
+	        this.#resultMs = performance.now();
 	    }
 	    tick(model) {
 	        const names = [...model.state.processes.keys()];
 	        setText(this.#process, names.length === 1 ? shown(names[0] ?? '') : \`\${names.length} processes\`);
-	        if (performance.now() - this.#saidMs > SAID_MS)
-	            setText(this.#said, '');
+	        if (performance.now() - this.#resultMs > RESULT_MS)
+	            setText(this.#result, '');
 	        if (!this.#isAlive)
 	            this.#show();
 	    }
@@ -1413,7 +1426,7 @@ export const PAGE_SCRIPT = `(function () {
 	        const nothing = all === 0
 	            ? 'No circuit yet. A circuit appears with the first guarded call of its model.'
 	            : subjects.length === 0
-	                ? 'No circuit has this in its name.'
+	                ? 'No circuit matches this search.'
 	                : '';
 	        setText(this.#empty, nothing);
 	    }
@@ -1525,7 +1538,7 @@ export const PAGE_SCRIPT = `(function () {
 	        const again = circuit.view.openings > 1 && circuit.view.state !== 'closed'
 	            ? \`opened \${circuit.view.openings} times\`
 	            : '';
-	        setText(this.#cause, [cause, again].filter((part) => part !== '').join('; ') || 'callers get other answers');
+	        setText(this.#cause, [cause, again].filter((part) => part !== '').join('; ') || 'callers get fallbacks');
 	        this.#shares.draw(assessment.shares);
 	    }
 	    tick(nowMs) {
@@ -1608,7 +1621,7 @@ export const PAGE_SCRIPT = `(function () {
 	}
 	function headline(troubled, all, lost) {
 	    if (all === 0)
-	        return lost > 0 ? 'Nothing is seen' : 'Waiting for the first call';
+	        return lost > 0 ? 'No process is reached' : 'Waiting for the first call';
 	    const down = troubled.filter(({ assessment }) => ['open', 'isolated'].includes(assessment.level));
 	    const [first] = down;
 	    if (first !== undefined && down.length === 1)
@@ -1620,7 +1633,7 @@ export const PAGE_SCRIPT = `(function () {
 	        return \`\${circuitName(next.circuit.view.circuitKey).name} is \${WORDS[next.assessment.level] ?? stateWord(next.circuit.view)}\`;
 	    if (troubled.length > 1)
 	        return \`\${troubled.length} circuits need attention\`;
-	    return lost > 0 ? 'Not every process is reached' : 'All is well';
+	    return lost > 0 ? 'A process is not reached' : 'All is well';
 	}
 
 	const TICK_MS = 200;
@@ -1643,7 +1656,7 @@ export const PAGE_SCRIPT = `(function () {
 	    #spokenMs = 0;
 	    constructor(facts) {
 	        this.#controls = facts.canControl
-	            ? new ControlClient((text, isError) => this.#header.say(text, isError))
+	            ? new ControlClient((text, isError) => this.#header.showResult(text, isError))
 	            : undefined;
 	        this.#header = new Header(facts.actions, this.#controls, () => this.#recoloured());
 	        this.#overview.append(this.#now.element, this.#timeline.element, this.#list.element);
@@ -1759,6 +1772,7 @@ export const PAGE_SCRIPT = `(function () {
 	    }
 	    #route() {
 	        const id = circuitOf(location.hash);
+	        this.#circuitPage?.close();
 	        if (id === undefined) {
 	            this.#circuitPage = undefined;
 	            if (!this.#overview.isConnected)
@@ -2143,10 +2157,10 @@ dialog .buttons {
   gap: 8px;
   flex-wrap: wrap;
 }
-.said {
+.result {
   color: var(--soft);
 }
-.said[data-error="true"] {
+.result[data-error="true"] {
   color: var(--open);
 }
 

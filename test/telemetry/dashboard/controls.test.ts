@@ -108,7 +108,10 @@ describe('the controls', () => {
     expect((await post({ action: 'run', index: '0' })).status).toBe(200);
     expect(ran).toHaveBeenCalledOnce();
     const failed = await post({ action: 'run', index: '1' });
-    expect([failed.status, failed.text]).toEqual([500, 'the action failed; the program has reported the error\n']);
+    expect([failed.status, failed.text]).toEqual([
+      500,
+      'the action failed; the program has reported the error\n',
+    ]);
     expect(told.mock.calls).toMatchObject([
       [{ source: 'an action of the dashboard', error: new Error('the secret of the program'), count: 1 }],
     ]);

@@ -23,9 +23,7 @@ class Chart {
   readonly element: HTMLElement;
   readonly #box = el('div', { class: 'plot' });
   readonly #format: (value: number) => string;
-  readonly #resized = new ResizeObserver(() =>
-    this.#plot?.setSize({ width: this.#width, height: HEIGHT }),
-  );
+  readonly #resized = new ResizeObserver(() => this.#plot?.setSize({ width: this.#width, height: HEIGHT }));
   #plot: uPlotClass | undefined;
   #lines = '';
 

@@ -56,10 +56,7 @@ class Card {
       circuit.view.openings > 1 && circuit.view.state !== 'closed'
         ? `opened ${circuit.view.openings} times`
         : '';
-    setText(
-      this.#cause,
-      [cause, again].filter((part) => part !== '').join('; ') || 'callers get fallbacks',
-    );
+    setText(this.#cause, [cause, again].filter((part) => part !== '').join('; ') || 'callers get fallbacks');
     this.#shares.draw(assessment.shares);
   }
 

@@ -66,7 +66,10 @@ export class Controls {
   #release(circuitKey: string, circuit: Circuit): ControlResult {
     const handle = this.#handles.get(circuitKey);
     if (handle === undefined)
-      return result(409, 'the circuit was not isolated on this page; the program that isolated it must release it');
+      return result(
+        409,
+        'the circuit was not isolated on this page; the program that isolated it must release it',
+      );
     handle.release();
     this.#handles.delete(circuitKey);
     return circuit.isolated > 0
