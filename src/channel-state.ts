@@ -2,7 +2,7 @@ import type { Channel, connectivityState } from '@grpc/grpc-js';
 
 /**
  * The state of a channel. Never throws.
- * @param whenClosed the answer where the channel throws: it is closed, or it is no channel of grpc-js
+ * @param whenClosed the result if the channel throws: it is closed, or it is no channel of grpc-js
  * @param connect whether an idle channel begins to connect
  */
 export function channelState(

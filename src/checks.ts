@@ -1,6 +1,6 @@
 import { invalid, unknownOption } from './errors.js';
 
-/** Checks that a number lies in `[min, max]`; `Infinity` only where `max` is. */
+/** Checks that a value is a number in `[min, max]`. `Infinity` passes only if `max` is `Infinity`. */
 export function checkNumber(
   field: string,
   value: unknown,
@@ -42,7 +42,7 @@ export function checkOneOf<T extends string>(field: string, value: unknown, allo
 
 /**
  * Checks that `value` is an object with no key outside `known`: a misspelt option is an error, not a default.
- * @param elsewhere where options are that people look for here: `{ mode: 'circuit.mode' }`
+ * @param elsewhere the right place of options that users often write here by mistake: `mode` -> `circuit.mode`
  */
 export function checkKeys(
   field: string,
@@ -58,7 +58,7 @@ export function checkKeys(
   }
 }
 
-/** The known name that was probably meant: at most a third of its letters are wrong, whatever their case. */
+/** The known name that the user probably meant: at most a third of its letters differ. Case does not count. */
 function closest(name: string, known: readonly string[]): string | undefined {
   const rated = known.map((each) => ({ each, edits: editsBetween(name.toLowerCase(), each.toLowerCase()) }));
   const [best] = rated.sort((a, b) => a.edits - b.edits);
@@ -67,10 +67,10 @@ function closest(name: string, known: readonly string[]): string | undefined {
     : undefined;
 }
 
-/** The longest name that is compared: what no option is as long as, is no misspelt option. */
+/** A longer name is not compared: no option is as long, so it is no misspelt option. */
 const LONGEST_NAME = 64;
 
-/** The number of letters to insert, remove, replace or swap with a neighbour, to make one text of the other. */
+/** How many letters must be inserted, removed, replaced or swapped with a neighbour to turn `a` into `b`. */
 function editsBetween(a: string, b: string): number {
   if (a.length > LONGEST_NAME) return Number.POSITIVE_INFINITY;
   let [before, row]: [number[], number[]] = [[], Array.from({ length: b.length + 1 }, (_, j) => j)];
@@ -88,7 +88,7 @@ function editsBetween(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
-/** Checks a share that must be more than nothing: in (0, 1]. */
+/** Checks a share that must not be 0: in (0, 1]. */
 export function checkShare(field: string, value: unknown): number {
   if (typeof value !== 'number' || !(value > 0 && value <= 1)) {
     throw invalid(field, 'a number above 0 and up to 1', value);
@@ -104,7 +104,7 @@ export function checkPositive(field: string, value: unknown): number {
   return value;
 }
 
-/** A hundred years: times stay exact in a double. */
+/** A hundred years. A double still holds such times exactly. */
 const LONGEST_MS = 3.2e12;
 
 /** Checks a duration in milliseconds, a hundred years at most. */

@@ -1,33 +1,33 @@
-// not the global, a getter, which makes a reading a quarter dearer
+// imported, because the global `performance` is a getter: reading the clock through it takes a quarter longer
 import { performance } from 'node:perf_hooks';
 
 /**
- * The one source of time. Everything in failsoft that measures, waits or expires does it through a clock, so that a
+ * The only source of time. All measured durations, waits and expiry times of failsoft come from a clock, so that a
  * test can move time by hand (`ManualClock` in `failsoft/testing`).
  */
 export interface Clock {
   /**
    * Milliseconds for durations and time limits within this process. Monotonic: a change of the wall clock does not move
-   * it. It stands still while the machine sleeps, so nothing that leaves the process is stamped with it.
+   * it. It stands still while the machine sleeps, so times that leave the process come from `epochMs()`.
    */
   now(): number;
   /** Milliseconds since the Unix epoch: for what is stored, sent, or shown to people. Jumps when the wall clock is set. */
   epochMs(): number;
   /**
    * Runs `callback` once after `delayMs`.
-   * @param background true: waiting for it keeps no process alive. A clock may ignore it. @default false
-   * @returns a function that cancels it; cancelling twice, or after it ran, does nothing.
+   * @param background true: the timer does not keep the process alive. A clock may ignore this. @default false
+   * @returns a function that cancels the timer; it does nothing once the timer has run or is cancelled
    */
   setTimer(callback: () => void, delayMs: number, background?: boolean): () => void;
-  /** The event loop that the timers run in. Without it, a process that stands still is not told from a slow server. */
+  /** The event loop that the timers run in. Without it, failsoft takes a stalled process for a slow server. */
   readonly loop?: EventLoop;
 }
 
 /** What an event loop has done since it began. */
 export interface EventLoop {
-  /** How long it has waited for something to do, in milliseconds. */
+  /** How long the loop has been idle, in milliseconds. */
   idleMs(): number;
-  /** How many turns it has made. */
+  /** How many turns the loop has made. */
   turns(): number;
 }
 

@@ -4,22 +4,22 @@ import { cut } from './text.js';
 export type FailsoftErrorCode =
   /** An option, a snapshot, a default answer or an environment value is not what was expected. */
   | 'FAILSOFT_INVALID_ARGUMENT'
-  /** An engine was asked for something that its `capabilities` say it cannot do. */
+  /** An engine does not support an option or a method (see its `capabilities`), or an optional package is not installed. */
   | 'FAILSOFT_UNSUPPORTED'
   /** `execute()` was not admitted by the circuit. */
   | 'FAILSOFT_REJECTED'
-  /** Something was used after it was closed. */
+  /** An object was used after it was closed. */
   | 'FAILSOFT_CLOSED'
   /** A queue's directory is open already, here or in another process. */
   | 'FAILSOFT_IN_USE'
   /** Stored data were changed or damaged. The message names the next step. */
   | 'FAILSOFT_DAMAGED'
-  /** A store does not answer or cannot write now. Nothing was accepted; it may be well again later. */
+  /** A store does not answer or cannot write now. Nothing was stored; a later try may succeed. */
   | 'FAILSOFT_UNAVAILABLE';
 
 const BRAND = Symbol.for('failsoft.error');
 
-/** The one class of errors thrown by failsoft. Calls on a client never see it: they get gRPC statuses. */
+/** The only class of errors that failsoft throws. Calls on a guarded client never end with it: they get gRPC statuses. */
 export class FailsoftError extends Error {
   /** Always 'FailsoftError'. */
   override readonly name = 'FailsoftError';
@@ -40,14 +40,14 @@ export function isFailsoftError(value: unknown): value is FailsoftError {
 }
 
 /**
- * The error for a bad value: names the field, what was expected and what came.
+ * The error for a bad value. Its message names the field, the values that are allowed, and the value that was given.
  * @example invalid('circuit.window.size', 'an integer from 1 to 100000', -1)
  */
 export function invalid(field: string, expected: string, got: unknown): FailsoftError {
   return new FailsoftError('FAILSOFT_INVALID_ARGUMENT', `${field}: expected ${expected}, got ${show(got)}`);
 }
 
-/** The error for a name that is none of the options: a misspelt one must not become a default. */
+/** The error for an unknown option: a misspelt option must not leave its default in force unnoticed. */
 export function unknownOption(field: string, known: readonly string[], meant?: string): FailsoftError {
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
   const message = `${field}: expected one of the options ${known.join(', ')}, got an unknown option${hint}`;

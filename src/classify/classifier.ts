@@ -7,7 +7,7 @@ import { OUTCOMES, type Outcome } from './outcome.js';
 import { presets } from './presets.js';
 import type { ClassifyOptions, ClassifyRule, FinishedCall } from './rule.js';
 
-/** Each code's outcome where no rule matches and no option overrides it. Any other code is a `failure`, like UNKNOWN. */
+/** The outcome of each code if no rule matches and no option overrides it. Any other code is a `failure`, like UNKNOWN. */
 export const DEFAULT_TABLE: Readonly<Record<status, Outcome>> = Object.freeze({
   [status.OK]: 'success',
   [status.CANCELLED]: 'failure', // by the server: a caller's own cancellation is ignored before this table is read
@@ -30,7 +30,7 @@ export const DEFAULT_TABLE: Readonly<Record<status, Outcome>> = Object.freeze({
 
 const CODES = Object.keys(DEFAULT_TABLE).map(Number);
 
-/** A server's text may be long, and a rule's expression slow: no rule sees more of the details than this. */
+/** Rules get only this many UTF-16 units of the details: a server's text may be long, and a rule's expression slow. */
 const LONGEST_DETAILS = 1_024;
 
 /** A checked, compiled {@link ClassifyOptions}. */
@@ -40,7 +40,7 @@ export class Classifier {
   readonly #classifyMessage: ((message: unknown) => Outcome | undefined) | undefined;
   readonly #onError: (error: unknown) => void;
 
-  /** @param onError called with what a user's function threw; that function then has no part in the outcome */
+  /** @param onError called with the error that a user's function threw; the outcome is then decided without that function */
   constructor(options: ClassifyOptions, field: string, onError: (error: unknown) => void) {
     if (typeof options === 'string') {
       const name = Object.hasOwn(presets, options) ? options : 'triton';
@@ -55,7 +55,7 @@ export class Classifier {
     this.#onError = onError;
   }
 
-  /** Whether `classifyMessage` was given: without it, no message need be passed. */
+  /** Whether `classifyMessage` was given. If not, the caller need not pass messages. */
   get seesMessages(): boolean {
     return this.#classifyMessage !== undefined;
   }
@@ -125,7 +125,7 @@ function compileRules(
     if (rule.details?.global || rule.details?.sticky) {
       throw invalid(
         `${at}.details`,
-        'a regular expression without the g and y flags, which remember',
+        'a regular expression without the flags g and y, which make a match depend on the one before',
         rule.details,
       );
     }

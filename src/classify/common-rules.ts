@@ -3,7 +3,7 @@ import type { ClassifyRule, FinishedCall } from './rule.js';
 
 const CODES = Object.values(status).filter((code): code is status => typeof code === 'number');
 
-/** A status that grpc-js makes has no trailers. One from a server has some: a gateway may pass on such a text of its own. */
+/** A status that grpc-js makes has no trailers. A gateway may pass on a status of its own with the same text, but with trailers. */
 const withoutTrailers = ({ metadata }: FinishedCall): boolean => Object.keys(metadata.getMap()).length === 0;
 
 const local = (code: status, details: RegExp): ClassifyRule => ({
@@ -14,8 +14,8 @@ const local = (code: status, details: RegExp): ClassifyRule => ({
 });
 
 /**
- * Statuses that grpc-js makes of a call before it sends the request: they say nothing about the server. Each classifier
- * applies them after its own rules and before {@link CALLER_RULES}.
+ * Statuses that grpc-js gives a call before it sends the request. They are no evidence about the server. Each classifier
+ * applies these rules after its own and before {@link CALLER_RULES}.
  */
 export const LOCAL_RULES: readonly ClassifyRule[] = Object.freeze([
   local(status.INTERNAL, /^Request message serialization failure: /),
@@ -30,7 +30,7 @@ export const LOCAL_RULES: readonly ClassifyRule[] = Object.freeze([
   local(status.INTERNAL, /^"authorization" metadata cannot have multiple values/),
 ]);
 
-/** Mistakes of the caller, with any server. Each classifier applies them after its own rules, before its table. */
+/** Mistakes of the caller, with any server. Each classifier applies these rules after its own, before its table. */
 export const CALLER_RULES: readonly ClassifyRule[] = Object.freeze([
   // gRPC's size limits: "Received message larger than max" of C++, Python and Go, "to a size larger than" of grpc-js,
   // "gRPC message exceeds maximum size" of Java (TorchServe), "message exceeds the maximum configured message size" of .NET
@@ -47,9 +47,9 @@ const marked =
     metadata.get(header).length > 0;
 
 /**
- * What a proxy between this process and the server says by a header: Envoy (Istio, Contour, Gloo) answers UNAVAILABLE itself where its own
- * limit of connections or requests is reached, or a rate limit. The model is not broken: it has too many calls. Each classifier applies
- * them with {@link CALLER_RULES}.
+ * Answers of a proxy between this process and the server, which mark themselves with a header. Envoy (Istio, Contour, Gloo)
+ * itself answers UNAVAILABLE when its own limit of connections or requests, or a rate limit, is reached. The model is not
+ * broken: it gets too many calls. Each classifier applies these rules with {@link CALLER_RULES}.
  */
 export const PROXY_RULES: readonly ClassifyRule[] = Object.freeze([
   { code: status.UNAVAILABLE, when: marked('x-envoy-overloaded'), outcome: 'overload' },

@@ -3,14 +3,14 @@ import { LOCAL_RULES } from './common-rules.js';
 import type { Outcome } from './outcome.js';
 import type { ClassifyOptions, ClassifyRule } from './rule.js';
 
-// No expression here has an unbounded quantifier: the steps that it takes grow with the text's length alone.
+// No expression here has an unbounded quantifier, so the time that a match takes grows no faster than the text's length.
 
-/** A text that grpc-js made goes first: the error of a serializer or of call credentials may contain any word. */
+/** The rules for grpc-js's own texts go first: the error of a serializer or of call credentials may contain any word. */
 const rules = (...own: readonly ClassifyRule[]): readonly ClassifyRule[] => [...LOCAL_RULES, ...own];
 
 const rule = (code: status, details: RegExp, outcome: Outcome): ClassifyRule => ({ code, details, outcome });
 
-/** Triton answers an item of a stream that failed inside an OK stream, unless `triton_grpc_error` is sent. */
+/** Triton reports the failure of one item in a message, and the stream ends with OK, unless the caller sends `triton_grpc_error`. */
 function tritonItem(message: unknown): Outcome | undefined {
   if (typeof message !== 'object' || message === null) return undefined;
   const text =
@@ -69,8 +69,8 @@ export const presets = {
    * MLServer answers INVALID_ARGUMENT for a model that is not ready, and UNKNOWN for a readiness check of an unloaded model.
    * Mistakes of the caller are INTERNAL unless MLServer itself finds them. The preset has the texts of MLServer's own decoding
    * and of scikit-learn's input checks, as `caller-error`. (So a model that fails on every call with one of these texts opens no
-   * circuit.) Any other exception, of another runtime or of your own model's code, is a failure. For a bad input, raise
-   * `mlserver.errors.InferenceError` there (INVALID_ARGUMENT), or add a rule for its text.
+   * circuit.) Any other exception, of another runtime or of your own model's code, is a failure. For a bad input, let that code
+   * raise `mlserver.errors.InferenceError` (INVALID_ARGUMENT), or add a rule for the exception's text.
    *
    * MLServer streams plain `ModelInferResponse` messages: use `MLServerInferenceServiceClient` of `failsoft/protos/oip`.
    */

@@ -1,7 +1,7 @@
 import type { Metadata, status } from '@grpc/grpc-js';
 import type { Outcome } from './outcome.js';
 
-/** What a rule sees of a finished call. */
+/** The facts of a finished call that a rule may use. */
 export interface FinishedCall {
   /** The status code. */
   readonly code: status;
@@ -13,27 +13,31 @@ export interface FinishedCall {
   readonly durationMs: number;
 }
 
-/** One exception to the table: applies when everything that it names matches. */
+/** An exception to the table. It applies if its `code`, its `details` and its `when` all match. */
 export interface ClassifyRule {
-  /** The status code that it is for. */
+  /** The status code to which the rule applies. */
   readonly code: status;
-  /** Matched against the first 1,024 UTF-16 units of the status's details. */
+  /** Matched against the first 1,024 UTF-16 units of the status's details. The flags g and y are refused. @default any details */
   readonly details?: RegExp;
-  /** A further condition, on the trailers or the duration, say. A condition that throws does not hold, and is reported. */
+  /** A further condition, for example on the trailers. If it throws, the rule does not apply and the error is reported. @default none */
   readonly when?: (call: FinishedCall) => boolean;
   /** The outcome of such a call. */
   readonly outcome: Outcome;
 }
 
-/** How the calls of a method are classified. Rules go first, in order; then LOCAL_RULES, CALLER_RULES and PROXY_RULES; then the table. */
+/**
+ * How the calls of a method are classified: first by `rules`, in order; then by `LOCAL_RULES`, `CALLER_RULES` and `PROXY_RULES`; then by
+ * the table.
+ */
 export interface ClassifyOptions {
-  /** Overrides single codes of the default table. */
+  /** Overrides single codes of `DEFAULT_TABLE`. @default no code */
   readonly table?: Readonly<Partial<Record<status, Outcome>>>;
-  /** Exceptions to the table, of which the first that matches wins. @default none */
+  /** Exceptions to the table; the first that matches wins. @default none */
   readonly rules?: readonly ClassifyRule[];
   /**
-   * Classifies each message of an answer, for an OK answer that is useless (NaN, an empty tensor, an in-band error).
-   * Returns an outcome, or undefined to leave it to the status. An error that it throws is reported, and counts as undefined.
+   * Classifies each message of an answer: an answer with the status OK may still be useless (NaN, an empty tensor, an in-band
+   * error). Returns an outcome, or undefined to let the status decide. If it throws, the error is reported and the status
+   * decides. @default none
    */
   readonly classifyMessage?: (message: unknown) => Outcome | undefined;
 }

@@ -3,11 +3,11 @@ import type { Circuit, CircuitOptions, TripRuleName } from '../circuit/types.js'
 
 export type { CircuitEnvironment };
 
-/** What an engine can do beyond tripping on consecutive failures or a failure rate and probing once. */
+/** What an engine supports. A boolean is true if the engine supports the options, or the behaviour, that its comment names. */
 export interface EngineCapabilities {
-  /** The trip rules that its circuits know, by their names. */
+  /** The names of the trip rules that its circuits support. */
   readonly tripRules: ReadonlySet<TripRuleName>;
-  /** The types of window that its circuits know. */
+  /** The types of window that its circuits support. */
   readonly windows: ReadonlySet<'count' | 'time'>;
   /** `halfOpen.permittedProbes` or `successThreshold` above 1. */
   readonly severalProbes: boolean;
@@ -33,14 +33,15 @@ export interface EngineCapabilities {
   readonly recovery: boolean;
 }
 
-/** Makes circuits. The whole of failsoft runs on any engine. */
+/** Makes circuits. All of failsoft runs on any engine. */
 export interface Engine {
-  /** As snapshots and errors name it. */
+  /** The engine's name in snapshots and errors. */
   readonly name: string;
-  /** What its circuits can do. */
+  /** What its circuits support. */
   readonly capabilities: EngineCapabilities;
   /**
-   * Checks the options once and gives a maker of circuits that have them, so that making one is cheap.
+   * Checks the options once and returns a factory of circuits with these options, so that making a circuit is cheap.
+   * @param field how an error names the options
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or, naming the option and the engine, FAILSOFT_UNSUPPORTED
    */
   configure(options: CircuitOptions | undefined, field: string): CircuitFactory;

@@ -43,7 +43,7 @@ export class GuardControls {
     checkKeys('options', settings, SETTING_KEYS);
     const { capabilities, name } = this.#core.engine;
     if (!capabilities.reconfigure)
-      throw new FailsoftError('FAILSOFT_UNSUPPORTED', `reconfigure(): engine ${name} cannot do it`);
+      throw new FailsoftError('FAILSOFT_UNSUPPORTED', `reconfigure(): engine ${name} does not support it`);
     this.#core.use(this.#core.resolver(settings));
   }
 

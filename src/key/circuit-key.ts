@@ -12,7 +12,7 @@ export function keyOf(target: string, method: string, part: string): string {
 /** `POST https://models.example/v1/models/:name` */
 export const HTTP_NAME = /^[A-Z]+ https?:\/\//;
 
-/** A full key in its parts again. A target has no `#`, so the first one divides. */
+/** Splits a full key into its parts. A target has no `#`, so the key part begins behind the first `#`. */
 export function splitKey(key: string): { target: string; method: string; part: string } {
   const hash = key.indexOf('#');
   const head = hash < 0 ? key : key.slice(0, hash);

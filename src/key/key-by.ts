@@ -5,24 +5,24 @@ import { Warnings } from '../telemetry/warnings.js';
 import { applicationPart, keyPart, versionedPart } from './key-part.js';
 import { type ModelName, modelExtractor, namesModels } from './model-of.js';
 
-/** What a key function sees of a call. */
+/** The facts of a call that a key function may use. */
 export interface KeyContext {
   /** `/package.Service/Method` */
   readonly method: string;
-  /** The first message; undefined when the call did not send one within a tick. */
+  /** The first message; undefined if the call did not send a message within a tick. */
   readonly request: unknown;
   /** The caller's metadata. Not to be changed. */
   readonly metadata: Metadata;
 }
 
-/** Reports a problem under the name of its source. */
+/** Reports a problem; `source` names the function or option that caused it. */
 export type Report = (error: unknown, source: string) => void;
 
-/** Chooses the circuit of a call. It is called once per method, and its result for each call of the method. */
+/** Chooses the circuit of a call: `forMethod` is called once per method, and its result for each call of the method. */
 export interface KeyBy {
   /**
    * Chooses among a method's circuits.
-   * @param method its path
+   * @param method the method's path
    * @param report reports a problem that harms no call, as a warning of the guard. @default only a process warning
    */
   forMethod(method: string, report?: (error: unknown, source: string) => void): KeyPart;
@@ -38,14 +38,14 @@ export interface KeyPart {
 
 const methodItself: KeyPart = { needsRequest: false, of: () => '' };
 
-/** One circuit per method, also where its requests name a model: for a server with a single model. */
+/** One circuit per method, even if its requests name a model. For a server with a single model. */
 export function perMethod(): KeyBy {
   return { forMethod: () => methodItself };
 }
 
 /**
- * The default of `keyBy`. Services whose requests name a model have a circuit per model, as by `perModel()`; all others have
- * one per method. A call of such another service pays nothing: neither its message nor its metadata is read.
+ * The default of `keyBy`. A service whose requests name a model has a circuit per model, as with `perModel()`; any other
+ * service has a circuit per method. Calls of the latter cost nothing: neither their message nor their metadata is read.
  */
 export const DEFAULT_KEY: KeyBy = Object.freeze<KeyBy>({
   forMethod: (method, report) => (namesModels(method) ? modelPart(method, false, report) : methodItself),
@@ -53,14 +53,14 @@ export const DEFAULT_KEY: KeyBy = Object.freeze<KeyBy>({
 
 /**
  * One circuit per model behind a method. Requests of the Open Inference Protocol (Triton, KServe, MLServer, TorchServe),
- * TensorFlow Serving, TorchServe and BentoML name it in the message; the classes may come from ts-proto, protobuf-es,
- * proto-loader or google-protobuf. Calls of Ray Serve name it in the metadata: `application`, `application/model`, or
- * `/model` where no application is named.
+ * TensorFlow Serving, TorchServe and BentoML name the model in the message; its class may come from ts-proto, protobuf-es,
+ * proto-loader or google-protobuf. Calls of Ray Serve name the model in the metadata. Their key part is `application`,
+ * `application/model`, or `/model` if the call names no application.
  *
- * A request that names no model has the method's circuit. If every valid request of the method must name a model, the guard
- * warns once.
- * @param options.version whether each version of a model has a circuit of its own: `model@3`, or `model@label:stable` for a
- * version label of TensorFlow Serving. @default false
+ * A request that names no model belongs to the method's own circuit. If every valid request of the method must name a model,
+ * the guard warns once.
+ * @param options.version whether each version of a model has a circuit of its own. The key part is then `model@3`, or
+ * `model@label:stable` for a version label of TensorFlow Serving. @default false
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function perModel(options: { version?: boolean } = {}): KeyBy {
@@ -81,7 +81,7 @@ function modelPart(method: string, withVersion: boolean, report = reportToProces
       if (isNeverWithout && !reported && request !== undefined) {
         reported = true;
         report(
-          "found no model's name in a request, so the method has one circuit for all its models; perKey(fn) can read the name from other fields",
+          "found no model's name in a request. Such requests share the method's own circuit; perKey(fn) can read the name from another field",
           `perModel of ${method}`,
         );
       }
@@ -100,9 +100,10 @@ function partOf({ application, name, version }: ModelName, withVersion: boolean)
 }
 
 /**
- * A key of your own, put behind the method's path. Names that differ have circuits of their own, however long they are. Keys
- * show a name as it is, but for `~`, lone surrogates, and names of more than 128 UTF-16 units.
- * @param keyOf gives the name, or undefined (or '') for the method's own circuit
+ * One circuit per name that your function returns. The name stands in the circuit key behind the method's path: unchanged,
+ * except that `~` and lone surrogates are escaped and a name of more than 128 UTF-16 units is shortened. Different names
+ * always have different circuits.
+ * @param keyOf returns the name, or undefined (or '') for the method's own circuit
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function perKey(keyOf: (context: KeyContext) => string | undefined): KeyBy {

@@ -4,29 +4,30 @@ import { cut } from '../text.js';
 /** The most UTF-16 units of a key part. */
 const LONGEST_PART = 128;
 const CUT_MARK = '~~';
-/** 128 bits: whoever chooses names cannot find two with one hash. */
+/** 128 bits: a caller who chooses the names cannot find two names with the same hash. */
 const HASH_DIGITS = 32;
 
 /**
- * A name as a key part. Parts are well-formed text of at most 128 UTF-16 units, and no two names share a part:
+ * Turns a name into a key part. A part is well-formed text of at most 128 UTF-16 units, and no two names share a part:
  *
  * - A name without `~` and lone surrogates is its own part.
- * - `~` is `~7E`, and a lone surrogate `~uD83D`. A separator that is part of a name is escaped as well: `/` in the name of a
- *   Ray Serve application is `~2F`, `@` in a version `~40`.
- * - An escaped text that is too long is cut, and ends in `~~` and 32 digits of its SHA-256. No escaped text has `~~` in it.
+ * - `~` becomes `~7E`, and a lone surrogate becomes its code: `~uD83D`. A separator that is part of a name is escaped as well:
+ *   `/` in the name of a Ray Serve application becomes `~2F`, `@` in a version becomes `~40`.
+ * - An escaped text that is too long is cut, and ends in `~~` and 32 digits of its SHA-256. No escaped text contains `~~`.
  */
 export function keyPart(name: string): string {
   return bounded(escaped(name));
 }
 
-/** `name@version`: the last `@` divides. */
+/** The part of a model's version: `name@version`. The version begins behind the last `@`. */
 export function versionedPart(name: string, version: string): string {
   return bounded(`${escaped(name)}@${escaped(version, '@')}`);
 }
 
 /**
- * `application/model`, where either may be '': the first `/` divides, and there is none without a model.
- * @param version behind a further `@`; undefined where versions are not told apart
+ * The part of a model of an application: `application/model`. The model begins behind the first `/`.
+ * @param model '' for the application itself: its part has no `/`
+ * @param version appended as `@version`; undefined if all versions share a circuit
  */
 export function applicationPart(application: string, model: string, version: string | undefined): string {
   const scope = escaped(application, '/');
@@ -35,8 +36,8 @@ export function applicationPart(application: string, model: string, version: str
 }
 
 /**
- * For those who look a circuit up: the part itself where the text is one (as events and snapshots show it), or else the part
- * of the name. A name that happens to look like an escaped one is taken for the part.
+ * The part that a user means when looking up a circuit: the text itself if it is a key part (events and snapshots show
+ * those), else the part of the name. A name that happens to look like an escaped part is taken for the part.
  */
 export function asKeyPart(text: string): string {
   return isKeyPart(text) ? text : keyPart(text);
@@ -49,7 +50,7 @@ function isKeyPart(text: string): boolean {
   return text.length <= LONGEST_PART && text.isWellFormed() && (ESCAPED.test(text) || CUT.test(text));
 }
 
-/** @param separator a character of ASCII */
+/** @param separator an ASCII character that is escaped as well; '' for none */
 function escaped(name: string, separator = ''): string {
   const plain = name.isWellFormed() && !name.includes('~') && (separator === '' || !name.includes(separator));
   if (plain) return name;
@@ -66,7 +67,7 @@ function bounded(part: string): string {
   return `${cut(part, LONGEST_PART - CUT_MARK.length - HASH_DIGITS)}${CUT_MARK}${hash}`;
 }
 
-/** The name that a part was made of; undefined for '', for a part that was cut, and where it is not a name alone (Ray Serve). */
+/** The model's name in a part, without its version; undefined for '' and for a part that was cut. */
 export function nameOfPart(part: string): string | undefined {
   if (part === '' || part.includes(CUT_MARK)) return undefined;
   const version = part.lastIndexOf('@');

@@ -1,6 +1,6 @@
 /**
- * Reads one field of a message, whatever generated its class: ts-proto and protobuf-es have it as a property in camelCase,
- * proto-loader in camelCase or (keepCase) as in the proto file, google-protobuf (grpc-tools) behind a getter.
+ * Reads one field of a message, whatever generated its class. ts-proto and protobuf-es give the field as a property in
+ * camelCase, proto-loader in camelCase or (keepCase) as in the proto file, google-protobuf (grpc-tools) through a getter.
  */
 export class MessageField {
   readonly #camel: string;
@@ -16,7 +16,7 @@ export class MessageField {
     this.#listGetter = `${this.#getter}List`;
   }
 
-  /** The field's value; undefined where the message has none, or is no object. */
+  /** The field's value; undefined if the message has no such field, or is no object. */
   of(message: unknown): unknown {
     if (typeof message !== 'object' || message === null) return undefined;
     return (
@@ -27,7 +27,7 @@ export class MessageField {
     );
   }
 
-  /** The value, where this field is the set member of a oneof (as protobuf-es and ts-proto have them in one property). */
+  /** The field's value if it is the set member of a oneof, else undefined. protobuf-es and ts-proto give a oneof as one property. */
   inOneof(oneof: unknown): unknown {
     if (typeof oneof !== 'object' || oneof === null) return undefined;
     const chosen: unknown = Reflect.get(oneof, 'case') ?? Reflect.get(oneof, '$case');

@@ -2,22 +2,22 @@ import type { Metadata } from '@grpc/grpc-js';
 import { serviceOf } from './circuit-key.js';
 import { MessageField } from './message-field.js';
 
-/** A model as a request names it: by itself, or as one of an application (Ray Serve). */
+/** A model as a request names it: alone, or within an application (Ray Serve). */
 export interface ModelName {
-  /** Undefined where the protocol has no applications; '' where the call names none. */
+  /** Undefined if the protocol has no applications; '' if the call names none. */
   readonly application: string | undefined;
-  /** '' only where the call names an application alone. */
+  /** '' only if the call names an application alone. */
   readonly name: string;
-  /** '' when the request leaves it to the server. */
+  /** '' if the request leaves the version to the server. */
   readonly version: string;
 }
 
 /** Where the requests of a method name their model. */
 export interface ModelExtractor {
   readonly needsRequest: boolean;
-  /** Whether each good request of the method names a model: one that does not was not understood. */
+  /** Whether every valid request of the method names a model. A request in which none was found was then not understood. */
   readonly isNeverWithout: boolean;
-  /** The model that a request is for, or undefined where it names none. */
+  /** The model that a request is for; undefined if it names no model. */
   modelOf(request: unknown, metadata: Metadata): ModelName | undefined;
 }
 
@@ -34,18 +34,18 @@ const TASKS = new MessageField('tasks');
 const API_NAME = new MessageField('api_name');
 const VALUE = new MessageField('value');
 
-/** Inference names it `model_name`, questions about a model (ModelReady, ModelConfig) `name`. */
+/** Inference requests have the field `model_name`; questions about a model (ModelReady, ModelConfig) have `name`. */
 const openInference: Extractor = (request) =>
   named(MODEL_NAME.of(request), MODEL_VERSION.of(request)) ?? named(NAME.of(request), VERSION.of(request));
 
-/** MultiInference has a spec for each of its tasks; TensorFlow Serving takes only tasks of one model. */
+/** MultiInference has a spec for each of its tasks; TensorFlow Serving accepts only tasks of the same model. */
 const tensorFlow: Extractor = (request) => {
   const tasks = TASKS.of(request);
   const spec = MODEL_SPEC.of(request) ?? (Array.isArray(tasks) ? MODEL_SPEC.of(tasks[0]) : undefined);
   return named(NAME.of(spec), tensorFlowVersion(spec));
 };
 
-/** A label and a number are never the same: numbers have digits only. */
+/** The prefix `label:` keeps labels apart from version numbers, which consist of digits. */
 function tensorFlowVersion(spec: unknown): unknown {
   const choice = VERSION_CHOICE.of(spec);
   const label = VERSION_LABEL.inOneof(choice) ?? VERSION_LABEL.of(spec);
@@ -60,7 +60,7 @@ const bento: Extractor = (request) => named(API_NAME.of(request), undefined);
 
 interface Service {
   readonly extract: Extractor;
-  /** The methods whose requests always name a model. Others of the service (ServerLive, RepositoryIndex) may. */
+  /** The methods whose requests always name a model. Requests of its other methods (ServerLive, RepositoryIndex) need not. */
   readonly methods: readonly string[];
 }
 
@@ -90,8 +90,8 @@ const SERVICES: ReadonlyMap<string, Service> = new Map([
 ]);
 
 /**
- * Ray Serve's services are the users' own: the metadata names the model. A multiplexed model is one of its application: two
- * applications may each have a "base".
+ * Ray Serve's users define their own services, and the metadata name the model. A multiplexed model belongs to its
+ * application: two applications may each have a model "base".
  */
 const fromMetadata: ModelExtractor = {
   needsRequest: false,

@@ -77,7 +77,7 @@ export function resolveRecovery(
   if (!engine.canMove) {
     const asked = KEYS.find((key) => key in given && Reflect.get(given, key) !== undefined);
     if (asked === undefined) return undefined;
-    const message = `${field}.${asked}: engine ${engine.name} cannot do it`;
+    const message = `${field}.${asked}: engine ${engine.name} does not support it`;
     throw new FailsoftError('FAILSOFT_UNSUPPORTED', message);
   }
   if (client !== undefined && typeof client?.makeUnaryRequest !== 'function') {

@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 
-/** As in google.rpc.Code, where it names an HTTP status; 529 is an overloaded model's (Anthropic). */
+/** The mapping of google.rpc.Code, for the HTTP statuses that it names. 529 is Anthropic's status of an overloaded model. */
 const CODES: ReadonlyMap<number, status> = new Map([
   [400, status.INVALID_ARGUMENT],
   [401, status.UNAUTHENTICATED],
@@ -11,15 +11,15 @@ const CODES: ReadonlyMap<number, status> = new Map([
   [416, status.OUT_OF_RANGE],
   [429, status.RESOURCE_EXHAUSTED],
   [500, status.INTERNAL],
-  [503, status.UNAVAILABLE],
   [502, status.UNAVAILABLE],
+  [503, status.UNAVAILABLE],
   [504, status.DEADLINE_EXCEEDED],
   [529, status.RESOURCE_EXHAUSTED],
 ]);
 
 /**
- * The status code of an HTTP status, so that the same table classifies both: other 4xx are FAILED_PRECONDITION (the caller's),
- * other 5xx are UNKNOWN (a failure), below 400 is OK.
+ * The gRPC code of an HTTP status, so that one table classifies both. Below 400 is OK; any other 4xx is FAILED_PRECONDITION
+ * (the caller's mistake), any other 5xx is UNKNOWN (a failure).
  */
 export function codeOfHttpStatus(httpStatus: number): status {
   if (httpStatus < 400) return status.OK;

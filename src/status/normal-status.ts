@@ -6,7 +6,7 @@ import { cut } from '../text.js';
  * any other, as the gRPC specification treats unknown codes), the details become well-formed text, the metadata become a
  * Metadata. A status that is normal is returned unchanged.
  *
- * Every status passes here once, where it comes in; the code behind it does not check again. Never throws.
+ * Every status passes through here once, where it enters the package; later code does not check it again. Never throws.
  */
 export function normalStatus(received: unknown): StatusObject {
   if (typeof received !== 'object' || received === null) return unknownStatus();
@@ -18,9 +18,9 @@ export function normalStatus(received: unknown): StatusObject {
 }
 
 /**
- * The status as the caller gets it: with a code of gRPC. Any other code becomes UNKNOWN, and the details name the code that
- * came. All the rest stays as it came, as grpc-js itself passes it on; a status that is no object is one without details.
- * Never throws.
+ * The status as the caller gets it: with a code of gRPC. Any other code becomes UNKNOWN, and the details then name the
+ * original code. All other fields stay unchanged, as grpc-js itself passes them on. A status that is no object becomes UNKNOWN
+ * without details. Never throws.
  */
 export function withCodeOfGrpc(received: unknown): StatusObject {
   if (typeof received !== 'object' || received === null) return unknownStatus();
@@ -46,8 +46,8 @@ function withUnknownCode(received: object): StatusObject {
 }
 
 /**
- * Whether a value can be used as Metadata. Those of another copy of grpc-js can, though their class differs; what only looks so
- * and throws when it is read cannot. Never throws.
+ * Whether a value can be used as Metadata. The Metadata of another copy of grpc-js can, though their class differs; an object
+ * with the same methods that throws when it is read cannot. Never throws.
  */
 export function isMetadata(value: unknown): value is Metadata {
   try {

@@ -28,15 +28,15 @@ export interface Provenance extends ProvenanceLabel {
   readonly degraded: boolean;
   /**
    * The label that the server sent with its answer, or undefined. A gateway that uses failsoft can send the label of its own
-   * fallback. For this process that answer is still the primary's.
+   * fallback; for this process that answer still comes from the primary.
    */
   readonly upstream: ProvenanceLabel | undefined;
 }
 
 /**
- * Reads where an answer came from: from its initial metadata (the call's `'metadata'` event) or, behind a framework that hides
- * headers, from the message itself. The latter needs a guard with `rememberProvenance: true`, and the very object that the
- * client got: a copy, or a message of a stream, counts as the primary's.
+ * Where an answer came from, by its initial metadata (the call's `'metadata'` event) or, behind a framework that hides headers,
+ * by the message itself. The latter needs a guard with `rememberProvenance: true`, and the very object that the client got: a
+ * copy, or a message of a stream, counts as the primary's.
  * @example call.on('metadata', (metadata) => { if (provenanceOf(metadata).degraded) weigh(); });
  * @example const answer = await service.modelInfer(request); if (provenanceOf(answer).degraded) weigh();
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a message, where no guard of this process has `rememberProvenance: true`
@@ -70,7 +70,7 @@ function existingMemory(): ProvenanceMemory | undefined {
   return known instanceof WeakMap ? known : undefined;
 }
 
-/** The memory of this process, made at the first use. An entry costs a call 0.3 us, so only guards with `rememberProvenance` use it. */
+/** The memory of this process, made at first use. An entry takes 0.3 us per call, so only guards with `rememberProvenance` use it. */
 export function provenanceMemory(): ProvenanceMemory {
   const known = existingMemory();
   if (known !== undefined) return known;
@@ -130,7 +130,7 @@ export function label(answer: Answer<unknown>, cause: Cause, warnings: Warnings)
 
 /**
  * The age of an answer in whole milliseconds, for the label and the event. Never negative and never above {@link LONGEST_MS},
- * whatever the clock of the machine that kept it was.
+ * even if the clock of the machine that kept the answer was wrong.
  */
 export function ageOf({ ageMs }: Answer<unknown>): number | undefined {
   return ageMs !== undefined && Number.isFinite(ageMs) ? Math.round(boundedMs(ageMs)) : undefined;

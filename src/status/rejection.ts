@@ -32,9 +32,9 @@ export interface CircuitRejection {
   readonly circuitKey: string;
   /** Why the circuit rejected the call. */
   readonly reason: RejectionReason;
-  /** After how many milliseconds a retry may succeed: finite, not negative, 0 where that is unknown. */
+  /** After how many milliseconds a retry may succeed: finite and not negative; 0 if that is unknown. */
   readonly retryAfterMs: number;
-  /** How each fallback failed or declined; undefined without fallbacks. */
+  /** How each fallback failed or declined; undefined if the call had no fallbacks. */
   readonly fallback: string | undefined;
 }
 
@@ -63,7 +63,7 @@ export function rejectionStatus(
   return { code, details, metadata };
 }
 
-/** Whether a retry can succeed within the call's deadline. Where the time is unknown, no retry is advised. */
+/** Whether a retry can succeed within the call's deadline. No if the time to wait is unknown. */
 function retryHelps(retryAfterMs: number, deadlineMs: number): boolean {
   if (retryAfterMs === 0 || retryAfterMs > LARGEST_INT32) return false;
   return deadlineMs === Number.POSITIVE_INFINITY || Date.now() + retryAfterMs < deadlineMs;
@@ -93,7 +93,7 @@ function encode(
   return { code, details, bytes };
 }
 
-/** Keeps the last encoding: many calls are rejected by the same circuit with the same time to wait. */
+/** Keeps the last encoding: a circuit often rejects many calls in a row with the same time to wait. */
 class LastEncoded {
   #circuitKey: string | undefined;
   #reason: RejectionReason = 'CIRCUIT_OPEN';
@@ -127,18 +127,18 @@ export function withFallbackStory(failed: StatusObject, fallback: string): Statu
   return { ...failed, metadata };
 }
 
-/** For errors whose own `metadata` are no Metadata of grpc-js. One symbol for every copy of failsoft in the process. */
+/** The property with the metadata of a rejection on another library's error. One symbol for every copy of failsoft in the process. */
 const MARK = Symbol.for('failsoft.rejection-metadata');
 
-/** Marks another library's error as that of a rejection, for {@link circuitRejectionOf}. */
+/** Marks an error whose own `metadata` are no Metadata of grpc-js as a rejection's, for {@link circuitRejectionOf}. */
 export function markRejection<E extends object>(error: E, metadata: Metadata): E {
   return Object.defineProperty(error, MARK, { value: metadata });
 }
 
 /**
- * Reads from a caller's error which circuit rejected the call, and why. Returns undefined for all other errors, also for a
- * rejection by another process: a gateway that uses failsoft passes on a rejection of its own guard. The gateway was reached,
- * and failed.
+ * Reads from a caller's error which circuit rejected the call, and why. Returns undefined for any other error, also for a
+ * rejection in another process: if a gateway that uses failsoft passes on a rejection of its own guard, the call did reach the
+ * gateway, and failed there.
  * @example const rejection = circuitRejectionOf(error); if (rejection) retryAfter(rejection.retryAfterMs);
  */
 export function circuitRejectionOf(error: unknown): CircuitRejection | undefined {

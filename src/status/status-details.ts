@@ -18,7 +18,7 @@ export function boundedMs(ms: number): number {
   return ms > 0 ? Math.min(ms, LONGEST_MS) : 0;
 }
 
-/** The details in trailers: none, bytes that are no google.rpc.Status, or the decoded status. */
+/** The status details of trailers: `none`, `unreadable` (bytes that are no google.rpc.Status), or the decoded status. */
 export type StatusDetails = 'none' | 'unreadable' | Status;
 
 export function readDetails(trailers: Pick<Metadata, 'get'>): StatusDetails {
@@ -39,7 +39,7 @@ export function writeDetails(trailers: Metadata, bytes: Buffer): void {
   trailers.set(KEY, bytes);
 }
 
-/** @param ms bounded by {@link boundedMs} */
+/** A RetryInfo with this delay, bounded by {@link boundedMs}. */
 export function retryInfo(ms: number): StatusDetail {
   const bounded = boundedMs(ms);
   const seconds = Math.floor(bounded / 1_000);

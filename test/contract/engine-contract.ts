@@ -339,7 +339,7 @@ export function engineContract(name: string, engine: Engine): void {
       });
     });
 
-    describe('what it cannot do fails at construction', () => {
+    describe('what it does not support fails at construction', () => {
       const asked: [string, boolean, CircuitOptions, RegExp][] = [
         ['several probes', capabilities.severalProbes, { halfOpen: { permittedProbes: 3 } }, /halfOpen/],
         ['a ramp', capabilities.ramp, { recovering: { durationMs: 1000 } }, /recovering/],

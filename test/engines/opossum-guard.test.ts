@@ -125,7 +125,7 @@ describe('a guard on the opossum engine, over a real server', () => {
     expect(make).toThrow(
       expect.objectContaining({
         code: 'FAILSOFT_UNSUPPORTED',
-        message: 'options.methods[0].circuit.recovering: engine opossum cannot do {}',
+        message: 'options.methods[0].circuit.recovering: engine opossum does not support {}',
       }),
     );
   });

@@ -219,7 +219,7 @@ describe("a circuit's options", () => {
     expect(() => opossumEngine().configure(options, 'circuit')).toThrow(
       expect.objectContaining({
         code: 'FAILSOFT_UNSUPPORTED',
-        message: expect.stringContaining(`${field}: engine opossum cannot do `),
+        message: expect.stringContaining(`${field}: engine opossum does not support `),
       }),
     );
   });

@@ -224,7 +224,7 @@ describe('guard.reconfigure', () => {
     });
   });
 
-  it('is an error where the engine cannot do it', () => {
+  it('is an error if the engine does not support it', () => {
     const guard = createGuard({ engine: opossumEngine() });
     expect(() => guard.reconfigure({})).toThrow(expect.objectContaining({ code: 'FAILSOFT_UNSUPPORTED' }));
   });

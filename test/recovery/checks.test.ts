@@ -321,7 +321,7 @@ describe('recovery, on a real server', () => {
       expect.unreachable();
     } catch (error) {
       expect(isFailsoftError(error) && error.code).toBe('FAILSOFT_UNSUPPORTED');
-      expect(String(error)).toContain('options.recovery.intervalMs: engine opossum cannot do it');
+      expect(String(error)).toContain('options.recovery.intervalMs: engine opossum does not support it');
     }
     expect(() => createGuard({ recovery: JSON.parse('{"chek":1}') })).toThrow('options.recovery.chek');
     expect(() => createGuard({ recovery: JSON.parse('{"check":1}') })).toThrow('options.recovery.check');

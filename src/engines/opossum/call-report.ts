@@ -1,12 +1,12 @@
 import type { Outcome } from '../../classify/outcome.js';
 
-/** What opossum gets of a finished call. Its listeners get it too: `fire` among the arguments, `success` as result. */
+/** The facts of a finished call for opossum. Its listeners get them too: `fire` among the arguments, `success` as the result. */
 export interface CallReport {
   readonly outcome: Exclude<Outcome, 'ignored'>;
   readonly durationMs: number;
 }
 
-/** The report of a call that counts against the server; what `failure` listeners get as the error. */
+/** The report of a call that counts against the server. Listeners of `failure` get it as the error. */
 export class FailedCall extends Error implements CallReport {
   override readonly name = 'FailedCall';
   readonly outcome: 'failure' | 'overload';
@@ -27,7 +27,7 @@ export function reportOf(outcome: CallReport['outcome'], durationMs: number): Ca
     : { outcome, durationMs: tookMs };
 }
 
-/** An error as opossum makes them, for the events that the adapter has to send in its place. */
+/** An error like opossum's own, for the events that the adapter emits in opossum's place. */
 export function codedError(message: string, code: string): Error {
   return Object.assign(new Error(message), { code });
 }

@@ -8,13 +8,13 @@ import { type CallReport, codedError, FailedCall } from './call-report.js';
 import type { BreakerSettings } from './settings.js';
 
 /**
- * opossum's breaker without its timers: the machine that owns it makes it half-open and ends its buckets, so that it runs on
- * the guard's clock, costs no timer, and can be collected. A call is fired when its outcome is known; a call that must not
- * count (a stale or cancelled one) is not fired at all.
+ * opossum's breaker without its timers. The machine that owns it makes it half-open, and it rotates its buckets when it is used:
+ * so it follows the guard's clock, costs no timer, and can be garbage-collected. A call is fired when its outcome is known; a
+ * call that must not count (a stale or cancelled one) is not fired at all.
  */
 export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never> {
   static {
-    // own accessors, because what opossum keeps its state in is private to it
+    // these replace opossum's own accessors, because the fields behind those are private to opossum
     Object.defineProperties(ClockedBreaker.prototype, {
       halfOpen: {
         get(this: ClockedBreaker) {
@@ -60,14 +60,14 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   #durationMs = 0;
   /** Whether a half-open breaker waits for its probe to end. */
   probing = false;
-  /** Called before the state is read: lets time pass. */
+  /** Called before the state is read, so that an open time that is over ends first. */
   beforeRead: () => void = () => {};
 
   constructor(key: string, settings: BreakerSettings, environment: CircuitEnvironment) {
     const rotation = new EventEmitter();
     const status = CircuitBreaker.newStatus({ ...settings.opossum, rotateBucketController: rotation });
     super(throwReport, {
-      ...settings.opossum, // a copy: opossum adds its defaults to the object it is given
+      ...settings.opossum, // a copy, because opossum adds its defaults to the object that it gets
       name: key,
       timeout: false,
       errorFilter: isHealthy,
@@ -80,7 +80,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     this.#rotation = rotation;
     this.#status = status;
     this.#rotatedMs = this.#clock.now();
-    // opossum's own listeners: one starts its timer, one marks a bucket as open, which no statistic shows
+    // removes opossum's own listeners: one starts its timer, the other marks a bucket as open, which no statistic shows
     this.removeAllListeners('open');
   }
 
@@ -103,7 +103,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     }
   }
 
-  /** Has opossum reject a call, for its statistics and its listeners. */
+  /** Makes opossum reject a call, for its statistics and its listeners. */
   reject(): void {
     this.#rotate();
     this.#fire();
@@ -115,7 +115,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
     this.emit('semaphoreLocked', codedError('Semaphore locked', 'ESEMLOCKED'), 0);
   }
 
-  /** The open time is over. */
+  /** Makes the breaker half-open, because its open time is over. */
   halfOpenNow(): void {
     this.#isHalfOpen = true;
     this.probing = false;
@@ -127,7 +127,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
       super.open();
       return;
     }
-    // opossum's own state has been open all the time
+    // for opossum itself the breaker was open all the time, so `super.open()` would do nothing
     this.#isHalfOpen = false;
     this.emit('open');
   }
@@ -145,8 +145,8 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   }
 
   /**
-   * opossum times a call from its firing, which here is at its end, and goes no further when a listener throws: it
-   * gets the call's duration, and the listener a warning.
+   * Mends two things. opossum measures a call from its `fire()`, which here comes at the call's end: `success` and `failure` get
+   * the call's own duration instead. And a listener that throws would stop opossum: its error becomes a warning.
    */
   override emit(event: string | symbol, ...args: unknown[]): boolean {
     if (this.#isFiring && (event === 'success' || event === 'failure')) args[1] = this.#durationMs;
@@ -161,7 +161,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   #warn(error: unknown, source: string): void {
     const { report } = this.#environment;
     if (report !== undefined) return report(error, source, this.name);
-    this.#warnings ??= new Warnings(); // of a circuit that no guard has made
+    this.#warnings ??= new Warnings(); // no guard made this circuit
     this.#warnings.report(error, source, this.name);
   }
 
@@ -179,7 +179,7 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   }
 
   #fire(report?: CallReport): void {
-    const wasFiring = this.#isFiring; // a listener may have led here
+    const wasFiring = this.#isFiring; // true if a listener of the call that is being fired led here
     this.#isFiring = true;
     const settled = report === undefined ? this.fire() : this.fire(report);
     this.#isFiring = wasFiring;
@@ -190,12 +190,12 @@ export class ClockedBreaker extends CircuitBreaker<[report?: CallReport], never>
   }
 }
 
-/** The action: a thrown result is counted at once, a promised one a microtask after `settle()` has returned. */
+/** The breaker's action. opossum counts a thrown result at once, but a promised one only a microtask after `settle()` has returned. */
 function throwReport(report?: CallReport): never {
   throw report;
 }
 
-/** A caller's error is an answer of the server; so opossum counts it, as every other answer, as a success. */
+/** A caller's error is an answer of the server, so opossum counts it as a success, like every other answer. */
 function isHealthy(report: CallReport): boolean {
   return report.outcome === 'success' || report.outcome === 'caller-error';
 }

@@ -2,7 +2,7 @@ import type CircuitBreaker from 'opossum';
 import { checkInteger, checkNumber } from '../../checks.js';
 import { FailsoftError, invalid, unknownOption } from '../../errors.js';
 
-/** The options of opossum that mean something on a breaker whose calls are made elsewhere. */
+/** The options of opossum that have a meaning here, where the client makes the calls and not the breaker. */
 type Supported =
   | 'timeout'
   | 'resetTimeout'
@@ -22,7 +22,7 @@ export type EngineOptions = Readonly<Pick<CircuitBreaker.Options, Supported>>;
 
 const FIELD = 'opossumEngine';
 
-/** Why an option of opossum cannot be passed through, and what to use. */
+/** Why each other option of opossum is refused, and the alternative. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
   name: 'a breaker has the name of its circuit',
   errorFilter: 'the option classify of the guard decides what is an error',
@@ -92,7 +92,7 @@ export function checkEngineOptions(options: CircuitBreaker.Options): EngineOptio
     } else if (Object.hasOwn(UNSUPPORTED, name)) {
       throw new FailsoftError(
         'FAILSOFT_UNSUPPORTED',
-        `${field}: engine opossum cannot do it: ${UNSUPPORTED[name]}`,
+        `${field}: engine opossum does not support it here: ${UNSUPPORTED[name]}`,
       );
     } else {
       throw unknownOption(field, Object.keys(CHECKS));

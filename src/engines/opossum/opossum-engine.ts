@@ -6,30 +6,31 @@ import { checkEngineOptions, type EngineOptions } from './engine-options.js';
 import { OpossumMachine } from './opossum-machine.js';
 import { breakerSettings } from './settings.js';
 
-/** The engine that {@link opossumEngine} makes: for one guard. */
+/** The engine that {@link opossumEngine} makes. Each guard needs its own. */
 export interface OpossumEngine extends Engine {
   /** The breaker of each circuit, by the circuit's key. */
   readonly breakers: ReadonlyMap<string, CircuitBreaker>;
   /**
-   * Calls the listener for every breaker: at once for those that exist, for each other one when it is made, at the first call
-   * of its key. The place to add listeners, or `metrics.add(breaker)` of opossum-prometheus.
+   * Calls the listener for every breaker: at once for each that exists, later for each new one (a breaker is made at the first
+   * call of its key). Add listeners here, or call `metrics.add(breaker)` of opossum-prometheus.
    * @returns a function that unsubscribes
    */
   onBreaker(listener: (breaker: CircuitBreaker) => void): () => void;
 }
 
 /**
- * Runs failsoft's circuits on opossum breakers, for teams that have standardised on it; needs `opossum`, and with
- * TypeScript `@types/opossum`. opossum counts, decides and sends its events; a call is fired when it has ended, with its
- * duration, so that what must not count does not.
+ * Runs failsoft's circuits on opossum breakers, for teams that have standardised on opossum. Needs `opossum` and, with
+ * TypeScript, `@types/opossum`. opossum counts, decides and emits its events. A call is fired when it has ended, together
+ * with its duration, so that a call that must not count is never fired.
  *
- * The window and the open time follow the guard's clock, without timers. Only a failure rate trips it, over a time
- * window; it has one probe and no ramp, backoff or push-back: see `capabilities`; setting one of these is an
- * error when the guard is made.
+ * The window and the open time follow the guard's clock, without timers. Only a failure rate over a time window opens such a
+ * circuit; it has one probe, and no ramp, backoff or push-back (see `capabilities`). To set one of these is an error when the
+ * guard is made.
  *
- * @param options opossum's own, for every breaker; a circuit's options may not give the same again. Defaults are
- *   failsoft's, not opossum's: 20 calls (`volumeThreshold`) and an open time of 1 s (`resetTimeout`). `timeout` ends no
- *   call, a deadline does: a call that took as long counts as timed out and failed. @default no timeout
+ * @param options opossum's own options, for every breaker. An option that is set here must not be set again in a circuit's
+ *   options. The defaults are failsoft's, not opossum's: 20 calls (`volumeThreshold`) and an open time of 1000 ms
+ *   (`resetTimeout`). `timeout` ends no call (only a deadline does that): a call that took this many milliseconds or more counts
+ *   as timed out and failed. @default no timeout
  *   `enableSnapshots` costs a timer for each breaker. @default false
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED for an option that makes no sense here
  */
@@ -66,7 +67,7 @@ export function opossumEngine(options: CircuitBreaker.Options = {}): OpossumEngi
   });
 }
 
-/** Where opossum's own options decide when to open, trip rules beside them are refused. */
+/** If opossum's own options decide when a breaker opens, trip rules in a circuit's options are refused. */
 function capabilitiesWith(options: EngineOptions): EngineCapabilities {
   const tripsItself = options.errorThresholdPercentage !== undefined || options.volumeThreshold !== undefined;
   return Object.freeze({

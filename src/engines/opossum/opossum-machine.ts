@@ -14,12 +14,12 @@ import { ClockedBreaker } from './clocked-breaker.js';
 import type { BreakerSettings } from './settings.js';
 import { windowSnapshot } from './window-snapshot.js';
 
-/** There is no ramp; the name is always that of the breaker's state. */
+/** The states of a circuit without a ramp. `name` is always the state of the breaker. */
 type BreakerState = Exclude<State, { readonly name: 'recovering' }>;
 
 /**
- * A machine whose state is that of an opossum breaker. opossum counts and decides; what is here keeps what must not
- * count away from it: permits of an earlier generation, cancelled and hung probes, a second probe.
+ * A machine whose state is that of an opossum breaker. opossum counts and decides; this class keeps from opossum what must not
+ * count: permits of an earlier generation, cancelled and hung probes, a second probe.
  */
 export class OpossumMachine implements Machine {
   readonly breaker: ClockedBreaker;
@@ -111,7 +111,7 @@ export class OpossumMachine implements Machine {
     if (this.breaker.enabled && !this.breaker.isShutdown) {
       this.#causes.during(reason, atMs, () => this.breaker.report(report));
     }
-    // a warm-up or `disable()` may have kept opossum from judging the probe
+    // opossum does not judge a probe during its warm-up or while it is disabled
     if (this.#state === before) this.#freeProbe();
   }
 
@@ -121,11 +121,11 @@ export class OpossumMachine implements Machine {
     return this.#pass(nowMs).name;
   }
 
-  /** Lets time pass: opossum's timers are not used. */
+  /** Does what is due by now, in the place of opossum's timers. */
   #pass(nowMs: number): BreakerState {
     for (;;) {
       const state = this.#state;
-      if (this.#isClosed || this.breaker.isShutdown || this.#causes.areKnown) return state;
+      if (this.#isClosed || this.breaker.isShutdown || this.#causes.isChanging) return state;
       if (state.name === 'open' && nowMs >= state.untilMs) {
         this.#causes.during('open time is over', nowMs, () => this.breaker.halfOpenNow());
       } else if (state.name === 'half-open') {
@@ -188,7 +188,7 @@ export class OpossumMachine implements Machine {
     else this.#causes.during('reset', nowMs, () => this.breaker.close());
   }
 
-  /** Lets the breaker go: its listeners and, where it has any, its timers end. From now on calls pass. */
+  /** Shuts the breaker down: its listeners and timers end. From now on every call is admitted. */
   close(): void {
     this.#isClosed = true;
     this.breaker.shutdown();
@@ -220,5 +220,5 @@ export class OpossumMachine implements Machine {
 }
 
 function unsupported(method: string): FailsoftError {
-  return new FailsoftError('FAILSOFT_UNSUPPORTED', `${method}: engine opossum cannot do it`);
+  return new FailsoftError('FAILSOFT_UNSUPPORTED', `${method}: engine opossum does not support it`);
 }

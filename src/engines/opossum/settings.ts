@@ -11,20 +11,20 @@ export interface BreakerSettings {
   readonly openMs: number;
   readonly buckets: number;
   readonly bucketMs: number;
-  /** Infinity for none. */
+  /** Infinity without a timeout. */
   readonly timeoutMs: number;
   /** How the reason of a trip names the threshold: ">= 0.50". */
   readonly threshold: string;
 }
 
-/** opossum opens above its percentage, `failureRate` at its threshold: so the percentage is a hair lower. */
+/** opossum opens only above its percentage, `failureRate` at its threshold already: so the percentage is a hair lower. */
 const HAIR = 1e-9;
 /** More than any percentage of failures. */
 const NEVER = 100;
 
 /**
- * Brings the options of a circuit and those of the engine together. What neither gives has failsoft's default where
- * opossum can do it, and is absent where it cannot (the consecutive rule, the ramp, backoff).
+ * Merges the options of a circuit and those of the engine. An option that neither sets has failsoft's default if opossum
+ * supports it, else it is off (the rule of consecutive failures, the ramp, backoff).
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED naming the option
  */
 export function breakerSettings(
@@ -58,7 +58,7 @@ export function breakerSettings(
       resetTimeout: openMs,
       rollingCountTimeout: window.durationMs,
       rollingCountBuckets: window.buckets,
-      // the limit is the circuit's: opossum counts a call over its capacity as a failure
+      // the circuit enforces the limit, because opossum counts a call over its capacity as a failure
       capacity: undefined,
       // a timer for each breaker, so off unless set
       enableSnapshots: engine.enableSnapshots ?? false,
@@ -103,14 +103,14 @@ function refuseConflicts(given: CircuitOptions, field: string, engine: EngineOpt
     if (value !== undefined && engine[option] !== undefined) {
       throw invalid(
         `${field}.${name}`,
-        `none, as opossumEngine is given ${option}: ${engine[option]}`,
+        `no value, because opossumEngine sets ${option}: ${engine[option]}`,
         value,
       );
     }
   }
 }
 
-/** Refuses every option that needs more than opossum can do. */
+/** Refuses every option that opossum does not support. */
 function refuseUnsupported(given: CircuitOptions, field: string): void {
   given.trip?.forEach((rule, index) => {
     if (rule.rule !== 'failure-rate') throw unsupported(`${field}.trip[${index}]`, rule.rule);
@@ -135,5 +135,5 @@ function refuseUnsupported(given: CircuitOptions, field: string): void {
 
 function unsupported(field: string, value: unknown): FailsoftError {
   const shown = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  return new FailsoftError('FAILSOFT_UNSUPPORTED', `${field}: engine opossum cannot do ${shown}`);
+  return new FailsoftError('FAILSOFT_UNSUPPORTED', `${field}: engine opossum does not support ${shown}`);
 }

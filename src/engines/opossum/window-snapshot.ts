@@ -1,7 +1,7 @@
 import type CircuitBreaker from 'opossum';
 import type { CircuitSnapshot } from '../../circuit/types.js';
 
-/** The window's part of a snapshot, from opossum's statistics. Its percentiles are -1 where it keeps none. */
+/** The window's part of a snapshot, from opossum's statistics. opossum gives -1 for percentiles that it does not keep. */
 export function windowSnapshot(stats: CircuitBreaker.Stats): CircuitSnapshot['window'] {
   const { successes, failures, percentiles } = stats;
   const calls = successes + failures;
