@@ -80,16 +80,13 @@ describe('the rule signal', () => {
     expect(() => signal(source as unknown as Signal, options)).toThrow(message);
   });
 
-<<<<<<< HEAD
-  it('is a rule that opossum cannot do', () => 
-=======
   it('is a rule that opossum does not support', () => {
->>>>>>> 548c164 (Say plainly what keys, classifiers, statuses and engines do)
     const circuit = { trip: [signal({ alarm: undefined })] };
     expect(() => createGuard({ engine: opossumEngine(), circuit })).toThrow(
       'engine opossum does not support signal',
     );
-  }););
+  });
+});
 
 /** A server that answers as the test tells it, and a signal that asks it when the test says so. */
 async function setUp(options: Partial<PrometheusSignalOptions> = {}) {
