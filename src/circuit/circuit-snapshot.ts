@@ -3,9 +3,9 @@ import type { CircuitStateName, RejectionReason } from './names.js';
 import type { CircuitMode } from './options/circuit-options.js';
 import type { BaselineSnapshot } from './trip/baseline.js';
 
-/** Everything a circuit knows, as plain JSON. Times are milliseconds since the epoch, by the wall clock. */
+/** The state and the counts of a circuit, as plain JSON. Times are milliseconds since the epoch, by the wall clock. */
 export interface CircuitSnapshot {
-  /** Of the format. */
+  /** The version of this format. */
   readonly version: 1;
   /** The circuit's key. */
   readonly circuitKey: string;
@@ -17,29 +17,32 @@ export interface CircuitSnapshot {
   readonly state: CircuitStateName;
   /** Whether the circuit rejects calls, only reports, or does nothing. */
   readonly mode: CircuitMode;
-  /** Handles that hold it isolated. */
+  /** How many handles hold the circuit isolated. */
   readonly isolated: number;
-  /** Since when it is in its state. */
+  /** When the state began. */
   readonly sinceMs: number;
-  /** How often it has opened since it was last closed. */
+  /** How often the circuit has opened since it was last closed. */
   readonly openings: number;
   /** When an open circuit will admit a probe; null in other states. */
   readonly openUntilMs: number | null;
-  /** How many transitions there were. */
+  /** The generation of the permits that are issued now. Each transition, `reset()` and `restore()` begins a new one. */
   readonly generation: number;
   /** Calls admitted and not yet settled. */
   readonly inFlight: number;
-  /** What the window holds. */
+  /** The calls in the window. */
   readonly window: {
-    /** Outcomes in it. */
+    /** How many outcomes the window holds. */
     readonly calls: number;
-    /** Those of them that are failures or overloads. */
+    /** How many of these outcomes are failures or overloads. */
     readonly unhealthy: number;
-    /** Their share, 0 to 1; 0 in an empty window. */
+    /** The share of failures and overloads, 0 to 1; 0 in an empty window. */
     readonly failureRate: number;
-    /** Share over the slow threshold, of the calls whose duration is a latency; null where no slow-rate rule is set. */
+    /**
+     * The share of calls over the slow threshold, 0 to 1, among the calls whose duration is a latency; null without a slow-rate
+     * rule.
+     */
     readonly slowRate: number | null;
-    /** Latency percentiles over the window; null when it is empty or keeps no latencies. */
+    /** Latency percentiles over the window, in milliseconds; null if the window is empty or keeps no latencies. */
     readonly latencyMs: {
       /** The median. */
       readonly p50: number;
@@ -49,38 +52,38 @@ export interface CircuitSnapshot {
       readonly p99: number;
     } | null;
   };
-  /** Failures since the last outcome that was none. */
+  /** Failures in a row, as the rule `consecutiveFailures()` counts them. */
   readonly consecutiveFailures: number;
-  /** Totals since the circuit was made (or `restore`d): they only grow. */
+  /** Totals since the circuit was made, plus those of a restored snapshot. They only grow. */
   readonly totals: {
     /** Calls that got a permit. */
     readonly admitted: number;
     /** Settled calls by their outcome. */
     readonly outcomes: Readonly<Record<Outcome, number>>;
-    /** Calls that were not admitted, by the reason. */
+    /** Calls that were rejected (in mode `observe`: would have been rejected), by reason. */
     readonly rejected: Readonly<Record<RejectionReason, number>>;
     /** Outcomes of permits from an earlier generation, which changed nothing. */
     readonly stale: number;
     /** How often the circuit opened. */
     readonly opened: number;
-    /** Failures and overloads that counted nothing more, because a call that was lost with the same connection had counted. */
+    /** Failures and overloads that did not count, because another call that was lost with the same connection had counted. */
     readonly correlated: number;
-    /** Calls whose duration was left out, because they began before the server's first answer on its connection. */
+    /** Calls whose duration did not count, because they began before the server's first answer on their connection. */
     readonly connecting: number;
-    /** Calls whose duration or time-out counted nothing, because this process's event loop had stood still. */
+    /** Calls whose duration or time-out did not count, because this process's event loop had stood still. */
     readonly stalled: number;
     /** Failures of calls that were not sent, because there was no connection. */
     readonly notSent: number;
   };
-  /** The last time a trip rule (or a failed probe) opened it. */
+  /** The last opening; null if the circuit has never opened. */
   readonly lastTrip: {
-    /** When it opened. */
+    /** When the circuit opened. */
     readonly atMs: number;
-    /** Why, as the transition's event had it. */
+    /** Why: the reason in the transition's event. */
     readonly reason: string;
   } | null;
-  /** How many calls are let out at a time just now; only where a concurrency limit is set. */
+  /** The present limit of calls in flight; only with a concurrency limit. */
   readonly concurrencyLimit?: number;
-  /** What the adaptive rule holds for normal; only where one is set. */
+  /** The moving averages of the adaptive rule; only with such a rule. */
   readonly baseline?: BaselineSnapshot;
 }

@@ -1,16 +1,16 @@
 import type { Outcome } from '../classify/outcome.js';
 import type { ResolvedConcurrency } from './options/resolve.js';
 
-/** How many calls a circuit lets out at a time. */
+/** The limit of a circuit's calls in flight. */
 export interface ConcurrencyLimit {
   readonly limit: number;
   /**
-   * A call ended whose outcome counts.
-   * @param durationMs undefined where it is no latency of the server, or was not measured
-   * @param inFlight what is still out
+   * Learns from a call that ended with an outcome that counts.
+   * @param durationMs undefined if it is no latency of the server, or was not measured
+   * @param inFlight how many calls are still in flight
    */
   settled(outcome: Outcome, durationMs: number | undefined, inFlight: number): void;
-  /** A call ended whose outcome does not count. */
+  /** Notes that a call ended whose outcome does not count. */
   discounted(): void;
   reset(): void;
 }
@@ -20,7 +20,7 @@ export function createLimit(options: false | ResolvedConcurrency): ConcurrencyLi
   return options.type === 'fixed' ? new FixedLimit(options.limit) : new AimdLimit(options);
 }
 
-/** The limit of a circuit whose settings change: kept with what it has learnt when they are the same. */
+/** The limit of a reconfigured circuit: if its options are the same as before, the old limit with what it has learnt. */
 export function replaceLimit(
   old: ConcurrencyLimit | undefined,
   oldOptions: false | ResolvedConcurrency,
@@ -52,15 +52,15 @@ class FixedLimit implements ConcurrencyLimit {
 type AimdOptions = Extract<ResolvedConcurrency, { type: 'aimd' }>;
 
 /**
- * Additive increase, multiplicative decrease (Chiu and Jain, 1989), as TCP's congestion avoidance uses it. One more
- * call at a time for each limit's worth of good outcomes, but only while the limit is used; `backoffRatio` times the
- * limit on an overload or a call over the latency threshold, once per round trip: calls that were out when it backed
- * off are no evidence about the new limit.
+ * Additive increase, multiplicative decrease (Chiu and Jain, 1989), as in TCP's congestion avoidance. For every `limit` healthy
+ * outcomes the limit grows by 1, but only while at least half of it is used. An overload, or a call over the latency threshold,
+ * multiplies the limit by `backoffRatio`, once per round trip: calls that were in flight at that moment are no evidence about
+ * the new limit.
  */
 class AimdLimit implements ConcurrencyLimit {
   readonly #options: AimdOptions;
   #limit: number;
-  /** How many calls were out at the last decrease, less those that have ended since. */
+  /** How many calls were in flight at the last decrease, less those that have ended since. */
   #fromBefore = 0;
 
   constructor(options: AimdOptions) {
@@ -83,7 +83,7 @@ class AimdLimit implements ConcurrencyLimit {
       this.#limit = Math.max(minLimit, this.#limit * backoffRatio);
       this.#fromBefore = inFlight;
     } else if (outcome === 'success' || outcome === 'caller-error') {
-      // half used, as in Netflix's concurrency-limits: an idle client learns nothing about its server
+      // half of it, as in Netflix's concurrency-limits: an idle client learns nothing about its server
       if ((inFlight + 1) * 2 >= this.#limit) this.#limit = Math.min(maxLimit, this.#limit + 1 / this.#limit);
     }
   }

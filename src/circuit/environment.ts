@@ -1,13 +1,13 @@
 import type { Clock } from '../clock.js';
 import type { CircuitListener } from '../telemetry/events.js';
 
-/** What a circuit is made with beside its options. */
+/** The services that a circuit uses. */
 export interface CircuitEnvironment {
-  /** Tells the time. */
+  /** The source of time. */
   readonly clock: Clock;
   /** Uniform in [0, 1); seeded in tests. */
   readonly random: () => number;
-  /** Gets the events of the circuit. */
+  /** Called with the events of the circuit. */
   readonly listener: CircuitListener;
   /**
    * Reports an error of a user's function (a listener on an engine's own breaker, for example).

@@ -8,8 +8,8 @@ import { createWindow } from './window/create.js';
 import { sameSpec, type Window } from './window/window.js';
 
 /**
- * What a circuit has recorded of its calls, and which trip rule fires on it. The machine passes its settings in, which saves
- * a reference in each circuit. No `#` fields: see `MachineCircuit`.
+ * The recorded calls of a circuit, on which the trip rules decide. The machine passes its settings to each method, which saves
+ * a reference per circuit. No `#` fields: see `MachineCircuit`.
  */
 export class Evidence implements TripEvidence {
   window: Window;
@@ -22,11 +22,11 @@ export class Evidence implements TripEvidence {
   }
 
   /**
-   * Records an outcome, which is not `ignored`.
+   * Records an outcome other than `ignored`.
    * @param isInRow whether no healthy answer has come since the call began
-   * @param durationMs undefined where it is no latency of the server
-   * @param nowMs needed by a time window only
-   * @returns why the circuit has to open, if a rule fires
+   * @param durationMs undefined if it is no latency of the server
+   * @param nowMs used only by a time window
+   * @returns the reason to open the circuit, if a rule fires
    */
   record(
     settings: Settings,
@@ -62,13 +62,13 @@ export class Evidence implements TripEvidence {
     this.baseline = settings.adaptive && new Baseline();
   }
 
-  /** A window of another shape begins empty. */
+  /** Keeps the window if the new settings keep its shape; else starts an empty one. */
   reconfigure(old: Settings, settings: Settings, nowMs: number): void {
     if (!sameSpec(old.window, settings.window)) this.window = createWindow(settings.window, nowMs);
     this.baseline = settings.adaptive && (this.baseline ?? new Baseline());
   }
 
-  /** Begins empty, with the averages of an earlier process. */
+  /** Empties the window and takes over the averages of an earlier process. */
   restore(baseline: BaselineSnapshot | undefined): void {
     this.clear();
     if (baseline !== undefined) this.baseline?.restore(baseline);
@@ -88,9 +88,9 @@ export class Evidence implements TripEvidence {
 }
 
 /**
- * How many failures stand in a row after one more outcome, which is not `ignored`; an overload neither adds nor resets. A call
- * that fails while the calls after it are answered is not in a row with others: of calls that hang now and then, the time-outs
- * would follow each other by chance.
+ * The count of failures in a row after one more outcome other than `ignored`. An overload neither adds nor resets. A call that
+ * fails although later calls were answered does not add: where a few calls hang among many that succeed, their time-outs may
+ * follow each other by chance.
  * @param isInRow whether no healthy answer has come since the call began
  */
 export function consecutiveAfter(count: number, outcome: Outcome, isInRow: boolean): number {

@@ -6,15 +6,15 @@ import { PRIORITIES } from './priority.js';
 import type { Circuit, ExecuteOptions, Rejection } from './types.js';
 
 /**
- * The signal of functions that declare no parameter. Some read it all the same (`(...args) => ...`), so it keeps no listeners: it
- * never aborts, and all calls of the process share it.
+ * The signal for functions that declare no parameter. Such a function can still read it (`(...args) => ...`). All calls of the
+ * process share this signal, which never aborts; so it does not keep listeners, which would pile up.
  */
 const NEVER = new AbortController().signal;
 Object.defineProperty(NEVER, 'addEventListener', { value: () => {} });
 
 /** A circuit that runs functions. */
 export interface Executor extends Pick<Circuit, 'key' | 'acquire'> {
-  /** Whether the call that it has just admitted is measured. Two readings of the clock cost as much as all the rest. */
+  /** Whether the duration of the last admitted call is needed. Two readings of the clock cost as much as all the rest. */
   measures(): boolean;
   /** Called with the duration of each call that is measured. */
   measured(durationMs: number): void;
@@ -30,7 +30,7 @@ export function execute<T>(
   return options === undefined ? executePlain(circuit, clock, fn) : executeWith(circuit, clock, fn, options);
 }
 
-/** The common case, without options. Not an async function: that would cost a frame and a promise more. */
+/** The common case, without options. Not an async function, because that costs one more frame and promise. */
 function executePlain<T>(
   circuit: Executor,
   clock: Clock,
@@ -67,7 +67,7 @@ function tookMs(circuit: Executor, startMs: number | undefined, clock: Clock): n
   return durationMs;
 }
 
-/** A signal takes microseconds to make: not for a function that does not look at it. */
+/** A new signal costs microseconds, so a function without a parameter gets the shared one. */
 function signalFor(fn: (signal: AbortSignal) => unknown): AbortSignal {
   return fn.length === 0 ? NEVER : new AbortController().signal;
 }
@@ -93,7 +93,7 @@ async function executeWith<T>(
   const permit = circuit.acquire(options.priority);
   if (!permit.admitted) throw rejectedError(circuit.key, permit);
   const startMs = circuit.measures() ? clock.now() : undefined;
-  // stands when classify itself throws
+  // stays if `classify` itself throws
   let outcome: Outcome = 'failure';
   try {
     const result = await fn(signal);
@@ -108,7 +108,7 @@ async function executeWith<T>(
   }
 }
 
-/** What `AbortSignal.timeout()` aborts with: the server missed a deadline. Any other abort is the caller's own doing. */
+/** Whether `AbortSignal.timeout()` aborted: the server missed a deadline. Any other abort is the caller's own decision. */
 function isTimeout(reason: unknown): boolean {
   return reason instanceof Error && reason.name === 'TimeoutError';
 }

@@ -28,22 +28,22 @@ import type {
 } from './types.js';
 import { weigh } from './weight.js';
 
-/** Calls of `execute()` that take less than this are short: measuring them all would cost a notable part of what they take. */
+/** Calls of `execute()` that take less than this are short: to measure them all would cost a notable part of their duration. */
 const SHORT_MS = 0.1;
-/** Of so many short calls whose duration only a snapshot would show, `execute()` measures one. */
+/** `execute()` measures one short call in so many, if only a snapshot would show its duration. */
 const ONE_OF = 8;
 
-/** A state that a machine went to. */
+/** The state that a machine has entered. */
 export interface Entered {
   readonly name: CircuitStateName;
   readonly sinceMs: number;
-  /** Of an open state. */
+  /** The end of an open state. */
   readonly untilMs?: number;
 }
 
 /**
- * The circuit of any engine: a machine decides, and what lies beside the state is kept here: mode, isolation, calls in
- * flight and their limit, totals.
+ * The circuit of any engine. A machine keeps the state and decides by it; the circuit keeps everything else: mode, isolation,
+ * calls in flight and their limit, totals.
  *
  * Fields are TypeScript's `private`, not `#`: V8 may turn an object with more than a dozen `#` fields into a
  * dictionary, which is twice as large and several times slower (docs/decisions/native-circuit.md).
@@ -52,27 +52,27 @@ export class MachineCircuit implements Circuit, PermitOwner {
   readonly key: string;
   readonly environment: CircuitEnvironment;
   readonly totals = new Totals();
-  /** The generation of the permits issued now. Each transition and each reset begins another one. */
+  /** The generation of the permits issued now. Each transition, reset and restore begins a new one. */
   generation = 0;
   options: ResolvedOptions;
   private readonly machine: Machine;
   private limit: ConcurrencyLimit | undefined;
   private currentMode: CircuitMode;
-  /** Whether there was a call of high priority: only then do other calls leave room for such calls. */
+  /** Whether there has been a call of high priority. From then on, other calls leave room for such calls. */
   hasHigh = false;
   /** Made with the first hold: most circuits are never isolated. */
   private isolation: Isolation | undefined;
   /** Calls in flight. */
   private out = 0;
-  /** Those of the calls in flight that `enforce` would have rejected. */
+  /** How many of the calls in flight the mode `enforce` would have rejected. */
   private shadows = 0;
   /** Whether the last call of `execute()` that was measured was short. */
   private isShort = false;
-  /** Number of the last permit that was out when a healthy answer came. */
+  /** The number of the last permit that was issued before the last healthy answer came. */
   private answeredUpTo = 0;
   losses: Losses | undefined;
 
-  /** @param machine makes the machine of this circuit */
+  /** @param machine makes the machine of the circuit */
   constructor(
     key: string,
     options: ResolvedOptions,
@@ -130,7 +130,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
     else if (this.currentMode === 'off') {
       this.limit?.discounted();
       if (this.isCurrent(permit)) this.machine.giveBack();
-      // not `isCurrent()`: one call less, on every call's way
+      // `isCurrent()`, written out, because every call comes here
     } else if (permit.generation === this.generation && this.machine.takes(permit)) {
       this.totals.settled(outcome);
       if (circumstances === undefined) {
@@ -172,7 +172,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
     this.machine.record(outcome, durationMs, pushbackMs, isInRow);
   }
 
-  /** For the reason of a trip: how many calls were lost together and counted as one. */
+  /** For the reason of a trip: how many lost calls counted as a single failure. */
   lossRemark(nowMs: number): string {
     return this.losses?.remark(nowMs) ?? '';
   }
@@ -196,7 +196,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
 
   // ---------------------------------------------------------------- what the machine reports
 
-  /** The machine has changed its state: permits issued before are stale. A transition to the same state is no event. */
+  /** Called by the machine when it has changed its state: earlier permits are now stale. A return to the same state is no event. */
   entered(from: CircuitStateName, to: Entered, reason: string, openings: number): void {
     this.generation += 1;
     if (from === to.name) return;
@@ -213,12 +213,12 @@ export class MachineCircuit implements Circuit, PermitOwner {
     });
   }
 
-  /** How far the epoch is ahead of the monotonic clock. The time of a state plus this may leave the process. */
+  /** How far the epoch is ahead of the monotonic clock. Turns the times of a state into times that may leave the process. */
   aheadMs(nowMs: number): number {
     return this.environment.clock.epochMs() - nowMs;
   }
 
-  /** Puts the options of a machine in force that was reconfigured. */
+  /** Called by a machine that was reconfigured: puts its new options in force. */
   adopt(old: ResolvedOptions, options: ResolvedOptions): void {
     this.options = options;
     this.limit = replaceLimit(this.limit, old.concurrency, options.concurrency);

@@ -18,18 +18,18 @@ export type MachineSnapshot = Pick<
   | 'baseline'
 >;
 
-/** Decides about calls by their outcomes. What lies beside the state belongs to the circuit that holds it. */
+/** Keeps the state of a circuit, and admits or rejects calls by it. The `MachineCircuit` that holds the machine keeps all else. */
 export interface Machine {
-  /** Lets time pass: an open circuit whose time is over becomes half-open. */
+  /** The state at this time. An open circuit whose open time is over becomes half-open. */
   look(nowMs: number): CircuitStateName;
   /** Admits or rejects a call, unless the mode or an isolation has decided. */
   decide(priority: Priority): Permit | Rejection;
-  /** Whether the outcome of a permit of the present generation still counts; a probe's does until it is due. */
+  /** Whether the outcome of a permit of the present generation still counts. That of a probe counts until the probe is due. */
   takes(permit: CircuitPermit): boolean;
   /**
-   * The outcome of a permit that it has just taken.
-   * @param durationMs undefined where the duration is no latency of the server
-   * @param isInRow whether no healthy answer has come since the call began: only then a failure is one in a row
+   * Records the outcome of a permit for which `takes` has just returned true.
+   * @param durationMs undefined if the duration is no latency of the server
+   * @param isInRow whether no healthy answer has come since the call began: only then is a failure one in a row
    */
   record(
     outcome: Outcome,
@@ -38,11 +38,11 @@ export interface Machine {
     isInRow: boolean,
   ): void;
   /**
-   * Whether only a snapshot would show the duration of the call that it has just let through, so that it can do without.
-   * Absent: it cannot.
+   * Whether only snapshots use the duration of the call that was just admitted, so that the call need not be measured.
+   * Absent: every call is measured.
    */
   readonly ignoresDuration?: boolean;
-  /** In place of `record`: the slot of a probe, or the share of a ramp, that the permit held is free again. */
+  /** Called in place of `record`: frees the probe's slot, or the share of a ramp, that the permit held. */
   giveBack(): void;
   reset(): void;
   /** @param aheadMs how far the epoch is ahead of the monotonic clock */

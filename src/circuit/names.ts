@@ -1,4 +1,4 @@
-/** The states of a circuit. `isolate()` lies over them, `mode` beside them. */
+/** The states of a circuit. `isolate()` and `mode` are independent of the state. */
 export type CircuitStateName = 'closed' | 'open' | 'half-open' | 'recovering';
 
 /** Why a call was not admitted; the `reason` of the ErrorInfo that the caller of a client sees. */

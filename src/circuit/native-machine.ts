@@ -15,12 +15,12 @@ import { type RestorableSnapshot, restoredState } from './restore.js';
 import type { State } from './state.js';
 import type { CircuitOptions, CircuitStateName, Permit, Rejection } from './types.js';
 
-/** Whether a check, which said that the server is ready, led to this state. */
+/** Whether this state came about because a readiness check found the server ready. */
 function wasReady(state: State): boolean {
   return state.name === 'half-open' ? state.probes.afterReady : 'isReady' in state && state.isReady === true;
 }
 
-/** The state table of docs/semantics.md. It has no timer: time passes when a call comes or the state is read. */
+/** The state table of docs/semantics.md. Without a timer: what is due happens when a call comes or the state is read. */
 export class NativeMachine implements MovableMachine {
   private readonly circuit: MachineCircuit;
   private settings: Settings;
@@ -95,7 +95,7 @@ export class NativeMachine implements MovableMachine {
       this.recordProbe(state.probes, outcome, durationMs);
     } else if (outcome !== 'ignored') {
       const { clock } = this.circuit.environment;
-      // reading it costs as much as all the rest
+      // only a time window needs the time, and to read the clock costs as much as all the rest
       const nowMs = settings.options.window.type === 'time' ? clock.now() : 0;
       const reason = this.evidence.record(settings, outcome, unhealthy, isInRow, durationMs, nowMs);
       if (reason !== undefined) this.trip(reason, clock.now());
@@ -109,7 +109,7 @@ export class NativeMachine implements MovableMachine {
     this.open(reason + this.circuit.lossRemark(atMs), atMs);
   }
 
-  /** The ramp goes by the answers that tripped nothing. */
+  /** Records in the ramp an answer on which no trip rule fired. */
   private grow(
     ramp: Ramp,
     outcome: Exclude<Outcome, 'ignored'>,
@@ -155,10 +155,10 @@ export class NativeMachine implements MovableMachine {
     return this.lookAt(nowMs).name;
   }
 
-  /** A caller or a reader looks: an open circuit whose time is over becomes half-open. */
+  /** The state for a caller or a reader: an open circuit whose open time is over becomes half-open. */
   private lookAt(nowMs: number): State {
     const { current } = this;
-    // the commonest case first: open, and its time not over
+    // the most frequent case first: open, and its time is not over
     if (current.name === 'open' && nowMs < callersFromMs(current)) return current;
     for (;;) {
       const state = this.pass(nowMs);
@@ -174,7 +174,7 @@ export class NativeMachine implements MovableMachine {
     this.transition({ name: 'half-open', sinceMs: nowMs, probes }, reason);
   }
 
-  /** Lets time pass: does what is due by now, as of the moment that it was due. */
+  /** Does what is due by now, with the time at which it was due. */
   private pass(nowMs: number): State {
     for (;;) {
       const state = this.current;
@@ -202,7 +202,7 @@ export class NativeMachine implements MovableMachine {
     const { clock, random } = circuit.environment;
     this.outage ??= new Outage();
     const { outage } = this;
-    // the server said that it was ready, and was not: its next "ready" is believed only after a "not ready"
+    // the last "ready" was wrong: the next one is trusted only after a "not ready"
     if (wasReady(this.current)) outage.trustsReady = false;
     circuit.totals.opened += 1;
     outage.lastTrip = { atMs: atMs + circuit.aheadMs(clock.now()), reason };
@@ -279,7 +279,7 @@ export class NativeMachine implements MovableMachine {
     const old = this.settings;
     const settings = newSettings(options, old);
     const nowMs = this.circuit.environment.clock.now();
-    // what was due before is judged by the old settings
+    // what was due before now still goes by the old settings
     this.pass(nowMs);
     this.settings = settings;
     this.evidence.reconfigure(old, settings, nowMs);

@@ -1,15 +1,15 @@
 import type { State } from './state.js';
 
-/** The state of an open circuit. Its end moves by the answers of readiness checks: these functions give the moved state. */
+/** The state of an open circuit. Readiness checks move its end; the functions below return the moved state. */
 export type OpenState = Extract<State, { readonly name: 'open' }>;
 
-/** When a caller may be a probe. */
+/** From when on a caller's call may be a probe. */
 export function callersFromMs({ untilMs, reservedMs = 0 }: OpenState): number {
   return untilMs + reservedMs;
 }
 
 /**
- * The server is ready: the open time ends now, or with the server's push-back.
+ * The state once a check found the server ready: the open time ends now, or at the end of the server's push-back.
  * @param pushbackUntilMs the end of the push-back, within its cap
  */
 export function endedByReady(state: OpenState, nowMs: number, pushbackUntilMs: number): OpenState {
@@ -18,8 +18,8 @@ export function endedByReady(state: OpenState, nowMs: number, pushbackUntilMs: n
 }
 
 /**
- * The server is not ready: the open time lasts until `untilMs`, but at most `maxHoldMs` longer than its own time. It never
- * ends before its own time; an earlier answer that the server is ready is taken back.
+ * The state once a check found the server not ready: the open time lasts until `untilMs`, but at most `maxHoldMs` beyond its
+ * own end, and never less than that. An earlier check that found the server ready no longer counts.
  */
 export function heldByNotReady(state: OpenState, untilMs: number, maxHoldMs: number): OpenState {
   const { dueMs = state.untilMs } = state;

@@ -1,28 +1,28 @@
-/** Fewer answers say nothing about the typical duration. */
+/** Fewer answers are no evidence of the typical duration. */
 const LEAST_ANSWERS = 4;
-/** The most durations that are kept of a round: a longer round is judged by its first ones. */
+/** Only this many durations of a round are kept: a longer round is judged by its first answers. */
 const MOST_KEPT = 64;
 /**
- * An answer is slow if it exceeds the usual duration by this factor and by this margin. A factor of 2 was too high: the queue
- * of the first rounds then hid the queue of a later round.
+ * An answer is slow if its duration exceeds the usual one by this factor and by this margin. A factor of 2 was too high: with
+ * it, the queue of the first rounds hid the queue of a later round.
  */
 const SLOW_FACTOR = 1.5;
 const SLOW_MARGIN_MS = 10;
 /** If the load fell to the first share, and the durations stayed above the second share, the load is not the reason. */
 const LIGHTER_SHARE = 0.6;
 const UNCHANGED_SHARE = 0.75;
-/** So many such rounds in a row prove that. A single round proves little, because the load grows within a round. */
+/** How many such rounds in a row are proof. A single round proves little, because the load grows within a round. */
 const PROOFS = 2;
 
 /**
- * Whether a recovering server becomes slow under its load. It is measured against itself: the lower quartile of a round's
- * durations against the least one of this recovery. A queue delays every call, so it shows in the lower quartile; single
+ * Detects that a recovering server becomes slow under its load, by comparing it with itself: the lower quartile of a round's
+ * durations with the least such quartile of this recovery. A queue delays every call and so raises the lower quartile; single
  * slow requests do not. (The delay rule of HyStart, Ha and Rhee 2011, takes the minimum, which cached answers would spoil.)
  */
 export class Pace {
   #usualMs = Number.POSITIVE_INFINITY;
   #round: number[] = [];
-  /** The quartile of the last round that was too slow, and the calls that were out in it; 0 after a round that was not. */
+  /** The lower quartile of the last round, and its most calls in flight, if that round was slow; otherwise 0. */
   #slowRoundMs = 0;
   #slowLoad = 0;
   #proofs = 0;
@@ -36,15 +36,15 @@ export class Pace {
     this.#round.push(Number.isNaN(durationMs) ? 0 : Math.max(0, durationMs));
   }
 
-  /** The round is given up: the answers that follow belong to another limit. */
+  /** Drops the durations of this round, because the limit has changed. */
   dropRound(): void {
     this.#round = [];
   }
 
   /**
    * Ends a round.
-   * @param load the most calls that were out in it
-   * @returns whether the server was slow in it
+   * @param load the most calls in flight during the round
+   * @returns whether the server was slow in this round
    */
   endRound(load: number): boolean {
     const sorted = this.#round.sort((a, b) => a - b);

@@ -2,7 +2,7 @@ import type { Outcome } from '../classify/outcome.js';
 import type { Circumstances } from './circumstances.js';
 import type { Permit } from './types.js';
 
-/** The circuit that a permit is given back to. */
+/** The circuit that issued a permit. */
 export interface PermitOwner {
   settled(
     permit: CircuitPermit,
@@ -13,13 +13,13 @@ export interface PermitOwner {
   ): void;
 }
 
-/** The one object that an admitted call costs. */
+/** The only object that is made for an admitted call. */
 export class CircuitPermit implements Permit {
   readonly generation: number;
   readonly probe: boolean;
-  /** Stands in for a rejection that the mode did not allow: it counts in flight and nowhere else. */
+  /** True if the call would be rejected in the mode `enforce`: the permit then counts as in flight and nowhere else. */
   readonly shadow: boolean;
-  /** Its place among the permits of its circuit: a later permit has a higher number. */
+  /** The permits of a circuit are numbered in the order of their issue. */
   readonly number: number;
   #owner: PermitOwner | undefined;
 

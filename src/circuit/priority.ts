@@ -1,4 +1,4 @@
-/** How much a call matters: where a circuit cannot admit every call, it rejects calls of low priority first. */
+/** How much a call matters: a circuit that cannot admit every call rejects calls of low priority first. */
 export type Priority = 'high' | 'normal' | 'low';
 
 /** Every {@link Priority}. */
@@ -12,8 +12,8 @@ const NORMAL_SHARE = 0.9;
 const THROTTLE_FACTORS: Readonly<Record<Priority, number>> = { high: 0.5, normal: 1, low: 2 };
 
 /**
- * How many calls there may be in flight for a call of this priority to be admitted, at least one: half of the limit for low, all of
- * it for high. For normal it is all as well, unless the circuit has calls of high priority: then the last tenth is theirs.
+ * The limit that applies to calls of this priority, at least 1: half of the circuit's limit for low, all of it for high. For
+ * normal it is all as well, unless the circuit has calls of high priority: the last tenth is then reserved for those.
  */
 export function limitFor(limit: number, priority: Priority, hasHigh: boolean): number {
   if (priority === 'low') return Math.max(1, Math.ceil(limit * LOW_SHARE));

@@ -9,19 +9,19 @@ interface Probe {
 }
 
 /**
- * The probes of one half-open period. It admits `permittedProbes` in all, and has a verdict as soon as further probes cannot
- * change it. New settings do not apply to it.
+ * The probes of one half-open period: `permittedProbes` in all. The verdict comes as soon as further probes cannot change it. New
+ * settings apply only to the next period.
  */
 export class Probes {
-  /** A probe that took longer fails, in milliseconds. */
+  /** A probe that took longer than this fails. */
   readonly #slowMs: number;
   readonly #options: ResolvedHalfOpen;
-  /** Unsettled probes, oldest first: the first is due first. */
+  /** The unsettled probes, oldest first: the first is due first. */
   readonly #out: Probe[] = [];
   #admitted = 0;
   #successes = 0;
   #failures = 0;
-  /** Until then, only synthetic probes go out. */
+  /** Until this time only synthetic probes are admitted. */
   reservedUntilMs = Number.NEGATIVE_INFINITY;
   /** Whether a readiness check has ended the open time before its end. */
   readonly afterReady: boolean;
@@ -36,7 +36,10 @@ export class Probes {
     return this.#admitted >= this.#options.permittedProbes;
   }
 
-  /** When a caller may be a probe: at once, unless all are out, or the next one is reserved for a synthetic probe. */
+  /**
+   * From when on a caller's call may be a probe: at once, unless all probes are in flight, or the next one is reserved for a
+   * synthetic probe.
+   */
   get callersFromMs(): number {
     return this.full ? this.firstDueMs : Math.min(this.firstDueMs, this.reservedUntilMs);
   }
@@ -56,7 +59,7 @@ export class Probes {
     if (this.#out.shift() !== undefined) this.#failures += 1;
   }
 
-  /** Takes a probe off the list. @returns false when it is not there: it has timed out before */
+  /** Takes a probe off the list of unsettled ones. @returns false if the probe has already timed out */
   take(permit: CircuitPermit): boolean {
     const at = this.#out.findIndex((probe) => probe.permit === permit);
     if (at < 0) return false;
@@ -64,15 +67,15 @@ export class Probes {
     return true;
   }
 
-  /** A probe that was taken has no outcome that counts: another probe may go out in its place. */
+  /** Frees the slot of a probe that was taken and whose outcome does not count: another probe may be admitted. */
   giveBack(): void {
     this.#admitted -= 1;
   }
 
   /**
    * Counts the outcome of a probe.
-   * @param durationMs undefined where it is no latency of the server
-   * @returns how it ended, for {@link failedReason}
+   * @param durationMs undefined if it is no latency of the server
+   * @returns how the probe ended, for {@link failedReason}
    */
   count(outcome: Outcome, durationMs = 0): string {
     const unhealthy = isUnhealthy(outcome);
@@ -87,7 +90,7 @@ export class Probes {
     return this.#failures > permittedProbes - successThreshold ? 'failed' : undefined;
   }
 
-  /** Why they failed: "the probe timed out", "2 of 3 probes failed". @param how the end of the last one */
+  /** Why the probes failed: "the probe timed out", "2 of 3 probes failed". @param how how the last probe ended */
   failedReason(how: string): string {
     const { permittedProbes } = this.#options;
     if (permittedProbes === 1) return `the probe ${how}`;

@@ -3,28 +3,29 @@ import type { ResolvedRamp } from './options/resolve.js';
 import { Pace } from './pace.js';
 import { limitFor, type Priority } from './priority.js';
 
-/** A tenth of the ramp: rejected callers come back spread over it, not all at its end. */
+/** Rejected callers may retry after a tenth of the ramp, so that they do not all come back at its end. */
 const RETRY_STEPS = 10;
-/** Adding up shares such as 0.1 loses up to this much. */
+/** The sum of shares such as 0.1 is wrong by up to this much. */
 const ROUNDING = 1e-9;
 /**
- * The most that returned calls add up to: one call that is due, and one more. With less, a ramp whose every admission a
- * parent refuses would fall behind its own share; without a bound, it would let all of them out at once later.
+ * The most credit that calls which are given back may add up to: the next call, and one more. With less, a ramp would fall
+ * behind its own share if something behind the circuit refuses every call; without a bound, the ramp would later admit all
+ * of these calls at once.
  */
 const MOST_RETURNED = 2;
-/** The share of a round's answers that may be unhealthy: failures too few to trip must not hold up a recovery for ever. */
+/** The share of a round's answers that may be unhealthy: a few failures, too few to trip, must not delay a recovery for ever. */
 const TOLERATED_SHARE = 0.2;
 /** The share of a calm round's answers that may be slow. */
 const CALM_SHARE = 0.5;
-/** The ramp is over after so many calm rounds in a row: a queue that grows slowly does not show in one. */
+/** The ramp is over after so many calm rounds in a row: a single round does not show a queue that grows slowly. */
 const CALM_ROUNDS = 3;
-/** A server that slows down under its load puts the end of the ramp off, until so many times its length have passed. */
+/** A server that slows down under its load delays the end of the ramp, to at most this many times its length. */
 const LONGEST_RAMPS = 12;
 
 /** How an admitted call ended. */
 type RampAnswer = 'healthy' | 'failed' | 'overloaded' | 'slow';
 
-/** An outcome as an answer; a success may also be slow. */
+/** The answer of each outcome; a success may also be `slow`. */
 const ANSWERS = {
   success: 'healthy',
   'caller-error': 'healthy',
@@ -33,39 +34,40 @@ const ANSWERS = {
 } as const satisfies Partial<Record<Outcome, RampAnswer>>;
 
 /**
- * Admits as many calls at a time as the answers allow, as TCP's slow start does: each healthy answer in normal time admits
- * one more while the limit is used, which doubles it with every round trip; trouble halves it. A round is as many answers as
- * the limit had when the round began. The ramp is over after three rounds in which no call was refused and few answers were slow.
+ * Limits the calls in flight by the answers, as TCP's slow start does: while at least half of the limit is used, each healthy
+ * answer in normal time raises it by 1, which doubles it with every round trip; trouble halves it. A round has as many answers
+ * as the limit was at its beginning. The ramp is over after three rounds in which it refused no call and few answers were slow.
  *
- * Beside that it admits the share of the calls that grows from `initialShare` to 1 with time: calls that never end cannot hold it up.
+ * In addition the ramp admits a share of the calls that grows with time from `initialShare` to 1, so that calls which never end
+ * cannot hold it up.
  */
 export class Ramp {
   readonly #options: ResolvedRamp;
   readonly #lastEndMs: number;
   readonly #pace = new Pace();
   #startMs: number;
-  /** The sum of the shares by time since the last admission. */
+  /** The sum of the shares by time since the last admission. A call over the limit is admitted when it reaches 1. */
   #credit: number;
   #limit: number;
-  /** Admitted, and not ended. */
+  /** Calls in flight that the ramp admitted. */
   #out = 0;
-  /** The most at a time in this round. */
+  /** The most calls in flight during this round. */
   #mostOut = 0;
-  /** How many calls were out when the limit was halved, less those that have ended since: no evidence about the new limit. */
+  /** Calls in flight when the limit was halved, less those that have ended since. They are no evidence about the new limit. */
   #fromBefore = 0;
   #roundSize: number;
-  /** Answers of this round. */
+  /** Answers in this round. */
   #answers = 0;
-  /** Those of them that were unhealthy or slow for a probe. */
+  /** Answers in this round that were not `healthy`. */
   #unhealthy = 0;
-  /** Healthy ones that took longer than usual. */
+  /** Healthy answers in this round that took longer than usual. */
   #late = 0;
   /** Whether a call was refused in this round. */
   #refused = false;
-  /** Calm rounds in a row. */
+  /** Rounds in a row without a refusal and with few late answers. */
   #calmRounds = 0;
 
-  /** @param successes of the probes: they are answers, too */
+  /** @param successes how many probes succeeded: the ramp counts them as its first answers */
   constructor(options: ResolvedRamp, startMs: number, successes = 1) {
     this.#options = options;
     this.#startMs = startMs;
@@ -75,17 +77,17 @@ export class Ramp {
     this.#roundSize = this.#limit;
   }
 
-  /** When it is over, whatever the answers are. */
+  /** When the ramp is over, whatever the answers are. */
   get endMs(): number {
     return Math.min(this.#startMs + this.#options.durationMs, this.#lastEndMs);
   }
 
-  /** Whether what it admits is no longer less than what is asked for. */
+  /** Whether the ramp no longer refuses calls. */
   get isOver(): boolean {
     return this.#calmRounds >= CALM_ROUNDS;
   }
 
-  /** Calls of low priority have half of the limit, and no part in the share by time. */
+  /** Whether a call is admitted. Calls of low priority get half of the limit, and nothing of the share by time. */
   admits(nowMs: number, priority: Priority = 'normal', hasHigh = false): boolean {
     const isBelowLimit = this.#out < limitFor(this.#limit, priority, hasHigh);
     if (priority === 'low') {
@@ -110,7 +112,7 @@ export class Ramp {
     this.#mostOut = Math.max(this.#mostOut, this.#out);
   }
 
-  /** An admitted call did not go out after all, or says nothing about the server: the next one may go in its place. */
+  /** Frees the place of an admitted call that was not sent after all, or is no evidence about the server. */
   giveBack(): void {
     this.#credit = Math.min(MOST_RETURNED, this.#credit + 1);
     this.#end();
@@ -118,8 +120,8 @@ export class Ramp {
 
   /**
    * Records how an admitted call ended.
-   * @param tookMs undefined where it is no latency of the server
-   * @param slowMs a success that took longer is slow
+   * @param tookMs undefined if it is no latency of the server
+   * @param slowMs a success that took longer than this is slow
    */
   record(
     outcome: Exclude<Outcome, 'ignored'>,
@@ -127,11 +129,11 @@ export class Ramp {
     slowMs: number,
     nowMs: number,
   ): void {
-    // how fast a server refuses is not how fast it works
+    // only a success shows how fast the server works; a refusal is fast
     const durationMs = outcome === 'success' ? tookMs : undefined;
     const answer = durationMs !== undefined && durationMs > slowMs ? 'slow' : ANSWERS[outcome];
     const late = durationMs !== undefined && this.#pace.isSlow(durationMs);
-    // signs that more load would be too much: the share by time begins anew, where the limit holds load back
+    // more load would be too much: the share by time begins anew, if the ramp does hold load back
     if (this.#refused && (late || answer === 'overloaded' || answer === 'slow')) this.#startMs = nowMs;
     if (!this.#end()) return;
     this.#answers += 1;
@@ -160,7 +162,7 @@ export class Ramp {
     return Math.min(this.endMs - nowMs, this.#options.durationMs / RETRY_STEPS);
   }
 
-  /** A call has ended. @returns whether it is evidence about the limit */
+  /** Notes that an admitted call has ended. @returns whether the call is evidence about the present limit */
   #end(): boolean {
     this.#out -= 1;
     if (this.#fromBefore === 0) return true;

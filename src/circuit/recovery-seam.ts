@@ -1,7 +1,7 @@
 import type { Machine } from './machine.js';
 import type { Circuit, CircuitRecovery, Opening, Permit } from './types.js';
 
-/** A machine whose open time can be moved. Nothing but an open state is changed by it, and no call is made. */
+/** A machine whose open time can be moved. These methods make no call. */
 export interface MovableMachine extends Machine {
   openUntilMs(): number | undefined;
   ready(): void;
@@ -16,7 +16,7 @@ export function canBeMoved(machine: Machine): machine is MovableMachine {
 
 type Generations = Pick<Circuit, 'mode' | 'isolated'> & { readonly generation: number };
 
-/** Made when it is asked for: most circuits never need it. */
+/** Moves the open time of a circuit, but only for the generation that the caller means. Made on demand: few circuits need it. */
 export class RecoverySeam implements CircuitRecovery {
   readonly #circuit: Generations;
   readonly #machine: MovableMachine;

@@ -15,7 +15,7 @@ export type RestorableSnapshot = Pick<
 
 const STATES: readonly CircuitStateName[] = ['closed', 'open', 'half-open', 'recovering'];
 
-/** Snapshots of earlier versions do not have these. */
+/** The defaults of these counts: snapshots of earlier versions do not have them. */
 const NO_DISCOUNTS = Object.freeze({ correlated: 0, connecting: 0, stalled: 0, notSent: 0 });
 const DISCOUNTS = ['correlated', 'connecting', 'stalled', 'notSent'] as const;
 
@@ -51,8 +51,8 @@ function isComplete<Name extends string>(
 }
 
 /**
- * Checks what a circuit takes over from a snapshot, which most often comes out of JSON. Other fields are not looked at: a
- * newer version may have written them.
+ * Checks and copies the fields of a snapshot that a circuit takes over; a snapshot most often comes out of JSON. Other fields
+ * are ignored: a newer version may have written them.
  * @param field how an error names the snapshot
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
@@ -81,8 +81,8 @@ export function parseSnapshot(value: unknown, field = 'snapshot'): RestorableSna
 }
 
 /**
- * Checks that a value is a snapshot that a circuit can be restored from.
- * @param field how an error names it
+ * Checks that a value is a snapshot from which a circuit can be restored.
+ * @param field how an error names the value
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
 export function checkSnapshot(
@@ -101,7 +101,7 @@ function parseLastTrip(field: string, value: unknown): CircuitSnapshot['lastTrip
   return { atMs: checkNumber(`${field}.atMs`, atMs, 0), reason };
 }
 
-/** Latencies span 31 doublings; more than the square of that would keep the rule from ever firing again. */
+/** Latencies span 31 doublings. A variance above the square of that would keep the rule from ever firing again. */
 const MOST_VARIANCE = 31 ** 2;
 
 function parseBaseline(field: string, value: unknown): BaselineSnapshot {
@@ -115,10 +115,10 @@ function parseBaseline(field: string, value: unknown): BaselineSnapshot {
 }
 
 /**
- * The state that a circuit goes on in. The wall clock may have been set since the snapshot was taken, or be another
- * machine's: no state is older than it can be, and none waits longer than it still had to when the snapshot was taken.
- * @param nowMs by the monotonic clock, as all times of a state
- * @param aheadMs how far the epoch is ahead of it
+ * The state in which a restored circuit begins. The wall clock may have been set since the snapshot was taken, or may be another
+ * machine's: so no state begins in the future, and none lasts longer than was left when the snapshot was taken.
+ * @param nowMs by the monotonic clock, like all times of a state
+ * @param aheadMs how far the epoch is ahead of the monotonic clock
  */
 export function restoredState(
   known: RestorableSnapshot,
@@ -138,7 +138,7 @@ export function restoredState(
       return { name: 'open', sinceMs, untilMs: nowMs + Math.max(0, leftMs) };
     }
     case 'half-open':
-      // its probes were another process's: the next call is a new one
+      // its probes belonged to another process: the next call is a new probe
       return { name: 'open', sinceMs, untilMs: nowMs };
     case 'recovering':
       if (recovering === false) return { name: 'closed', sinceMs };
@@ -148,7 +148,7 @@ export function restoredState(
   }
 }
 
-/** Since when a circuit is in the state of a snapshot, by the monotonic clock of this process. */
+/** When the state of a snapshot began, by the monotonic clock of this process; never in the future. */
 export function restoredSinceMs(known: RestorableSnapshot, nowMs: number, aheadMs: number): number {
   return Math.min(known.sinceMs - aheadMs, nowMs);
 }

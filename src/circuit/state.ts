@@ -1,18 +1,18 @@
 import type { Probes } from './probes.js';
 import type { Ramp } from './ramp.js';
 
-/** The state of a circuit; each variant has only its own data. All times are of the monotonic clock. */
+/** The state of a circuit. Each variant has only its own data. All times are by the monotonic clock. */
 export type State =
   | { readonly name: 'closed'; readonly sinceMs: number }
   | {
       readonly name: 'open';
       readonly sinceMs: number;
       readonly untilMs: number;
-      /** The end of its own time, if a readiness check has moved `untilMs`. */
+      /** The original end of the open time, if a readiness check has moved `untilMs`. */
       readonly dueMs?: number;
-      /** Whether a check said that the server is ready. */
+      /** Whether a readiness check found the server ready. */
       readonly isReady?: boolean;
-      /** For so long after `untilMs`, only synthetic probes go out. */
+      /** For this long after `untilMs`, only synthetic probes are admitted. */
       readonly reservedMs?: number;
     }
   | { readonly name: 'half-open'; readonly sinceMs: number; readonly probes: Probes }
@@ -20,6 +20,6 @@ export type State =
       readonly name: 'recovering';
       readonly sinceMs: number;
       readonly ramp: Ramp;
-      /** Whether a check said before the probe that the server is ready. */
+      /** Whether a readiness check before the probe found the server ready. */
       readonly isReady?: boolean;
     };

@@ -14,17 +14,17 @@ import { TimeWindow } from './window/time-window.js';
 const BUCKETS = 12;
 
 /**
- * Client-side throttling of Google's SRE book ("Handling Overload"): rejects with probability
- * `max(0, (requests - k * accepts) / (requests + 1))`, at most `maxRejectShare`, so that a server under load gets
- * what it can serve and no more. There is no open and no half-open; the state is always `closed`.
+ * The client-side throttling of Google's SRE book ("Handling Overload"): rejects a call with the probability
+ * `max(0, (requests - k * accepts) / (requests + 1))`, at most `maxRejectShare`, so that an overloaded server gets no more
+ * calls than it can serve. The state is always `closed`.
  *
- * A request is counted when it ends (or is rejected here), so that calls on their way are not held against the server.
+ * A request is counted when it ends or is rejected here, so that calls in flight do not count as refused by the server.
  */
 export class ThrottleMachine implements Machine {
   readonly #circuit: MachineCircuit;
   #settings: Settings;
   #options: ResolvedThrottle;
-  /** Calls that went out and ended; accepted are the healthy ones. */
+  /** The admitted calls that have ended. The healthy ones are the accepts of the formula. */
   #sent: TimeWindow;
   #throttled: RollingCount;
   #consecutiveFailures = 0;
@@ -81,14 +81,14 @@ export class ThrottleMachine implements Machine {
   }
 
   giveBack(): void {
-    // a permit of a throttle holds nothing: a request counts when it has ended
+    // a throttle's permit holds nothing, because a request counts only when it ends
   }
 
   reset(): void {
     this.#consecutiveFailures = 0;
     this.#sent.clear();
     this.#throttled.clear();
-    // permits of before are stale
+    // makes earlier permits stale
     this.#circuit.entered('closed', { name: 'closed', sinceMs: this.#sinceMs }, 'reset', 0);
   }
 
@@ -121,7 +121,7 @@ export class ThrottleMachine implements Machine {
     };
   }
 
-  /** Takes over the totals. What was sent in the last minutes, and how much was rejected of it, is learnt anew. */
+  /** Takes over the totals. The counts of the throttle itself start at zero. */
   restore(known: RestorableSnapshot): void {
     const circuit = this.#circuit;
     const nowMs = circuit.environment.clock.now();

@@ -4,7 +4,7 @@ import type { CircuitSnapshot, RejectionReason } from './types.js';
 
 type TotalsSnapshot = CircuitSnapshot['totals'];
 
-/** The counters of a circuit that only grow. Plain fields, because every call counts. */
+/** The counters of a circuit that only grow. Plain fields, because every call increments one. */
 export class Totals {
   /** Without those of an earlier process: permits are numbered by it, and a restored total may be too large to count on from. */
   admitted = 0;
@@ -16,9 +16,9 @@ export class Totals {
   private failure = 0;
   private overload = 0;
   private ignored = 0;
-  /** Most circuits never reject a call: the counters are made with the first rejection. */
+  /** Made with the first rejection: most circuits never reject a call. */
   private rejections: Rejections | undefined;
-  /** As rare, and made as late. */
+  /** Made with the first circumstance: most circuits never have one. */
   private discounts: Discounts | undefined;
 
   settled(outcome: Outcome, times = 1): void {
@@ -62,7 +62,7 @@ export class Totals {
     this.discounts.correlated += 1;
   }
 
-  /** Goes on from what an earlier process counted. */
+  /** Adds the counts of an earlier process. */
   add(earlier: TotalsSnapshot): void {
     this.admittedBefore += earlier.admitted;
     this.stale += earlier.stale;

@@ -29,19 +29,19 @@ export type { TripRule, TripRuleName } from './trip/rules.js';
 export type { Signal, SignalRule } from './trip/signal.js';
 export type { SlowRateRule } from './trip/slow-rate.js';
 
-/** What `acquire()` gives an admitted call. Settled or withdrawn exactly once: the second time does nothing. */
+/** The result of `acquire()` for an admitted call. Settle or withdraw it exactly once: a second time does nothing. */
 export interface Permit {
-  /** Tells it from a {@link Rejection}. */
+  /** Distinguishes a permit from a {@link Rejection}. */
   readonly admitted: true;
-  /** The circuit's generation when it was issued; it bumps with each transition. */
+  /** The circuit's generation when the permit was issued. Each transition and reset begins a new generation. */
   readonly generation: number;
   /** Whether this call is a probe of a half-open circuit. */
   readonly probe: boolean;
   /**
    * Records how the call ended.
-   * @param durationMs how long it took; the trip rules say what is slow. undefined where it was not measured: the outcome counts, and no latency
-   * @param pushbackMs the server's push-back, in milliseconds, where it sent one; counts only with a failure or an overload
-   * @param circumstances what makes the outcome or the duration weaker evidence than it seems
+   * @param durationMs how long the call took, in milliseconds; undefined if it was not measured: then only the outcome counts
+   * @param pushbackMs the push-back that the server sent, in milliseconds; counts only with a failure or an overload
+   * @param circumstances facts that make the outcome or the duration weaker evidence
    */
   settle(
     outcome: Outcome,
@@ -50,19 +50,19 @@ export interface Permit {
     circumstances?: Circumstances,
   ): void;
   /**
-   * The same as `settle('ignored', 0)`, for a call that did not go out after all, because something behind the circuit refused it.
-   * What the permit held, a probe's slot or its share of a ramp, is free for another call.
+   * The same as `settle('ignored', 0)`, for a call that was not sent after all, because something behind the circuit refused it.
+   * The probe's slot, or the share of a ramp, that the permit held is free for another call.
    */
   withdraw(): void;
 }
 
-/** What `acquire()` gives a call that is not admitted. A plain value, never thrown. */
+/** The result of `acquire()` for a call that is not admitted. A plain value, never thrown. */
 export interface Rejection {
-  /** Tells it from a {@link Permit}. */
+  /** Distinguishes a rejection from a {@link Permit}. */
   readonly admitted: false;
   /** Why the call was not admitted. */
   readonly reason: RejectionReason;
-  /** After how long a call may be worth trying again, in milliseconds; 0 where that is not known. */
+  /** After how many milliseconds a retry may succeed; 0 if that is not known. */
   readonly retryAfterMs: number;
 }
 
@@ -75,31 +75,33 @@ export interface IsolationHandle extends Disposable {
 /** Options of {@link Circuit.execute}. */
 export interface ExecuteOptions {
   /**
-   * Aborts the work; a rejection of `fn` after that is `ignored`. A `TimeoutError`, which `AbortSignal.timeout()` aborts
-   * with, is a deadline that the server missed: that one counts as any other error.
+   * Passed to `fn`. If the signal has aborted when `fn` fails, the outcome is `ignored`; but after a `TimeoutError` (the reason
+   * of `AbortSignal.timeout()`), which is a deadline that the server missed, the error counts like any other. If the signal has
+   * aborted before the call, `execute()` throws its reason. @default a signal that never aborts
    */
   signal?: AbortSignal;
   /**
-   * The outcome of a call that threw this error. Where it throws itself, or returns no outcome, the call is a
-   * `failure` and the caller gets that error. @default every error is a `failure`
+   * Returns the outcome of a call that threw this error. If `classify` throws, or returns no outcome, the call is a
+   * `failure` and the caller gets that error instead. @default every error is a `failure`
    */
   classify?: (error: unknown) => Outcome;
-  /** Where a limit, a throttle or a ramp binds, work of low priority is rejected first. @default 'normal' */
+  /** If a limit, a throttle or a ramp cannot admit every call, calls of low priority are rejected first. @default 'normal' */
   priority?: Priority;
 }
 
 /**
- * How readiness checks and synthetic probes, which live outside the circuit, move its open time. Each opening has its own
- * generation: an answer about an older one changes nothing.
+ * Lets readiness checks and synthetic probes, which run outside the circuit, move its open time. Each opening has its own
+ * generation: an answer about an earlier opening changes nothing.
  */
 export interface CircuitRecovery {
-  /** The present opening; undefined unless the circuit is open. Does not move the circuit. */
+  /** The present opening; undefined unless the circuit is open. Does not make the circuit half-open. */
   opening(): Opening | undefined;
-  /** The server is ready: the open time is over, but not before the server's push-back. */
+  /** Call it when the server is ready: the open time ends now, or at the end of the server's push-back. */
   ready(generation: number): void;
   /**
-   * The server is not ready: the circuit stays open until then, but at most `maxHoldMs` longer than its own time.
-   * @param untilMs by the circuit's clock
+   * Call it when the server is not ready: the circuit stays open until `untilMs`.
+   * @param untilMs in milliseconds, by the circuit's clock
+   * @param maxHoldMs the circuit stays open at most this many milliseconds longer than without checks
    */
   notReady(generation: number, untilMs: number, maxHoldMs: number): void;
   /**
@@ -108,8 +110,8 @@ export interface CircuitRecovery {
    */
   reserveProbes(generation: number, forMs: number): void;
   /**
-   * A permit for a synthetic probe, once the open time is over.
-   * @param reserveMs for how long no caller becomes a probe from now on
+   * A permit for a synthetic probe; undefined before the open time is over, and while no probe may be admitted.
+   * @param reserveMs for how many milliseconds from now no caller's call becomes a probe
    */
   acquireProbe(reserveMs: number): Permit | undefined;
 }
@@ -118,63 +120,65 @@ export interface CircuitRecovery {
 export interface Opening {
   /** The circuit's generation, which differs for each opening. */
   readonly generation: number;
-  /** When it is over, by the circuit's clock. */
+  /** When the open time is over, in milliseconds by the circuit's clock. */
   readonly untilMs: number;
 }
 
-/** One key's guard. Pure: no gRPC, no timers, no I/O; time comes from the clock it was made with. */
+/** The circuit of one key. No gRPC, no timers, no I/O; the time comes from the clock that the circuit was made with. */
 export interface Circuit {
-  /** Names the circuit: target, method path, `#` and key part. */
+  /** The name of the circuit: target, method path, `#` and key part. */
   readonly key: string;
-  /** The state at this moment: reading it may move an open circuit, whose time is over, to half-open. */
+  /** The state at this moment. To read it makes an open circuit half-open if its open time is over. */
   readonly state: CircuitStateName;
   /**
    * Admits a call or rejects it. Never throws.
-   * @param priority decides which calls are rejected first where a limit, a throttle or a ramp binds. @default 'normal'
+   * @param priority if a limit, a throttle or a ramp cannot admit every call, calls of low priority are rejected first.
+   * @default 'normal'
    */
   acquire(priority?: Priority): Permit | Rejection;
-  /** Can be set while running. */
+  /** Whether the circuit rejects calls, only reports, or does nothing. Can be set at any time. */
   mode: CircuitMode;
   /** Calls admitted and not yet settled. */
   readonly inFlight: number;
-  /** Handles that hold it isolated. */
+  /** How many handles hold the circuit isolated. */
   readonly isolated: number;
-  /** Rejects everything until every handle is released. */
+  /** Rejects every call until every handle is released. */
   isolate(): IsolationHandle;
-  /** Its options in force, with every default filled in. Absent where the engine does not give them. */
+  /** The options in force, with every default filled in. Absent if the engine does not provide them. */
   readonly options?: CircuitOptions;
-  /** Back to closed with an empty window and no openings; permits in flight become stale. */
+  /** Closes the circuit, with an empty window and no openings. Permits in flight become stale. */
   reset(): void;
-  /** Everything that it knows, as plain JSON. */
+  /** The state and the counts, as plain JSON. */
   snapshot(): CircuitSnapshot;
   /**
-   * Takes over the state, openings, the end of the open time, the adaptive rule's averages and the totals of a snapshot, so
-   * that a restarted process does not start blind. The window starts empty. A bad snapshot changes nothing.
+   * Takes over from a snapshot the state, the openings, the end of the open time, the adaptive rule's averages and the totals,
+   * so that a restarted process does not begin without knowledge. The window starts empty. A bad snapshot changes nothing.
    * @param field how an error names the snapshot. @default 'snapshot'
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, when it is not a snapshot, or FAILSOFT_UNSUPPORTED by
-   *   engines that cannot
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, naming the field, for a bad snapshot; FAILSOFT_UNSUPPORTED if the engine
+   *   does not support it
    */
   restore(snapshot: unknown, field?: string): void;
   /**
-   * Puts new settings in force. What is left out has its default again, but for the mode, which stays. State and counts
-   * stay; a window whose shape changes (its type, its length, the latency thresholds of the trip rules) starts empty.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED by engines that cannot
+   * Puts new options in force. An option that is left out gets its default again, except the mode, which stays. State and
+   * counts stay; a window whose shape changes (its type, its length, the latency thresholds of the trip rules) starts empty.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, or FAILSOFT_UNSUPPORTED if the engine does not support it
    */
   reconfigure(options: CircuitOptions): void;
   /**
-   * Runs `fn` under this circuit, for what is not gRPC. It measures each call; but of calls that take less than 0.1 ms only one of
-   * eight, while the circuit is closed and has no rule or limit that goes by durations.
-   * @throws FailsoftError FAILSOFT_REJECTED (with the {@link Rejection} as `cause`) when not admitted, else what `fn` throws
+   * Runs `fn` under this circuit, for work that is not gRPC. Measures every call; but while the circuit is closed and no rule and
+   * no limit uses durations, only one in eight of the calls that take less than 0.1 ms.
+   * @throws FailsoftError FAILSOFT_REJECTED, with the {@link Rejection} as `cause`, if the call is not admitted;
+   *   FAILSOFT_INVALID_ARGUMENT for a bad argument; else the error of `fn`
    */
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
   /**
-   * How readiness checks and synthetic probes move its open time; the `recovery` option of a guard uses it. Absent in throttles,
+   * Lets readiness checks and synthetic probes move the open time; the `recovery` option of a guard uses it. Absent in throttles,
    * and in circuits of engines that cannot move an open time.
    */
   readonly recovery?: CircuitRecovery | undefined;
   /**
-   * Releases what the engine holds for it (listeners, timers). To be called when a circuit is dropped. Absent where there is
-   * nothing to release.
+   * Releases the listeners and timers that the engine holds for this circuit. Call it when you drop the circuit. Absent if
+   * there is nothing to release.
    */
   close?(): void;
 }

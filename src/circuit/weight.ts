@@ -5,7 +5,7 @@ import { Losses } from './losses.js';
 import type { CircuitPermit } from './permit.js';
 import type { Totals } from './totals.js';
 
-/** What the circumstances of a call leave of it as evidence: outcome and duration, the outcome alone, or nothing. */
+/** Which part of a call is evidence under its circumstances: outcome and duration, the outcome alone, or nothing. */
 export type Weight = 'full' | 'untimed' | 'none';
 
 /** The parts of a circuit that a weight depends on. */
@@ -16,7 +16,7 @@ interface WeighingCircuit {
   losses: Losses | undefined;
 }
 
-/** Weighs a call that ended under circumstances, and counts them in the totals. */
+/** Weighs a call that ended under circumstances, and counts the circumstances in the totals. */
 export function weigh(
   circuit: WeighingCircuit,
   circumstances: Circumstances,
@@ -28,7 +28,7 @@ export function weigh(
   return isLatency(circumstances) ? 'full' : 'untimed';
 }
 
-/** Whether an unhealthy outcome is no evidence. The first call that is lost with a connection counts for all. */
+/** Whether an unhealthy outcome is no evidence. Of the calls lost with a connection, only the first counts. */
 function countsNothing(
   circuit: WeighingCircuit,
   { lostConnection = false, notSent, stalled }: Circumstances,

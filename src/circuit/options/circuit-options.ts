@@ -1,126 +1,126 @@
 import type { TripRule } from '../trip/rules.js';
 
 /**
- * What a circuit does with its knowledge. `enforce`: rejects when it must. `observe`: counts and reports every
- * transition, rejects nothing. `off`: passes everything through and records nothing.
+ * What a circuit does. `enforce`: it rejects calls. `observe`: it counts and reports every transition, but rejects no call.
+ * `off`: it admits every call and records nothing.
  */
 export type CircuitMode = 'enforce' | 'observe' | 'off';
 
 /** Which calls a circuit remembers. */
 export type WindowOptions =
   | {
-      /** The last so many outcomes, however old. */
+      /** A fixed number of outcomes, however old. */
       readonly type: 'count';
-      /** How many. */
+      /** How many outcomes the window holds: 1 to 1,000,000. */
       readonly size: number;
     }
   | {
-      /** The outcomes of the last so many milliseconds, however many. */
+      /** All outcomes of a fixed time. */
       readonly type: 'time';
-      /** How far back it goes, in milliseconds. */
+      /** The length of the window, in milliseconds. */
       readonly durationMs: number;
-      /** In how many equal parts outcomes leave it. @default 10 */
+      /** The number of equal parts of the window: outcomes leave it one part at a time. 1 to 1000. @default 10 */
       readonly buckets?: number;
     };
 
-/** How much of an open time is chance: none of it, all, or half. */
+/** Which part of an open time is random: none of it, all of it (`full`), or half of it (`equal`). */
 export type Jitter = 'none' | 'full' | 'equal';
 
 /** How long a circuit stays open. */
 export interface OpenOptions {
-  /** How long it is open the first time, in milliseconds. @default 1000 */
+  /** The open time of the first opening, in milliseconds, before jitter. @default 1000 */
   readonly baseMs?: number;
-  /** How many times longer with each opening until it is closed again. @default 1.2 */
+  /** The factor by which the open time grows with each opening until the circuit has closed again. @default 1.2 */
   readonly multiplier?: number;
-  /** The longest, but for a push-back, in milliseconds. @default 60000, or baseMs if that is more */
+  /** The longest open time, in milliseconds; only a push-back may be longer. @default 60000, or baseMs if that is more */
   readonly maxMs?: number;
-  /** How much of the time is chance. @default 'equal' */
+  /** Which part of the open time is random. @default 'equal' */
   readonly jitter?: Jitter;
   /** The longest time for which a server's push-back keeps the circuit open, in milliseconds. @default 60000 */
   readonly maxPushbackMs?: number;
 }
 
-/** How a half-open circuit probes. One of the first two options alone sets both. */
+/** How a half-open circuit probes. If only one of the first two options is set, the other has the same value. */
 export interface HalfOpenOptions {
-  /** Probes admitted in all (not at a time). @default successThreshold, or 1 */
+  /** How many probes are admitted in all (not at a time). @default successThreshold, or 1 */
   readonly permittedProbes?: number;
-  /** Successes that it takes to recover; at most `permittedProbes`. @default permittedProbes */
+  /** How many probes must succeed; at most `permittedProbes`. @default permittedProbes */
   readonly successThreshold?: number;
-  /** A probe that is not settled by then counts as a failure, in milliseconds. @default 10000 */
+  /** A probe that is not settled after this time counts as a failure, in milliseconds. @default 10000 */
   readonly probeTimeoutMs?: number;
 }
 
 /**
- * How a recovering circuit admits more and more calls: with each healthy answer one more at a time (TCP's slow start), and
- * by time at least a growing share.
+ * How a recovering circuit admits more and more calls: each healthy answer admits one more at a time (as in TCP's slow start),
+ * and in addition a share of the calls is admitted that grows with time.
  */
 export interface RampOptions {
   /**
-   * After this time every call is admitted, in milliseconds, whatever the answers were. A server that becomes slow under its load, or
-   * answers with overloads, begins the time anew, up to twelve times in all. @default 5000
+   * After this time, in milliseconds, every call is admitted, whatever the answers were. The time begins anew whenever the server
+   * becomes slow under its load or answers with overloads; a ramp lasts at most twelve times as long. @default 5000
    */
   readonly durationMs?: number;
-  /** The share that is admitted at the beginning of this time at least: above 0, up to 1. @default 0.05 */
+  /** The least share of calls that is admitted at the beginning of this time: above 0, up to 1. @default 0.05 */
   readonly initialShare?: number;
 }
 
-/** How many calls a circuit lets out at a time. */
+/** The limit of a circuit's calls in flight. */
 export type ConcurrencyOptions =
   | {
-      /** Always the same number. */
+      /** The limit does not change. */
       readonly type: 'fixed';
-      /** The most calls at a time. */
+      /** The most calls in flight. */
       readonly limit: number;
     }
   | {
-      /** Additive increase, multiplicative decrease (Chiu and Jain, 1989). */
+      /** The limit adapts: additive increase, multiplicative decrease (Chiu and Jain, 1989). */
       readonly type: 'aimd';
-      /** @default 20, within the two bounds */
+      /** The limit at the beginning. @default 20, or the nearer of the two bounds */
       readonly initialLimit?: number;
-      /** @default 1 */
+      /** The lowest limit. @default 1 */
       readonly minLimit?: number;
-      /** @default 200, or minLimit if that is more */
+      /** The highest limit. @default 200, or minLimit if that is more */
       readonly maxLimit?: number;
-      /** What an overload leaves of the limit: 0.1 to 0.999. @default 0.9 */
+      /** The factor by which an overload reduces the limit: 0.1 to 0.999. @default 0.9 */
       readonly backoffRatio?: number;
-      /** A call slower than this, in milliseconds, counts as a sign of overload. @default none */
+      /** A call that takes longer, in milliseconds, reduces the limit like an overload. @default no threshold */
       readonly latencyThresholdMs?: number;
     };
 
 /** Client-side throttling in place of the states of a circuit. */
 export interface ThrottleOptions {
-  /** How many requests per accepted one are let through. @default 2 */
+  /** How many requests are admitted per request that the server accepts: 1 to 1000. @default 2 */
   readonly k?: number;
-  /** The most that is rejected, so that something still probes: 0 to 1. @default 0.9 */
+  /** The largest share of calls that is rejected, so that some calls still reach the server: 0 to 1. @default 0.9 */
   readonly maxRejectShare?: number;
-  /** Over how long requests are counted, in milliseconds. @default 120000 (two minutes, as in the SRE book) */
+  /** The time over which requests are counted, in milliseconds. @default 120000 (two minutes, as in the SRE book) */
   readonly windowMs?: number;
 }
 
 /** Every option of a circuit. The README gives the reasons for the defaults. */
 export interface CircuitOptions {
   /**
-   * Setting this drops the default rules; to add a rule to them, spread them:
-   * `trip: [...defaults.trip, latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 })]`. The circuit opens
-   * when any of the rules fires; with no rule it never opens.
-   * @default five failures in a row, or half of at least twenty calls
+   * When the circuit opens: as soon as any of these rules fires; never if the list is empty. Your rules replace the default ones.
+   * To keep those, spread them:
+   * `trip: [...defaults.trip, latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 })]`.
+   * @default five failures in a row, or failures and overloads in half of at least twenty calls
    */
   readonly trip?: readonly TripRule[];
-  /** @default the last 100 calls */
+  /** Which calls the trip rules count. @default the last 100 calls */
   readonly window?: WindowOptions;
-  /** How long it stays open. */
+  /** How long the circuit stays open. */
   readonly open?: OpenOptions;
-  /** How it probes. */
+  /** How the circuit probes. */
   readonly halfOpen?: HalfOpenOptions;
   /** The ramp after a recovery; `false` for none. @default durationMs 5000, initialShare 0.05 */
   readonly recovering?: false | RampOptions;
-  /** Most calls at a time; `false` for no limit. @default false */
+  /** The limit of calls in flight; `false` for no limit. @default false */
   readonly concurrency?: false | ConcurrencyOptions;
   /**
-   * Google SRE's adaptive throttling instead of the binary circuit; `false` for the circuit. With it only
-   * `concurrency` and `mode` count beside it. @default false
+   * Google SRE's adaptive throttling in place of a circuit that opens; `false` for such a circuit. With a throttle, only
+   * `concurrency` and `mode` have an effect in addition. @default false
    */
   readonly throttle?: false | ThrottleOptions;
-  /** @default 'enforce' */
+  /** Whether the circuit rejects calls, only reports, or does nothing. @default 'enforce' */
   readonly mode?: CircuitMode;
 }

@@ -27,11 +27,11 @@ export type ResolvedOpen = Required<OpenOptions>;
 export type ResolvedHalfOpen = Required<HalfOpenOptions>;
 export type ResolvedRamp = Required<RampOptions>;
 export type ResolvedThrottle = Required<ThrottleOptions>;
-/** `latencyThresholdMs` is Infinity for none. */
+/** `latencyThresholdMs` is Infinity without a threshold. */
 export type ResolvedConcurrency = RequiredOfEach<ConcurrencyOptions>;
 type RequiredOfEach<T> = T extends unknown ? Required<T> : never;
 
-/** {@link CircuitOptions}, copied, checked, with every default filled in, and frozen. */
+/** {@link CircuitOptions} after they are copied, checked, filled up with defaults and frozen. */
 export interface ResolvedOptions {
   readonly trip: readonly TripRule[];
   readonly window: ResolvedWindow;
@@ -84,8 +84,8 @@ export function resolveOptions(options: CircuitOptions | undefined, field: strin
 }
 
 /**
- * The options of a circuit that is given none: see {@link CircuitOptions} for their meaning. To add a trip rule to the
- * default ones, spread them: `trip: [...defaults.trip, slowRate({ ... })]`.
+ * The options of a circuit for which none are set: see {@link CircuitOptions} for their meaning. To add a trip rule to the
+ * default rules, spread them: `trip: [...defaults.trip, slowRate({ ... })]`.
  */
 export const defaults: ResolvedOptions = resolveOptions(undefined, 'defaults');
 
@@ -151,7 +151,7 @@ function resolveOpen(field: string, open: OpenOptions = {}): ResolvedOpen {
   });
 }
 
-/** One of the two alone sets both: `permittedProbes: 3` takes three successes, `successThreshold: 3` three probes. */
+/** With `permittedProbes: 3` alone, three probes must succeed; with `successThreshold: 3` alone, three probes are admitted. */
 function resolveHalfOpen(field: string, halfOpen: HalfOpenOptions = {}): ResolvedHalfOpen {
   checkKeys(field, halfOpen, ['permittedProbes', 'successThreshold', 'probeTimeoutMs']);
   const { permittedProbes = halfOpen.successThreshold ?? 1, probeTimeoutMs = 10_000 } = halfOpen;

@@ -6,7 +6,7 @@ import type { WindowSpec } from '../window/window.js';
 import type { CircuitOptions } from './circuit-options.js';
 import { type ResolvedOptions, resolveOptions } from './resolve.js';
 
-/** Options made ready to run; one object serves every circuit that has them. */
+/** Options made ready to run. All circuits with the same options share one object. */
 export interface Settings {
   readonly field: string;
   readonly options: ResolvedOptions;
@@ -15,9 +15,9 @@ export interface Settings {
   readonly adaptive: AdaptiveRule | undefined;
   /** The mark that a snapshot's `slowRate` counts; undefined without a slow-rate rule. */
   readonly slowMark: number | undefined;
-  /** Whether a trip rule goes by how long calls take. */
+  /** Whether a trip rule depends on how long calls take. */
   readonly goesByDurations: boolean;
-  /** A probe that took longer fails: the least that a latency or slow rule allows. Infinity without such a rule. */
+  /** A probe that took longer than this fails: the lowest threshold of the latency and slow rules; Infinity without such a rule. */
   readonly slowProbeMs: number;
 }
 
@@ -43,8 +43,8 @@ export function compileSettings(options: CircuitOptions | undefined, field: stri
 }
 
 /**
- * The settings that a running circuit is given. Without options it is not set back to the defaults, and without a mode it
- * keeps the mode that it was configured with.
+ * The new settings of a running circuit. Without a mode in the options, the circuit keeps the mode of its old options. Options
+ * that are no object are an error: they do not stand for the defaults.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field
  */
 export function newSettings(options: CircuitOptions, old: Settings): Settings {

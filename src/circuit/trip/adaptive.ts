@@ -8,11 +8,11 @@ import { checkRule, ms, type RuleKind, rate } from './rule.js';
 export interface AdaptiveRule {
   /** The name of the rule. */
   readonly rule: 'adaptive';
-  /** With fewer calls in the window the rule never fires; the averages need five times as many. @default 20 */
+  /** With fewer calls in the window the rule never fires; the averages need five times as many calls. @default 20 */
   readonly minimumCalls: number;
-  /** Calls over which the slow moving averages are taken. @default 1000 */
+  /** The number of calls over which the slow moving averages are taken. @default 1000 */
   readonly baselineCalls: number;
-  /** How many standard errors from the average are still noise. @default 5 */
+  /** A distance of up to this many standard errors from the average counts as noise. @default 5 */
   readonly sigmas: number;
   /** Error rates at or below this never fire: 0 to 1. @default 0.1 */
   readonly errorRateFloor: number;
@@ -27,16 +27,18 @@ export interface AdaptiveRule {
 /** Options of {@link adaptive}. */
 export type AdaptiveOptions = Partial<Omit<AdaptiveRule, 'rule'>>;
 
-/** So many times `minimumCalls` must have been seen before the averages are trusted. */
+/** The averages are used only after this many times `minimumCalls` calls. */
 const WARM_UP = 5;
 
 /**
- * Opens when the window's error rate or typical latency is far above this circuit's own slow moving average: for models
- * whose normal nobody wants to write down. A control chart: the average, and how many standard errors away from it is
- * still noise. Each signal must also be above a floor and above a least distance, so that the noise of a healthy model
- * never fires. Latencies are compared by their logarithm (the geometric mean), which the long tail of a model's
- * latencies moves little; for the tail itself there is `latencyPercentile()`. The averages need `5 * minimumCalls` calls
- * before the rule may fire, and are kept when the circuit trips; probes are not part of them, `reset()` forgets them.
+ * Opens when the window's error rate or typical latency is far above this circuit's own slow moving average. For models whose
+ * normal values you do not want to write down.
+ *
+ * The rule is a control chart: it fires if a value is more than `sigmas` standard errors above its average. The value must also
+ * exceed a floor, and its average by a least distance, so that the noise of a healthy model never fires the rule. Latencies are
+ * compared by their logarithm (the geometric mean), which the long tail of a model's latencies moves little; for the tail itself
+ * there is `latencyPercentile()`. The averages need `5 * minimumCalls` calls before the rule may fire. They stay when the circuit
+ * opens, do not include probes, and start anew with `reset()`.
  *
  * @param options all optional: see {@link AdaptiveRule} for the defaults
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
@@ -79,7 +81,7 @@ export const adaptiveRule: RuleKind<AdaptiveRule> = {
   }),
 };
 
-/** Why the window is out of the ordinary; undefined when it is not. */
+/** Why the rule fires; undefined if it does not. */
 export function deviation(rule: AdaptiveRule, baseline: Baseline, window: WindowView): string | undefined {
   const { calls } = window;
   if (calls < rule.minimumCalls || baseline.calls < WARM_UP * rule.minimumCalls) return undefined;

@@ -2,30 +2,30 @@ import { CODES_PER_OCTAVE, codeToMs, encodeLatency } from '../window/latency-cod
 
 /** The moving averages of the adaptive rule, as a snapshot shows them. */
 export interface BaselineSnapshot {
-  /** How many calls the averages have seen. */
+  /** How many calls the averages include. */
   readonly calls: number;
-  /** From 0 to 1. */
+  /** The average error rate, from 0 to 1. */
   readonly errorRate: number;
-  /** The geometric mean, in milliseconds. */
+  /** The geometric mean of the latencies, in milliseconds. */
   readonly latencyMs: number;
   /** The variance of the latency's base-2 logarithm. */
   readonly latencyVariance: number;
 }
 
-/** The averages are never faster than this many windows, or they would follow what they are there to notice. */
+/** The averages extend over at least this many windows: faster ones would follow the very change that they should detect. */
 const WINDOWS = 10;
 
-/** One circuit's own normal: moving averages with exponentially falling weights (plain ones while they warm up). */
+/** The normal values of a circuit: moving averages with exponentially falling weights (plain averages during the warm-up). */
 export class Baseline {
   calls = 0;
   errorRate = 0;
-  /** Of the latencies' codes. */
+  /** The mean of the latencies' codes. */
   meanCode = 0;
-  /** Of the latencies' codes. */
+  /** The variance of the latencies' codes. */
   variance = 0;
 
   /**
-   * @param baselineCalls over how many calls the averages are taken
+   * @param baselineCalls the number of calls over which the averages are taken
    * @param windowCalls how many calls the window holds
    */
   record(baselineCalls: number, windowCalls: number, unhealthy: boolean, durationMs: number): void {

@@ -10,8 +10,9 @@ export interface ConsecutiveFailuresRule {
 }
 
 /**
- * Opens after `failures` failures in a row: with no healthy outcome between them, nor since the first of these calls began. An
- * overload neither adds nor resets. A call that times out while calls after it are answered is none of a row.
+ * Opens after `failures` failures in a row, without a healthy outcome between them. An overload neither adds nor resets. A failure
+ * does not add if a healthy answer has come since its call began: a call that times out while later calls are answered does not
+ * count.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT unless `failures` is an integer of at least 1
  */
 export function consecutiveFailures(options: Omit<ConsecutiveFailuresRule, 'rule'>): ConsecutiveFailuresRule {

@@ -7,18 +7,18 @@ import { checkRule, ms, type RuleKind } from './rule.js';
 export interface LatencyPercentileRule {
   /** The name of the rule. */
   readonly rule: 'latency-percentile';
-  /** From 1 to below 100: 99, not 0.99. */
+  /** The percentile, from 1 to below 100: 99, not 0.99. */
   readonly percentile: number;
-  /** The longest that this percentile of the calls may take, in milliseconds. */
+  /** The circuit opens if this percentile of the latencies is longer, in milliseconds. */
   readonly thresholdMs: number;
   /** With fewer calls in the window the rule never fires. */
   readonly minimumCalls: number;
 }
 
 /**
- * Opens when the given percentile (nearest rank) of the window's latencies is over `thresholdMs`: an objective such
- * as "99 % of the calls within 300 ms", which a model that is slow but never fails still breaks. A probe that takes longer
- * than `thresholdMs` fails.
+ * Opens when the given percentile (nearest rank) of the window's latencies is over `thresholdMs`. This is an objective such as
+ * "99 % of the calls within 300 ms", which a model that is slow but never fails also misses. A probe that takes longer than
+ * `thresholdMs` fails.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function latencyPercentile(options: Omit<LatencyPercentileRule, 'rule'>): LatencyPercentileRule {
@@ -40,8 +40,8 @@ export const latencyPercentileRule: RuleKind<LatencyPercentileRule> = {
     };
   },
   slowMs: ({ thresholdMs }) => thresholdMs,
-  // The percentile is over the threshold exactly when the value at its rank is, that is, when the calls over the
-  // threshold reach down to that rank: counting them is exact, and no latency has to be kept.
+  // The percentile is the value at its rank. That value is over the threshold exactly if there are more calls over the threshold
+  // than ranks above it. So a count of these calls is enough, and no latency has to be kept.
   compile: ({ percentile, thresholdMs, minimumCalls }, markOf) => {
     const over = markOf(thresholdMs);
     return {

@@ -2,19 +2,19 @@ import { checkKeys } from '../../checks.js';
 import type { WindowView } from '../window/window.js';
 import type { Baseline } from './baseline.js';
 
-/** What a trip rule looks at. */
+/** The evidence by which a trip rule decides. */
 export interface TripEvidence {
   readonly window: WindowView;
-  /** Failures since the last healthy outcome. */
+  /** Failures in a row, as `consecutiveFailures()` counts them. */
   readonly consecutiveFailures: number;
-  /** Only where an adaptive rule is set. */
+  /** Undefined without an adaptive rule. */
   readonly baseline: Baseline | undefined;
 }
 
-/** A trip rule made ready to run: shared by every circuit of one configuration, so it keeps nothing of its own. */
+/** A trip rule made ready to run. All circuits with the same options share it, so it has no state. */
 export interface TripCheck {
   fires(evidence: TripEvidence): boolean;
-  /** Why it fires: the rule's name with its figures. */
+  /** Why the rule fires: its name and its figures. */
   reason(evidence: TripEvidence): string;
 }
 
@@ -24,21 +24,21 @@ export type MarkOf = (thresholdMs: number) => number;
 /** The options of a rule, before they are checked. */
 export type Unchecked<Rule> = { readonly [Name in Exclude<keyof Rule, 'rule'>]?: unknown };
 
-/** All that there is to know of one trip rule. */
+/** The checks and the code of one kind of trip rule. */
 export interface RuleKind<Rule extends { readonly rule: string }> {
   readonly name: Rule['rule'];
-  /** The names of its options. */
+  /** The names of the rule's options. */
   readonly keys: readonly Exclude<keyof Rule, 'rule'>[];
   /** Checks the options, fills in defaults and copies them. */
   check(field: string, options: Unchecked<Rule>): Rule;
-  /** Over which duration a call is slow by this rule, in milliseconds; undefined for a rule that measures none. */
+  /** The duration above which a call is slow by this rule, in milliseconds. Absent if the rule does not measure durations. */
   slowMs?(rule: Rule): number;
   compile(rule: Rule, markOf: MarkOf): TripCheck;
 }
 
 /**
- * Makes a rule of options that a user wrote.
- * @param alsoKnown keys that may stand beside the options
+ * Makes a rule from a user's options.
+ * @param alsoKnown further keys that the options may have
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option
  */
 export function checkRule<Rule extends { readonly rule: string }>(
@@ -51,12 +51,12 @@ export function checkRule<Rule extends { readonly rule: string }>(
   return Object.freeze(kind.check(field, options));
 }
 
-/** Two digits, as reasons show rates. */
+/** A rate as reasons show it: with two digits after the point. */
 export function rate(value: number): string {
   return value.toFixed(2);
 }
 
-/** At most one digit after the point, as reasons show milliseconds. */
+/** A duration as reasons show it: with at most one digit after the point. */
 export function ms(value: number): string {
   return `${Math.round(value * 10) / 10} ms`;
 }

@@ -16,11 +16,11 @@ interface RuleOfName {
   readonly signal: SignalRule;
 }
 
-/** The name of a trip rule, as reasons and an engine's capabilities show it. */
+/** The name of a trip rule, as in reasons and in an engine's capabilities. */
 export type TripRuleName = keyof RuleOfName;
 
 /**
- * A trip rule as data; made by `consecutiveFailures()`, `failureRate()`, `slowRate()`, `latencyPercentile()`,
+ * A trip rule as data. Make it with `consecutiveFailures()`, `failureRate()`, `slowRate()`, `latencyPercentile()`,
  * `adaptive()` or `signal()`.
  */
 export type TripRule = RuleOfName[TripRuleName];
@@ -38,7 +38,7 @@ function isName(value: unknown): value is TripRuleName {
   return typeof value === 'string' && Object.hasOwn(KINDS, value);
 }
 
-/** Checks a rule, whether a rule maker or a hand wrote it, and copies it. */
+/** Checks and copies a rule, also one that a user wrote as plain data. */
 export function parseRule(field: string, value: unknown): TripRule {
   if (typeof value !== 'object' || value === null || !('rule' in value) || !isName(value.rule)) {
     throw invalid(field, `a trip rule: ${Object.keys(KINDS).join(', ')}`, value);
@@ -51,7 +51,7 @@ function checkNamed<Name extends TripRuleName>(name: Name, field: string, value:
   return checkRule(kind, field, value, ['rule']);
 }
 
-/** Over which duration a call is slow by this rule, in milliseconds; undefined for a rule that measures none. */
+/** The duration above which a call is slow by this rule, in milliseconds; undefined if the rule does not measure durations. */
 export function slowMsOf<Name extends TripRuleName>(name: Name, rule: RuleOfName[Name]): number | undefined {
   return KINDS[name].slowMs?.(rule);
 }

@@ -4,14 +4,14 @@ import { cut } from '../../text.js';
 import { checkRule, type RuleKind } from './rule.js';
 
 /**
- * Something outside the process's own calls that says when circuits have to open: the latency of the whole fleet, a queue, a
- * switch. It is read when a call ends, so `alarm` must be a plain value that something else sets.
+ * A reason to open circuits that does not come from their own calls: the latency of the whole fleet, a queue, a switch. Circuits
+ * read `alarm` whenever a call ends, so it must be a plain value that other code sets.
  * @example
  * const backlog = { alarm: undefined as string | undefined };
  * setInterval(() => { backlog.alarm = jobs.size > 500 ? `backlog ${jobs.size} > 500` : undefined; }, 1000).unref();
  */
 export interface Signal {
-  /** Why circuits have to open now, with the figures; undefined while nothing is wrong, or nothing is known. */
+  /** Why circuits must open now, with figures; undefined while all is well, or nothing is known. Cut to 200 UTF-16 units. */
   readonly alarm: string | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface Signal {
 export interface SignalRule {
   /** The name of the rule. */
   readonly rule: 'signal';
-  /** What is read. */
+  /** The signal that the rule reads. */
   readonly signal: Signal;
   /** With fewer calls in the window the rule never fires. @default 1 */
   readonly minimumCalls: number;
@@ -28,9 +28,10 @@ export interface SignalRule {
 const LONGEST_ALARM = 200;
 
 /**
- * Opens while a {@link Signal} has an alarm, at the next call that ends. After its open time a circuit probes and recovers as
- * always; if the alarm is still there, it opens again, for longer. A signal that throws when it is read has no alarm.
- * @param options `minimumCalls`, by default 1
+ * Opens if a {@link Signal} has an alarm when a call ends. After its open time the circuit probes and recovers as always; if the
+ * alarm is still there, it opens again, for longer. A signal that throws when it is read has no alarm.
+ * @param source the signal
+ * @param options.minimumCalls with fewer calls in the window the rule never fires. @default 1
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function signal(source: Signal, options: { readonly minimumCalls?: number } = {}): SignalRule {
@@ -58,7 +59,7 @@ function isSignal(value: unknown): value is Signal {
   return typeof value === 'object' && value !== null && 'alarm' in value;
 }
 
-/** Nothing may throw where a permit is settled. */
+/** Never throws, because nothing may throw while a permit is being settled. */
 function alarmOf(source: Signal): string | undefined {
   try {
     const { alarm } = source;

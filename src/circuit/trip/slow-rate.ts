@@ -7,15 +7,15 @@ export interface SlowRateRule {
   readonly rule: 'slow-rate';
   /** The share of slow calls that opens the circuit: above 0, up to 1. */
   readonly threshold: number;
-  /** A call that took longer is slow, in milliseconds. */
+  /** A call that took longer than this is slow, in milliseconds. */
   readonly slowThresholdMs: number;
   /** With fewer calls in the window the rule never fires. */
   readonly minimumCalls: number;
 }
 
 /**
- * Opens when the share of calls, whatever their outcome, that took longer than `slowThresholdMs` is `threshold` or
- * more. Ignored calls are not counted. A probe that is slow by this rule fails.
+ * Opens when the share of slow calls, those that took longer than `slowThresholdMs`, is `threshold` or more. All outcomes count
+ * except `ignored`. A probe that is slow by this rule fails.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  */
 export function slowRate(options: Omit<SlowRateRule, 'rule'>): SlowRateRule {

@@ -4,14 +4,14 @@ import type { Window, WindowSpec } from './window.js';
 
 const CODE_MASK = LATENCY_CODES - 1;
 const UNHEALTHY = LATENCY_CODES;
-/** In place of a latency's code, which is lower. */
+/** The code of an entry without a latency; every latency's code is lower. */
 const UNTIMED = CODE_MASK;
-/** The first threshold's bit; above the code and the unhealthy bit. */
+/** The bit of the first threshold, above the code and the unhealthy bit. */
 const FIRST_MARK_BIT = LATENCY_BITS + 1;
 
 /**
- * The last `size` outcomes, in one typed array: a counter per mark, then a ring of entries. An entry is a latency
- * code, a bit for unhealthy, and a bit per threshold; taking the oldest out of the counters is reading its bits.
+ * The last `size` outcomes, in one typed array: first a counter per mark, then a ring of entries. An entry has a latency code, a
+ * bit for unhealthy, and a bit per threshold. The bits of the oldest entry show which counters go down when it leaves.
  */
 export class CountWindow implements Window {
   calls = 0;
@@ -54,7 +54,7 @@ export class CountWindow implements Window {
     const cells = this.#cells;
     const marks = this.#spec.thresholdsMs.length;
     const at = marks + this.#next;
-    // an empty cell is 0: the entry of a healthy call that is over no threshold and took no time
+    // an empty cell is 0, like the entry of a healthy call that is over no threshold and took no time
     const oldest = cells[at] ?? 0;
     cells[at] = entry;
     this.#next = this.#next + 1 === this.#size ? 0 : this.#next + 1;

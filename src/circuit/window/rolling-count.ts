@@ -1,4 +1,4 @@
-/** How often something happened in the last `durationMs`, in buckets; rolled on every use, no timer. */
+/** The number of events in the last `durationMs`, in buckets. Each use drops the old buckets, so there is no timer. */
 export class RollingCount {
   readonly #cells: Float64Array;
   readonly #bucketMs: number;

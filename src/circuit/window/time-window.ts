@@ -12,8 +12,8 @@ const COARSE_BITS = 3;
 const COARSE_CODES = LATENCY_CODES >>> COARSE_BITS;
 
 /**
- * The outcomes of the last `durationMs`, in buckets: a row of counters per bucket and a row of totals. What rolls out
- * is subtracted from the totals, so reading is O(1) and recording O(1) amortised. Latencies are kept as a coarse
+ * The outcomes of the last `durationMs`, in buckets: a row of counters per bucket and a row of totals. The row of a bucket that
+ * leaves is subtracted from the totals, so reading is O(1) and recording O(1) amortised. Latencies are kept as a coarse
  * histogram per bucket, for the percentiles of snapshots; the trip rules count exactly.
  */
 export class TimeWindow implements Window {
@@ -26,7 +26,7 @@ export class TimeWindow implements Window {
   /** A row per bucket, then the totals (whose calls and unhealthy are the fields above). */
   readonly #rows: Float64Array;
   readonly #histogram: Uint32Array;
-  /** Which bucket of time the newest row is: time divided by the bucket's length. */
+  /** The time of the newest row, in whole bucket lengths. */
   #slot: number;
   #row = 0;
 
@@ -90,7 +90,7 @@ export class TimeWindow implements Window {
     this.#row = (this.#row + 1) % this.#buckets;
     const rows = this.#rows;
     const start = this.#row * this.#width;
-    // the histogram is large; an empty bucket has nothing in it to wipe
+    // an empty bucket has nothing to wipe, and the histogram is large
     if (rows[start + CALLS] === 0) return;
     this.calls -= rows[start + CALLS] ?? 0;
     this.unhealthy -= rows[start + UNHEALTHY] ?? 0;
