@@ -15,8 +15,8 @@ import { ReplaceablePrimary } from './replaceable-primary.js';
 import { SentMessages } from './sent-messages.js';
 
 /**
- * Admits or rejects a call: deadline, key, permit. The permit comes last: between it and the `try` of {@link callPrimary}
- * nothing throws.
+ * Admits or rejects a call: sets its deadline, finds its circuit by its key, acquires its permits. The permits come last, because
+ * nothing that can throw may stand between them and the `try` of {@link callPrimary}.
  * @throws the next interceptor's error, as without a guard
  */
 export function admit(call: Call): void {
@@ -36,12 +36,12 @@ function sentMessagesOf({ options, method }: Call): SentMessages {
   return new SentMessages(requestSerialize, limitBytes);
 }
 
-/** Makes and starts the real call. An error on the way ends the call and gives the permit back. */
+/** Makes and starts the real call. If an interceptor behind the guard throws, the call ends and the permits are given back. */
 function callPrimary(call: Call, entry: Entry, permits: Permits, budgetMs: number): void {
   try {
     const reserveMs = reserveOf(call, budgetMs, entry.usualLatency.ms);
     const { responseStream } = call.options.method_definition;
-    // A running stream has no fallback any more, so it keeps its whole deadline.
+    // A running stream can no longer be replaced by a fallback, so it keeps the whole deadline.
     const real = call.makeReal(optionsBelow(call, call.deadlineMs - (responseStream ? 0 : reserveMs)));
     call.real = real;
     const primary = new Primary(call, real, entry, permits, budgetMs, reserveMs);
@@ -60,11 +60,11 @@ function isReplaceable(call: Call, chain: FallbackChain): boolean {
   return chain.serves('failed') || (call.method.settings.softDeadline !== undefined && chain.serves('slow'));
 }
 
-/** A copy: an interceptor before the guard may make the call again with its own options object. */
+/** A copy of the options, because an interceptor before the guard may make another call with the same object. */
 function optionsBelow(call: Call, deadlineMs: number): InterceptorOptions {
   const { options } = call;
   const below = markGuarded(options, call.method.mark);
-  // the common case first: without a reserve and a default, the deadline is the caller's own
+  // in the common case, without a reserve and a default deadline, the caller's own deadline stays
   if (options.deadline !== deadlineMs && deadlineMs !== deadlineOf(options))
     below.deadline = likeDeadline(options.deadline, deadlineMs);
   return below;

@@ -7,9 +7,9 @@ import { recordCancelled } from './record-end.js';
 import type { Unanswered } from './unanswered.js';
 
 /**
- * A fallback is needed, and the caller has not sent the whole request yet. A part of a request is not a request, so the chain
- * is not asked before the end of it. The wait is bounded: at the deadline the chain is asked with the messages so far, and
- * after `abandonedAfterMs` a caller that does not end its stream gets the error.
+ * A fallback is needed, but the caller has not sent the whole request yet. The chain is asked when the request is complete. The
+ * wait is bounded: at the deadline the chain is asked with the messages so far, and after `abandonedAfterMs` a caller that does
+ * not end its stream gets the error.
  */
 export class AwaitingRequest implements Stage {
   readonly unanswered: Unanswered;
@@ -23,7 +23,7 @@ export class AwaitingRequest implements Stage {
     this.askChain = askChain;
   }
 
-  /** Watches the time and the parent, because there is no real call that does. */
+  /** Watches the deadline and the parent, because no real call does so. */
   watch(call: Call): void {
     const { clock, settings } = call.method;
     const leftMs = Math.max(0, call.deadlineMs - Date.now());
@@ -48,7 +48,7 @@ export class AwaitingRequest implements Stage {
   halfClose(call: Call): void {
     if (call.halfClosed) return;
     call.halfClosed = true;
-    if (this.watching === undefined) return; // the next turn checks it
+    if (this.watching === undefined) return; // not before `lookAgain()`, which runs in the next turn
     this.leave();
     setImmediate(() => this.proceed(call));
   }

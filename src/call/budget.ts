@@ -31,7 +31,7 @@ export function deadlineOf(options: TimeOptions): number {
   return Math.min(own, milliseconds(parent.getDeadline()));
 }
 
-/** The parent, where its cancellation cancels this call. */
+/** The parent, if its cancellation also cancels this call. */
 export function cancellingParent(options: TimeOptions): ParentCall | undefined {
   return options.parent && flagsOf(options) & propagate.CANCELLATION ? options.parent : undefined;
 }
@@ -67,8 +67,8 @@ function defaultBudgetMs(
 }
 
 /**
- * The part of a budget that is reserved for fallbacks, in milliseconds; 0 where none serves failures.
- * @param usualMs how long the primary usually takes; 0 while it is not known
+ * The part of a budget that is reserved for fallbacks, in milliseconds; 0 if no fallback serves failures.
+ * @param usualMs how long the primary usually takes; 0 while that is not known
  */
 export function reserveOf(
   { chain, method }: Pick<TimedCall, 'method' | 'chain'>,
@@ -79,7 +79,7 @@ export function reserveOf(
   return method.settings.fallbackReserve.of(budgetMs, chain.calls('failed'), usualMs);
 }
 
-/** A deadline in the caller's form (a Date or a number), which interceptors behind the guard may rely on. */
+/** A deadline of the same type as the caller's (a Date or a number), because interceptors behind the guard may rely on it. */
 export function likeDeadline(given: InterceptorOptions['deadline'], deadlineMs: number): Date | number {
   return given instanceof Date ? new Date(deadlineMs) : deadlineMs;
 }

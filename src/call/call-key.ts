@@ -11,7 +11,7 @@ export function keyPartOf(call: KeyedCall): string {
   try {
     return call.method.settings.keyPart.of(call.request, call.metadata);
   } catch (error) {
-    // A key function that throws costs the call its own circuit, not its admission.
+    // If a key function throws, the call goes on under the method's own circuit.
     call.method.events.warnings.report(error, `keyBy of ${call.method.path}`);
     return '';
   }

@@ -11,7 +11,7 @@ import { type Provenance, provenanceOf } from '../status/provenance.js';
 
 /** Options of {@link callUnary}: those of a grpc-js call, its metadata, and a signal that cancels it. */
 export interface UnaryCallOptions extends CallOptions {
-  /** @default empty */
+  /** The metadata of the request. @default empty */
   readonly metadata?: Metadata;
   /** Cancels the call: the promise rejects with the error CANCELLED. @default none */
   readonly signal?: AbortSignal;
@@ -23,7 +23,7 @@ export interface UnaryAnswer<Res> extends Provenance {
   readonly response: Res;
 }
 
-/** The names of a client's unary rpcs; any text for a dynamic client. */
+/** The names of a client's unary methods; for a dynamic client, any text. */
 export type UnaryMethodName<C> = {
   [M in MethodName<C>]: C[M] extends (request: infer _Req, ...rest: never[]) => infer Call
     ? Call extends { on(event: 'data', listener: never): unknown; read(): unknown }
@@ -37,7 +37,8 @@ export type UnaryMethodName<C> = {
  * @param method the name of the client's method: `'modelInfer'` for `client.modelInfer`
  * @returns a promise. It rejects with grpc-js's ServiceError; `circuitRejectionOf(error)` recognises the rejection of a
  * circuit
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, as a rejection of the promise, when the client has no such unary method
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, as a rejection of the promise, if the client has no such unary method, or if an
+ * option of failsoft stands outside `failsoft: { ... }`
  * @example const { response, source, ageMs } = await callUnary(client, 'modelInfer', request, { deadline: Date.now() + 500 });
  */
 export async function callUnary<C extends Client, M extends UnaryMethodName<C> & string>(
@@ -80,7 +81,7 @@ export async function callUnary<C extends Client, M extends UnaryMethodName<C> &
 
 const KNOWN = ['deadline', 'host', 'parent', 'credentials', 'interceptors', 'metadata', 'signal', 'failsoft'];
 
-/** grpc-js ignores options that it does not know, and interceptors may have their own: only failsoft's are looked for. */
+/** Refuses failsoft's options outside `failsoft`. Other unknown options pass: interceptors may have their own. */
 function checkNesting(options: object): void {
   for (const name of CALL_OPTION_KEYS) {
     const value: unknown = Reflect.get(options, name);

@@ -24,31 +24,31 @@ export interface Call extends InterceptingListener {
   readonly options: InterceptorOptions;
   readonly callOptions: FailsoftCallOptions;
   readonly makeReal: NextCall;
-  /** Undefined when nobody observes the call. */
+  /** Undefined if the call has no observer. */
   readonly observed: ObservedCall | undefined;
   /** Undefined for a call without fallbacks. */
   readonly chain: FallbackChain | undefined;
   listener: Partial<InterceptingListener>;
-  /** As the caller sent it; a copy where it is used after this turn. */
+  /** The caller's metadata; a copy if they are used after this turn. */
   metadata: Metadata;
   /** The first message. */
   request: unknown;
-  /** Copies of all messages; undefined where no fallback needs them (any more). */
+  /** Copies of all messages; undefined if no fallback needs them, or needs them any more. */
   sent: SentMessages | undefined;
   halfClosed: boolean;
-  /** Number of reads by the caller, while no real call counts them. */
+  /** How many messages the caller has asked for, while no real call counts that. */
   reads: number;
   /** Milliseconds since the epoch; Infinity without a deadline. */
   deadlineMs: number;
-  /** The real call, from its start on. It stays when it is over, because callers then read its peer. */
+  /** The real call, once it is made. It is kept after its end, because callers may then ask for its peer. */
   real: RealCall | undefined;
-  /** The present part of the call's life. */
+  /** What the call is doing now. */
   stage: Stage;
 }
 
 /**
- * A part of a call's life. It handles everything that the caller and the real call do, and owns the data of its part. It sets
- * `call.stage` to hand over to the next stage.
+ * A phase of a call. It handles everything that the caller and the real call do during this phase, and owns the data of the
+ * phase. It sets `call.stage` to begin the next one.
  */
 export interface Stage {
   // ---- by the caller
@@ -58,33 +58,33 @@ export interface Stage {
   halfClose(call: Call): void;
   cancel(call: Call, code: status, details: string): void;
 
-  // ---- by the real call; a stage without these ignores it
+  // ---- by the real call; a stage that does not have these methods ignores it
   onReceiveMetadata?(call: Call, metadata: Metadata): void;
   onReceiveMessage?(call: Call, message: unknown): void;
   onReceiveStatus?(call: Call, status: StatusObject): void;
 }
 
-/** The status OK, where no server has given one. For use inside the guard: users' code could change its metadata. */
+/** A status OK that no server has sent. Only for use inside the guard, because users' code could change its metadata. */
 export const OK_STATUS: StatusObject = Object.freeze(newOkStatus());
 
-/** The status OK, where no server has given one. */
+/** A new status OK that no server has sent, for users' code. */
 export function newOkStatus(): StatusObject {
   return { code: status.OK, details: '', metadata: new Metadata() };
 }
 
-/** Remembers a message while there is no real call. */
+/** Keeps a message while there is no real call to send it. */
 export function remember(call: Call, context: MessageContext, message: unknown): void {
   call.request ??= message;
   call.sent?.add(message);
   callWriterBack(context);
 }
 
-/** Calls the writer of a message back that no real call takes: it would hang otherwise. */
+/** Calls the writer of a message back if no real call takes the message: otherwise the writer would wait for ever. */
 export function callWriterBack({ callback }: MessageContext): void {
   if (callback !== undefined) process.nextTick(callback);
 }
 
-/** Gives the caller a status other than OK. Like grpc-js, it delivers a null message first where the response is unary. */
+/** Gives the caller a status other than OK; before it, as in grpc-js, a null message if the response is unary. */
 export function giveError(call: Call, received: StatusObject): void {
   if (!call.options.method_definition.responseStream) call.listener.onReceiveMessage?.(null);
   call.listener.onReceiveStatus?.(received);

@@ -5,11 +5,11 @@ import { connectionTroubleOf } from './connection-trouble.js';
 import { lengthOf, SHORTEST_STANDSTILL_MS } from './loop-watch.js';
 import type { MethodGuard } from './method-guard.js';
 
-/** A standstill of the event loop matters to a call if it took more than this share of the call. */
+/** A standstill of the event loop matters to a call if it lasted for more than this share of the call. */
 const MATTERING_SHARE = 0.25;
-/** A standstill explains only time-outs that come so soon after its end: among many calls, the last one waits for the others. */
+/** A standstill explains a time-out that follows within this time. Of many calls that time out, the last waits for the others. */
 const JUST_ENDED_MS = 50;
-/** A standstill excuses the time-outs only of a server that had answered within this time before it. */
+/** A standstill excuses a time-out only if the server had answered within this time before it. */
 const EXCUSED_MS = 5_000;
 
 const CONNECTING: Circumstances = Object.freeze({ connecting: true });
@@ -19,11 +19,11 @@ const CONNECTING_AND_STALLED: Circumstances = Object.freeze({ connecting: true, 
 type Method = Pick<MethodGuard, 'connection' | 'loop' | 'settings'>;
 
 /**
- * What makes the end of a call weaker evidence than it seems; undefined for a usual call. It also updates what is known of the
+ * The circumstances that make the end of a call weaker evidence; undefined for a usual call. Also updates the state of the
  * connection.
  * @param waitedMs how long the caller waited for the server
  * @param givenMs the time that the server was given; Infinity without a deadline
- * @param usualMs the usual duration of such calls; 0 while it is not known
+ * @param usualMs the usual duration of such calls; 0 while that is not known
  */
 export function circumstancesOf(
   method: Method,
@@ -38,7 +38,7 @@ export function circumstancesOf(
   const { connection } = method;
   if (outcome === 'success') {
     connection.answered(nowMs);
-    // the way of nearly every call
+    // nearly every call ends here
     if (waitedMs < SHORTEST_STANDSTILL_MS && !connection.wasConnectingAt(startedAtMs)) return undefined;
   } else if (outcome === 'ignored') return undefined;
   const { code } = received;
@@ -55,18 +55,18 @@ export function circumstancesOf(
   return stalled ? STALLED : undefined;
 }
 
-/** Whether only a server can have given this code. */
+/** Whether this code can only come from the server, not from grpc-js or the caller. */
 function isOfServer(code: status): boolean {
   return code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED && code !== status.CANCELLED;
 }
 
-/** Whether a good part of the duration of an answered call was a standstill of this process. */
+/** Whether a standstill of this process made up a good part of an answered call's duration. */
 function isDelayed({ loop }: Method, startedAtMs: number, nowMs: number, waitedMs: number): boolean {
   if (waitedMs < SHORTEST_STANDSTILL_MS) return false;
   return lengthOf(loop.longestSince(startedAtMs, nowMs)) > waitedMs * MATTERING_SHARE;
 }
 
-/** Whether a time-out says nothing about the server: the answer may have been there unread, or the request went out too late. */
+/** Whether a time-out is no evidence about the server: its answer may have arrived unread, or the request was sent too late. */
 function isExcused(
   { connection, loop, settings }: Method,
   startedAtMs: number,

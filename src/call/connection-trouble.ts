@@ -11,9 +11,9 @@ interface Words {
 }
 
 /**
- * grpc-js's words for what happens to a connection, from 1.11 on; the tests break real connections with the lowest and the
- * newest version. A socket that closes while calls are on it ends them with "Connection dropped", and before 1.12.3 with "Call
- * cancelled", which is also a server's RST_STREAM. After a GOAWAY they have the words of streams that end without a status.
+ * grpc-js's texts for trouble with a connection, from version 1.11 on; the tests break real connections with the lowest and the
+ * newest version. If a socket closes, its calls end with "Connection dropped", or before 1.12.3 with "Call cancelled", which is
+ * also the text for a server's RST_STREAM. After a GOAWAY, calls have the texts of streams that end without a status.
  */
 const WORDS: Readonly<Partial<Record<status, readonly Words[]>>> = {
   [status.UNAVAILABLE]: [
@@ -23,7 +23,7 @@ const WORDS: Readonly<Partial<Record<status, readonly Words[]>>> = {
       mean: LOST,
     },
     { text: /^Stream refused by server$/, mean: PERHAPS_LOST },
-    // the name of the load balancing policy stands before it where it is not pick_first
+    // if the load balancing policy is not pick_first, its name stands before the text
     { text: /^(?:[a-z_]{1,40}: )?No (?:connection established|addresses resolved)\b/, mean: NOT_SENT },
     { text: /^Name resolution failed\b|^Channel closed before call started$/, mean: NOT_SENT },
   ],
@@ -38,8 +38,8 @@ const WORDS: Readonly<Partial<Record<status, readonly Words[]>>> = {
 };
 
 /**
- * What the status of a call that failed says about its connection; undefined where it says nothing. A status that grpc-js
- * makes itself has no trailers. Never throws.
+ * The trouble with its connection that made a call fail, by the text of the status; undefined if there is no sign of such
+ * trouble. A status that grpc-js makes itself has no trailers. Never throws.
  */
 export function connectionTroubleOf({ code, details, metadata }: StatusObject): Circumstances | undefined {
   const words = WORDS[code]?.find(({ text }) => text.test(details));
@@ -50,6 +50,6 @@ function isEmpty(trailers: Metadata): boolean {
   try {
     return Object.keys(trailers.getMap()).length === 0;
   } catch {
-    return false; // another interceptor's, and broken
+    return false; // broken metadata of another interceptor
   }
 }

@@ -2,13 +2,14 @@ import { type Channel, connectivityState } from '@grpc/grpc-js';
 import { channelState } from '../channel-state.js';
 import type { Clock } from '../clock.js';
 
-/** After so long without a call, a load balancer may have dropped the connection without the client's knowledge. */
+/** After this long without a call, a load balancer may have dropped the connection without the client's knowledge. */
 const IDLE_MS = 60_000;
 
 /**
- * What is known of the connection below an interceptor, from its calls. A call that began before the server's first answer on
- * its connection has waited for the connection too, and for whatever a server does for a new client. grpc-js shows no channel
- * to a call. If the client has shown its channel, the channel's state reveals a connection that ended with no call on it.
+ * The state of the connection below an interceptor, as its calls show it. A call that began before the server's first answer on
+ * its connection also waited for the connection, and for all that a server does for a new client. grpc-js gives a call no access
+ * to its channel. If the client has shown its channel, the channel's state also reveals a connection that was lost while no
+ * call was on it.
  */
 export class Connection {
   /** The channel of the call that begins next, if its client has shown it. */
@@ -16,36 +17,36 @@ export class Connection {
   /** When the first answer came on the present connection; Infinity before. */
   private firstAnswerMs = Number.POSITIVE_INFINITY;
   private beganMs = Number.NEGATIVE_INFINITY;
-  /** When the last answer came; before the first, when the first call began. */
+  /** When the last answer came. Before the first answer: when the first call began. */
   lastAnswerMs = Number.NEGATIVE_INFINITY;
 
-  /** A call begins. */
+  /** Called when a call begins. */
   begins(nowMs: number): void {
     const { channel } = this;
     if (channel === undefined ? nowMs - this.beganMs > IDLE_MS : !isReady(channel)) this.lost();
-    // the next call may be of another client, which shows no channel
+    // the next call may come from another client, which has shown no channel
     this.channel = undefined;
     if (this.beganMs === Number.NEGATIVE_INFINITY) this.lastAnswerMs = nowMs;
     this.beganMs = nowMs;
   }
 
-  /** The server answered. */
+  /** Called when the server has answered. */
   answered(nowMs: number): void {
     if (this.firstAnswerMs === Number.POSITIVE_INFINITY) this.firstAnswerMs = nowMs;
     this.lastAnswerMs = nowMs;
   }
 
-  /** A message of a stream came: the stream's end may be far. */
+  /** Called when a message of a stream came, because the stream may end much later. Counts only as the first answer. */
   firstAnswer(clock: Clock): void {
     if (this.firstAnswerMs === Number.POSITIVE_INFINITY) this.answered(clock.now());
   }
 
-  /** The connection is lost, or there was none. */
+  /** Called when the connection was lost, or there was no connection. */
   lost(): void {
     this.firstAnswerMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Whether a call that began then may have waited for the connection. */
+  /** Whether a call that began at this time may have waited for the connection. */
   wasConnectingAt(startedAtMs: number): boolean {
     return startedAtMs < this.firstAnswerMs;
   }

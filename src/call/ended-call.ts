@@ -12,12 +12,13 @@ export interface EndedCall {
   /** Undefined for a call that was rejected. */
   readonly permits: Permits | undefined;
   readonly startedAtMs: number;
-  /** The real call's part of the caller's time, in milliseconds; Infinity without a deadline. */
+  /** The time that the real call was given, in milliseconds: the caller's, less the reserve. Infinity without a deadline. */
   readonly givenMs: number;
 }
 
 /**
- * Settles the permits of a real call with its push-back and its circumstances. The wait for a good answer becomes part of the usual latency.
+ * Settles the permits of a real call, with its push-back and its circumstances. If the answer is good, records the caller's wait
+ * in the usual latency.
  * @param waitedMs how long the caller waited for the server
  */
 export function settleEnded(
@@ -44,7 +45,7 @@ export function settleEnded(
   if (outcome === 'success' && circumstances === undefined) usualLatency.record(waitedMs);
 }
 
-/** Whether the server was given less time than the method usually takes: then a time-out is no evidence against it. */
+/** Whether the server was given less time than the method usually takes: a time-out is then no evidence against the server. */
 export function hadTooLittleTime(
   method: MethodGuard,
   { entry, givenMs }: Pick<EndedCall, 'entry' | 'givenMs'>,

@@ -16,8 +16,8 @@ export interface AskedCall
 }
 
 /**
- * A run of a chain for a call: the chain's view of the call, and the caller's deadline, which grpc-js enforces only for real
- * calls. A chain that answers synchronously costs no timer and no promise.
+ * The run of a chain for a call. It gives the chain access to the call, and enforces the caller's deadline, which grpc-js does
+ * only for real calls. A chain that answers synchronously costs no timer and no promise.
  */
 export class FallbackRun implements ChainCall {
   readonly cause: Cause;
@@ -32,7 +32,7 @@ export class FallbackRun implements ChainCall {
   constructor(call: AskedCall, entry: Entry, cause: Cause) {
     this.cause = cause;
     this.#call = call;
-    // A stream can send more later. The only message of other calls is decoded when a strategy reads it.
+    // A request stream may get more messages later. A unary request is decoded only when a strategy reads it.
     if (call.options.method_definition.requestStream) this.#keepRequests();
     this.#entry = entry;
   }
@@ -41,7 +41,7 @@ export class FallbackRun implements ChainCall {
     try {
       this.#requests = requestsOf(this.#call);
     } catch {
-      // It throws again for a strategy that reads it. Other strategies may not need it.
+      // A strategy that reads the requests gets the error then. Other strategies may not need them.
     }
   }
 
@@ -77,11 +77,9 @@ export class FallbackRun implements ChainCall {
     return this.#call.deadlineMs;
   }
   get remainingMs(): number {
-    return this.#call.deadlineMs === Number.POSITIVE_INFINITY
-      ? Number.POSITIVE_INFINITY
-      : Math.max(0, this.#call.deadlineMs - Date.now());
+    return Math.max(0, this.#call.deadlineMs - Date.now());
   }
-  /** Whether the deadline has passed. Node's timers may fire up to a millisecond early, which counts as passed. */
+  /** Whether the deadline has passed. It counts as passed when its timer fires, which may be up to a millisecond early. */
   get hasExpired(): boolean {
     return this.#aborted === 'deadline' || this.remainingMs === 0;
   }
@@ -111,13 +109,13 @@ export class FallbackRun implements ChainCall {
     }
   }
 
-  /** Chains do not throw. If a bug makes a chain throw, the caller gets the result without fallbacks. */
+  /** A chain throws only by a bug of its own. The caller then gets the result without fallbacks. */
   #failed(error: unknown): ChainResult {
     this.#call.method.events.warnings.report(error, `the fallback chain of ${this.method}`);
     return { answer: undefined, attempts: [] };
   }
 
-  /** Waits for a chain that did not answer at once. `conclude` is called once, unless `cancel` comes first. */
+  /** Waits for a chain that did not answer at once. Calls `conclude` once, unless `cancel()` is called before. */
   wait(outcome: Promise<ChainResult>, conclude: (outcome: ChainResult) => void): void {
     this.#conclude = conclude;
     this.#enforceDeadline();
@@ -127,7 +125,7 @@ export class FallbackRun implements ChainCall {
     );
   }
 
-  /** Ends the run: the caller has gone, or its deadline has passed. A later answer of the chain is dropped. */
+  /** Ends the run, because the caller has gone or its deadline has passed. A later answer of the chain is dropped. */
   cancel(cause: AbortCause): void {
     this.#conclude = undefined;
     this.#cancelTimer?.();
@@ -157,7 +155,7 @@ export class FallbackRun implements ChainCall {
   }
 }
 
-/** Copies of the caller's messages; the messages themselves where no strategy of the chain reads them. */
+/** Copies of the caller's messages. If no strategy of the chain reads them: the first message itself. */
 function requestsOf({ sent, chain, request }: AskedCall): readonly unknown[] {
   if (sent === undefined || chain === undefined) return request === undefined ? [] : [request];
   return sent.read((bytes) => chain.decodeRequest(bytes));

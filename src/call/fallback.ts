@@ -24,12 +24,12 @@ export function fallBack(call: Call, unanswered: Unanswered, cause: Cause): void
   waiting.watch(call);
 }
 
-/** Asks the chain to answer a slow call, which goes on. */
+/** Asks the chain to answer a slow call; the real call goes on. */
 export function fallBackSlow(call: Call, slow: Unanswered, afterMs: number): void {
   ask(call, slow, { kind: 'slow', afterMs });
 }
 
-/** Asks the chain to answer a rejected call; not in this turn, in which the caller may have no listener yet. */
+/** Asks the chain to answer a rejected call, but in the next turn: in this one the caller may have no listener yet. */
 export function fallBackRejected(call: Call, entry: Entry, by: RejectedBy): void {
   const waiting = new AwaitingRequest(new RejectedCall(entry, by), causeOf(by.rejection), askWaited);
   call.stage = waiting;
@@ -42,7 +42,7 @@ function lookAgain(call: Call, waiting: AwaitingRequest): void {
   else waiting.proceed(call);
 }
 
-/** A bidirectional stream can be answered before its caller is done. Any other call needs the whole request first. */
+/** Whether the chain must wait for the rest of the request. A bidirectional stream can be answered before its caller is done. */
 function isHalfSent({ options, halfClosed }: Call): boolean {
   const { requestStream, responseStream } = options.method_definition;
   return !halfClosed && !(requestStream && responseStream);
@@ -61,7 +61,7 @@ function ask(call: Call, unanswered: Unanswered, cause: Cause): void {
 }
 
 /**
- * A chain is asked, and answers. Meanwhile this stage does everything that grpc-js does for a real call: it enforces the
+ * The chain is asked, and its answer is delivered. This stage does everything that grpc-js does for a real call: it enforces the
  * deadline, the cancellation and flow control, and never answers in the turn in which the call was made.
  */
 class Fallback implements Stage, StreamedAnswerListener {
@@ -69,13 +69,13 @@ class Fallback implements Stage, StreamedAnswerListener {
   private readonly unanswered: Unanswered;
   private readonly cause: Cause;
   private readonly run: FallbackRun;
-  /** A real call that continues if no fallback answers. */
+  /** The real call, if it is alive: it continues if no fallback answers. */
   private paused: PausedCall | undefined;
-  /** Follows this stage: a real call may go on when the caller has its answer. */
+  /** The stage after this one: a slow real call may go on although the caller has its answer. */
   private next: Stage = OVER;
   private stream: StreamedAnswer | undefined;
   private leaveParent: (() => void) | undefined;
-  /** The source of the answer, when there is an answer. */
+  /** The source of the answer; '' before there is an answer. */
   private source = '';
 
   constructor(call: Call, unanswered: Unanswered, cause: Cause) {
@@ -115,8 +115,8 @@ class Fallback implements Stage, StreamedAnswerListener {
     const { paused } = this;
     this.paused = undefined;
     endLater(call, code, details);
-    // The stage is over before user code runs: observers, strategies' signals, and interceptors behind the guard, which may
-    // give the real call's status in this turn.
+    // The stage must be over before users' code runs: observers, listeners of strategies' signals, and interceptors behind the
+    // guard, which may deliver the real call's status in this turn.
     call.stage = this.next;
     this.end();
     recordCancelled(call, this.unanswered.entry, this.cause, code);
@@ -141,7 +141,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     else this.paused.onReceiveStatus(call, received);
   }
 
-  /** The real call is the answer. */
+  /** Ends the chain's run, because the real call has answered. */
   private stop(): void {
     this.end();
     this.run.cancel('cancelled');
@@ -171,7 +171,7 @@ class Fallback implements Stage, StreamedAnswerListener {
     try {
       call.listener.onReceiveMetadata?.(label(answer, cause, call.method.events.warnings));
     } finally {
-      if (!this.isOver) this.giveMessage(answer); // unless the caller has cancelled in its listener
+      if (!this.isOver) this.giveMessage(answer); // the caller may have cancelled in its listener
     }
   }
 

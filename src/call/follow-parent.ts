@@ -3,8 +3,8 @@ import { cancellingParent } from './budget.js';
 import type { Call } from './call.js';
 
 /**
- * Calls `onCancel` when the call's parent is cancelled, while there is no real call that watches the parent.
- * @returns a function that stops it
+ * Calls `onCancel` when the call's parent is cancelled, while no real call watches the parent.
+ * @returns a function that ends the watch
  */
 export function followParent(call: Call, onCancel: (details: string) => void): () => void {
   const parent = cancellingParent(call.options);

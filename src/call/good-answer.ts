@@ -5,12 +5,12 @@ import type { Call } from './call.js';
 import { type SentCalls, sentCallsOf } from './sent-calls.js';
 import { type Headers, watchedMetadata } from './sent-metadata.js';
 
-/** The parts of a call that its good answer is kept with. */
+/** The parts of a call under which a good answer is kept. */
 export interface AnsweredCall extends Pick<Call, 'method' | 'metadata' | 'sent'> {
   readonly options: Pick<InterceptorOptions, 'credentials' | 'host'>;
 }
 
-/** A successful call as strategies that keep answers see it. The request is decoded when a strategy first reads it. */
+/** A successful call, for strategies that keep answers. The request is decoded only when a strategy reads it. */
 export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   readonly method: string;
   readonly circuitKey: string;
@@ -18,7 +18,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   responseMetadata: Metadata | undefined;
   readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
-  /** What went out since the real call began; undefined for calls of another transport. */
+  /** How the call was sent; undefined if another transport has not reported it. */
   #sent: Sent | undefined;
   #responses = 0;
 
@@ -54,7 +54,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return this.#sent?.withOtherOptions(this) === true;
   }
 
-  /** @returns the metadata for the real call: a copy of the caller's */
+  /** Watches how the real call is sent. @returns the metadata for the real call, a copy of the caller's */
   handOn(metadata: Metadata): Metadata {
     const calls = sentCallsOf(this.#call.options);
     if (calls !== undefined) {
@@ -66,7 +66,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     return watchedMetadata(metadata.clone(), (of, headers) => made.push({ of, headers }));
   }
 
-  /** Says how a call of another transport than grpc-js went out. */
+  /** Sets the metadata with which another transport than grpc-js sent the call. */
   setSentMetadata(metadata: Metadata): void {
     this.#sent = { metadata: () => [metadata], withOtherOptions: () => false };
   }
@@ -80,20 +80,20 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     this.#responses++;
   }
 
-  /** Offers the answer to the chain. A unary call with two response messages has no answer to keep. */
+  /** Offers the answer to the chain, unless a unary call got two response messages. */
   keep(): void {
     if (this.#responses === 1 && this.#chain.keeps) this.#chain.keep(this);
   }
 }
 
-/** What shows how a call went out. */
+/** How a call was sent. */
 interface Sent {
   metadata(): readonly Metadata[];
-  /** Whether it went out with other call credentials, or to another host, than its caller asked. */
+  /** Whether the call was sent with other call credentials, or to another host, than its caller asked for. */
   withOtherOptions(asked: Pick<GoodAnswer, 'credentials' | 'host'>): boolean;
 }
 
-/** Behind all interceptors, from now on: a caller's interceptor that tries again begins anew. */
+/** By the client's channel, behind all interceptors. Only from now on: a retry of an interceptor before the guard is a new call. */
 function fromChannel({ list }: SentCalls): Sent {
   const first = list.length;
   return {
@@ -108,10 +108,13 @@ interface MadeHeaders {
   readonly headers: Headers;
 }
 
-/** By the headers that were made of the metadata: what only a log has seen has no `:path`, and another call has another. */
+/**
+ * By the headers that were made of the metadata. Headers that were made only for a log have no `:path`, and those of another call
+ * have another.
+ */
 function fromHeaders(made: readonly MadeHeaders[], path: string): Sent {
   return {
     metadata: () => made.flatMap(({ of, headers }) => (headers[':path'] === path ? [of] : [])),
-    withOtherOptions: () => false, // they do not show in headers
+    withOtherOptions: () => false, // headers do not show them
   };
 }

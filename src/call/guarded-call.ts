@@ -16,14 +16,14 @@ import type { MethodGuard } from './method-guard.js';
 import { NOT_STARTED } from './not-started.js';
 import type { SentMessages } from './sent-messages.js';
 
-/** The base class forwards to this object, but every method that would is overridden. */
+/** The base class would forward to this object, but every method that does so is overridden. */
 const NO_CALL: RealCall = Object.create(null);
 const NO_LISTENER: Partial<InterceptingListener> = Object.freeze({});
 const NO_METADATA = new Metadata();
 
 /**
- * A guarded call of any of the four kinds. For the caller it is the call; for the real call it is the listener. It holds the
- * caller's side of the call, and the stage does all the work:
+ * A guarded call of any of the four kinds. For the caller it is the call, for the real call it is the listener. It keeps what the
+ * caller has done so far; its stage does all the work:
  *
  *     NotStarted ─► AwaitingMessage ─► (admission) ─┬─► Primary | ReplaceablePrimary ─┬─► Over
  *                                                   ├─► Rejecting                     │
@@ -114,7 +114,7 @@ export class GuardedCall extends InterceptingCall implements Call {
 
 forwardUnknownMethods();
 
-/** Methods that a later grpc-js adds to its calls are forwarded to the real call, where there is one. */
+/** Forwards the methods that a later grpc-js adds to its calls to the real call, if there is one. */
 function forwardUnknownMethods(): void {
   for (const name of Object.getOwnPropertyNames(InterceptingCall.prototype)) {
     if (Object.hasOwn(GuardedCall.prototype, name)) continue;

@@ -7,7 +7,7 @@ import { OVER } from './over.js';
 import { recordPrimaryEnd } from './record-end.js';
 import type { Unanswered } from './unanswered.js';
 
-/** The parts of a real call's answer that are held back until no fallback can replace them any more. */
+/** The parts of a real call's answer that are held back from the caller as long as a fallback can replace the call. */
 export class HeldAnswer {
   private metadata: Metadata | undefined;
   private message: unknown;
@@ -31,7 +31,7 @@ export class HeldAnswer {
     call.listener.onReceiveMetadata?.(metadata);
   }
 
-  /** A listener that throws for the metadata still gets the message, as without a guard. */
+  /** Gives the caller all parts. A listener that throws for the metadata still gets the message, as without a guard. */
   release(call: Call): void {
     try {
       this.releaseMetadata(call);
@@ -54,11 +54,11 @@ export class HeldAnswer {
   }
 }
 
-/** A real call that failed, with the parts of its answer that are held back: the caller gets them if no fallback answers. */
+/** A real call that failed. The caller gets the parts of its answer that were held back if no fallback answers. */
 export class FailedPrimary implements Unanswered {
   readonly entry: Entry;
   private readonly held: HeldAnswer;
-  /** The status as it came: its code and details are passed on unchanged. */
+  /** The status that the server sent. The caller gets its code and details unchanged. */
   private readonly received: StatusObject;
   private readonly normal: StatusObject;
   private readonly outcome: Outcome;

@@ -1,9 +1,9 @@
-/** Ends a source that is no longer read. Nothing waits for its end, and no caller is left for its error. */
+/** Ends a source that is no longer read. Does not wait, and drops an error of the source, because no caller is left to get it. */
 export function leaveLate(iterator: Iterator<unknown> | AsyncIterator<unknown>): void {
   try {
     Promise.resolve(iterator.return?.()).catch(() => undefined);
   } catch {
-    // as above
+    // a source may throw at once
   }
 }
 

@@ -4,13 +4,13 @@ import { type Call, callWriterBack, type MessageContext, OK_STATUS, type Stage }
 import { OVER } from './over.js';
 import type { Primary } from './primary.js';
 
-/** grpc-js ends a call at its deadline; the status is overdue so much later. */
+/** grpc-js ends a call at its deadline. If the status has not come after this time more, the call is abandoned. */
 const GRACE_MS = 1_000;
 
 /**
- * A real call whose caller has a fallback's answer already. Its own answer still counts: for the circuit, for the usual latency,
- * and for strategies that keep answers. Its deadline ends it; without a deadline, `abandonedAfterMs` does, and it counts as a
- * time-out. Of a response stream only the first message is awaited.
+ * A real call whose caller already has a fallback's answer. The real call's answer still counts: for the circuit, for the usual
+ * latency, and for strategies that keep answers. The call ends at its deadline or, without a deadline, after `abandonedAfterMs`,
+ * and then counts as a time-out. A response stream ends with its first message.
  */
 export class LatePrimary implements Stage {
   private readonly primary: Primary;
@@ -28,14 +28,14 @@ export class LatePrimary implements Stage {
     this.cancelTimer = method.clock.setTimer(() => this.abandon(call, details), limitMs, true);
   }
 
-  /** An interceptor behind the guard may keep the status for ever: the permit does not wait for it. */
+  /** Settles the permits without a status, because an interceptor behind the guard may withhold it for ever. */
   private abandon(call: Call, details: string): void {
     const code = status.DEADLINE_EXCEEDED;
     this.primary.real.cancelWithStatus(code, details);
     this.onReceiveStatus(call, { code, details, metadata: new Metadata() });
   }
 
-  // The caller has its answer: what it does now, a cancellation too, does not concern the real call.
+  // The caller has its answer, so nothing that it does now reaches the real call, not even a cancellation.
 
   sendMessage(_call: Call, context: MessageContext): void {
     callWriterBack(context);
@@ -60,7 +60,7 @@ export class LatePrimary implements Stage {
       return;
     }
     primary.good?.setResponse(message);
-    if (requestStream) primary.real.startRead(); // as grpc-js's client does, to find a second message
+    if (requestStream) primary.real.startRead(); // like grpc-js's client, to detect a second message
   }
 
   onReceiveStatus(call: Call, received: StatusObject): void {

@@ -1,25 +1,26 @@
 import type { Clock, EventLoop } from '../clock.js';
 
-/** Less than this is no standstill. */
+/** A shorter time is no standstill. */
 export const SHORTEST_STANDSTILL_MS = 50;
-/** A loop whose turns took less than this on average was busy, and did not stand still. */
+/** If the turns of the loop took less than this on average, the loop was busy, but did not stand still. */
 const LONG_TURN_MS = 15;
-/** A reading costs 0.2 microseconds: with many calls, there is at most one reading in this time. */
+/** The least time between two readings, because a reading costs 0.2 microseconds. */
 const READ_EVERY_MS = 2;
-/** The most standstills that are remembered. */
+/** How many standstills are kept. */
 const REMEMBERED = 8;
 
-/** A time in which the event loop was held up by a single task. */
+/** A time in which a single task held the event loop up. */
 export interface Standstill {
   readonly fromMs: number;
-  /** It grows until the turn ends in which it was noticed, because that turn does the work that had to wait. */
+  /** Moves on until the turn ends in which the standstill was noticed, because that turn does the work that had to wait. */
   untilMs: number;
 }
 
 /**
- * Notices that the event loop of this process stood still: a garbage collection, or synchronous work. It has no timer. It reads
- * how long the loop has idled, and how many turns it has made, as calls begin, and when a call has ended that was slow or timed
- * out: what lies between two readings, and is neither idleness nor many turns, is a standstill (docs/decisions/late-client.md).
+ * Notices that the event loop of this process stood still, because of a garbage collection or synchronous work. It has no timer:
+ * it reads how long the loop has been idle, and how many turns the loop has made, when a call begins and when a slow call or a
+ * time-out ends. Time between two readings that was neither idle nor spent in many turns is a standstill
+ * (docs/decisions/late-client.md).
  */
 export class LoopWatch {
   private readonly loop: EventLoop | undefined;
@@ -32,14 +33,14 @@ export class LoopWatch {
     this.loop = clock.loop;
   }
 
-  /** A call begins. */
+  /** Called when a call begins. */
   begins(nowMs: number): void {
     if (this.loop !== undefined && nowMs - this.readAtMs >= READ_EVERY_MS) this.read(this.loop, nowMs, 0);
   }
 
   /**
    * The longest standstill between two times.
-   * @param lateMs by how much a timer was late just now: the loop stood still at least as long, if it did not idle
+   * @param lateMs by how much a timer has just been late: unless the loop was idle, it stood still for at least this long
    */
   longestSince(sinceMs: number, nowMs: number, lateMs = 0): Standstill | undefined {
     if (this.loop === undefined) return undefined;
@@ -57,7 +58,7 @@ export class LoopWatch {
     const idleMs = loop.idleMs();
     const turns = loop.turns();
     const activeMs = nowMs - this.readAtMs - (idleMs - this.idleMs);
-    // a part of the turn of the last reading, and a part of this one
+    // one more than the difference: a part of the turn of the last reading, and a part of this turn
     const turnMs = activeMs / (turns - this.turns + 1);
     const isFirst = this.readAtMs === Number.NEGATIVE_INFINITY;
     const last = this.standstills.at(-1);

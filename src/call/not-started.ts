@@ -4,13 +4,13 @@ import { cancellingParent } from './budget.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
 import { endLater, OVER } from './over.js';
 
-// The stages before the admission: the call is not started, or waits for the message from which its key is read.
+// The stages before the admission: the call is not started yet, or waits for the message from which its key is read.
 
-/** The call was made, and not started yet. */
+/** The call is made, but not started yet. */
 class NotStarted implements Stage {
   start(call: Call): void {
     const waits = call.callOptions.key === undefined && call.method.settings.keyPart.needsRequest;
-    // The caller may reuse the metadata for its next call at once.
+    // A copy, because the caller may reuse the metadata for its next call at once.
     if (waits || call.chain?.readsCall === true) call.metadata = call.metadata.clone();
     if (waits) awaitMessage(call);
     else admit(call);
@@ -32,7 +32,7 @@ class NotStarted implements Stage {
 
 export const NOT_STARTED: Stage = new NotStarted();
 
-/** Cancelled before its start: the status waits for the listener, which comes with the start. */
+/** The call was cancelled before its start. The status waits for the listener, which comes with the start. */
 class CancelledEarly implements Stage {
   private readonly code: status;
   private readonly details: string;
@@ -54,9 +54,9 @@ class CancelledEarly implements Stage {
 }
 
 /**
- * Waits for a call's first message, from which the circuit's key is read. At most one tick: a call whose server sends first
- * would otherwise wait for ever. Each call has a tick of its own: in another call's tick, the interceptors behind the guard
- * would run in that call's async context, and read its tenant or trace.
+ * Waits for a call's first message, from which the circuit's key is read, but at most one tick: a call whose server sends first
+ * would otherwise wait for ever. Each call has its own tick: in the tick of another call, the interceptors behind the guard would
+ * run in that call's async context, and see its tenant or trace.
  */
 function awaitMessage(call: Call): void {
   const stage = new AwaitingMessage();
@@ -66,7 +66,7 @@ function awaitMessage(call: Call): void {
   else process.nextTick(decide, call, stage);
 }
 
-/** The message did not come in time. */
+/** Admits the call without a message, if the message did not come in time. */
 function decide(call: Call, stage: Stage): void {
   if (call.stage === stage) admitLate(call);
 }
@@ -96,15 +96,15 @@ class AwaitingMessage implements Stage {
     try {
       admit(call);
     } catch (error) {
-      call.stage = OVER; // the caller's own method throws it: a status as well would be a second end
+      call.stage = OVER; // the method that the caller called throws this error; a status would be a second end
       throw error;
     }
   }
 }
 
 /**
- * Admits a call after the client's method may have returned. An error becomes a status then, because no caller could catch
- * it.
+ * Admits a call when the client's method may already have returned. An error becomes a status, because the caller could not
+ * catch it any more.
  */
 function admitLate(call: Call): void {
   try {

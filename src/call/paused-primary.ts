@@ -7,8 +7,8 @@ import type { Primary } from './primary.js';
 import type { PausedCall, Unanswered } from './unanswered.js';
 
 /**
- * A response stream whose first message carries an error. It stays alive while the fallbacks are asked. If no fallback
- * answers, the stream continues, with that message first.
+ * A response stream whose first message carries an error. The stream stays alive while the fallbacks are asked. If no fallback
+ * answers, it continues, beginning with that message.
  */
 export class PausedPrimary implements Unanswered, PausedCall {
   readonly entry: Entry;
@@ -16,7 +16,7 @@ export class PausedPrimary implements Unanswered, PausedCall {
   private readonly primary: Primary;
   private readonly held: HeldAnswer;
   private readonly write: PendingWrite | undefined;
-  /** Number of reads that the real call got. */
+  /** How many messages the real call has been asked for. */
   private readonly reads: number;
   private readonly messages: unknown[] = [];
   private ended: StatusObject | undefined;
@@ -58,7 +58,7 @@ export class PausedPrimary implements Unanswered, PausedCall {
       this.held.release(call);
     } finally {
       for (const message of this.messages) call.stage.onReceiveMessage?.(call, message);
-      if (this.ended !== undefined) call.stage.onReceiveStatus?.(call, this.ended); // also for a listener that threw
+      if (this.ended !== undefined) call.stage.onReceiveStatus?.(call, this.ended); // also if the listener has thrown
     }
   }
 

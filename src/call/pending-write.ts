@@ -1,6 +1,6 @@
 import type { MessageContext } from './call.js';
 
-/** A write that the real call may never take. Its writer is called back once: by the real call, or when a fallback answers. */
+/** A message that the real call may never take. The writer is called back once: by the real call, or when a fallback answers. */
 export class PendingWrite {
   readonly context: MessageContext;
   private callback: (() => void) | undefined;

@@ -12,12 +12,12 @@ export interface RejectedBy {
   readonly rejection: Rejection;
 }
 
-/** The parts of a call that its permits need; its options weaken the circuits, and set its priority. */
+/** The parts of a call that its permits need. The options may set the mode of its circuits, and its priority. */
 export interface AdmittedCall extends ObservableCall {
   readonly callOptions: FailsoftCallOptions;
 }
 
-/** A call's permits: of its circuit, and of the parent circuit above it. Settled together, once. */
+/** A call's permits: that of its circuit, and that of the parent circuit. They are settled together, once. */
 export class Permits {
   readonly #call: ObservableCall;
   readonly #entry: Entry;
@@ -104,14 +104,14 @@ export class Permits {
   }
 }
 
-/** The outcome for the parent circuit, which is the server's: an answer of a broken or busy model shows that the server is up. */
+/** The outcome for the parent circuit, which guards the server: any answer, even of a broken or busy model, shows it is up. */
 export function serverOutcome(
   outcome: Outcome,
   code: status,
   lost: Circumstances['lostConnection'],
 ): Outcome {
   if (outcome === 'ignored') return 'ignored';
-  // some of grpc-js's words for it have the codes of answers
+  // grpc-js ends some lost calls with codes that answers have as well
   if (lost !== undefined && isUnhealthy(outcome)) return lost === true ? 'failure' : 'ignored';
   const unreachable = code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED;
   return outcome === 'failure' && unreachable ? 'failure' : 'success';

@@ -12,22 +12,22 @@ import { recordPrimaryEnd } from './record-end.js';
 import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
 
 /**
- * The real call runs, and its events are passed straight on. It owns the permits until they are settled, and classifies the
- * server's messages and status.
+ * The real call runs, and its events are passed on at once. This stage owns the permits until they are settled, and classifies
+ * the server's messages and status.
  */
 export class Primary implements Stage, StreamWatchListener, EndedCall {
   readonly real: RealCall;
   readonly entry: Entry;
   readonly permits: Permits;
-  /** The real call's part of the caller's time, in milliseconds; Infinity without a deadline. */
+  /** The time that the real call was given, in milliseconds: the caller's, less the reserve. Infinity without a deadline. */
   readonly givenMs: number;
-  /** The part that is reserved for fallbacks, in milliseconds. */
+  /** The part of the caller's time that is reserved for fallbacks, in milliseconds. */
   private readonly reserveMs: number;
   readonly watch: StreamWatch | undefined;
-  /** For strategies that keep good answers; undefined if the chain has no such strategy. */
+  /** The answer for strategies that keep good answers; undefined if the chain has no such strategy. */
   readonly good: GoodAnswer | undefined;
   isCancelled = false;
-  /** The outcome by the messages; undefined while no message has an outcome. */
+  /** The outcome that `classifyMessage` gave; undefined while the status decides. */
   messageOutcome: Outcome | undefined;
   private readonly responseStream: boolean;
   startedAtMs = 0;
@@ -55,15 +55,15 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
     this.good = chain?.keeps === true && !responseStream ? new GoodAnswer(call, chain, entry.key) : undefined;
   }
 
-  /** Starts the real call, and passes on the reads that the caller has made before. */
+  /** Starts the real call, and asks it for the messages that the caller has asked for before. */
   start(call: Call): void {
-    // A copy, because interceptors behind the guard may change it: neither the caller's metadata nor the kept copy may change.
+    // A copy, because interceptors behind the guard may change the metadata, but the caller's and the guard's own must not change.
     const metadata = this.good?.handOn(call.metadata) ?? call.metadata.clone();
     const { clock, connection, loop } = call.method;
     this.startedAtMs = clock.now();
     connection.begins(this.startedAtMs);
     loop.begins(this.startedAtMs);
-    // The reserve shortens only the wait for a stream's first message, not the stream.
+    // The reserve shortens a stream's wait for its first message, but not the stream itself.
     if (this.responseStream && this.reserveMs > 0 && this.givenMs < Number.POSITIVE_INFINITY)
       this.watch?.firstMessageBy(this.givenMs);
     try {
@@ -101,11 +101,11 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
   cancel(_call: Call, code: status, details: string): void {
     this.isCancelled = true;
     this.real.cancelWithStatus(code, details);
-    // An interceptor behind the guard may keep the status for ever: the permit does not wait for it.
+    // Settles now, because an interceptor behind the guard may withhold the status for ever.
     this.settleNow('ignored', status.CANCELLED);
   }
 
-  /** The time in which a streaming caller sends does not count against the server. */
+  /** Restarts the measured time: the time in which a streaming caller sends does not count against the server. */
   private noteSending(call: Call): void {
     if (call.options.method_definition.requestStream) this.startedAtMs = call.method.clock.now();
   }
@@ -141,7 +141,7 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
     this.messageOutcome = classifier.classifyMessage(message) ?? this.messageOutcome;
   }
 
-  /** A message of a stream came. It settles a probe, because a long stream would exceed a probe's time limit. */
+  /** Called for each message of a response stream. It settles a probe, because a long stream would exceed a probe's time limit. */
   noteStreamed(call: Call): void {
     call.method.connection.firstAnswer(call.method.clock);
     this.watch?.received();
@@ -172,12 +172,12 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
     return call.method.settings.classifier.classify(code, details, metadata, durationMs);
   }
 
-  /** Settles the permits, unless they are settled, while the real call may still go on. */
+  /** Settles the permits before the end of the real call. Does nothing if they are settled. */
   settleNow(outcome: Outcome, code: status): void {
     this.permits.settle(outcome, code, this.waitedMs(0), 0);
   }
 
-  /** The duration of a response stream is its reader's longest wait. */
+  /** How long the caller waited for the server. For a response stream, that is the longest wait of its reader. */
   private waitedMs(durationMs: number): number {
     return this.responseStream ? (this.watch?.longestWaitMs ?? durationMs) : durationMs;
   }

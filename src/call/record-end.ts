@@ -7,12 +7,12 @@ import { NO_SOURCE } from '../telemetry/answers.js';
 import type { CallEvent } from '../telemetry/events.js';
 import type { Call } from './call.js';
 
-/** The parts of a call that its observers are informed of. */
+/** The parts of a call that the record of its end needs. */
 export type ObservableCall = Pick<Call, 'method' | 'observed'>;
 
-// Each admitted or rejected call ends in one of these functions: the place where answers are counted, and observers are informed.
+// Every admitted or rejected call that ends passes through one of these functions, which count the answer and inform the observers.
 
-/** The caller gets the primary's own answer or error. */
+/** Records that the caller gets the primary's own answer or error. */
 export function recordPrimaryEnd(call: ObservableCall, entry: Entry, outcome: Outcome, code: status): void {
   if (code === status.OK) {
     entry.answers.primary += 1;
@@ -26,13 +26,13 @@ export function recordPrimaryEnd(call: ObservableCall, entry: Entry, outcome: Ou
   informObservers(call, entry, { outcome, status: code, source: NO_SOURCE, cause });
 }
 
-/** The caller gets a fallback's answer. */
+/** Records that the caller gets a fallback's answer. */
 export function recordFallbackAnswer(call: ObservableCall, entry: Entry, source: string, cause: Cause): void {
   entry.answers.answered(source, cause.kind);
   informObservers(call, entry, { outcome: outcomeOf(cause), status: status.OK, source, cause: cause.kind });
 }
 
-/** The caller gets an error, because no fallback answered. */
+/** Records that the caller gets an error, because no fallback answered. */
 export function recordNoAnswer(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
   entry.answers.unanswered(cause.kind);
   informObservers(call, entry, {
@@ -43,7 +43,7 @@ export function recordNoAnswer(call: ObservableCall, entry: Entry, cause: Cause,
   });
 }
 
-/** The caller has gone while the call had no real call, or waited for a fallback. */
+/** Records that the caller has gone while the call waited for a fallback, or for the status of a rejection. */
 export function recordCancelled(call: ObservableCall, entry: Entry, cause: Cause, code: status): void {
   informObservers(call, entry, {
     outcome: outcomeOf(cause),
@@ -53,7 +53,7 @@ export function recordCancelled(call: ObservableCall, entry: Entry, cause: Cause
   });
 }
 
-/** A rejection as the cause for a fallback. */
+/** The cause of a rejected call's fallback. */
 export function causeOf({ reason, retryAfterMs }: Rejection): Cause {
   return { kind: 'rejected', reason, retryAfterMs };
 }

@@ -7,8 +7,8 @@ import type { RejectedBy } from './permits.js';
 import { causeOf, recordCancelled, recordNoAnswer } from './record-end.js';
 
 /**
- * Ends a rejected call that has no fallback. Not in this turn: a synchronous status would be lost. And not in a microtask or
- * nextTick: a caller that retries in its callback would then starve the event loop.
+ * Ends a rejected call that has no fallback, in the next turn of the event loop. A synchronous status would be lost; and in a
+ * microtask or `nextTick`, a caller that retries in its callback would starve the event loop.
  */
 export function reject(call: Call, entry: Entry, by: RejectedBy): void {
   const stage = new Rejecting(entry, by);
@@ -37,7 +37,7 @@ class Rejecting implements Stage {
   }
 }
 
-/** Uses as few stack frames as possible: most of the cost of a rejection is the stack of grpc-js's error. */
+/** Has as few stack frames as possible, because the stack of grpc-js's error is most of the cost of a rejection. */
 function giveRejection(call: Call, stage: Rejecting): void {
   if (call.stage !== stage) return;
   call.stage = OVER;

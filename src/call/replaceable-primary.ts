@@ -12,10 +12,10 @@ import { recordPrimaryEnd } from './record-end.js';
 import { type EndedPrimary, type SlowCall, SlowPrimary } from './slow-primary.js';
 
 /**
- * The real call runs, and a fallback may still replace it. Its events are held back from the caller until they are known to be
- * the answer. A response stream is replaceable until its first message; after that its {@link Primary} continues alone.
+ * The real call runs, and a fallback may still replace it. The server's events are held back from the caller until it is clear
+ * that they are the answer. A response stream is replaceable until its first message; then its {@link Primary} continues alone.
  *
- * It owns the soft deadline (`fallbackAfterMs`), which begins when the caller has sent everything, and reads.
+ * This stage owns the soft deadline (`fallbackAfterMs`), which begins when the caller has sent everything and waits for a message.
  */
 export class ReplaceablePrimary implements SlowCall {
   readonly primary: Primary;
@@ -59,7 +59,7 @@ export class ReplaceablePrimary implements SlowCall {
     const { clock, settings } = call.method;
     if (settings.softDeadline === undefined || this.cancelSoftDeadline !== undefined || !call.halfClosed)
       return;
-    // the real call may have ended in this turn, or the caller may have cancelled
+    // the real call may have ended in this turn, the caller may have cancelled, or the answer may be there
     if (call.stage !== this || this.primary.isCancelled || this.held.hasMessage) return;
     if (call.options.method_definition.responseStream && call.reads === 0) return;
     if (!this.chain.serves('slow')) return;
@@ -82,7 +82,7 @@ export class ReplaceablePrimary implements SlowCall {
   }
 
   onReceiveMessage(call: Call, message: unknown): void {
-    if (message === null) return; // a failed call's null message; it is passed on with the status
+    if (message === null) return; // the null message of a failed call: the caller gets it together with the status
     this.cancelSoftDeadline?.();
     const { primary } = this;
     primary.judgeMessage(call, message);
@@ -90,18 +90,18 @@ export class ReplaceablePrimary implements SlowCall {
     else this.receiveOnly(call, message);
   }
 
-  /** Holds the message of a unary response until the status, which decides whether it is the answer. */
+  /** Holds the message of a unary response until the status comes, which decides whether the message is the answer. */
   private receiveOnly(call: Call, message: unknown): void {
     const { held, primary } = this;
     primary.good?.setResponse(message);
     if (held.hasMessage) {
-      // a second response message: grpc-js's client reports the error
+      // a second message is the server's mistake, which grpc-js's client turns into an error
       this.goOnAlone(call);
       call.listener.onReceiveMessage?.(message);
       return;
     }
     held.holdMessage(message);
-    // grpc-js's client reads once more too, to find a second message
+    // like grpc-js's client, to detect a second message
     if (call.options.method_definition.requestStream) this.primary.real.startRead();
     if (!this.isBad(primary.messageOutcome)) held.releaseMetadata(call);
   }

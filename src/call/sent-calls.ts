@@ -3,21 +3,21 @@ import type { CallCredentials, Client, ClientOptions, InterceptorOptions, Metada
 type Channel = ReturnType<Client['getChannel']>;
 type CallProperties = Parameters<NonNullable<ClientOptions['callInvocationTransformer']>>[0];
 
-/** A call as it was given to the channel, behind all interceptors. Call credentials add their part later. */
+/** A call as the channel got it, behind all interceptors. Call credentials add their metadata later. */
 export interface SentCall {
   readonly metadata: Metadata;
   readonly credentials: CallCredentials | undefined;
   readonly host: string | undefined;
 }
 
-/** In the options of a call. Registered, so that guards of several copies of this package on one client share one record. */
+/** The property of a call's options. `Symbol.for`, so that guards of several copies of this package share a client's record. */
 const SENT_CALLS = Symbol.for('failsoft.sent-calls');
 
 interface RecordedOptions extends Omit<InterceptorOptions, 'method_definition'> {
   [SENT_CALLS]?: SentCalls;
 }
 
-/** Everything that goes out for one call of a client: interceptors may send it several times, or never. */
+/** Everything that is sent for a single call of a client: interceptors may send the call several times, or never. */
 export interface SentCalls {
   /** The client's own channel. */
   readonly channel: Channel;
@@ -26,14 +26,14 @@ export interface SentCalls {
   readonly list: readonly SentCall[];
 }
 
-/** The call, with a channel of its own that records what goes out for it. */
+/** The properties of a call with its own channel, which records everything that is sent for this call. */
 export function recorded(properties: CallProperties): CallProperties {
-  if (recordOf(properties) !== undefined) return properties; // by another guard of the client
+  if (recordOf(properties) !== undefined) return properties; // another guard of the client records the call
   const { channel } = properties;
   const list: SentCall[] = [];
   const recorder = withCreateCall(channel, recording(channel, list));
   const record: SentCalls = { channel, recorder, list };
-  // the record first: adding it to a copy costs a microsecond in V8
+  // the record first, because adding a property to a copy costs a microsecond in V8
   const callOptions: RecordedOptions = Object.assign({ [SENT_CALLS]: record }, properties.callOptions);
   callOptions[SENT_CALLS] = record; // in place of the record of another call, whose options these are a copy of
   return { ...properties, channel: recorder, callOptions };
@@ -50,12 +50,12 @@ function recordOf({ callOptions, channel }: CallProperties): SentCalls | undefin
   return record?.recorder === channel ? record : undefined;
 }
 
-/** Undefined for a call of a client without `guard.clientOptions()`, or where an interceptor has made new options. */
+/** The record of a call; undefined if its client lacks `guard.clientOptions()`, or if an interceptor has made new options. */
 export function sentCallsOf(options: RecordedOptions): SentCalls | undefined {
   return options[SENT_CALLS];
 }
 
-/** The channel, with another `createCall`. A proxy, because grpc-js's channel is a class with members of its own. */
+/** The channel with another `createCall`. A proxy, because grpc-js's channel is a class with private members. */
 export function withCreateCall<C extends Channel>(channel: C, createCall: C['createCall']): C {
   return new Proxy(channel, {
     get: (target, name) => (name === 'createCall' ? createCall : Reflect.get(target, name)),
@@ -67,14 +67,14 @@ function recording(channel: Channel, list: SentCall[]): Channel['createCall'] {
     const call = channel.createCall(...args);
     const host = args[2] ?? undefined;
     let credentials: CallCredentials | undefined;
-    // The call is new, and only this function has it yet.
+    // To change the call is safe, because no other code has it yet.
     const { setCredentials, start } = call;
     call.setCredentials = (given) => {
       credentials = given;
       setCredentials.call(call, given);
     };
     call.start = (metadata, listener) => {
-      // A copy goes out: the interceptor may change its own from now on.
+      // A copy is sent and recorded, because the interceptor may change its object later.
       const sent = metadata.clone();
       list.push({ metadata: sent, credentials, host });
       start.call(call, sent, listener);

@@ -1,6 +1,6 @@
 /**
- * The messages that a call has sent so far, for its fallback. They are kept as bytes, so that a caller can change its objects
- * later. All of them are dropped when they exceed the limit, or when a message cannot be serialized.
+ * The messages that a call has sent so far, for its fallbacks. They are kept as bytes, because the caller may change its objects
+ * later. All of them are dropped if they exceed the limit, or if one cannot be serialized.
  */
 export class SentMessages {
   readonly #serialize: (message: unknown) => Buffer;
@@ -19,7 +19,7 @@ export class SentMessages {
     try {
       bytes = this.#serialize(message);
     } catch {
-      this.#kept = undefined; // the real call ends with the same error, and a part of a request is of no use
+      this.#kept = undefined; // the real call ends with the same error, and the rest of the request alone is of no use
       return;
     }
     this.#bytes += bytes.length;
@@ -27,7 +27,7 @@ export class SentMessages {
     else this.#kept.push(bytes);
   }
 
-  /** The first message; undefined before it, and after the messages were dropped. */
+  /** The first message; undefined before it is sent, and after the messages were dropped. */
   get first(): Buffer | undefined {
     return this.#kept?.[0];
   }

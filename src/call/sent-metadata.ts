@@ -3,16 +3,16 @@ import { Metadata } from '@grpc/grpc-js';
 export type Headers = ReturnType<Metadata['toHttp2Headers']>;
 
 /**
- * Gets metadata of which headers were made, without the part that call credentials have added, and the headers. grpc-js adds
- * `:path` to the headers when it sends them.
+ * Called with metadata from which headers were made, without the part that call credentials have added, and with the headers.
+ * grpc-js adds `:path` to the headers when it sends them.
  */
 export type OnHeaders = (metadata: Metadata, headers: Headers) => void;
 
 /**
- * Metadata for a real call. `onHeaders` is called each time that headers are made of them, or of a copy, with everything that the
- * interceptors behind the guard have changed: for each attempt of a retry, and through a second guard.
+ * Metadata for a real call. `onHeaders` is called whenever headers are made from them or from a copy, for each attempt of a retry
+ * and through a second guard, with everything that the interceptors behind the guard have changed.
  *
- * It is not called for metadata that an interceptor makes anew. Then nothing shows what was sent.
+ * If an interceptor makes new metadata, `onHeaders` is not called, and the metadata that were sent stay unknown.
  */
 export function watchedMetadata(metadata: Metadata, onHeaders: OnHeaders): Metadata {
   const listeners = metadata instanceof WatchedMetadata ? [...metadata.listeners, onHeaders] : [onHeaders];
@@ -21,7 +21,7 @@ export function watchedMetadata(metadata: Metadata, onHeaders: OnHeaders): Metad
 
 class WatchedMetadata extends Metadata {
   readonly #listeners: readonly OnHeaders[];
-  /** The content before the first merge: in grpc-js's last copy, before the call credentials' part. */
+  /** The content before the first merge. grpc-js merges the call credentials' part into its last copy. */
   #unmerged: Metadata | undefined;
 
   constructor(from: Metadata, listeners: readonly OnHeaders[]) {

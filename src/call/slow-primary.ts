@@ -6,37 +6,37 @@ import { LatePrimary } from './late-primary.js';
 import type { Primary } from './primary.js';
 import type { PausedCall, Unanswered } from './unanswered.js';
 
-/** A real call that is over, and settled. */
+/** The end of a real call whose permits are settled. */
 export interface EndedPrimary {
   readonly received: StatusObject;
   readonly normal: StatusObject;
   readonly outcome: Outcome;
 }
 
-/** The stage of a real call that may be slow: what {@link SlowPrimary} needs of it. */
+/** The stage of a real call that may become slow, as {@link SlowPrimary} uses it. */
 export interface SlowCall extends Stage {
   readonly primary: Primary;
   onReceiveMetadata(call: Call, metadata: Metadata): void;
   onReceiveMessage(call: Call, message: unknown): void;
-  /** Settles the real call, which is over. */
+  /** Settles the permits of the real call, which is over. */
   conclude(call: Call, received: StatusObject): EndedPrimary;
-  /** The real call failed: the chain is asked. */
+  /** Asks the chain, because the real call failed. */
   fail(call: Call, ended: EndedPrimary): void;
-  /** The caller gets the real call's own answer, or its error. */
+  /** Gives the caller the real call's own answer, or its error. */
   release(call: Call, ended: EndedPrimary): void;
-  /** Calls the writer back whose message the real call may never take. */
+  /** Calls the writer of a message back that the real call may never take. */
   releaseWrite(): void;
 }
 
 /**
- * A real call that is not answered within its soft deadline, and goes on while the chain is asked. Its first message, or a
- * status that no fallback replaces, ends the chain. If it fails, the chain goes on; and if that gives no answer either, the
- * failed call is answered as without a soft deadline.
+ * A real call that has no answer within its soft deadline, and goes on while the chain is asked. Its first message, or a status
+ * that no fallback may replace, ends the chain's run. If the real call fails, the run goes on; if the run gives no answer, the
+ * failure is handled as without a soft deadline.
  */
 export class SlowPrimary implements Unanswered, PausedCall {
   readonly paused = this;
   private readonly owner: SlowCall;
-  /** Number of reads that the real call got. */
+  /** How many messages the real call has been asked for. */
   private readonly reads: number;
   private failed: EndedPrimary | undefined;
   private stopChain: () => void = () => {};
@@ -87,7 +87,6 @@ export class SlowPrimary implements Unanswered, PausedCall {
     this.owner.release(call, ended);
   }
 
-  /** No fallback answered. */
   giveUp(call: Call): void {
     if (this.failed === undefined) this.goOn(call);
     else this.owner.fail(call, this.failed);

@@ -2,19 +2,22 @@ import type { Clock } from '../clock.js';
 
 /** The call that a {@link StreamWatch} reports to. */
 export interface StreamWatchListener {
-  /** No message came in time while the caller was reading. */
+  /** Called when no message came in time while the caller was waiting for one. */
   onStuck(details: string): void;
-  /** The caller has abandoned the stream: see {@link StreamLimits.abandonedAfterMs}. Called once. */
+  /** Called once, when the caller has abandoned the stream: see {@link StreamLimits.abandonedAfterMs}. */
   onAbandoned(): void;
 }
 
-/** The time limits of a stream, in milliseconds; Infinity where there is none. */
+/** The time limits of a stream, in milliseconds; Infinity for no limit. */
 export interface StreamLimits {
-  /** For the first message. */
+  /** The longest wait for the first message. */
   readonly firstMessageTimeoutMs: number;
-  /** For each further message, while the caller is reading. */
+  /** The longest wait for each further message. Only time in which the caller waits for a message counts. */
   readonly stallTimeoutMs: number;
-  /** After this long without a read or a write, a stream that does not only wait for its server counts as abandoned. */
+  /**
+   * Idle limit. After this long without a read, a write or a message, a stream counts as abandoned, unless the caller waits for a
+   * message and has sent everything.
+   */
   readonly abandonedAfterMs: number;
 }
 
@@ -25,9 +28,9 @@ export interface StreamKind {
 }
 
 /**
- * Watches a stream. It measures a reading caller's waits for the first message and between messages, and finds streams that
- * their callers have abandoned. Time in which the caller does not read is not counted; nor, while the caller may send more,
- * is time in which the server owes it no message. It has a single timer, which is moved lazily.
+ * Watches a stream: measures how long the caller waits for the first message and between messages, and detects that the caller has
+ * abandoned the stream. Time in which the caller does not read does not count; nor does time in which the server owes no message,
+ * while the caller may send more. There is a single timer, which is moved only when it fires.
  */
 export class StreamWatch {
   readonly #clock: Clock;
@@ -37,13 +40,13 @@ export class StreamWatch {
   #abandonedAfterMs: number;
   /** Whether the caller can send more. */
   #open: boolean;
-  /** Whether the server owes a message: after each message of the caller, and always when the caller has sent everything. */
+  /** Whether the server owes a message: after each message of the caller, and always once the caller has sent everything. */
   #owed: boolean;
-  /** Whether the caller is reading. A caller of a unary response always is. */
+  /** Whether the caller has asked for a message. For a unary response: always. */
   #reads: boolean;
-  /** Since when the server has owed a reading caller a message. */
+  /** Since when the caller has been waiting for a message that the server owes. */
   #waitingSinceMs: number | undefined;
-  /** Time of the last event on either side. */
+  /** The time of the last event on either side. */
   #lastActMs: number;
   #longestWaitMs = 0;
   #received = false;
@@ -71,7 +74,7 @@ export class StreamWatch {
     return this.#longestWaitMs;
   }
 
-  /** Ends the wait for the first message after `delayMs`, because the rest of the time is reserved for a fallback. */
+  /** Ends the wait for the first message after `delayMs`, because the rest of the time is reserved for fallbacks. */
   firstMessageBy(delayMs: number): void {
     this.#cancelFirstBy = this.#clock.setTimer(() => {
       if (this.#waitingSinceMs !== undefined)
@@ -79,26 +82,26 @@ export class StreamWatch {
     }, delayMs);
   }
 
-  /** The caller asked for a message. */
+  /** Called when the caller asks for a message. */
   reading(): void {
     if (this.#reads) return;
     this.#reads = true;
     this.#act();
   }
 
-  /** The caller sent a message. */
+  /** Called when the caller has sent a message. */
   sent(): void {
     this.#owed = true;
     this.#act();
   }
 
-  /** The caller has sent everything. */
+  /** Called when the caller has sent everything. */
   halfClosed(): void {
     this.#open = false;
     this.sent();
   }
 
-  /** A message came. */
+  /** Called when a message has come. */
   received(): void {
     this.#endWait();
     this.#cancelFirstBy?.();
@@ -108,7 +111,7 @@ export class StreamWatch {
     this.#waitingSinceMs = undefined;
   }
 
-  /** The stream is over. */
+  /** Ends the watch. */
   stop(): void {
     this.#endWait();
     this.#over = true;
@@ -120,7 +123,7 @@ export class StreamWatch {
   #act(): void {
     this.#lastActMs = this.#clock.now();
     if (this.#reads && this.#owed) this.#waitingSinceMs ??= this.#lastActMs;
-    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // it was abandoned, and is used again
+    if (this.#cancelTimer === undefined && !this.#over) this.#arm(); // the stream was abandoned, and is used again
   }
 
   #endWait(): void {

@@ -2,21 +2,21 @@ import { wellFormed } from '../text.js';
 import type { Call } from './call.js';
 import { isIterable, iteratorOf } from './iterators.js';
 
-/** After so many messages the event loop gets a turn, so that an endless source cannot delay a deadline or a cancellation. */
+/** After this many messages the event loop gets a turn, so that an endless source cannot delay a deadline or a cancellation. */
 const MOST_PER_TURN = 32;
 
-/** Called with each message of a streamed answer, and then once at its end, unless the answer is stopped before. */
+/** Called for each message of a streamed answer, and then once for its end, unless the answer is stopped before. */
 export interface StreamedAnswerListener {
   onStreamMessage(message: unknown): void;
   onStreamEnd(): void;
-  /** @param given whether the caller has got a message */
+  /** @param given whether the caller has already got a message */
   onStreamError(details: string, given: boolean): void;
   onStreamDeadline(details: string): void;
-  /** The caller has abandoned it. */
+  /** Called when the caller has abandoned the answer. */
   onStreamLeft(details: string): void;
 }
 
-/** A fallback's streamed answer: its messages, the caller's deadline, and the watch for a caller that stops reading. */
+/** A fallback's streamed answer. Delivers the messages, enforces the deadline, and ends if the caller stops reading. */
 export class StreamedAnswer {
   readonly #call: Call;
   readonly #listener: StreamedAnswerListener;
@@ -49,13 +49,13 @@ export class StreamedAnswer {
     this.#stream.pump();
   }
 
-  /** The caller asked for a message. */
+  /** Called when the caller asks for a message. */
   read(): void {
     this.#stopAwaiting?.();
     this.#stream.read();
   }
 
-  /** Ends it. Does nothing if it has ended. */
+  /** Ends the answer. Does nothing if it has ended. */
   stop(): void {
     this.#over = true;
     this.#stopDeadline?.();
@@ -68,11 +68,11 @@ export class StreamedAnswer {
     if (deadlineMs === Number.POSITIVE_INFINITY) return;
     const expired = () =>
       this.#listener.onStreamDeadline("failsoft: deadline exceeded in a fallback's stream");
-    // A deadline that has passed ends it in a later turn, so that messages that are there at once still get through.
+    // A deadline that has already passed ends the answer in a later turn, so that messages that are there at once are delivered.
     this.#stopDeadline = method.clock.setTimer(expired, Math.max(0, deadlineMs - Date.now()));
   }
 
-  /** Frees the source when the caller has stopped reading. */
+  /** Ends the answer if the caller does not ask for another message in time. */
   #awaitReader(): void {
     if (this.#over || !this.#stream.idle) return;
     const { clock, settings } = this.#call.method;
@@ -90,7 +90,7 @@ interface AnswerSink {
 }
 
 /**
- * Delivers one message of a fallback per `startRead`, as grpc-js does for a server's: a slow reader slows the source, and
+ * Delivers a fallback's messages, one per `startRead`, as grpc-js delivers a server's: a slow reader slows the source down, and
  * the status never overtakes a message.
  */
 class AnswerStream {
@@ -101,14 +101,14 @@ class AnswerStream {
   #inTurn = 0;
   #over = false;
 
-  /** @param reads how many messages the caller has asked for already */
+  /** @param reads how many messages the caller has already asked for */
   constructor(messages: Iterable<unknown> | AsyncIterable<unknown>, reads: number, sink: AnswerSink) {
     this.#iterator = openedOrFailing(messages);
     this.#sink = sink;
     this.#reads = reads;
   }
 
-  /** Whether the caller has read every message that it asked for. */
+  /** Whether the caller has got every message that it asked for. */
   get idle(): boolean {
     return this.#reads === 0;
   }
@@ -118,7 +118,7 @@ class AnswerStream {
     this.pump();
   }
 
-  /** Delivers messages, one at a time, until each requested message was delivered. */
+  /** Delivers messages, one at a time, until the caller has got every message that it asked for. */
   pump(): void {
     if (this.#pulling || this.#over || this.#reads === 0) return;
     this.#pulling = true;
@@ -171,7 +171,7 @@ function nextTurn(stream: AnswerStream): void {
   stream.goOn();
 }
 
-/** A source whose iterator cannot be made fails like a source whose first message fails. */
+/** The iterator of a source. If it cannot be made, an iterator whose first message fails with the error. */
 function openedOrFailing(
   messages: Iterable<unknown> | AsyncIterable<unknown>,
 ): Iterator<unknown> | AsyncIterator<unknown> {

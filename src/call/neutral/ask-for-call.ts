@@ -10,10 +10,10 @@ import type { CallAnswer } from './call-types.js';
 import type { FallbackResult } from './open-call.js';
 import type { RequestStream } from './request-stream.js';
 
-/** Gets a function that ends the chain's run. */
+/** Called with a function that ends the chain's run. */
 export type OnCancel = (cancel: () => void) => void;
 
-/** A call whose chain is asked. */
+/** The parts of a call that the run of its chain needs. */
 export interface ChainCall extends AskedCall, ObservableCall {
   readonly entry: Entry;
   readonly chain: FallbackChain | undefined;
@@ -26,7 +26,10 @@ export interface ChainCall extends AskedCall, ObservableCall {
 
 const NO_ANSWER: FallbackResult = Object.freeze({ answer: undefined, story: undefined, expired: false });
 
-/** Asks the chain of a call that its real call does not answer. Never rejects. @param onCancel as of `OpenCall.fallBack()` */
+/**
+ * Asks the chain of a call that its real call does not answer. Never rejects.
+ * @param onCancel see `OpenCall.fallBack()`
+ */
 export async function askForCall(call: ChainCall, cause: Cause, onCancel: OnCancel): Promise<FallbackResult> {
   const { chain, entry, method } = call;
   if (chain === undefined || !chain.serves(cause.kind)) return NO_ANSWER;
@@ -43,7 +46,7 @@ export async function askForCall(call: ChainCall, cause: Cause, onCancel: OnCanc
   };
 }
 
-/** A bidirectional stream can be answered before its caller is done. Any other call needs the whole request first. */
+/** Waits for the whole request, except for a bidirectional stream: its call can be answered before the caller is done. */
 function hasWholeRequest(call: ChainCall, onCancel: OnCancel): boolean | Promise<boolean> {
   const { requests, method, deadlineMs } = call;
   if (requests === undefined || call.options.method_definition.responseStream) return true;

@@ -4,9 +4,9 @@ import type { Outcome } from '../../classify/outcome.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Provenance } from '../../status/provenance.js';
 
-/** The method that a call is for. A call that is no gRPC needs a name only. */
+/** The method of a call. A call that is not gRPC needs only a name. */
 export interface CallShape {
-  /** `/package.Service/Method`, or a name of your own without `#`. Rules, fallbacks and circuits are found by it. */
+  /** `/package.Service/Method`, or a name of your own without `#`. It selects the rules, the fallbacks and the circuit. */
   readonly path: string;
   /** Whether the request is a stream (an `AsyncIterable`). @default false */
   readonly requestStream?: boolean;
@@ -14,73 +14,76 @@ export interface CallShape {
   readonly responseStream?: boolean;
 }
 
-/** A {@link CallShape} that types the request and the answer, as a `MethodDefinition` does. */
+/** A {@link CallShape} with the types of the request and the answer, like a `MethodDefinition`. */
 export interface CallDefinition<Req = unknown, Res = unknown> extends CallShape {
-  /** Only for its type. */
+  /** Gives the request's type. Not called. */
   requestSerialize?(value: Req): Uint8Array;
-  /** Only for its type. */
+  /** Gives the answer's type. Not called. */
   responseDeserialize?(bytes: Buffer): Res;
 }
 
-/** The real call, as `next` of `guard.call()` sees it. */
+/** What `next` of `guard.call()` gets for making the real call. */
 export interface PrimaryContext<Req> {
-  /** To be sent. Of a stream these are the messages as the guard passes them on. */
+  /** The request to send. For a request stream, read this one and not your own, because fallbacks get copies of what is read. */
   readonly request: Req;
   /** The caller's metadata. Not to be changed. */
   readonly metadata: Metadata;
-  /** When the real call must end, in milliseconds since the epoch: earlier than the caller's deadline where fallbacks have time reserved. */
+  /**
+   * When the real call must end, in milliseconds since the epoch: the caller's deadline, less the time that is reserved for
+   * fallbacks. Infinity without a deadline.
+   */
   readonly deadlineMs: number;
-  /** The time until then, in milliseconds; Infinity without a deadline, 0 after it. */
+  /** The time until `deadlineMs`, in milliseconds; Infinity without a deadline, 0 after it. */
   readonly remainingMs: number;
   /**
-   * Aborts when the real call must end: its time is over (reason: a `TimeoutError`), or its caller has gone (an `AbortError`, or
-   * the caller's own reason). Made when first read.
+   * Aborts when the real call must end, because its time is over (reason: a `TimeoutError`) or its caller has gone (reason: an
+   * `AbortError`, or the caller's own). Made when first read.
    */
   readonly signal: AbortSignal;
-  /** Passes the server's initial metadata on: the label of a gateway behind it becomes the answer's `upstream`. */
+  /** Call it with the server's initial metadata. The label of a gateway's fallback in them becomes the answer's `upstream`. */
   onHeaders(metadata: Metadata): void;
   /**
-   * Tells the guard the metadata with which the call was sent, where something behind it may have changed them: an answer to
-   * another caller is not kept. To be called before `next` resolves. @default as the caller's
+   * Call it with the metadata that were really sent, if code behind the guard may have changed them: an answer to another caller
+   * is then not kept. Only calls before `next` resolves count. @default the caller's metadata
    */
   onSent(metadata: Metadata): void;
 }
 
-/** How a transport's errors and gRPC's statuses become each other. */
+/** How a transport's errors become gRPC statuses, and statuses become errors. */
 export interface CallPort {
   /**
-   * The status of an error that `next` threw; undefined for an error that the transport does not know.
+   * The status of an error that `next` threw; undefined for the default.
    * @default gRPC errors by their `code`, HTTP errors by their `status`, network errors are UNAVAILABLE, a `TimeoutError` is
    * DEADLINE_EXCEEDED, any other error is UNKNOWN
    */
   statusOf?(error: unknown): Partial<StatusObject> | undefined;
   /**
-   * The error of a status that the guard itself gives: a rejection, or DEADLINE_EXCEEDED.
-   * @default an Error with `code`, `details` and `metadata`, as of grpc-js; `circuitRejectionOf(error)` reads it
+   * The error that the caller gets for a status of the guard itself: a rejection, or DEADLINE_EXCEEDED.
+   * @default an Error with `code`, `details` and `metadata`, like grpc-js's; `circuitRejectionOf(error)` reads it
    */
   errorOf?(status: StatusObject, rejection: Rejection | undefined): unknown;
-  /** The outcome of a call that threw this error; undefined leaves it to the status. @default by the status */
+  /** The outcome of a call that threw this error; undefined to let the status decide. @default the status decides */
   outcomeOf?(error: unknown): Outcome | undefined;
 }
 
 /** Options of `guard.call()` and `guard.callStream()`. */
 export interface GuardCallOptions extends FailsoftCallOptions, CallPort {
   /**
-   * Cancels the call. The call rejects with its reason, and is `ignored`; but a `TimeoutError`, which `AbortSignal.timeout()` aborts
-   * with, is a deadline that the server missed. @default none
+   * Cancels the call: it rejects with the signal's reason, and its outcome is `ignored`. But a `TimeoutError`, the reason of
+   * `AbortSignal.timeout()`, is a deadline that the server missed: a fallback that answers at once still answers. @default none
    */
   readonly signal?: AbortSignal | undefined;
-  /** A Date, or milliseconds since the epoch. @default the method's `defaultDeadlineMs` */
+  /** A Date, or milliseconds since the epoch. @default after `defaultDeadlineMs`, or `streamDeadlineMs` for a stream */
   readonly deadline?: Deadline | undefined;
   /** Metadata of the request, for keys and fallbacks. @default empty */
   readonly metadata?: Metadata | undefined;
-  /** The `:authority` or `Host`, where one client calls several: kept answers of one are not given for another. @default none */
+  /** The `:authority` or `Host`, for a client of several hosts: an answer of one host is never given for another. @default none */
   readonly host?: string | undefined;
-  /** As of `guard.forTarget()`. @default '' */
+  /** The target in the circuit's key, as in `guard.forTarget()`. @default '' */
   readonly target?: string | undefined;
 }
 
-/** An answer and where it came from. */
+/** An answer and its source. */
 export interface CallAnswer<Res> extends Provenance {
   /** The primary's answer, or a fallback's. */
   readonly response: Res;

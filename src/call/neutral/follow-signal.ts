@@ -1,4 +1,4 @@
-/** The calls that follow a signal, with their one listener. */
+/** The calls that follow the same signal, and the listener that they share. */
 interface Followers {
   readonly all: Set<() => void>;
   readonly listener: () => void;
@@ -7,10 +7,10 @@ interface Followers {
 const known = new WeakMap<AbortSignal, Followers>();
 
 /**
- * Calls `onAbort` when a caller's signal aborts. All calls with a signal share one listener: Node reports a leak where a signal has
- * more than ten, and many calls may end with one request or one process.
+ * Calls `onAbort` when a caller's signal aborts. All calls with the same signal share a single listener, because Node warns of a
+ * leak if a signal has more than ten, and many calls may share the signal of a request or of the process.
  * @param onAbort must not throw
- * @returns a function that ends it
+ * @returns a function that stops following
  */
 export function followSignal(signal: AbortSignal, onAbort: () => void): () => void {
   const followers = known.get(signal) ?? begin(signal);
@@ -24,7 +24,7 @@ export function followSignal(signal: AbortSignal, onAbort: () => void): () => vo
 
 function begin(signal: AbortSignal): Followers {
   const all = new Set<() => void>();
-  // a copy: a call may end, or begin, because of another one's end
+  // a copy, because the end of a call may end or begin another call
   const listener = () => {
     for (const onAbort of [...all]) if (all.has(onAbort)) onAbort();
   };

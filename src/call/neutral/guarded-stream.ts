@@ -2,7 +2,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import { PRIMARY, type Provenance } from '../../status/provenance.js';
 import type { StreamSource } from './stream-run.js';
 
-/** What a {@link GuardedStream} reads. */
+/** The run that a {@link GuardedStream} reads. */
 export interface StreamRunner<Res> {
   readonly source: StreamSource;
   messages(): AsyncGenerator<Res, void, undefined>;
@@ -10,9 +10,9 @@ export interface StreamRunner<Res> {
 }
 
 /**
- * The messages of a guarded stream. Nothing happens before the first `next()` or {@link GuardedStream.ready}: a stream that is
- * never read has no permit. Leave it with `return()`, as `for await` does, or cancel its signal: otherwise its permit is held until
- * it is idle for `abandonedAfterMs`.
+ * The messages of a guarded stream. Nothing happens before the first `next()` or {@link GuardedStream.ready}, so a stream that is
+ * never read holds no permit. To stop reading early, call `return()`, as `for await` does, or abort the call's signal: otherwise
+ * the stream holds its permit until it has been idle for `abandonedAfterMs`.
  */
 export class GuardedStream<Res> implements AsyncIterableIterator<Res> {
   readonly #open: () => Promise<StreamRunner<Res>>;
@@ -37,8 +37,9 @@ export class GuardedStream<Res> implements AsyncIterableIterator<Res> {
   }
 
   /**
-   * Starts the stream, and waits for its first message or its end: then it is known where the messages come from.
-   * @throws the error of the stream, where it has no message
+   * Starts the stream, and waits for its first message or its end.
+   * @returns where the messages come from
+   * @throws the error of the stream, if it fails before its first message
    */
   async ready(): Promise<Provenance> {
     this.#first ??= this.#pull();

@@ -39,8 +39,8 @@ interface NeutralOptions {
 }
 
 /**
- * The way of a call of any transport: key, admission, outcome, chain, label. It makes no call itself: the adapter does, and
- * reports its end. Its permits are settled once, whatever is reported.
+ * A guarded call of any transport: key, admission, outcome, chain, label. The adapter makes the real call and reports its end. The
+ * permits are settled once, whatever the adapter reports.
  */
 export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, AnsweredCall, ObservableCall {
   readonly method: MethodGuard;
@@ -51,7 +51,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   readonly metadata: Metadata;
   request: unknown;
   sent: SentMessages | undefined;
-  /** The caller's messages, where the request is a stream. */
+  /** The caller's messages; undefined unless the request is a stream. */
   requests: RequestStream<unknown> | undefined;
   deadlineMs = Number.POSITIVE_INFINITY;
   private admission: Permits | RejectedBy | undefined;
@@ -60,7 +60,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   private reserveMs = 0;
   startedAtMs = 0;
 
-  /** @param request the message; of a request stream the first, where it is there already */
+  /** @param request the message; for a request stream, the first message if it is already there */
   constructor(method: MethodGuard, definition: CallShape, request: unknown, options: GuardCallOptions) {
     const { requestStream = false, responseStream = false } = definition;
     const { deadline, host } = options;
@@ -82,7 +82,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     return this.callOptions.key === undefined && this.method.settings.keyPart.needsRequest;
   }
 
-  /** Deadline, key, permit. The permit comes last: the caller must report the call's end after it. */
+  /** Sets the deadline, finds the circuit, then acquires the permits: from then on the adapter must report the call's end. */
   admit(): void {
     const budgetMs = setDeadline(this);
     const { chain, options, method } = this;
@@ -140,12 +140,12 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     return this.options.method_definition.responseStream ? this.deadlineMs : this.deadlineMs - this.reserveMs;
   }
 
-  /** The time for the first message of a stream, in milliseconds, where the rest is reserved for fallbacks; otherwise Infinity. */
+  /** The time for the first message of a stream, in milliseconds, if the rest is reserved for fallbacks; otherwise Infinity. */
   get firstMessageMs(): number {
     return this.reserveMs > 0 ? this.givenMs : Number.POSITIVE_INFINITY;
   }
 
-  /** The caller's time is over, and the guard had not known its limit. */
+  /** Notes that the caller's time is over, of which the guard did not know the limit. */
   hadOnly(ms: number): void {
     this.givenMs = Math.min(this.givenMs, ms);
   }
@@ -168,7 +168,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
 
   /**
    * Classifies the status of a real call that is over, and settles the permits.
-   * @param known the outcome, where it is known by other means than the status
+   * @param known the outcome, if something other than the status decides it
    * @param waitedMs how long the caller waited for the server
    */
   conclude(received: StatusObject, known?: Outcome, waitedMs = this.elapsedMs): Outcome {
@@ -191,7 +191,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     return this.admission instanceof Permits ? this.admission : undefined;
   }
 
-  /** The caller gets the primary's own answer or error: counted in `guard.answers()`. */
+  /** Records that the caller gets the primary's own answer or error, which `guard.answers()` counts. */
   gaveOwn(outcome: Outcome, code: status): void {
     recordPrimaryEnd(this, this.entry, outcome, code);
   }
@@ -222,7 +222,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     return final;
   }
 
-  /** The caller has gone while it waited for a fallback. */
+  /** Records that the caller has gone while a fallback was asked. */
   left(cause: Cause): void {
     recordCancelled(this, this.entry, cause, status.CANCELLED);
   }
@@ -233,7 +233,8 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
 
   /**
    * Asks the chain. Never rejects.
-   * @param onCancel gets a function that ends the run: the caller has gone. It is to be called also while a streamed answer runs
+   * @param onCancel called with a function that ends the run. Call that function when the caller goes, also while it reads a
+   * streamed answer
    */
   fallBack(cause: Cause, onCancel: OnCancel): Promise<FallbackResult> {
     return askForCall(this, cause, onCancel);

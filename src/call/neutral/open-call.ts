@@ -6,22 +6,22 @@ import type { Cause } from '../../fallback/strategy.js';
 import type { StreamLimits } from '../stream-watch.js';
 import type { CallAnswer } from './call-types.js';
 
-/** The answer of a chain, or why there is none. */
+/** The answer of a chain, or why it gave no answer. */
 export type FallbackResult =
   | {
       /** The fallback's answer. */
       readonly answer: CallAnswer<unknown>;
     }
   | {
-      /** No fallback has answered. */
+      /** Undefined, because no fallback has answered. */
       readonly answer: undefined;
-      /** How each fallback failed; undefined where none was asked. */
+      /** How each fallback failed or declined; undefined if no fallback was asked. */
       readonly story: string | undefined;
-      /** Whether the caller's deadline has passed meanwhile. */
+      /** Whether the caller's deadline passed while the chain was asked. */
       readonly expired: boolean;
     };
 
-/** A call that an adapter makes under a guard: `guard.begin()`. Its permit is settled once, whatever is reported. */
+/** A call that an adapter makes under a guard, from `guard.begin()`. Its permit is settled once, whatever the adapter reports. */
 export interface OpenCall {
   /** The guard's clock. */
   readonly clock: Clock;
@@ -35,27 +35,30 @@ export interface OpenCall {
   readonly isProbe: boolean;
   /** Milliseconds since the epoch; Infinity without a deadline. */
   readonly deadlineMs: number;
-  /** When the real call must end, so that fallbacks have their reserved time; milliseconds since the epoch. */
+  /** When the real call must end, so that fallbacks have their reserved time, in milliseconds since the epoch. */
   readonly primaryDeadlineMs: number;
   /** Milliseconds since the call was admitted. */
   readonly elapsedMs: number;
   /** Whether a fallback would be asked if the real call failed now. */
   readonly isReplaceable: boolean;
-  /** The caller's time is over, and the guard had not known its limit. */
+  /**
+   * Call it if the caller's time is over by a limit that the guard did not know, so that it can judge the time-out.
+   * @param ms how much time the caller gave, in milliseconds
+   */
   hadOnly(ms: number): void;
-  /** The outcome of a message by the method's classifier; undefined where the classifier leaves it to the status. */
+  /** The outcome of a message by the method's classifier; undefined if the status is to decide. */
   judgeMessage(message: unknown): Outcome | undefined;
   /**
    * Classifies the status of a real call that is over, and settles the permit.
-   * @param known the outcome, where it is known by other means than the status
-   * @param waitedMs how long the caller waited for the server. @default since the call was admitted
+   * @param known the outcome, if something other than the status decides it
+   * @param waitedMs how long the caller waited for the server, in milliseconds. @default since the call was admitted
    */
   conclude(received: StatusObject, known?: Outcome, waitedMs?: number): Outcome;
-  /** Settles the permit, unless it is settled. */
+  /** Settles the permit without a status. Does nothing if it is settled. */
   settle(outcome: Outcome, waitedMs: number): void;
-  /** The caller gets the primary's own answer or error: counted in `guard.answers()`. */
+  /** Records that the caller gets the primary's own answer or error, which `guard.answers()` counts. */
   gaveOwn(outcome: Outcome, code: StatusObject['code']): void;
-  /** The caller has gone while a fallback was asked: not counted in `guard.answers()`. */
+  /** Records that the caller has gone while a fallback was asked, which `guard.answers()` does not count. */
   left(cause: Cause): void;
   /** Offers a good answer to strategies that keep answers. */
   keep(response: unknown, headers: Metadata | undefined, sent?: Metadata): void;
@@ -67,7 +70,8 @@ export interface OpenCall {
   rejectedStatus(result?: FallbackResult): StatusObject;
   /**
    * Asks the chain. Never rejects.
-   * @param onCancel gets a function that ends the run: the caller has gone. It is to be called also when a streamed answer is left
+   * @param onCancel called with a function that ends the run. Call that function when the caller goes, also when it leaves a
+   * streamed answer
    */
   fallBack(cause: Cause, onCancel: (cancel: () => void) => void): Promise<FallbackResult>;
   /** Reports an error of a user's function as a `warning` of the guard. */

@@ -9,9 +9,9 @@ import { followSignal } from './follow-signal.js';
 export type Ended<T> =
   | { readonly by: 'value'; readonly value: T }
   | { readonly by: 'error'; readonly error: unknown }
-  /** The caller has gone, or its time is over. */
+  /** The caller's signal aborted: the caller has gone, or its time is over. */
   | { readonly by: 'caller'; readonly reason: unknown }
-  /** A limit of the guard: the deadline, or a stream's. `details` is the text of DEADLINE_EXCEEDED. */
+  /** The guard's deadline, or a limit for streams, ended it. `details` is the text of DEADLINE_EXCEEDED. */
   | { readonly by: 'limit'; readonly details: string }
   /** The caller has left its stream. */
   | { readonly by: 'left' };
@@ -26,7 +26,7 @@ export interface RunCall {
   readonly method: { readonly clock: Clock };
 }
 
-/** A real call: its signal, its time limit, and the waits for it, which end early when the caller goes or its time is over. */
+/** A real call: its signal, its time limit, and the waits for it, which end early if the caller goes or its time is over. */
 export class PrimaryRun<Req> implements PrimaryContext<Req> {
   readonly request: Req;
   headers: Metadata | undefined;
@@ -56,10 +56,7 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
     return this.#call.primaryDeadlineMs;
   }
   get remainingMs(): number {
-    const { primaryDeadlineMs } = this.#call;
-    return primaryDeadlineMs === Number.POSITIVE_INFINITY
-      ? primaryDeadlineMs
-      : Math.max(0, primaryDeadlineMs - Date.now());
+    return Math.max(0, this.#call.primaryDeadlineMs - Date.now());
   }
 
   get signal(): AbortSignal {
@@ -83,7 +80,7 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
     return this.headers === undefined ? PRIMARY : provenanceOf(this.headers);
   }
 
-  /** Waits for a part of the real call. Never rejects; a late end is dropped. Only one wait at a time. */
+  /** Waits for a part of the real call, one part at a time. Never rejects. The end of a part that comes too late is dropped. */
   wait<T>(begin: () => T | PromiseLike<T>): Promise<Ended<T>> {
     return new Promise((resolve) => {
       if (this.#interruption !== undefined) return resolve(this.#interruption);
@@ -116,13 +113,13 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
     this.abort(reasonOf(by));
   }
 
-  /** The real call is over: frees the timer and the caller's signal. */
+  /** Frees the timer and the caller's signal, because the real call is over. */
   release(): void {
     this.#stopTimer?.();
     this.#unfollow?.();
   }
 
-  /** Ends the real call, where it looks at its signal. */
+  /** Ends the real call, if it observes its signal. */
   abort(reason: unknown): void {
     this.#abortedBy ??= { reason };
     this.#controller?.abort(reason);
@@ -148,7 +145,7 @@ function reasonOf(by: Interruption): unknown {
   }
 }
 
-/** What `AbortSignal.timeout()` aborts with. */
+/** Whether a reason is that of `AbortSignal.timeout()`. */
 export function isTimeout(reason: unknown): boolean {
   return typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'TimeoutError';
 }

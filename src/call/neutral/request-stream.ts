@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.js';
 import type { SentMessages } from '../sent-messages.js';
 
-/** Gets copies of a request stream's messages. */
+/** The call that keeps copies of a request stream's messages. */
 interface Sink {
   request: unknown;
   readonly sent: SentMessages | undefined;
@@ -14,9 +14,9 @@ export interface RequestWatch {
 }
 
 /**
- * The messages of a request stream, on their way from the caller to the real call. Fallbacks get copies of them. The source is
- * iterated once: what was read before the real call began is given to it first, and a fallback that needs the rest reads on
- * where the real call stopped.
+ * Passes the messages of a request stream from the caller to the real call; fallbacks get copies of them. The source is iterated
+ * once: the real call first gets what was read before it began, and a fallback that needs the rest reads on where the real call
+ * stopped.
  */
 export class RequestStream<Req> implements AsyncIterable<Req> {
   readonly #source: AsyncIterator<Req>;
@@ -33,14 +33,14 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
     this.#source = messages[Symbol.asyncIterator]();
   }
 
-  /** The first message, where the caller gives it within a turn of the event loop; undefined otherwise. */
+  /** The first message, if the caller gives it within a turn of the event loop; otherwise undefined. */
   peek(): Promise<Req | undefined> {
     this.#peeked ??= this.#source.next();
     const first = this.#peeked;
     return new Promise((resolve) => {
       first.then(
         (result) => resolve(result.done === true ? undefined : result.value),
-        () => resolve(undefined), // it is thrown to the real call
+        () => resolve(undefined), // the real call gets this error
       );
       setImmediate(resolve, undefined);
     });
@@ -58,7 +58,7 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
     if (this.#ended || this.#closed) return Promise.resolve({ done: true, value: undefined });
     const read = this.#read();
     this.#pending = read;
-    read.catch(() => undefined); // its reader gets the error
+    read.catch(() => undefined); // the reader gets the error; this only avoids an unhandled rejection
     return read;
   }
 
@@ -85,12 +85,12 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
     }
   }
 
-  /** The real call reads no more. The source stays open: a fallback may need the rest. */
+  /** Called when the real call reads no more. The source stays open, because a fallback may need the rest. */
   return(): Promise<IteratorResult<Req>> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** As {@link return}: the real call has failed, which is not the caller's error. */
+  /** The same as {@link return}: an error of the real call is not the caller's. */
   throw(): Promise<IteratorResult<Req>> {
     return this.return();
   }
@@ -100,8 +100,8 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
   }
 
   /**
-   * Reads the rest for a fallback: a part of a request is not a request.
-   * @param onCancel gets a function that ends the wait
+   * Reads the rest of the request for a fallback.
+   * @param onCancel called with a function that ends the wait
    * @returns whether the request is complete
    */
   drain(clock: Clock, limitMs: number, onCancel: (cancel: () => void) => void): Promise<boolean> {
@@ -124,7 +124,7 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
     while (!this.#ended && !this.#closed) await this.next();
   }
 
-  /** The call is over. */
+  /** Ends the source, because the call is over. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

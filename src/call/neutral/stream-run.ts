@@ -26,7 +26,7 @@ export type NextStream<Req, Res> = (
   context: PrimaryContext<Req>,
 ) => AsyncIterable<Res> | PromiseLike<AsyncIterable<Res>>;
 
-/** The source of a streamed answer, from its first message on. */
+/** Where the messages of a streamed answer come from. */
 export interface StreamSource {
   readonly provenance: Provenance;
   /** The label of a fallback's answer, as metadata; undefined for the primary's answer. */
@@ -36,8 +36,8 @@ export interface StreamSource {
 const FROM_PRIMARY: StreamSource = Object.freeze({ provenance: PRIMARY, label: undefined });
 
 /**
- * The messages of a guarded stream, as a generator that a `GuardedStream` drives. Until the first message a fallback may
- * still replace it.
+ * The run of a guarded stream: a generator of its messages, which a `GuardedStream` reads. A fallback may replace the real call
+ * until its first message.
  */
 export class StreamRun<Req, Res> {
   /** Known from the first message on. */
@@ -58,7 +58,7 @@ export class StreamRun<Req, Res> {
     this.#run = new PrimaryRun(call, request, options.signal);
   }
 
-  /** The caller has left. */
+  /** Ends the run, because the caller has left. */
   leave(): void {
     this.#run.interrupt({ by: 'left' });
     this.#cancelChain?.();
@@ -116,7 +116,7 @@ export class StreamRun<Req, Res> {
     this.#call.gaveOwn(outcome, status.OK);
   }
 
-  /** The reader has left the stream between two messages. */
+  /** Settles a stream that its reader has left between two messages. */
   #left(): void {
     this.#call.settle('ignored', 0, status.CANCELLED);
     this.#call.gaveOwn('ignored', status.CANCELLED);
@@ -163,11 +163,11 @@ export class StreamRun<Req, Res> {
 
   #conclude(ended: Exclude<Ended<unknown>, { by: 'value' }>): Failed {
     this.#watch?.stop();
-    if (ended.by === 'error') this.#iterator = undefined; // it is over
+    if (ended.by === 'error') this.#iterator = undefined; // the source is over and needs no `return()`
     return concludeFailed(this.#call, ended, this.#options, this.#waitedMs());
   }
 
-  /** No message came: a fallback may answer. */
+  /** Gives a fallback's messages, or the error, in the place of a real call that failed before its first message. */
   async *#failed(failed: Failed): AsyncGenerator<Res, void, undefined> {
     const { cause } = failed;
     if (cause !== undefined) {
@@ -175,7 +175,7 @@ export class StreamRun<Req, Res> {
       if (result.answer !== undefined) return yield* this.#fromFallback(result);
     }
     const error = errorToGive(this.#call, failed, this.#options);
-    if (error !== undefined) throw error; // no error where the caller has left
+    if (error !== undefined) throw error; // undefined if the caller has left
   }
 
   async *#fromFallback({
@@ -184,10 +184,10 @@ export class StreamRun<Req, Res> {
     this.#end();
     const { response, label, ...provenance } = answer;
     this.source = { provenance, label };
-    // The chain's method types its answers, and the compiler has checked it where the chain was registered.
+    // The compiler has checked the type of the answers where the chain was registered.
     const messages = (isIterable(response) ? response : [response]) as Iterable<Res> | AsyncIterable<Res>;
     const iterator = iteratorOf(messages);
-    // after it: a stream of a user's may throw when it is opened
+    // made after the iterator, because a user's stream may throw when it is opened
     const run = new PrimaryRun(this.#fallbackCall(), undefined, this.#options.signal);
     this.#cancelChain = withBoth(this.#cancelChain, () => run.interrupt({ by: 'left' }));
     try {
@@ -207,7 +207,7 @@ export class StreamRun<Req, Res> {
     }
   }
 
-  /** A fallback's stream has its caller's whole time. */
+  /** The call for a fallback's stream, which may use the caller's whole time. */
   #fallbackCall() {
     const { metadata, method, deadlineMs } = this.#call;
     return { metadata, method, primaryDeadlineMs: deadlineMs };
@@ -237,7 +237,7 @@ export class StreamRun<Req, Res> {
     return this.#watch?.longestWaitMs ?? this.#call.elapsedMs;
   }
 
-  /** Ends the real call, where it is still alive. */
+  /** Ends the real call, if it is still alive. */
   #end(): void {
     this.#watch?.stop();
     this.#run.release();

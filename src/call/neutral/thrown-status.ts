@@ -7,7 +7,7 @@ import { normalStatus } from '../../status/normal-status.js';
 import { wellFormed } from '../../text.js';
 import type { CallPort } from './call-types.js';
 
-/** The status of an error by the transport's port, or else by {@link commonStatusOf}. Never throws. */
+/** The status of an error by the transport's port; if that gives no status, by {@link commonStatusOf}. Never throws. */
 export function statusOfThrown(
   port: CallPort,
   error: unknown,
@@ -22,7 +22,7 @@ export function statusOfThrown(
   return commonStatusOf(error);
 }
 
-/** The outcome of an error by the port; undefined where the status decides. Never throws. */
+/** The outcome of an error by the port; undefined if the status decides. Never throws. */
 export function outcomeOfThrown(
   port: CallPort,
   error: unknown,
@@ -50,7 +50,7 @@ export function commonStatusOf(error: unknown): StatusObject {
     const isOfNetwork = isNetworkCode(code) || (isObject(cause) && isNetworkCode(Reflect.get(cause, 'code')));
     return statusOf(isOfNetwork ? status.UNAVAILABLE : status.UNKNOWN, message);
   } catch {
-    return statusOf(status.UNKNOWN, ''); // getters that throw
+    return statusOf(status.UNKNOWN, ''); // a getter may throw
   }
 }
 
@@ -62,7 +62,7 @@ export function serviceError(given: StatusObject): Error & StatusObject {
   return Object.assign(new Error(text), given);
 }
 
-/** The caller's error of a status. A port that throws is reported, and has no part in it. */
+/** The error that the caller gets for a status. If the port throws, that is reported, and the caller gets {@link serviceError}. */
 export function errorOfStatus(
   port: CallPort,
   given: StatusObject,

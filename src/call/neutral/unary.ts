@@ -68,7 +68,7 @@ async function answerFailed<Res>(
   throw errorToGive(call, failed, options);
 }
 
-/** The error of a failed call that no fallback answered. It is counted. */
+/** The error of a failed call that no fallback answered. Records the end of the call. */
 export function errorToGive(call: NeutralCall, failed: Failed, options: GuardCallOptions): unknown {
   const { cause, ended, error } = failed;
   if (cause !== undefined && hasGone(options)) {
@@ -79,19 +79,19 @@ export function errorToGive(call: NeutralCall, failed: Failed, options: GuardCal
   return error;
 }
 
-/** Whether the caller has cancelled; not whether its time is over. */
+/** Whether the caller has cancelled the call. A caller whose time is over has not. */
 function hasGone({ signal }: GuardCallOptions): boolean {
   return signal?.aborted === true && !isTimeout(signal.reason);
 }
 
-/** A failed real call: the caller's error, and the cause for fallbacks where they may answer. */
+/** A failed real call: the caller's error, and the cause for fallbacks; undefined if no fallback may answer. */
 export interface Failed {
   readonly error: unknown;
   readonly cause: Cause | undefined;
   readonly ended: { readonly outcome: Outcome; readonly code: status };
 }
 
-/** Settles the permits of a real call that failed, or was left by its caller. */
+/** Settles the permits of a real call that failed, or that its caller has left. */
 export function concludeFailed(
   call: NeutralCall,
   ended: Exclude<Ended<unknown>, { by: 'value' }>,
@@ -131,7 +131,7 @@ export function failedBy(outcome: Outcome, received: StatusObject): Cause {
   return { kind: 'failed', outcome, status: received };
 }
 
-/** Asks the chain of an unary call, until the caller goes. A caller whose time is over still gets an answer that is there at once. */
+/** Asks the chain of a unary call, until the caller goes. A caller whose time is over still gets an answer that is there at once. */
 function ask(call: NeutralCall, cause: Cause, { signal }: GuardCallOptions): Promise<FallbackResult> {
   let cancel: () => void = nothing;
   const asked = call.fallBack(cause, (given) => {
@@ -159,12 +159,12 @@ export function ok(): StatusObject {
   return { code: status.OK, details: '', metadata: new Metadata() };
 }
 
-/** The chain's method types its answers, and the compiler has checked it where the chain was registered. */
+/** The compiler has checked the type of the answers where the chain was registered. */
 function typed<Res>(answer: CallAnswer<unknown>): CallAnswer<Res> {
   return answer as CallAnswer<Res>;
 }
 
-/** Runs a call that is not guarded: only its deadline and its signal are enforced. */
+/** Runs a call that is not guarded: only the deadline and the signal are enforced. */
 export async function runUnguarded<Req, Res>(
   call: RunCall,
   request: Req,

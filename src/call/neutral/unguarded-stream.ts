@@ -6,7 +6,7 @@ import { PrimaryRun, type RunCall } from './primary-run.js';
 import type { NextStream, StreamSource } from './stream-run.js';
 import { errorOfUnguarded } from './unary.js';
 
-/** A stream that is not guarded: only its deadline and its signal are enforced. */
+/** A stream that is not guarded: only the deadline and the signal are enforced. */
 export class UnguardedStream<Req, Res> implements StreamRunner<Res> {
   readonly #run: PrimaryRun<Req>;
   readonly #next: NextStream<Req, Res>;
