@@ -10,7 +10,7 @@ import type { GuardCore } from './guard-core.js';
 
 /** Attaches a guard to clients of grpc-js: its interceptors, and the options of guarded clients. */
 export class Attachments {
-  /** Without a target. */
+  /** The interceptor for clients without a target. */
   readonly interceptor: Interceptor;
   readonly #core: GuardCore;
   /** The interceptors that this guard has made. */
@@ -63,7 +63,7 @@ export class Attachments {
   }
 }
 
-/** grpc-js would fail at the first call, with words of its own. */
+/** Checks the lists here, because grpc-js would fail only at the first call, with an error that does not name the option. */
 function checkLists(options: ClientOptions): void {
   for (const name of ['interceptors', 'interceptor_providers'] as const) {
     const list: unknown = options[name];

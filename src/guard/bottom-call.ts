@@ -12,7 +12,7 @@ import {
 type GrpcCall = ReturnType<Channel['createCall']>;
 type RealCall = ReturnType<NextCall>;
 
-/** A real call with messages in place of bytes. */
+/** The real call of a channel, for interceptors: it takes and gives messages, and encodes and decodes them. */
 export class BottomCall implements RealCall {
   readonly #call: GrpcCall;
   readonly #definition: MethodDefinition<unknown, unknown>;

@@ -9,18 +9,18 @@ import { invalid } from '../errors.js';
 export interface FailsoftCallOptions {
   /** `true`: the call is not guarded, not counted, and has no fallback. @default false */
   readonly bypass?: boolean;
-  /** The key part of this call, in place of the result of `keyBy`. @default by `keyBy` */
+  /** The key part of this call. @default the result of the method's `keyBy` */
   readonly key?: string;
   /** `false`: no fallback answers this call. @default true */
   readonly fallback?: boolean;
   /**
-   * Weakens the circuit for this call. `observe`: the call is counted, never rejected. `off`: it is not counted either.
-   * `enforce`: the circuit's own mode. @default 'enforce'
+   * Weakens the circuit for this call. `observe`: the call is counted, but never rejected. `off`: the call is not counted either.
+   * `enforce`: the circuit's own mode applies. @default 'enforce'
    */
   readonly mode?: CircuitMode;
   /**
-   * Where a concurrency limit, a throttle or a ramp admits less than is asked for, calls of low priority get their fallback
-   * first, and the last tenth is kept for calls of high priority. @default by the method's `priority`
+   * If a concurrency limit, a throttle or a ramp cannot admit every call, calls of low priority are rejected first (and get their
+   * fallback), and the last tenth of a limit is reserved for calls of high priority. @default the method's `priority`
    */
   readonly priority?: Priority;
 }
@@ -29,7 +29,7 @@ export const NO_CALL_OPTIONS: FailsoftCallOptions = Object.freeze({});
 
 declare module '@grpc/grpc-js/build/src/client.js' {
   interface CallOptions {
-    /** What this call wants of a failsoft guard; clients without a guard ignore it. */
+    /** Options of this call for a failsoft guard. A client without a guard ignores them. */
     failsoft?: FailsoftCallOptions;
   }
 }
@@ -37,8 +37,9 @@ declare module '@grpc/grpc-js/build/src/client.js' {
 export const CALL_OPTION_KEYS: readonly string[] = ['bypass', 'key', 'fallback', 'mode', 'priority'];
 
 /**
- * @param keys the names of the options that there are
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, thrown by the client's method: a misspelt option is a bug of the caller
+ * Checks the options of a call.
+ * @param keys the names of all known options
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT. The client's method throws it, because a misspelt option is a bug of the caller
  */
 export function checkCallOptions(
   options: FailsoftCallOptions,

@@ -11,7 +11,7 @@ import {
 } from '@grpc/grpc-js';
 import { BottomCall } from './bottom-call.js';
 
-/** The part of a method's definition that a channel needs. Its functions are declared as methods, so that services can be passed. */
+/** The part of a method's definition that a channel needs. Declared with methods, not properties, so that typed services fit. */
 export interface ChannelMethod {
   /** `/package.Service/Method` */
   readonly path: string;
@@ -33,12 +33,12 @@ type GrpcCall = ReturnType<Channel['createCall']>;
 type RealCall = ReturnType<NextCall>;
 type CallOptionsOfChannel = Omit<InterceptorOptions, 'method_definition'>;
 
-/** The bytes that a message was decoded from: it is passed on as it came. */
+/** The bytes from which each message was decoded. They are sent again as they are. */
 type Origins = WeakMap<object, Buffer>;
 
 /**
- * A call of a channel, which is a call of an interceptor on the inside: messages are decoded on the way in, and are bytes again on the
- * way out.
+ * A call of a guarded channel. It runs the guard's interceptor: a request is decoded before the interceptor and encoded behind it,
+ * an answer the other way round.
  */
 export class ChannelCall implements GrpcCall {
   readonly #channel: Channel;
@@ -71,7 +71,7 @@ export class ChannelCall implements GrpcCall {
     this.#call.start(metadata, {
       onReceiveMetadata: (headers) => listener.onReceiveMetadata(headers),
       onReceiveMessage: (message: unknown) => {
-        // the null message of a failed call: the user of a channel makes its own
+        // the null message of a failed call, which the user of a channel makes itself
         if (message === null && !responseStream) return;
         listener.onReceiveMessage(responseSerialize(message));
       },
@@ -91,7 +91,7 @@ export class ChannelCall implements GrpcCall {
   }
 
   startRead(): void {
-    // the bottom of a call with one answer reads by itself
+    // the `BottomCall` of a unary response reads without being asked
     if (this.#definition.responseStream) this.#call.startRead();
   }
 
@@ -115,7 +115,7 @@ export class ChannelCall implements GrpcCall {
     return this.#real?.getAuthContext?.() ?? null; // exists from grpc-js 1.14 on
   }
 
-  /** Made when it is first used: the credentials come after the call. */
+  /** The guarded call. Made when first used, because the credentials are set after the constructor. */
   get #call(): RealCall {
     this.#guarded ??= this.#interceptor(
       {
@@ -128,7 +128,7 @@ export class ChannelCall implements GrpcCall {
     return this.#guarded;
   }
 
-  /** The end of the interceptors: the real channel's call. */
+  /** The real channel's call, behind the interceptor. */
   #bottom(options: InterceptorOptions): RealCall {
     const { deadline, host, parent, propagate_flags, credentials } = options;
     const real = this.#channel.createCall(
@@ -144,7 +144,7 @@ export class ChannelCall implements GrpcCall {
   }
 }
 
-/** A definition that remembers the bytes of what it decodes. */
+/** A definition that remembers the bytes of each message that it decodes, and encodes the message by giving them back. */
 function definitionOf(method: ChannelMethod, origins: Origins): MethodDefinition<unknown, unknown> {
   const remember = (message: unknown, bytes: Buffer): unknown => {
     if (typeof message === 'object' && message !== null) origins.set(message, bytes);
@@ -153,7 +153,7 @@ function definitionOf(method: ChannelMethod, origins: Origins): MethodDefinition
   const encode = (message: unknown, by: (value: never) => Uint8Array): Buffer => {
     const known = typeof message === 'object' && message !== null ? origins.get(message) : undefined;
     if (known !== undefined) return known;
-    const bytes = by(message as never); // by the method's own decoder, or checked by its fallbacks' chain
+    const bytes = by(message as never); // the message of a fallback, whose type its chain has checked
     return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes);
   };
   return {

@@ -6,7 +6,7 @@ import { invalid } from '../errors.js';
 import type { FallbackRegistry } from '../fallback/registry.js';
 import { GUARD_OPTION_KEYS, type GuardOptions, type GuardSettings } from './guard-options.js';
 
-/** The options of a guard, checked and filled in. The settings of methods are checked by their resolver. */
+/** The options of a guard, checked and filled in. `SettingsResolver` checks the settings of methods. */
 export interface CheckedOptions {
   readonly engine: Engine;
   readonly fallbacks: FallbackRegistry | undefined;
@@ -17,7 +17,7 @@ export interface CheckedOptions {
   readonly settings: GuardSettings;
 }
 
-/** Options of a circuit stand in the option `circuit`. */
+/** Where the options of a circuit belong, for users who write them at the top. */
 const OF_CIRCUIT = new Map(
   ['trip', 'window', 'open', 'halfOpen', 'recovering', 'concurrency', 'throttle', 'mode'].map((name) => [
     name,

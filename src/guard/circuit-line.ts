@@ -9,17 +9,17 @@ import { UsualLatency } from './usual-latency.js';
 export interface Entry {
   readonly key: string;
   readonly circuit: Circuit;
-  /** The parent circuit, where `parentCircuit` is set. */
+  /** The parent circuit; undefined without `parentCircuit`. */
   readonly parent: Entry | undefined;
-  /** The usual duration of its successful calls. */
+  /** The usual duration of the circuit's successful calls. */
   readonly usualLatency: UsualLatency;
-  /** How its callers were answered. */
+  /** How the circuit's callers were answered. */
   readonly answers: AnswerCounts;
-  /** What seldom happened to it. */
+  /** The counts of rare events: transitions and probes. */
   readonly counts: CircuitCounts;
 }
 
-/** The circuits of a method on a target. It is dropped with its last circuit. */
+/** The circuits of a method on a target. The registry drops a shelf together with its last circuit. */
 export interface Shelf {
   readonly target: string;
   readonly method: string;
@@ -38,9 +38,9 @@ export class Slot implements Entry, Evictable<Slot> {
   readonly counts = new CircuitCounts();
   setup: CircuitSetup;
   parent: Slot | undefined;
-  /** How many circuits it is the parent of. */
+  /** How many circuits have this circuit as their parent. */
   children = 0;
-  /** The mode by the settings; a circuit with another mode was set by hand. */
+  /** The mode by the settings. If the circuit has another mode, a user has set it by hand. */
   usualMode: CircuitMode;
   older: Slot | undefined;
   newer: Slot | undefined;
@@ -69,7 +69,7 @@ export class Slot implements Entry, Evictable<Slot> {
       this.children > 0 ||
       circuit.inFlight > 0 ||
       circuit.isolated > 0 ||
-      // set by hand: a new circuit would not have that mode
+      // a new circuit would not have the mode that was set by hand
       circuit.mode !== this.usualMode
     );
   }
@@ -79,22 +79,22 @@ export class Slot implements Entry, Evictable<Slot> {
   }
 }
 
-/** The registry, as a line uses it. */
+/** The part of the registry that a line uses. */
 export interface Shelves {
-  /** The circuit of a key, marked as just used. It is made if it does not exist. */
+  /** The circuit of a key, which now counts as just used. Makes the circuit if it does not exist. */
   slot(target: string, method: string, part: string): Slot;
   touch(slot: Slot): void;
 }
 
 /**
- * Gives the circuits of a method on a target. The registry holds no lines, so a line is garbage with its holder. After an
- * eviction a line finds, or makes, the next circuit.
+ * Gives the circuits of a method on a target. The registry keeps no reference to a line, so a line is garbage-collected with its
+ * holder. If a circuit was evicted, the line gets, or makes, a new one.
  */
 export class CircuitLine {
   readonly #shelves: Shelves;
   readonly #target: string;
   readonly #method: string;
-  /** The shelf that was used last. It has no slots after the registry has dropped it. */
+  /** The shelf that was used last. Once the registry has dropped it, it has no slots. */
   #shelf: Shelf | undefined;
 
   constructor(shelves: Shelves, target: string, method: string) {

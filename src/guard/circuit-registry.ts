@@ -11,17 +11,20 @@ import type { CircuitSetup, LineOptions } from './line-options.js';
 
 export type { CircuitLine, Entry } from './circuit-line.js';
 
-/** Two, so that the number falls to the bound again when calls in flight had raised it; not all, because a call waits. */
+/**
+ * The most circuits that are evicted for a new one. More than one, so that the number falls to the bound again after circuits in
+ * use have exceeded it; not all of them at once, because a call waits meanwhile.
+ */
 const MOST_EVICTED = 2;
 
 /**
- * All circuits of a guard, bounded in number: see {@link EvictionOrder}. An evicted circuit starts anew. Only circuits that
- * are in use or set by hand can exceed the bound.
+ * All circuits of a guard, bounded in number: see {@link EvictionOrder}. After an eviction, the next call of the key gets a new
+ * circuit. Only circuits that are in use or set by hand can exceed the bound.
  */
 export class CircuitRegistry implements Shelves {
   readonly #max: number;
   readonly #environment: CircuitEnvironment;
-  /** By target and method. A shelf has at least one circuit. */
+  /** The shelves by target and method. Each has at least one circuit. */
   readonly #shelves = new Map<string, Shelf>();
   readonly #order: EvictionOrder<Slot>;
   readonly #evicted = new EvictedAnswers();
@@ -33,8 +36,8 @@ export class CircuitRegistry implements Shelves {
   readonly #onEvict: (slot: Slot) => void;
 
   /**
-   * @param optionsOf the settings of a method
-   * @param onEvict called before a circuit is dropped; must not throw
+   * @param optionsOf returns the settings of a method
+   * @param onEvict called when a circuit is dropped, before it is closed; must not throw
    */
   constructor(
     max: number,
@@ -54,7 +57,7 @@ export class CircuitRegistry implements Shelves {
     return this.#size;
   }
 
-  /** How many methods (and targets) have circuits. */
+  /** How many methods have circuits; a method counts once per target. */
   get shelves(): number {
     return this.#shelves.size;
   }
@@ -73,11 +76,11 @@ export class CircuitRegistry implements Shelves {
       slots: new Map(),
     };
     const slot = this.#slotOn(shelf, part);
-    this.#shelves.set(name, shelf); // it is dropped with its last circuit, which may just have been evicted
+    this.#shelves.set(name, shelf); // also if it was known: it was dropped if its last circuit has just been evicted
     return slot;
   }
 
-  /** The circuit of a key, or undefined. It does not count as used. */
+  /** The circuit of a key, or undefined. The circuit does not count as used. */
   find(target: string, method: string, part: string): Slot | undefined {
     return this.#shelves.get(keyOf(target, method, ''))?.slots.get(part);
   }
@@ -94,7 +97,7 @@ export class CircuitRegistry implements Shelves {
     return Array.from(this.entries(), (entry) => entry.circuit.snapshot());
   }
 
-  /** How callers were answered, by circuit, and by method for the circuits that were evicted. */
+  /** How callers were answered: by circuit, and for evicted circuits by method. */
   answers(): AnswerCount[] {
     const counts: AnswerCount[] = [];
     for (const { key, shelf, answers } of this.#slots()) counts.push(...answers.report(shelf.method, key));
@@ -110,7 +113,7 @@ export class CircuitRegistry implements Shelves {
     return Array.from(this.#slots(), ({ key, counts }) => counts.probes(key)).flat();
   }
 
-  /** Sets the mode of every circuit, also of future circuits. */
+  /** Sets the mode of every present and future circuit. */
   setMode(mode: CircuitMode): void {
     this.#mode = mode;
     for (const slot of this.#slots()) {
@@ -119,15 +122,15 @@ export class CircuitRegistry implements Shelves {
     }
   }
 
-  /** Closes every circuit: engines free their listeners and timers. */
+  /** Closes every circuit, so that engines free their listeners and timers. */
   close(): void {
     for (const { circuit } of this.entries()) circuit.close?.();
   }
 
   /**
-   * Puts other settings in force, for present and future circuits. A mode that was set by hand stays.
-   * @param optionsOf gives the new settings of a method; an error that it throws changes nothing
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT where a circuit would become a throttle, or a throttle a circuit
+   * Puts new settings in force, for present and future circuits. A mode that was set by hand stays.
+   * @param optionsOf returns the new settings of a method; if it throws, nothing changes
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT if a circuit would become a throttle, or a throttle a circuit
    */
   reconfigure(optionsOf: (method: string) => LineOptions): void {
     const changes = [...this.#shelves.values()].map((shelf) => ({ shelf, options: optionsOf(shelf.method) }));
@@ -150,10 +153,10 @@ export class CircuitRegistry implements Shelves {
     circuit.reconfigure({ ...setup.options, mode });
     slot.setup = setup;
     if (this.#mode === undefined) slot.usualMode = mode;
-    else circuit.mode = before; // that of `setMode()`, or set by hand after it
+    else circuit.mode = before; // the mode of `setMode()`, or one that was set by hand after it
   }
 
-  /** Adds and removes parents, as the settings require. */
+  /** Adds and removes parents of existing circuits, as the new settings require. */
   #linkParents(shelf: Shelf): void {
     for (const slot of [...shelf.slots.values()]) {
       const isChild = slot.part !== '' && shelf.options.parent !== undefined;
@@ -193,7 +196,7 @@ export class CircuitRegistry implements Shelves {
     return slot;
   }
 
-  /** The parent for a new circuit. It is held as long as it has children. */
+  /** The parent for a new circuit. A parent is not evicted as long as it has children. */
   #parentOn(shelf: Shelf): Slot {
     const parent = this.#slotOn(shelf, '');
     parent.children += 1;
@@ -201,7 +204,7 @@ export class CircuitRegistry implements Shelves {
   }
 
   #makeRoom(): void {
-    // reading whether a circuit is open may send an event, and its listener may call `guard.circuit()`
+    // to read whether a circuit is open may emit an event, whose listener may call `guard.circuit()`
     if (this.#isMakingRoom) return;
     this.#isMakingRoom = true;
     for (let evicted = 0; evicted < MOST_EVICTED && this.#size >= this.#max; evicted++) {

@@ -2,36 +2,37 @@ import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
 import { ownChannelOf, recorded } from '../call/sent-calls.js';
 import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
 
-/** The longest wait between two attempts to connect follows the open time within these bounds, in milliseconds. */
+/** The bounds of the longest wait between two attempts to connect, in milliseconds. Within them it follows the open time. */
 const LEAST_BACKOFF_MS = 100;
 const MOST_BACKOFF_MS = 10_000;
-/** The longest wait, as a share of the first open time: the channel's wait is what is left to do when the server is back. */
+/** The longest wait, as a share of the first open time: when the server is back, calls still have to wait for the channel. */
 const LONGEST_SHARE = 0.5;
 /** The first wait, as a share of the longest. */
 const FIRST_SHARE = 0.5;
 /**
- * After so long without data a peer with calls in flight is pinged, and so long it has to answer, in milliseconds. Servers of gRPC
- * answer the third ping in a row without data between with GOAWAY `too_many_pings`: a call may wait alone for a minute.
+ * After how long without data a peer with calls in flight is pinged, and how long the peer has to answer, in milliseconds. gRPC
+ * servers answer the third ping in a row without data in between with GOAWAY `too_many_pings`; so a single call may wait for a
+ * minute.
  */
 const KEEPALIVE_TIME_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
 
 type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
 
-/** The guard's part. */
+/** The parts of a guard that the options of a client need. */
 export interface GuardOfClient {
   readonly interceptor: Interceptor;
   /** Whether an interceptor in the caller's list is this guard's. */
   readonly isOwn: (interceptor: Interceptor) => boolean;
   /** The first open time, in milliseconds. */
   readonly openMs: number;
-  /** Gets the channel of each call before the call, and the client's interceptors without the guard's. */
+  /** Called before each call, with the client's channel and the client's interceptors without the guard's. */
   readonly show: (channel: ClientChannel, others: OtherInterceptors) => void;
-  /** Whether good answers of a method are kept: then what goes out for its calls is recorded. Streamed answers are never kept. */
+  /** Whether good answers of a method are kept. If so, everything that is sent for its calls is recorded. Never for streams. */
   readonly keeps: (path: string) => boolean;
 }
 
-/** A client's options with a guard. What the caller gives wins; an undefined option is as good as none. */
+/** The options of a client with a guard. An option that the caller sets wins; an undefined option counts as not set. */
 export function guardedOptions(options: ClientOptions, guard: GuardOfClient): ClientOptions {
   const given: ClientOptions = { ...options };
   for (const name of Object.keys(given)) if (given[name] === undefined) delete given[name];
@@ -55,7 +56,7 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
     ...given,
     callInvocationTransformer: transformer,
   };
-  // grpc-js throws where it is given both lists
+  // grpc-js throws if both lists are set
   if (hasProviders) guarded.interceptor_providers = [() => guard.interceptor, ...providers];
   else
     guarded.interceptors =

@@ -1,10 +1,10 @@
 import { type AnswerCount, AnswerCounts } from '../telemetry/answers.js';
 
-/** So many methods are counted apart: a method's name may be a caller's text. */
+/** How many methods are counted separately; bounded, because a method's name may be a caller's text. */
 const MOST_METHODS = 1_000;
 const OTHER_METHODS = 'other';
 
-/** How the callers of circuits that were evicted were answered, by method: the sums of a guard do not fall. */
+/** How the callers of evicted circuits were answered, by method, so that the sums of a guard never fall. */
 export class EvictedAnswers {
   readonly #counts = new Map<string, AnswerCounts>();
 

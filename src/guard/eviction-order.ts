@@ -1,26 +1,26 @@
 import { type Linked, RecencyList } from './recency-list.js';
 
-/** A circuit, as the order of eviction uses it. */
+/** The parts of a circuit that decide about its eviction. */
 export interface Evictable<T> extends Linked<T> {
-  /** Whether it is in the list of open circuits. Set by the order alone. */
+  /** Whether the circuit is in the list of open circuits. Only `EvictionOrder` sets this. */
   isAside: boolean;
-  /** In use, or set by hand: it stays. */
+  /** Whether the circuit must stay, because it is in use or was set by hand. */
   readonly isHeld: boolean;
   /** Whether the circuit is open now. */
   readonly isOpen: boolean;
 }
 
-/** Most circuits that are checked to find a circuit to evict. It bounds the cost of a new name. */
+/** The most circuits that are checked to find one to evict. Bounds the cost of a new name. */
 const MOST_LOOKED_AT = 64;
 
 /**
  * The order in which circuits are evicted: the least recently used first. Two kinds are passed over:
  *
- * - a circuit that is in use or was set by hand stays, however many there are;
- * - a circuit that is open now is put aside, because its state protects its callers. At most half of all circuits are put
- *   aside. Otherwise a flood of failing names would open so many circuits that there was no room for any other.
+ * - circuits that are in use or were set by hand stay, however many they are;
+ * - circuits that are open now are put aside, because their state protects their callers. At most half of all circuits are put
+ *   aside: otherwise a flood of failing names would open so many circuits that no other circuit had room.
  *
- * A half-open circuit is not passed over: the circuit of a dead model that gets no calls any more stays half-open for ever.
+ * A half-open circuit is not passed over, because the circuit of a dead model without calls would stay half-open for ever.
  * Every operation is O(1).
  */
 export class EvictionOrder<T extends Evictable<T>> {
@@ -28,7 +28,7 @@ export class EvictionOrder<T extends Evictable<T>> {
   readonly #aside = new RecencyList<T>();
   readonly #mostAside: number;
 
-  /** @param max how many circuits there may be */
+  /** @param max the most circuits */
   constructor(max: number) {
     this.#mostAside = Math.floor(max / 2);
   }
@@ -63,7 +63,7 @@ export class EvictionOrder<T extends Evictable<T>> {
     return last?.isHeld === false ? last : undefined;
   }
 
-  /** Whether a circuit that was put aside is no longer open, or too many are aside. */
+  /** Whether a circuit that was put aside is no longer open, or one of too many. */
   #isOverdue(aside: T | undefined): aside is T {
     return aside !== undefined && (this.#aside.size > this.#mostAside || !aside.isOpen);
   }

@@ -4,7 +4,7 @@ import { FailsoftError } from '../errors.js';
 import { circuitRejectionOf } from '../status/rejection.js';
 import type { Guard } from './guard-options.js';
 
-/** `guard.execute()` of a name that has more than a circuit: a deadline, a parent, fallbacks. */
+/** `guard.execute()` for a name that has more than a circuit: a deadline, a parent circuit or fallbacks. */
 export async function executeCall<T>(
   guard: Pick<Guard, 'call'>,
   path: string,

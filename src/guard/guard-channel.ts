@@ -5,7 +5,7 @@ import { invalid } from '../errors.js';
 import { ChannelCall, type ChannelMethod } from './channel-call.js';
 import type { Guard } from './guard-options.js';
 
-/** Methods: a service's definition, a list of definitions, or single methods. */
+/** Definitions of methods: a method's, a service's, or a list of these. */
 export type ChannelDefinitions =
   | ChannelMethod
   | Readonly<Record<string, ChannelMethod>>
@@ -14,17 +14,18 @@ type AnyDefinition = Exclude<ChannelDefinitions, readonly unknown[]>;
 
 /** Options of {@link guardChannel}. */
 export interface GuardChannelOptions {
-  /** As of `guard.forTarget()`. @default '' */
+  /** The target in the circuits' keys, as in `guard.forTarget()`. @default '' */
   readonly target?: string;
 }
 
 /**
- * Guards a channel, for libraries that make their own clients and take no interceptors, such as nice-grpc. Calls of all four kinds have the
- * circuits, fallbacks and labels of the guard.
+ * Guards a channel, for libraries that make their own clients and take no interceptors, such as nice-grpc. Calls of all four kinds
+ * have the circuits, fallbacks and labels of the guard.
  *
- * A channel sees bytes. So the guard decodes each message, for keys, classifiers and fallbacks; a message that no fallback
- * replaces is passed on as the very bytes that came. Only methods of `definitions` are guarded.
- * @param definitions of grpc-js (ts-proto, proto-loader), or of nice-grpc by `methodsOf()` of `failsoft/nice-grpc`
+ * A channel passes bytes, so the guard decodes each message for keys, classifiers and fallbacks. A message that no fallback
+ * replaces is passed on as the same bytes. Only the methods in `definitions` are guarded.
+ * @param definitions definitions of grpc-js (ts-proto, proto-loader), or those of nice-grpc through `methodsOf()` of
+ * `failsoft/nice-grpc`
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
  * @example const client = createClient(PredictorDefinition, guardChannel(channel, guard, methodsOf(PredictorDefinition)));
  */
@@ -61,7 +62,7 @@ function withCalls(
   return withCreateCall(channel, createCall);
 }
 
-/** A client passes its call option `parent` through. */
+/** Whether the client passed its call option `parent`. */
 function isParent(value: unknown): value is NonNullable<InterceptorOptions['parent']> {
   return value !== null && value !== undefined;
 }

@@ -7,7 +7,7 @@ import { asKeyPart } from '../key/key-part.js';
 import type { GuardCore } from './guard-core.js';
 import { type GuardSettings, SETTING_KEYS } from './guard-options.js';
 
-/** Changes a guard from outside of calls: gives circuits into a user's hand, restores them, sets settings and modes. */
+/** The methods by which a user changes a guard: gets circuits, restores them, and sets settings and modes. */
 export class GuardControls {
   readonly #core: GuardCore;
 

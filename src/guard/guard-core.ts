@@ -72,7 +72,7 @@ export class GuardCore {
     return new SettingsResolver(this.engine, general, methods, this.events.warnings);
   }
 
-  /** Puts settings in force. An error changes nothing. */
+  /** Puts settings in force. If they do not fit the existing circuits, it throws and changes nothing. */
   use(settings: SettingsResolver): void {
     this.registry.reconfigure((path) => settings.for(path));
     this.#settings = settings;
@@ -108,7 +108,7 @@ export class GuardCore {
     this.registry.close();
   }
 
-  /** Emits the registry's events as the guard's own, until the function that it returns is called. */
+  /** Emits the registry's events as the guard's own. @returns a function that ends this */
   #subscribeTo(fallbacks: FallbackRegistry): () => void {
     const stopStores = fallbacks.onStore((event) => this.events.emit('store', event));
     const stopWarnings = fallbacks.onWarning((event) => this.events.emit('warning', event));

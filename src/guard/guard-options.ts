@@ -30,29 +30,32 @@ import { METHOD_OPTION_KEYS, type MethodOptions, type MethodRule } from './metho
 
 /** Settings of methods. They hold for every method; rules in `methods` override them for some methods. */
 export interface GuardSettings extends MethodOptions {
-  /** The most specific settings win: method over service over pattern; among equals the first listed. */
+  /**
+   * Rules for some methods. The most specific rule wins: method over service over pattern; among equals the first listed.
+   * @default no rules
+   */
   readonly methods?: readonly MethodRule[];
 }
 
 /** Options of `createGuard`. */
 export interface GuardOptions extends GuardSettings {
-  /** What answers in place of the primary, by method. @default nothing */
+  /** The fallbacks of each method. @default no fallbacks */
   readonly fallbacks?: FallbackRegistry;
   /**
    * `true`: the sources of fallbacks' answers are remembered in a WeakMap, so that `provenanceOf(answer)` works behind a
    * framework that hides the headers. @default false
    */
   readonly rememberProvenance?: boolean;
-  /** @default nativeEngine */
+  /** The engine that makes the circuits. @default nativeEngine */
   readonly engine?: Engine;
   /**
-   * The most circuits kept at a time. The least recently used goes first, but for those with calls in flight or set by hand
-   * (`mode`, `isolate()`), which stay; open circuits are kept longer, up to half of all. @default 1000
+   * The most circuits that are kept. The least recently used one is dropped first. Circuits with calls in flight, or set by hand
+   * (`mode`, `isolate()`), are never dropped; open circuits are kept longer, up to half of all. @default 1000
    */
   readonly maxCircuits?: number;
-  /** @default systemClock */
+  /** The source of time. @default systemClock */
   readonly clock?: Clock;
-  /** Uniform in [0, 1), for jitter. @default Math.random */
+  /** A random number in [0, 1), for jitter and throttles. @default Math.random */
   readonly random?: () => number;
 }
 
@@ -69,19 +72,19 @@ export const GUARD_OPTION_KEYS: readonly string[] = [
 
 /** The settings in force for the calls of a circuit, for a page or a report. Infinity stands for no limit. */
 export interface CircuitSettings {
-  /** The circuit's own, with every default filled in; undefined where the engine does not give them. */
+  /** The circuit's own options, with every default filled in; undefined if the engine does not provide them. */
   readonly circuit: CircuitOptions | undefined;
-  /** The deadline of a call without a deadline of its own, in milliseconds. */
+  /** The deadline of a unary call without a deadline of its own, in milliseconds. */
   readonly defaultDeadlineMs: number;
-  /** The part of a long deadline that is kept for fallbacks which serve failures, in milliseconds. */
+  /** The part of a long deadline that is reserved for fallbacks, in milliseconds. */
   readonly fallbackReserveMs: number;
-  /** After how long the next call asks its fallbacks while it goes on, in milliseconds. */
+  /** The soft deadline of the next call, after which its fallbacks are asked, in milliseconds. */
   readonly fallbackAfterMs: number;
-  /** How long a stream may take to its first message, in milliseconds. */
+  /** The longest wait for the first message of a stream, in milliseconds. */
   readonly firstMessageTimeoutMs: number;
-  /** How long a stream may send nothing, in milliseconds. */
+  /** The longest wait for each further message of a stream, in milliseconds. */
   readonly stallTimeoutMs: number;
-  /** The names of the strategies that answer now, in their order. */
+  /** The names of the method's enabled strategies, in the order in which they are asked. */
   readonly fallbacks: readonly string[];
 }
 
@@ -90,40 +93,47 @@ export interface Guard {
   /**
    * The options of a guarded client: `new Client(address, credentials, guard.clientOptions())`. They have
    *
-   * - the guard's interceptor, before yours; where your list has it already, it stays where it is;
+   * - the guard's interceptor, before yours; if your list already has it, it stays where it is;
    * - `grpc.initial_reconnect_backoff_ms` and `grpc.max_reconnect_backoff_ms` that match the first open time: otherwise grpc-js may
-   *   leave a server that is back alone for two minutes;
-   * - `grpc.keepalive_time_ms` and `grpc.keepalive_timeout_ms`, so that a peer that hangs without closing is noticed within 25 seconds;
-   * - a `callInvocationTransformer`, after yours, that shows the guard the client's channel: open circuits then know when it is connected again.
+   *   wait up to two minutes before it connects to a server that is back;
+   * - `grpc.keepalive_time_ms` and `grpc.keepalive_timeout_ms`, so that a peer that hangs without closing is noticed within 25
+   *   seconds;
+   * - a `callInvocationTransformer`, after yours, that shows the guard the client's channel, so that open circuits notice when it
+   *   is connected again.
    *
-   * What you give wins over all of these.
-   * @param options the client's other options
-   * @param target as in {@link forTarget}
+   * An option that you set wins over all of these.
+   * @param options the client's other options. @default none
+   * @param target a name for the server, as in {@link forTarget}. @default ''
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   clientOptions(options?: ClientOptions, target?: string): ClientOptions;
-  /** For a client whose options are your own: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
+  /** The interceptor alone: `new Client(address, credentials, { interceptors: [guard.interceptor] })`. */
   readonly interceptor: Interceptor;
   /**
-   * An interceptor with circuits of its own, for a guard whose clients have different servers that fail separately.
+   * An interceptor with its own circuits, for a guard whose clients have different servers that fail separately.
    * @param target a name for the server, which becomes a part of the circuits' keys
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT unless `target` is a string without `#`
    */
   forTarget(target: string): Interceptor;
   /**
-   * Subscribes a listener. A listener that throws harms no call.
+   * Subscribes a listener. If it throws, that is reported as a warning, and harms no call.
    * @returns a function that unsubscribes it
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown event, or a listener that is no function
    */
   on<K extends keyof GuardEvents>(event: K, listener: Listener<GuardEvents[K]>): () => void;
   /**
-   * A circuit by its method and key part. It is made if it does not exist: a misspelt key is no error, and gives a circuit
-   * that no call uses.
+   * A circuit by its method and key part. Makes the circuit if it does not exist, so a misspelt key is not an error: it gives a
+   * circuit that no call uses.
    * @param method the method's definition or path (with the target's name in front for `forTarget()`), or a whole circuit key,
    * as in events, snapshots and rejections
    * @param part the key part: a model's name, for example. @default '' (the method's own circuit)
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   circuit(method: { readonly path: string } | string, part?: string): Circuit;
   /**
-   * The settings in force for a circuit. Undefined without such a circuit; none is made.
-   * @param circuitKey as in events and snapshots
+   * The settings in force for a circuit; undefined if there is no such circuit. Makes no circuit.
+   * @param circuitKey the whole key, as in events and snapshots
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT unless the key is a string
    */
   settingsOf(circuitKey: string): CircuitSettings | undefined;
   /** The snapshots of all circuits, as plain JSON. */
@@ -137,48 +147,53 @@ export interface Guard {
   /** How often the present circuits changed their state: per circuit, pair of states and rule. */
   transitions(): TransitionCount[];
   /**
-   * The circuits that its fallbacks have around their own calls (`secondaryModel()`, `answerWith()`). They are no circuits of the
-   * guard: `snapshots()`, `circuit()` and `setMode()` do not reach them.
+   * The circuits that fallbacks have around their own calls (`secondaryModel()`, `answerWith()`). They do not belong to the guard:
+   * `snapshots()`, `circuit()` and `setMode()` do not include them.
    */
   secondaries(): SecondaryReading[];
   /** How the probes and readiness checks of the present circuits ended: per circuit, kind and outcome. */
   probes(): ProbeCount[];
   /**
-   * When the open circuits that are checked are checked next, by their keys, in milliseconds since the epoch; now, where a check
-   * waits for its answer.
+   * The time of the next readiness check of each open circuit that has checks, by circuit key, in milliseconds since the epoch. The
+   * present time, if a check is under way.
    */
   nextChecks(): ReadonlyMap<string, number>;
-  /** What the fallbacks that keep answers or requests count and hold: `lastGood`, `deferred`. */
+  /** The counts and contents of the fallbacks that keep answers or requests: `lastGood`, `deferred`. */
   stores(): StoreReading[];
   /**
-   * Observes calls, for what needs a call's beginning too, such as tracing. `observer` is called when a call is made, in the
-   * caller's async context; the object that it returns gets the call's transitions and its end. An observer that throws
-   * harms no call. Each observed call costs an object; `on('call')` is enough for what needs the end alone.
+   * Observes calls from their beginning, for example for tracing. `observer` is called when a call is made, in the caller's async
+   * context. The object that it returns is called with the call's transitions and its end. An observer that throws harms no
+   * call. Each observed call costs an object; if you need only the end of calls, use `on('call')`.
    * @returns a function that ends the observation
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT unless `observer` is a function
    */
   observe(observer: ObserveCall): () => void;
   /**
    * Restores circuits from the `snapshots()` of an earlier process; see {@link Circuit.restore}. All snapshots are checked
-   * first: a bad snapshot changes nothing.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, or FAILSOFT_UNSUPPORTED by engines that cannot
+   * first: if one is bad, nothing changes.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the field, or FAILSOFT_UNSUPPORTED if the engine does not support it
    */
   restore(snapshots: unknown): void;
   /**
-   * Puts other settings in force, for present and future circuits. It takes all settings, as `createGuard()` does: an option
-   * that is left out has its default again. Circuits keep their state and counts; a window whose shape
-   * changes starts empty; a mode set by hand stays. Calls in flight keep their classifier and their time limits. Everything is
-   * checked first: bad settings change nothing.
-   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option, or FAILSOFT_UNSUPPORTED by engines that cannot
+   * Puts new settings in force, for present and future circuits. Pass all settings, as to `createGuard()`: an option that is left
+   * out gets its default again. Circuits keep their state and counts; a window whose shape changes starts empty; a mode that was
+   * set by hand stays. Calls in flight keep their classifier and their time limits. All settings are checked first: if one is
+   * bad, nothing changes.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT naming the option, or FAILSOFT_UNSUPPORTED if the engine does not support it
    */
   reconfigure(settings: GuardSettings): void;
-  /** Sets the mode of every circuit, also of future circuits. */
+  /**
+   * Sets the mode of every present and future circuit.
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for an unknown mode
+   */
   setMode(mode: CircuitMode): void;
   /**
    * Makes a call of any transport under the guard, as the interceptor does for grpc-js: key, admission, deadline, outcome,
-   * fallbacks, label. `next` makes the real call; it is not run for a rejected call. If no fallback answers, the promise
-   * rejects with the error of `next`, with the reason of the caller's signal, or with `errorOf()` of the guard's own status.
+   * fallbacks, label. If no fallback answers, the promise rejects with the error of `next`, with the reason of the caller's signal,
+   * or with `errorOf()` of the guard's own status.
    * @param definition a method's definition, or `{ path: 'a name' }`
-   * @param request for keys and fallbacks; an `AsyncIterable` where the request is a stream
+   * @param request the request, for keys and fallbacks; an `AsyncIterable` if it is a stream
+   * @param next makes the real call; not called for a rejected call
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT, as a rejection of the promise
    * @example const { response, source } = await guard.call({ path: 'rank' }, query, ({ request, signal }) => rank(request, { signal }));
    */
@@ -189,8 +204,9 @@ export interface Guard {
     options?: GuardCallOptions,
   ): Promise<CallAnswer<Res>>;
   /**
-   * As {@link call}, for an answer that is a stream. Nothing happens before its first `next()`. A fallback may replace it until its
-   * first message. Its permit is given back when it ends, fails, is left, or is idle for `abandonedAfterMs`.
+   * As {@link call}, for an answer that is a stream. Nothing happens before the first `next()` of the stream. A fallback may replace
+   * the stream until its first message. The permit is given back when the stream ends, fails, is left by its reader, or has been
+   * idle for `abandonedAfterMs`.
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   callStream<Req, Res>(
@@ -200,19 +216,20 @@ export interface Guard {
     options?: GuardCallOptions,
   ): GuardedStream<Res>;
   /**
-   * For adapters of transports whose calls are no promises and no async iterables: admits or rejects a call, whose end the
-   * adapter then reports. Undefined for a call that is not guarded.
+   * Admits or rejects a call, for adapters of transports whose calls are neither promises nor async iterables. The adapter makes
+   * the real call and reports its end.
+   * @returns undefined for a call that is not guarded
    * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
    */
   begin(definition: CallShape, request: unknown, options?: GuardCallOptions): OpenCall | undefined;
   /**
    * Runs `fn` under the circuit `name`, for work that is not gRPC. See {@link Circuit.execute}.
-   * @throws FailsoftError as {@link Circuit.execute}, and FAILSOFT_CLOSED after `close()`; all as a rejection of the promise
+   * @throws FailsoftError as in {@link Circuit.execute}, and FAILSOFT_CLOSED after `close()`; all as a rejection of the promise
    */
   execute<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T>;
   /**
-   * Ends the guarding: calls pass as without a guard, and no events are emitted. Readiness checks and synthetic probes are cancelled. The FallbackRegistry stays open, because other
-   * guards may use it; close it yourself.
+   * Switches the guard off: calls pass as without a guard, and no more events are emitted. Cancels readiness checks and synthetic
+   * probes. The FallbackRegistry stays open, because other guards may use it; close it yourself.
    */
   close(): Promise<void>;
   /** As {@link close}, for `await using`. */

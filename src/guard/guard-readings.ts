@@ -9,7 +9,7 @@ import type { StoreReading } from '../telemetry/store-reading.js';
 import type { GuardCore } from './guard-core.js';
 import type { CircuitSettings } from './guard-options.js';
 
-/** Reads a guard: states, totals and settings. Nothing changes by it, and no circuit is made. */
+/** The methods by which a user reads a guard: states, totals and settings. They change nothing, and make no circuit. */
 export class GuardReadings {
   readonly #core: GuardCore;
 

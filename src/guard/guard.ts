@@ -31,15 +31,15 @@ import { NeutralCalls } from './neutral-calls.js';
 import { NeutralMethods } from './neutral-methods.js';
 
 /**
- * Makes a guard. Without options, every model that requests name has a circuit with the defaults of the README, and every other
- * method has one.
+ * Makes a guard. Without options, each model that requests name has its own circuit, and so has each method whose requests name no
+ * model. The README lists the defaults.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or FAILSOFT_UNSUPPORTED, naming the option
  */
 export function createGuard(options: GuardOptions = {}): Guard {
   return new WholeGuard(new GuardCore(checkGuardOptions(options)));
 }
 
-/** The parts of a guard under one roof. Each method is a line to the part that does it. */
+/** The guard that users get. Each method passes its call on to one of the guard's parts. */
 class WholeGuard implements Guard {
   readonly interceptor: Interceptor;
   readonly #core: GuardCore;

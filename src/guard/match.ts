@@ -7,8 +7,14 @@ interface HasPath {
 }
 
 /**
- * The methods that a rule is for: a method's definition or path (`/package.Service/Method`), a service's definition or name
- * (`package.Service`), of HTTP a request (`POST https://host/route`) or an origin (`https://host`), a pattern (a string with `*`, matched against the path, or a regular expression), or a list of these.
+ * The methods to which a rule applies. One of these, or a list of them:
+ *
+ * - a method's definition or path (`/package.Service/Method`);
+ * - a service's definition or name (`package.Service`);
+ * - for HTTP: a request (`POST https://host/route`), or an origin (`https://host`);
+ * - a pattern: a string with `*`, or a regular expression, which is matched against the path.
+ *
+ * Typos in path strings are not detected: such a rule never matches.
  */
 export type Match = OneMatch | readonly OneMatch[];
 type OneMatch = string | RegExp | HasPath | Readonly<Record<string, HasPath>>;
@@ -18,9 +24,9 @@ export const SPECIFICITY = { none: 0, pattern: 1, service: 2, method: 3 } as con
 
 /** A compiled {@link Match}. */
 export interface Matcher {
-  /** One of {@link SPECIFICITY}. */
+  /** How specifically the match names a path: a value of {@link SPECIFICITY}. */
   rate(path: string): number;
-  /** The named paths, to check their settings before the first call. A service's name has a placeholder path. */
+  /** The named paths, whose settings can be checked before the first call. A service's name gives a placeholder path. */
   readonly paths: readonly string[];
 }
 

@@ -8,71 +8,73 @@ import type { SoftDeadlineOptions } from './soft-deadline.js';
 /** Settings of methods: for all methods of a guard, or in a rule for some of them. */
 export interface MethodOptions {
   /**
-   * `false`: calls of the method are not guarded. Health, reflection and load-report services are not guarded unless a rule
-   * names them, as methods or as services. Questions about health and metadata of services that predict (in the Open Inference
-   * Protocol: ServerLive, ServerReady, ServerMetadata, ModelReady and ModelMetadata) are not guarded unless a rule names the
-   * method.
+   * `false`: calls of the method are not guarded. Services for health, reflection and load reports are guarded only if a rule names
+   * the service or the method. Methods of prediction services that ask about health and metadata (in the Open Inference Protocol:
+   * ServerLive, ServerReady, ServerMetadata, ModelReady and ModelMetadata) are guarded only if a rule names the method.
    * @default true
    */
   readonly guard?: boolean;
-  /** Merged field by field with the less specific settings. */
+  /** The options of the circuits. Merged field by field with the less specific settings. @default `defaults` */
   readonly circuit?: CircuitOptions;
   /**
-   * A circuit for the method as a whole, above the circuits of its models: a dead server trips once, not once per
-   * model. It counts UNAVAILABLE and DEADLINE_EXCEEDED as failures. `true`: trips on 10 consecutive failures (a failure
-   * rate of 0.9 over 20 calls where the engine cannot count in a row, its own rule where it takes no other), the rest
-   * as in `circuit`. Where calls have no key part (`perMethod()`), there are no circuits below it, and no parent.
+   * A parent circuit for the method as a whole, above the circuits of its models, so that a dead server trips one circuit and not
+   * one per model. It counts UNAVAILABLE and DEADLINE_EXCEEDED as failures. `true`: it trips on 10 failures in a row, and has the
+   * other options of `circuit`. (An engine that does not count failures in a row uses a failure rate of 0.9 over 20 calls; an
+   * engine that takes no trip rules uses its own.) A method whose calls have no key part (`perMethod()`) has no parent circuit.
    * @default false
    */
   readonly parentCircuit?: boolean | CircuitOptions;
   /**
-   * How an open circuit finds out that its server is back. Merged field by field with the less specific settings; `false` for the
-   * open time alone.
+   * How an open circuit finds out that its server is back. Merged field by field with the less specific settings; `false`: only by
+   * probes at the end of the open time.
    * @default the connectivity of clients that were made with `guard.clientOptions()`
    */
   readonly recovery?: false | RecoveryOptions;
-  /** Classifies statuses and messages. @default DEFAULT_TABLE */
+  /** How statuses and messages are classified. @default DEFAULT_TABLE */
   readonly classify?: ClassifyOptions;
   /**
    * Chooses the circuit of a call.
    * @default a circuit per model for services whose requests name a model (Open Inference Protocol, TensorFlow Serving, TorchServe,
-   * BentoML), as by `perModel()`; a circuit per method for all others
+   * BentoML), as with `perModel()`; a circuit per method for all others
    */
   readonly keyBy?: KeyBy;
-  /** The priority of calls that give none themselves. @default 'normal' */
+  /** The priority of calls without a priority of their own. @default 'normal' */
   readonly priority?: Priority;
   /**
-   * The deadline of calls without a deadline, in milliseconds; `Infinity` for no deadline. A stream may be healthy for hours:
-   * it has this deadline only where the rule with this option names its method.
+   * The deadline of calls without a deadline of their own, in milliseconds; `Infinity` for no deadline. It applies to streams only
+   * if the rule with this option names the stream's method, because a healthy stream may last for hours.
    * @default Infinity
    */
   readonly defaultDeadlineMs?: number;
   /**
-   * A DEADLINE_EXCEEDED of a call whose server was given less than this, in milliseconds, is `ignored`: it is no evidence
-   * against the server. The time of `fallbackReserveMs` is not given to the server.
+   * If the server was given less time than this, in milliseconds, a DEADLINE_EXCEEDED is `ignored`: it is no evidence against the
+   * server. The time of `fallbackReserveMs` is not given to the server.
    * @default the usual duration of the circuit's calls (a moving median of its successes), but at least 10, or
-   * `defaultDeadlineMs` where that is less
+   * `defaultDeadlineMs` if that is less
    */
   readonly minimumDeadlineMs?: number;
   /**
-   * The part of the caller's deadline that is reserved for fallbacks, in milliseconds, at most half of it. The primary has
-   * the rest. A response stream has the shorter time for its first message only, and its whole deadline from there on. Without
-   * effect where no fallback serves failures. A second model needs as long as it usually takes.
-   * @default 20, at most a tenth of the deadline; 100, at most a fifth, where a fallback calls something (`waits: true`) and
-   * the primary usually takes less than half of the rest (from 20 good answers on)
+   * The part of the caller's time that is reserved for fallbacks, in milliseconds, at most half of that time. The primary has the
+   * rest. For a response stream, only the wait for the first message is shortened. No effect if no fallback serves failures. For a
+   * second model, reserve as long as it usually takes.
+   * @default 20, at most a tenth of the time; but 100, at most a fifth, if a fallback makes a call (`waits: true`) and the primary
+   * usually takes at most half of the rest (known from 20 good answers on)
    */
   readonly fallbackReserveMs?: number;
   /**
-   * Soft deadline. A call that is not answered within this time asks its fallbacks, while it goes on: whichever answers first is
-   * given to the caller, and the primary's late answer still counts for its circuit, and for `lastGood`. A number of
-   * milliseconds, or a percentile of the circuit's own recent latencies. It is counted from the moment when the caller has sent
-   * everything; for a response stream it is the time to its first message, while the caller reads. Without effect where no
-   * fallback serves slow calls. The idea is from Dean and Barroso, "The Tail at Scale". @default none
+   * Soft deadline: a number of milliseconds, or a percentile of the circuit's own recent latencies. If the primary has not answered
+   * within this time, the fallbacks are asked, while the real call goes on. The caller gets the first answer; a late answer of the
+   * primary still counts for its circuit, and for `lastGood`. The time begins when the caller has sent everything; for a response
+   * stream it is the caller's wait for the first message. No effect if no fallback serves slow calls. The idea is from Dean and
+   * Barroso, "The Tail at Scale". @default none
    */
   readonly fallbackAfterMs?: number | SoftDeadlineOptions;
-  /** Ends a response stream whose first message takes longer (DEADLINE_EXCEEDED). @default none */
+  /** Ends a response stream, with DEADLINE_EXCEEDED, if its first message takes longer, in milliseconds. @default none */
   readonly firstMessageTimeoutMs?: number;
-  /** Ends a response stream that pauses longer while the caller is reading (DEADLINE_EXCEEDED). @default none */
+  /**
+   * Ends a response stream, with DEADLINE_EXCEEDED, if the caller waits longer for a further message, in milliseconds.
+   * @default none
+   */
   readonly stallTimeoutMs?: number;
   /**
    * Idle limit, in milliseconds. After this long without a read, a write or an incoming message, a stream's permit is released
@@ -82,11 +84,11 @@ export interface MethodOptions {
    * @default 60000
    */
   readonly abandonedAfterMs?: number;
-  /** Most bytes of a client stream that are kept for its fallback. @default 1048576 */
+  /** The most bytes of a request stream that are kept for its fallbacks; a longer request is not kept. @default 1048576 */
   readonly fallbackBufferBytes?: number;
   /**
-   * Whether the server's headers are held back until the first message or the status, where a fallback may still answer.
-   * `false`: they are passed on at once, for callers that wait for headers before they send. A fallback's headers are then a
+   * Whether the server's headers are held back until the first message or the status, as long as a fallback may still answer.
+   * `false`: the caller gets them at once, for callers that wait for headers before they send. A fallback's headers are then a
    * second `'metadata'` event.
    * @default true
    */
@@ -95,7 +97,7 @@ export interface MethodOptions {
 
 /** Settings for some methods. */
 export interface MethodRule extends MethodOptions {
-  /** The methods that the rule is for. */
+  /** The methods to which the rule applies. */
   readonly match: Match;
 }
 

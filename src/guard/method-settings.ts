@@ -18,13 +18,13 @@ import { isUnguarded } from './unguarded.js';
 export interface MethodSettings extends LineOptions {
   readonly guarded: boolean;
   readonly classifier: Classifier;
-  /** Undefined where nothing is checked. */
+  /** Undefined if neither readiness checks nor synthetic probes are made. */
   readonly recovery: RecoverySettings | undefined;
   readonly keyPart: KeyPart;
   readonly priority: Priority;
-  /** For calls with one message in each direction. */
+  /** For unary calls, in milliseconds; Infinity for no deadline. */
   readonly defaultDeadlineMs: number;
-  /** For all other calls. */
+  /** For all other calls, in milliseconds; Infinity for no deadline. */
   readonly streamDeadlineMs: number;
   /**
    * The least time that a server must have been given for a time-out to be evidence, in milliseconds.
@@ -41,12 +41,12 @@ export interface MethodSettings extends LineOptions {
   readonly holdHeaders: boolean;
 }
 
-/** More failures in a row than a model's circuit admits, so that one bad model opens its own circuit and not the parent. */
+/** More failures in a row than a model's circuit admits, so that a single bad model opens its own circuit and not the parent. */
 const PARENT_TRIP: readonly TripRule[] = [{ rule: 'consecutive-failures', failures: 10 }];
-/** For an engine that cannot count in a row. */
+/** For an engine that does not count failures in a row. */
 const PARENT_TRIP_BY_RATE: readonly TripRule[] = [{ rule: 'failure-rate', threshold: 0.9, minimumCalls: 20 }];
 
-/** So many methods' settings are remembered: a method's name may be a caller's text. */
+/** How many methods' settings are kept; bounded, because a method's name may be a caller's text. */
 const MOST_REMEMBERED = 1000;
 /** The key part of `perMethod()`. */
 const METHOD_ITSELF = perMethod().forMethod('');
@@ -60,8 +60,8 @@ export class SettingsResolver {
   readonly #known = new Map<string, MethodSettings>();
 
   /**
-   * @param warnings gets the errors of the user's functions
-   * @throws FailsoftError naming the option
+   * @param warnings reports the errors of users' functions
+   * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT or FAILSOFT_UNSUPPORTED, naming the option
    */
   constructor(
     engine: Engine,
@@ -85,7 +85,7 @@ export class SettingsResolver {
     for (const { matcher } of this.#rules) for (const path of matcher.paths) this.for(path);
   }
 
-  /** The first open time of circuits that no rule is for, in milliseconds. */
+  /** The first open time of circuits to which no rule applies, in milliseconds. */
   get openMs(): number {
     return this.#general.circuit?.open?.baseMs ?? defaults.open.baseMs;
   }
@@ -190,7 +190,7 @@ export class SettingsResolver {
   }
 }
 
-/** grpc-js sends a deadline in at most eight digits of hours, and throws where it is farther away. */
+/** grpc-js sends a deadline with at most eight digits of hours, and throws if it is further away. */
 const LONGEST_DEADLINE_MS = 99_999_999 * 3_600_000;
 
 function deadline(field: string, value: unknown): number {
@@ -200,7 +200,7 @@ function deadline(field: string, value: unknown): number {
   return value;
 }
 
-/** The specific settings over the general ones; circuits are merged option by option. */
+/** The general settings, overridden by the specific ones. `circuit` and `recovery` are merged option by option. */
 function merge(general: MethodOptions, specific: MethodOptions): MethodOptions {
   const { match: _match, ...own } = specific as Partial<MethodRule>;
   const merged: MethodOptions = { ...general, ...defined(own) };

@@ -6,7 +6,7 @@ import type { GuardControls } from './guard-controls.js';
 import type { GuardCore } from './guard-core.js';
 import type { Guard } from './guard-options.js';
 
-/** `guard.execute()`: work under a name, which has a circuit, and all that a call has where its settings need it. */
+/** `guard.execute()`: runs work under the circuit of a name; if the settings of the name need more, as a call of any transport. */
 export class NamedWork {
   readonly #core: GuardCore;
   readonly #controls: Pick<GuardControls, 'circuit'>;

@@ -26,13 +26,13 @@ const OPTION_KEYS: readonly string[] = [
   'outcomeOf',
 ];
 
-/** The calls of a guard that come through no interceptor of grpc-js. */
+/** The calls of a guard that do not come through an interceptor of grpc-js. */
 export class NeutralCalls {
   readonly #methodOf: (target: string, path: string) => MethodGuard | undefined;
   readonly #clock: Clock;
   readonly #warnings: Warnings;
 
-  /** @param methodOf undefined for a method that is not guarded, and after `close()` */
+  /** @param methodOf returns undefined for a method that is not guarded, and after `close()` */
   constructor(
     clock: Clock,
     warnings: Warnings,
@@ -43,7 +43,7 @@ export class NeutralCalls {
     this.#methodOf = methodOf;
   }
 
-  /** Undefined where the call is not guarded. */
+  /** @returns undefined for a call that is not guarded */
   begin(definition: CallShape, request: unknown, options: GuardCallOptions): NeutralCall | undefined {
     const call = this.#make(definition, request, options);
     call?.admit();
@@ -111,14 +111,14 @@ export class NeutralCalls {
   }
 }
 
-/** The caller may have gone while its first message was awaited. */
+/** Ends a call whose caller has gone while its first message was awaited. */
 function throwIfGone({ requests }: NeutralCall, { signal }: GuardCallOptions): void {
   if (signal?.aborted !== true) return;
   requests?.close();
   throw signal.reason;
 }
 
-/** The request as the real call gets it. Of a stream the first message is waited for, where the key depends on it. */
+/** The request for the real call. Waits for the first message of a request stream, if the key depends on it. */
 async function withRequests<Req>(
   call: NeutralCall,
   { requestStream }: CallShape,

@@ -3,14 +3,14 @@ import type { MethodGuard } from '../call/method-guard.js';
 import type { GuardCore } from './guard-core.js';
 import type { SettingsResolver } from './method-settings.js';
 
-/** So many names of calls are remembered: a name may be a caller's text. */
+/** How many methods are kept; bounded, because a method's name may be a caller's text. */
 const MOST_METHODS = 1000;
 
-/** The methods of calls that come through no interceptor of grpc-js, by target and name. */
+/** The methods of calls that do not come through an interceptor of grpc-js, by target and name. */
 export class NeutralMethods {
   readonly #core: GuardCore;
   readonly #known = new Map<string, MethodGuard>();
-  /** The settings that the known methods have. */
+  /** The settings with which the known methods were made. */
   #settings: SettingsResolver | undefined;
 
   constructor(core: GuardCore) {

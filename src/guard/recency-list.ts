@@ -4,7 +4,7 @@ export interface Linked<T> {
   newer: T | undefined;
 }
 
-/** Items in the order of their last use: a doubly linked list whose links are in the items. */
+/** Items in the order of their last use: a doubly linked list whose links are fields of the items. */
 export class RecencyList<T extends Linked<T>> {
   oldest: T | undefined;
   newest: T | undefined;

@@ -1,11 +1,11 @@
-/** So many answers are remembered. */
+/** How many durations are kept. */
 const SIZE = 128;
-/** With fewer, a percentile is luck. */
+/** A percentile of fewer durations depends on chance. */
 const FEWEST = 20;
-/** A percentile is computed anew after this number of new answers. */
+/** A percentile is computed anew after this many new durations. */
 const FRESH = 16;
 
-/** The durations of the last 128 successful calls of a circuit, and a percentile of them. It costs 1 kB. */
+/** The durations of the last 128 successful calls of a circuit, and a percentile of them. Takes 1 kB. */
 export class RecentLatencies {
   readonly #ring = new Float64Array(SIZE);
   #recorded = 0;
@@ -18,7 +18,7 @@ export class RecentLatencies {
     this.#recorded += 1;
   }
 
-  /** The percentile (nearest rank), at most 16 answers old; Infinity before there are 20. */
+  /** The percentile (nearest rank) in milliseconds, at most 16 calls old; Infinity before there are 20 calls. */
   percentileMs(percentile: number): number {
     if (this.#recorded < FEWEST) return Number.POSITIVE_INFINITY;
     if (percentile !== this.#percentile || this.#recorded - this.#computedAt >= FRESH) {

@@ -20,7 +20,7 @@ import type { Slot } from './circuit-line.js';
 import type { MethodSettings } from './method-settings.js';
 import { reportProbe } from './report-probe.js';
 
-/** What a readiness answer says about the server, in the words of events and counts. */
+/** The outcome of each readiness answer, for events and counts. */
 const OUTCOMES: Readonly<Record<Readiness, Outcome>> = {
   ready: 'success',
   'not-ready': 'failure',
@@ -28,31 +28,31 @@ const OUTCOMES: Readonly<Record<Readiness, Outcome>> = {
   unsupported: 'caller-error',
 };
 
-/** So many methods are remembered: a method's name may be a caller's text. */
+/** How many methods are kept; bounded, because a method's name may be a caller's text. */
 const MOST_METHODS = 1000;
 
-/** What a guard knows of the servers of one target: the channels to them, and the check that these allow. */
+/** The servers of a target: the channels to them, the state of the connection, and the check by these channels. */
 export interface Target {
   readonly channels: KnownChannels;
   readonly connection: Connection;
   readonly check: ReadinessCheck;
 }
 
-/** How the open circuits of a guard find out that their servers are back. */
+/** Lets the open circuits of a guard find out that their servers are back, by readiness checks and synthetic probes. */
 export class Recoveries {
   readonly #clock: Clock;
   readonly #events: Emitter<GuardEvents>;
   readonly #settingsOf: (method: string) => MethodSettings;
   readonly #watch: ReadinessWatch;
   readonly #probes: SyntheticProbes;
-  /** How the methods' messages are written and read: from their calls. */
+  /** The definitions of the methods that were called, for synthetic probes. */
   readonly #methods = new Map<string, AnyMethod>();
-  /** Each belongs to the interceptors and clients of the target, and is forgotten with them: targets come and go, as pods do. */
+  /** The interceptors and clients of a target own its `Target`, which is collected with them: targets come and go, like pods. */
   readonly #targets = new Map<string, WeakRef<Target>>();
   readonly #forgotten = new FinalizationRegistry<string>((name) => {
     if (this.#known(name) === undefined) this.#targets.delete(name);
   });
-  /** The circuits that are checked, for events. */
+  /** The slots of the circuits that are checked, for events. */
   readonly #slots = new WeakMap<CheckedCircuit, Slot>();
 
   constructor(
@@ -71,17 +71,17 @@ export class Recoveries {
     this.#probes = new SyntheticProbes(clock, (error, source) => events.warnings.report(error, source));
   }
 
-  /** A method is called for the first time. */
+  /** Called at the first call of a method. */
   met(definition: AnyMethod): void {
     if (this.#methods.size < MOST_METHODS) this.#methods.set(definition.path, definition);
   }
 
-  /** How many targets are remembered: those that are in use, and those that were not collected yet. */
+  /** How many targets are kept: those in use, and those that are not collected yet. */
   get targets(): number {
     return this.#targets.size;
   }
 
-  /** The same for all interceptors of the target, which keep it. */
+  /** The target with this name. All its interceptors share one object, and keep it alive. */
   targetOf(name: string): Target {
     const known = this.#known(name);
     if (known !== undefined) return known;
@@ -96,7 +96,7 @@ export class Recoveries {
     return this.#targets.get(name)?.deref();
   }
 
-  /** Takes the channel of each call of a target. */
+  /** A function that notes the channel of each call of a target. */
   shown(name: string): (channel: ClientChannel, others: OtherInterceptors) => void {
     const target = this.targetOf(name);
     return (channel, others) => {
@@ -105,7 +105,7 @@ export class Recoveries {
     };
   }
 
-  /** When each circuit is checked next, by its key, in milliseconds since the epoch. */
+  /** The time of each circuit's next check, by circuit key, in milliseconds since the epoch. */
   nextChecks(): Map<string, number> {
     const next = this.#watch.next();
     const aheadMs = this.#clock.epochMs() - this.#clock.now();
@@ -113,7 +113,7 @@ export class Recoveries {
     return next;
   }
 
-  /** A call opened a circuit: an error in here must not reach it. */
+  /** Called when a circuit has opened. Never throws, because the call that opened the circuit must not get an error from here. */
   opened(slot: Slot): void {
     this.#events.warnings.watch(() => this.#recover(slot), `recovery of ${slot.shelf.method}`);
   }
@@ -144,7 +144,7 @@ export class Recoveries {
     if (definition === undefined || !canBeProbed(definition) || client === undefined) {
       const missing =
         client === undefined ? 'a client: set recovery.client' : 'a unary method that was called';
-      const error = new Error(`expected ${missing}; callers are the probes`);
+      const error = new Error(`expected ${missing}; callers' calls are the probes`);
       this.#events.warnings.report(error, `probeWith of ${method}`);
       return;
     }
@@ -155,7 +155,7 @@ export class Recoveries {
     this.#probes.add({ ...what, recovery, settings, definition, client, limitMs, settle });
   }
 
-  /** A synthetic probe is judged as a caller's call is. */
+  /** Settles a synthetic probe, which is classified like a caller's call. */
   #settle(
     slot: Slot,
     permit: Permit,
@@ -180,7 +180,7 @@ export class Recoveries {
     });
     if (!isSent) return 'not-sent';
     if (outcome !== 'ignored') return 'evidence';
-    const error = new Error(`it says nothing about the server (${details}); callers are the probes`);
+    const error = new Error(`no evidence about the server (${details}); callers' calls are the probes`);
     this.#events.warnings.report(error, `probeWith of ${slot.shelf.method}`);
     return 'nothing';
   }
@@ -195,7 +195,7 @@ export class Recoveries {
   #answered(circuit: CheckedCircuit, answer: Readiness, durationMs: number): void {
     const slot = this.#slots.get(circuit);
     if (slot === undefined) return;
-    // before the state is read: reading it would make a half-open circuit of it
+    // before the event, because a listener that reads the state would make the circuit half-open
     this.#probes.look(circuit.circuitKey);
     reportProbe(this.#events, this.#clock, slot, {
       kind: 'readiness',

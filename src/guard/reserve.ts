@@ -1,12 +1,12 @@
-/** Enough for what answers from memory; and a time that hardly any answer of the primary comes in. */
+/** Enough for a strategy that answers from memory, and so short that the primary would hardly answer in it. */
 const MEMORY_MS = 20;
 const MEMORY_SHARE = 0.1;
-/** For strategies that call something, such as a second model, as soon as it is known that the primary can do without that time. */
+/** For strategies that make a call, for example of a second model, once it is known that the primary can do without this time. */
 const CALLING_MS = 100;
 const CALLING_SHARE = 0.2;
-/** A primary that usually takes more than this share of the time that the longer reserve leaves it needs that time itself. */
+/** If the primary usually takes more than this share of the time that the longer reserve leaves, it gets the shorter reserve. */
 const USUAL_SHARE = 0.5;
-/** The largest share of a deadline that a reserve which was set may take. */
+/** The largest share of a deadline that `fallbackReserveMs` may take. */
 const LARGEST_SHARE = 0.5;
 
 /**
@@ -16,18 +16,18 @@ const LARGEST_SHARE = 0.5;
 export interface Reserve {
   /**
    * @param budgetMs the time left until the deadline
-   * @param calls whether a fallback calls something
-   * @param usualMs how long the primary usually takes; 0 while it is not known
+   * @param calls whether a fallback makes a call
+   * @param usualMs how long the primary usually takes; 0 while that is not known
    */
   of(budgetMs: number, calls: boolean, usualMs: number): number;
 }
 
-/** `fallbackReserveMs` as it was set. */
+/** The reserve if `fallbackReserveMs` is set. */
 export function fixedReserve(ms: number): Reserve {
   return { of: (budgetMs) => part(ms, budgetMs, LARGEST_SHARE) };
 }
 
-/** Where it is not set. */
+/** The reserve if `fallbackReserveMs` is not set. */
 export const DEFAULT_RESERVE: Reserve = {
   of(budgetMs, calls, usualMs) {
     const callingMs = part(CALLING_MS, budgetMs, CALLING_SHARE);

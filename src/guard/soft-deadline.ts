@@ -1,14 +1,14 @@
 import { checkDurationMs, checkKeys, checkNumber, checkPositive } from '../checks.js';
 import type { UsualLatency } from './usual-latency.js';
 
-/** A soft deadline that follows the model: a percentile of the last answers, times a factor. */
+/** A soft deadline that follows the model: a percentile of its last latencies, times a factor. */
 export interface SoftDeadlineOptions {
   /**
-   * The percentile of the durations of the circuit's last 128 successful calls, above 0, up to 100. Before 20 of them there is
-   * no soft deadline.
+   * The percentile of the durations of the circuit's last 128 successful calls, above 0, up to 100. There is no soft deadline
+   * before 20 such calls.
    */
   readonly percentile: number;
-  /** The percentile is multiplied by it. @default 1 */
+  /** The factor by which the percentile is multiplied. @default 1 */
   readonly factor?: number;
   /** The shortest soft deadline, in milliseconds. @default 1 */
   readonly minMs?: number;
@@ -16,9 +16,9 @@ export interface SoftDeadlineOptions {
   readonly maxMs?: number;
 }
 
-/** After how long a call that is not answered counts as slow. */
+/** After how long a call without an answer counts as slow. */
 export interface SoftDeadline {
-  /** In milliseconds; Infinity while too little is known. */
+  /** The soft deadline in milliseconds; Infinity while too few calls are known. */
   of(usual: UsualLatency): number;
 }
 

@@ -17,7 +17,10 @@ const SERVICES: ReadonlySet<string> = new Set([
 const OPEN_INFERENCE = ['ServerLive', 'ServerReady', 'ServerMetadata', 'ModelReady', 'ModelMetadata'];
 const TRITON = ['ModelConfig', 'ModelStatistics', 'RepositoryIndex'];
 
-/** Questions about health among the methods of prediction services. They are guarded if a rule names the method: a rule for the service means its predictions. */
+/**
+ * Questions about health among the methods of prediction services. They are guarded only if a rule names the method, because a
+ * rule for the service means its predictions.
+ */
 const METHODS: ReadonlySet<string> = new Set([
   ...['inference', 'org.pytorch.serve.grpc.openinference'].flatMap((name) =>
     [...OPEN_INFERENCE, ...TRITON].map((method) => `/${name}.GRPCInferenceService/${method}`),

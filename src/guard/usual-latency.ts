@@ -1,22 +1,22 @@
 import { RecentLatencies } from './recent-latencies.js';
 
-/** The median is reliable, and used, from this number of calls on. */
+/** The median is used only after this many calls, because it is not reliable before. */
 const WARM_UP_CALLS = 20;
-/** The step by which a value moves the median, as a share of it: at the beginning, and later. */
+/** The step by which each value moves the median, as a share of the median: at the beginning, and later. */
 const FIRST_STEP = 0.2;
 const STEP = 0.01;
-/** Not zero, which a share of itself cannot raise. */
+/** The least median. From 0 it could never rise, because its step is a share of itself. */
 const SMALLEST_MS = 0.001;
 
 /**
- * A moving median of the durations of successful calls, in constant space: a value above it raises it by a step, a value below
- * lowers it. It moves slowly on purpose. When a model turns slow, its time-outs must count as evidence before the slowness is
- * usual.
+ * A moving median of the durations of successful calls, in constant space: a longer duration raises the median by a step, a shorter
+ * one lowers it. It moves slowly on purpose: when a model turns slow, its time-outs must count as evidence before the slowness
+ * becomes usual.
  */
 export class UsualLatency {
   #medianMs = 0;
   #calls = 0;
-  /** Only where a percentile is asked for. */
+  /** Made when a percentile is first read. */
   #recent: RecentLatencies | undefined;
 
   record(durationMs: number): void {
@@ -30,7 +30,7 @@ export class UsualLatency {
     this.#medianMs *= durationMs > this.#medianMs ? 1 + step : 1 / (1 + step);
   }
 
-  /** A percentile of the last answers since it was first asked for, in milliseconds; Infinity while there are too few. */
+  /** A percentile of the durations since the first read, in milliseconds; Infinity while there are too few. */
   percentileMs(percentile: number): number {
     this.#recent ??= new RecentLatencies();
     return this.#recent.percentileMs(percentile);

@@ -146,7 +146,7 @@ export class SyntheticProbes {
     return new Promise((resolve, reject) => {
       const end = () => {
         stop();
-        reject(new Error(`expected a request within ${limitMs} ms; callers are the probes`));
+        reject(new Error(`expected a request within ${limitMs} ms; callers' calls are the probes`));
       };
       const stopTimer = this.#clock.setTimer(end, limitMs, true);
       const stop = () => {

@@ -298,7 +298,7 @@ describe('recovery, on a real server', () => {
     expect(guard.circuit(MODEL_INFER, 'demand-large').state).toBe('open');
   });
 
-  it('callers are the probes where the synthetic call cannot be sent: the circuit is not stuck', async () => {
+  it("callers' calls are the probes if the synthetic call cannot be sent: the circuit is not stuck", async () => {
     const { server, guard, call, story } = await setUp({
       circuit: failing,
       recovery: { check: false, probeWith: { modelName: 5 } },
@@ -309,7 +309,7 @@ describe('recovery, on a real server', () => {
     for (let n = 0; n < 2; n++) await call();
     server.faults.clear('demand-large');
     await until(() => warnings.length > 0);
-    expect(warnings[0]).toMatch(/says nothing about the server \(.*serializ.*\); callers are the probes/i);
+    expect(warnings[0]).toMatch(/no evidence about the server \(.*serializ.*\); callers' calls are the probes/i);
     expect(await call()).toBe(0);
     expect(story.at(-1)).toBe('half-open -> recovering: the probe succeeded');
   });

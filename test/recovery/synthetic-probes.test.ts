@@ -81,7 +81,7 @@ describe('callers become probes', () => {
     expect(reject().reason).toBe('HALF_OPEN');
     clock.advance(1000);
     await turns();
-    expect(warnings).toEqual(['Error: expected a request within 1000 ms; callers are the probes']);
+    expect(warnings).toEqual(["Error: expected a request within 1000 ms; callers' calls are the probes"]);
     expect([circuit.inFlight, clock.pendingTimers]).toEqual([0, 0]);
     expect(admit().probe).toBe(true);
   });
