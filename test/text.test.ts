@@ -21,7 +21,7 @@ describe('text', () => {
     expect(cut(text, longest, mark)).toBe(expected);
   });
 
-  it('is what every encoder takes, and never longer than asked', () => {
+  it('fits every encoder, and is never longer than the limit', () => {
     const units = fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 40 });
     const surrogates = fc.array(fc.integer({ min: 0xd7f0, max: 0xe010 }), { maxLength: 40 });
     expectProperty(

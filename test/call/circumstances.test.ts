@@ -70,7 +70,7 @@ describe("grpc-js's words for a connection", () => {
     expect(connectionTroubleOf(statusOf({ code, details, metadata: TRAILERS }))).toBeUndefined();
   });
 
-  it('are not read of a status whose metadata throw', () => {
+  it('do not count in a status whose metadata throw', () => {
     const metadata = new Metadata();
     metadata.getMap = () => {
       throw new Error('odd');
@@ -104,7 +104,7 @@ function setUp({ usualMs = 0 } = {}) {
 }
 
 describe('a call that is over', () => {
-  it('is plain where nothing is special', () => {
+  it('has no circumstances in the usual case', () => {
     const { clock, begin } = setUp();
     const end = begin();
     clock.advance(700);
@@ -197,7 +197,7 @@ describe('a call that lived through a standstill', () => {
     expect(end('failure', TIMEOUT, givenMs)).toEqual(expected);
   });
 
-  it('timed out for the server where that had not answered for long', () => {
+  it('counts against a server that had not answered for long', () => {
     const { clock, begin } = setUp();
     clock.advance(4_001);
     const end = begin();

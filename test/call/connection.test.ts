@@ -48,7 +48,7 @@ describe('a call waited for its connection', () => {
     expect(connection.wasConnectingAt(atMs)).toBe(expected);
   });
 
-  it('is not told by the channel of an earlier call: the next one may be of another client', () => {
+  it('does not depend on the channel of an earlier call, because the next call may come from another client', () => {
     const connection = new Connection();
     connection.channel = { getConnectivityState: () => IDLE };
     connection.begins(0);
@@ -57,7 +57,7 @@ describe('a call waited for its connection', () => {
     expect(connection.wasConnectingAt(2)).toBe(false);
   });
 
-  it('is not known of a channel that throws', () => {
+  it('is unknown if the channel throws', () => {
     const connection = new Connection();
     connection.begins(0);
     connection.answered(1);

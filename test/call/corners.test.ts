@@ -266,7 +266,7 @@ describe('a conversation whose first message a fallback could replace', () => {
     expect(ended.code).toBe(status.OK);
   });
 
-  it('lets go of its writer when one answers', async () => {
+  it('calls its writer back when a fallback answers', async () => {
     const { log, decide, written, cancelled } = await converse({
       message: { text: 'fallback' },
       source: 'default',
@@ -390,7 +390,7 @@ describe('the headers of the server', () => {
 });
 
 describe('the messages of a client stream', () => {
-  it('is nothing to its fallback when a part of it cannot be serialized', async () => {
+  it('are not passed to a fallback if one of them cannot be serialized', async () => {
     const { client, guard } = await setUp({ fallbacks: registry('clientStream', answerOfRequests) });
     using _held = guard.circuit(echoService.clientStream).isolate();
     const answer = await new Promise<Message | undefined>((resolve) => {
@@ -402,7 +402,7 @@ describe('the messages of a client stream', () => {
     expect(answer?.text).toBe('got ');
   });
 
-  it('fails only the strategies that read it, where it cannot be decoded', async () => {
+  it('fail only the strategies that read them, if they cannot be decoded', async () => {
     const undecodable = {
       ...echoService.clientStream,
       requestDeserialize: (): Message => {
@@ -420,7 +420,7 @@ describe('the messages of a client stream', () => {
   });
 });
 
-describe('a stream whose only fallback looks at nothing that was sent', () => {
+describe('a stream whose only fallback reads no request', () => {
   it.each(['clientStream', 'bidi'] as const)('is encoded once (%s)', async (kind) => {
     const server = await startEchoServer();
     const guard = createGuard({ fallbacks: registry(kind, defaultPrediction({ text: 'default' })) });
@@ -663,7 +663,7 @@ describe("a caller's own listener that throws", () => {
     ['a fallback', giving({}), 'failed', ['value fallback', 'status 0']],
     ['a fallback', giving({}), 'rejected', ['value fallback', 'status 0']],
     ['a fallback that takes its time', later, 'rejected', ['value fallback', 'status 0']],
-  ])('still hears the end of its call (%s, %s)', async (_what, strategy, how, expected) => {
+  ])('still gets the end of its call (%s, %s)', async (_what, strategy, how, expected) => {
     const { client, server, guard } = await setUp(strategy && { fallbacks: registry('unary', strategy) });
     if (how === 'failed')
       server.handlers.unary = (call, callback) => {
@@ -725,7 +725,7 @@ describe('a call', () => {
     expect((await callUnary(client, 'a', none)).value?.text).toBe('echo a');
   });
 
-  it('that waits for its key goes with the metadata that it was made with', async () => {
+  it('that waits for its key is sent with the metadata with which it was made', async () => {
     const { client, server } = await setUp({ keyBy: byText });
     server.handlers.clientStream = (call, callback) => {
       call.resume();
@@ -741,7 +741,7 @@ describe('a call', () => {
     expect(answer?.text).toBe('alice');
   });
 
-  it('that waits for a message which comes late goes with the metadata that it was made with', async () => {
+  it('that waits for a late message is sent with the metadata with which it was made', async () => {
     const { server, guard } = await setUp({ keyBy: byText });
     const late: Interceptor = (options, nextCall) =>
       new InterceptingCall(nextCall(options), {
@@ -768,7 +768,7 @@ describe('a call', () => {
     expect(guard.circuit(echoService.unary, part).snapshot().isolated).toBe(1);
   });
 
-  it('that is out when its guard closes ends as ever', async () => {
+  it('that is in flight when its guard closes ends as usual', async () => {
     const { client, guard, server } = await setUp({ fallbacks: registry('unary', giving({})) });
     let fail = () => {};
     server.handlers.unary = (call, callback) => {

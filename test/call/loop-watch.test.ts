@@ -49,7 +49,7 @@ describe('a standstill of the event loop', () => {
     expect(standstillMs(0, 300)).toBe(0);
   });
 
-  it('goes on while the turn that comes of it does', () => {
+  it('lasts until the end of the turn in which it is noticed', () => {
     const { clock, loop, work } = setUp();
     work(400);
     for (let callback = 0; callback < 10; callback++) {
@@ -61,7 +61,7 @@ describe('a standstill of the event loop', () => {
     expect(loop.longestSince(0, clock.now())?.untilMs).toBe(clock.now() - 35);
   });
 
-  it('is told from what went before a call', () => {
+  it('does not count for a call that began after it', () => {
     const { clock, work, loop, standstillMs } = setUp();
     work(400);
     loop.begins(clock.now());
@@ -70,7 +70,7 @@ describe('a standstill of the event loop', () => {
     expect(standstillMs(clock.now() - 150)).toBe(50);
   });
 
-  it('is remembered while seven more pass', () => {
+  it('is kept until seven more have come', () => {
     const { work, standstillMs } = setUp();
     work(400);
     expect(standstillMs()).toBe(400);
@@ -82,7 +82,7 @@ describe('a standstill of the event loop', () => {
     expect(standstillMs()).toBe(60);
   });
 
-  it('is not noticed by a clock that knows no loop', () => {
+  it('is not noticed with a clock without a loop', () => {
     const clock = new ManualClock();
     const loop = new LoopWatch({ now: () => 0, epochMs: () => 0, setTimer: () => () => undefined });
     loop.begins(0);

@@ -418,7 +418,7 @@ describe('a call that is not answered within fallbackAfterMs', () => {
   });
 });
 
-describe('slow calls that ask a strategy which calls something', () => {
+describe('slow calls whose strategy makes a call', () => {
   async function slowCalls(strategy: Strategy, count: number, chain: ChainOptions = {}) {
     const { clock, calls, client, received } = await setUp([strategy, fixed()], {}, chain);
     const texts: (string | undefined)[] = [];
@@ -448,11 +448,11 @@ describe('slow calls that ask a strategy which calls something', () => {
     expect(await slowCalls(calling, 40, { slowShare })).toBe(expected);
   });
 
-  it('are not bounded where it answers from memory', async () => {
+  it('are not bounded if it answers from memory', async () => {
     expect(await slowCalls({ ...calling, waits: false }, 30)).toBe(30);
   });
 
-  it('cost nothing where it refuses before it calls', async () => {
+  it('cost nothing if it declines before it makes a call', async () => {
     let asked = 0;
     const refusing: Strategy = {
       ...calling,

@@ -390,20 +390,20 @@ describe('a client stream', () => {
     expect(circuitRejectionOf((await send(client, ['a', 'b'])).error)?.reason).toBe('ISOLATED');
   });
 
-  it('has its fallback see all that was sent, when rejected', async () => {
+  it('passes all that was sent to its fallback, when rejected', async () => {
     const { client, guard } = await setUp({ fallbacks: registry('clientStream', joined) });
     using _held = guard.circuit(echoService.clientStream).isolate();
     expect((await send(client, ['a', 'b', 'c'])).value?.text).toBe('a-b-c');
   });
 
-  it('has its fallback see all that was sent, when it fails in the middle', async () => {
+  it('passes all that was sent to its fallback, when it fails in the middle', async () => {
     const { client, server } = await setUp({ fallbacks: registry('clientStream', joined) });
     server.handlers.clientStream = (call, callback) =>
       void call.once('data', () => callback(error(status.UNAVAILABLE)));
     expect((await send(client, ['a', 'b', 'c'])).value?.text).toBe('a-b-c');
   });
 
-  it('has its fallback see nothing of a stream past the byte limit', async () => {
+  it('passes nothing to its fallback past the byte limit', async () => {
     const { client, guard } = await setUp({
       fallbacks: registry('clientStream', joined),
       fallbackBufferBytes: 30,

@@ -35,7 +35,7 @@ describe('execute', () => {
       expect(signal === undefined ? [] : getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
-  it('measures how long it took', async () => {
+  it('measures how long the function took', async () => {
     const b = make();
     await b.circuit.execute(async () => {
       b.clock.advance(250);
@@ -138,7 +138,7 @@ describe('execute', () => {
     expect(b.circuit.snapshot().totals.outcomes.success).toBe(1);
   });
 
-  it('a classify that throws, or returns no outcome, is reported; the permit is settled all the same', async () => {
+  it('if classify throws, or returns no outcome, the caller gets that error, and the permit is settled', async () => {
     const b = make();
     const fail = () => Promise.reject(new Error('model'));
     const broken = () => {
@@ -163,7 +163,7 @@ describe('execute', () => {
     expect(b.circuit.snapshot().totals.admitted).toBe(0);
   });
 
-  it('a rejection after an abort is ignored, whatever classify would say', async () => {
+  it('a rejection after an abort is ignored, whatever classify would return', async () => {
     const b = make();
     const controller = new AbortController();
     const work = b.circuit.execute(

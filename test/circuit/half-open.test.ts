@@ -79,7 +79,7 @@ describe('half-open', () => {
     expect(b.circuit.state).toBe('closed');
   });
 
-  it('the rejections name the time at which the oldest probe is decided at the latest', () => {
+  it('the rejections name the latest time at which the oldest probe is decided', () => {
     const b = halfOpen(2, 2);
     b.admit();
     b.clock.advance(100);

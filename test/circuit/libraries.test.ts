@@ -273,7 +273,7 @@ const hystrix: readonly Row[] = [
   ],
 ];
 
-describe('what other circuit breakers document', () => {
+describe('the documented behaviour of other circuit breakers', () => {
   describe.each([
     ['resilience4j', resilience4j],
     ['gobreaker', gobreaker],

@@ -111,7 +111,7 @@ describe('push-back', () => {
     ['success', false],
     ['caller-error', false],
     ['ignored', false],
-  ])('on an earlier %s is heard: %s', (outcome, heard) => {
+  ])('on an earlier %s counts: %s', (outcome, heard) => {
     const b = bench(options(open));
     b.call(outcome, 1, 1, 3000);
     b.clock.advance(500);

@@ -113,7 +113,7 @@ describe('the ramp by answers', () => {
     expect(most).toBeLessThanOrEqual(concurrency * 5);
   });
 
-  it('a server that turns warm gets everything', () => {
+  it('a server that has warmed up gets every call', () => {
     const b = recovering({ durationMs: 5000 });
     const startMs = b.clock.now();
     const workMs = () => 20 + 100 * Math.max(0, 1 - (b.clock.now() - startMs) / 4000);
@@ -191,7 +191,7 @@ describe('the ramp by answers', () => {
     expect(b.transitions.at(-1)).toMatchObject({ reason: 'no call was refused any more' });
   });
 
-  it('a burst of a thousand in one tick, again and again, doubles what goes out', () => {
+  it('bursts of a thousand calls in one tick double the admitted calls each time', () => {
     const b = recovering(BY_ANSWERS);
     const sizes: number[] = [];
     for (let burst = 0; burst < 20 && b.circuit.state === 'recovering'; burst++) {
@@ -276,7 +276,7 @@ describe('the ramp by answers', () => {
     expect(b.circuit.state).toBe('closed');
   });
 
-  it('a server that slows down under its load puts the end off, twelve times at the most', () => {
+  it('a server that slows down under its load delays the end, to at most twelve times the length', () => {
     const b = recovering({ durationMs: 5000 });
     for (let ms = 0; ms < 60_000; ms += 500) {
       expect(b.circuit.state).toBe('recovering');
@@ -288,7 +288,7 @@ describe('the ramp by answers', () => {
     expect(b.transitions.at(-1)).toMatchObject({ reason: 'ramp is over', atMs: 1_000_000 + 1000 + 60_000 });
   });
 
-  it('rejections say when to retry: within a tenth of its time', () => {
+  it('rejections advise a retry within a tenth of its time', () => {
     const b = recovering({ durationMs: 1000, initialShare: 0.2 });
     admitted(b, 2);
     expect(b.reject()).toEqual({ admitted: false, reason: 'RECOVERING', retryAfterMs: 100 });
@@ -350,7 +350,7 @@ describe('the share by time', () => {
     expect(pattern()).toBe('11000100100100010010');
   });
 
-  it('a withdrawn call pays nothing: the next one goes out in its place', () => {
+  it('a withdrawn call costs nothing: the next call is admitted in its place', () => {
     const b = recovering({ durationMs: 1e9, initialShare: 0.2 });
     let out = 0;
     for (let i = 0; i < 100; i++) {
@@ -372,7 +372,7 @@ describe('the share by time', () => {
     expect(answers.filter(Boolean).length).toBeLessThanOrEqual(4);
   });
 
-  it('a withdrawn call of before the ramp gives nothing back', () => {
+  it('a call from before the ramp gives nothing back when it is withdrawn', () => {
     const b = bench({
       trip: [consecutiveFailures({ failures: 1 })],
       open: { baseMs: 1000, jitter: 'none' },

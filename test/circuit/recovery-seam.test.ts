@@ -29,7 +29,7 @@ describe('a readiness answer', () => {
     expect(b.admit().probe).toBe(true);
   });
 
-  it('ready does not end it before the push-back', () => {
+  it('ready does not end the open time before the push-back', () => {
     const { b, recovery, generation } = opened(OPTIONS, 3000);
     recovery.ready(generation);
     b.clock.advance(2999);
@@ -38,7 +38,7 @@ describe('a readiness answer', () => {
     expect(b.circuit.state).toBe('half-open');
   });
 
-  it('not ready prolongs it until then, and not for longer than it may', () => {
+  it('not ready prolongs the open time, up to its limit', () => {
     const { b, recovery, generation } = opened();
     b.clock.advance(900);
     recovery.notReady(generation, b.clock.now() + 2000, 60_000);
@@ -54,7 +54,7 @@ describe('a readiness answer', () => {
     }
   });
 
-  it('not ready never shortens it', () => {
+  it('not ready never shortens the open time', () => {
     const { b, recovery, generation } = opened();
     recovery.notReady(generation, b.clock.now() + 1, 60_000);
     b.clock.advance(999);
@@ -94,7 +94,7 @@ describe('a readiness answer', () => {
     expect(b.circuit.snapshot()).toEqual(before);
   });
 
-  it('that was wrong is believed again only after the server has said that it is not ready', () => {
+  it('that was wrong is trusted again only after a "not ready"', () => {
     const { b, recovery, generation } = opened();
     recovery.ready(generation);
     b.call('failure');
@@ -120,7 +120,7 @@ describe('a readiness answer', () => {
     expect(b.circuit.state).toBe('half-open');
   });
 
-  it('is believed in the next outage', () => {
+  it('is trusted in the next outage', () => {
     const { b, recovery, generation } = opened({ ...OPTIONS, recovering: false });
     recovery.ready(generation);
     b.call('failure');
@@ -156,7 +156,7 @@ describe('a synthetic probe', () => {
     expect(b.circuit.state).toBe('recovering');
   });
 
-  it('leaves its place to a caller at once where it is given up', () => {
+  it('leaves its place to a caller at once if it is given up', () => {
     const { b, recovery, generation } = opened();
     recovery.reserveProbes(generation, 500);
     b.clock.advance(1000);

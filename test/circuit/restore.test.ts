@@ -360,7 +360,7 @@ describe('reconfigure', () => {
   it.each<WindowOptions>([
     { type: 'count', size: 100 },
     { type: 'time', durationMs: 1000, buckets: 4 },
-  ])('the same latencies are asked for: what is marked stays, %j', (window) => {
+  ])('keeps the marked calls if the thresholds stay the same, %j', (window) => {
     const objective = latencyPercentile({ percentile: 50, thresholdMs: 200, minimumCalls: 40 });
     const b = bench({ window, trip: [slow(200)] });
     b.call('success', 30, 1);

@@ -151,7 +151,7 @@ describe('a text of a megabyte', () => {
     expect(performance.now() - begin).toBeLessThan(1_000);
   });
 
-  it('is cut before a rule sees it', () => {
+  it('is cut before a rule gets it', () => {
     const seen: string[] = [];
     const when = ({ details }: { details: string }) => {
       seen.push(details);
@@ -177,7 +177,7 @@ describe('a text of a megabyte', () => {
 });
 
 describe('a classifier', () => {
-  it('asks rules in order, then its own table, then the default one', () => {
+  it('applies its rules in order, then its own table, then the default table', () => {
     const classifier = make({
       table: { [status.ABORTED]: 'failure' },
       rules: [
@@ -201,7 +201,7 @@ describe('a classifier', () => {
     expect(classifier.classify(status.NOT_FOUND, '', NONE, 5)).toBe('caller-error');
   });
 
-  it("reports what a user's function throws, and goes on", () => {
+  it("reports the error of a user's function, and goes on", () => {
     const errors: unknown[] = [];
     const broken = () => {
       throw new Error('broken');
@@ -215,7 +215,7 @@ describe('a classifier', () => {
     expect(errors).toHaveLength(2);
   });
 
-  it('reports an outcome that there is not', () => {
+  it('reports an outcome that does not exist', () => {
     const errors: unknown[] = [];
     const classifier = make({ classifyMessage: (() => 'bad') as unknown as () => 'failure' }, errors);
     expect(classifier.classifyMessage({})).toBeUndefined();
@@ -238,7 +238,7 @@ describe('a classifier', () => {
     [{ rules: 'all' }, 'classify.rules: expected an array of rules, got "all"'],
     [{ classifyMessage: 1 }, 'classify.classifyMessage: expected a function, got 1'],
     [{ tables: {} }, 'classify.tables: expected one of the options table, rules, classifyMessage'],
-  ])('names what is wrong: %j', (options, message) => {
+  ])('names the bad option: %j', (options, message) => {
     expect(() => make(options as unknown as ClassifyOptions)).toThrow(message);
   });
 });

@@ -131,7 +131,7 @@ describe('a call that never left the process', () => {
     },
   );
 
-  it('is what a rule of its classifier says, which goes first', () => {
+  it('has the outcome of a rule of its own classifier, which goes first', () => {
     const details = 'Getting metadata from plugin failed with error: expired';
     const rules = [{ code: status.UNKNOWN, details: /expired/, outcome: 'failure' }] as const;
     const classifier = new Classifier({ rules }, 'classify', () => {});

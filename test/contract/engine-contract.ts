@@ -52,7 +52,7 @@ export function engineContract(name: string, engine: Engine): void {
 
   describe(`engine contract: ${name}`, () => {
     describe('closed', () => {
-      it('starts closed and knows its key', () => {
+      it('starts closed, with its key', () => {
         const b = bench(plainOptions(engine), { engine, key: '/pkg.Service/Method' });
         expect(b.circuit.state).toBe('closed');
         expect(b.circuit.key).toBe('/pkg.Service/Method');
@@ -105,7 +105,7 @@ export function engineContract(name: string, engine: Engine): void {
         expect(b.circuit.state).toBe('closed');
       });
 
-      it('knows the calls in flight', () => {
+      it('counts the calls in flight', () => {
         const b = make();
         const permits = [b.admit(), b.admit(), b.admit()];
         expect(b.circuit.snapshot().inFlight).toBe(3);
@@ -117,7 +117,7 @@ export function engineContract(name: string, engine: Engine): void {
     });
 
     describe('open', () => {
-      it('rejects with a plain value and says when to come again', () => {
+      it('rejects with a plain value and the time until a retry', () => {
         const b = opened();
         expect(b.reject()).toEqual({ admitted: false, reason: 'CIRCUIT_OPEN', retryAfterMs: OPEN_MS });
         b.clock.advance(400);
@@ -143,7 +143,7 @@ export function engineContract(name: string, engine: Engine): void {
     });
 
     describe('half-open', () => {
-      it('rejects everybody else at once', () => {
+      it('rejects every other call at once', () => {
         const b = halfOpen();
         const probe = b.admit();
         for (let i = 0; i < 20; i++) expect(b.reject().reason).toBe('HALF_OPEN');
@@ -316,7 +316,7 @@ export function engineContract(name: string, engine: Engine): void {
     });
 
     describe('execute', () => {
-      it('counts what the function does and hands it on', async () => {
+      it("counts the function's result and passes it on", async () => {
         const b = make();
         await expect(b.circuit.execute(async () => 'answer')).resolves.toBe('answer');
         const broken = new Error('broken');
@@ -325,7 +325,7 @@ export function engineContract(name: string, engine: Engine): void {
         expect([outcomes.success, outcomes.failure]).toEqual([1, 1]);
       });
 
-      it('rejects when the circuit does, without running it', async () => {
+      it('does not run the function if the circuit rejects', async () => {
         const b = opened();
         let ran = false;
         const error = await b.circuit

@@ -279,7 +279,7 @@ describe('what would make opossum unsafe', () => {
     'reject',
     'timeout',
     'semaphoreLocked',
-  ])('a listener of %s that throws harms no call and no count, and is warned of', (name) => {
+  ])('a listener of %s that throws harms no call and no count, and becomes a warning', (name) => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     const b = opossumBench({ ...options, concurrency: { type: 'fixed', limit: 4 } }, { timeout: 100 });
     b.breaker.addListener(name, () => {

@@ -90,7 +90,7 @@ describe("opossum's own options", () => {
     expect(b.circuit.state).toBe('open');
   });
 
-  it('rollingPercentilesEnabled: false keeps no latencies, and the capabilities say so', () => {
+  it('rollingPercentilesEnabled: false keeps no latencies, and the capabilities show it', () => {
     const b = opossumBench(undefined, { rollingPercentilesEnabled: false });
     b.call('success', 10, 20);
     expect(b.circuit.snapshot().window.latencyMs).toBeNull();
@@ -98,7 +98,7 @@ describe("opossum's own options", () => {
     expect(opossumEngine().capabilities.percentiles).toBe(true);
   });
 
-  it('a threshold leaves no trip rule to a circuit, and the capabilities say so', () => {
+  it('with a threshold, a circuit takes no trip rule, and the capabilities show it', () => {
     const rules = (options: CircuitBreaker.Options) => [...opossumEngine(options).capabilities.tripRules];
     expect(rules({})).toEqual(['failure-rate']);
     expect(rules({ errorThresholdPercentage: 30 })).toEqual([]);
@@ -215,7 +215,7 @@ describe("a circuit's options", () => {
     ['circuit.recovering', { recovering: {} }],
     ['circuit.throttle', { throttle: { k: 2 } }],
     ['circuit.concurrency.type', { concurrency: { type: 'aimd' } }],
-  ])('%s: %o is more than opossum does', (field, options) => {
+  ])('%s: %o is an option that opossum does not support', (field, options) => {
     expect(() => opossumEngine().configure(options, 'circuit')).toThrow(
       expect.objectContaining({
         code: 'FAILSOFT_UNSUPPORTED',

@@ -29,7 +29,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-it('whatever happens: one probe at a time, only a probe of now closes, and never stuck', () => {
+it('whatever happens: one probe at a time, only a present probe closes the circuit, and it is never stuck', () => {
   expectProperty(
     fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
       const b = opossumBench({

@@ -44,7 +44,7 @@ function open(line: ReturnType<typeof make>['line'], part: string): void {
 }
 
 describe('the registry', () => {
-  it('keeps one circuit per key, whichever line asks', () => {
+  it('keeps one circuit per key for all lines', () => {
     const { registry, line, resolved } = make(10);
     const other = registry.line('', '/s/M');
     expect(line.get('a')).toBe(line.get('a'));
@@ -107,7 +107,7 @@ describe('the registry', () => {
     expect(has('alive')).toBe(true);
   });
 
-  it('lets an open one go where everything else is held', () => {
+  it('evicts an open circuit if every other one is held', () => {
     const { registry, line, has } = make(2);
     line.get('isolated').circuit.isolate();
     open(line, 'open');
@@ -116,7 +116,7 @@ describe('the registry', () => {
     expect([has('open'), has('isolated'), has('new')]).toEqual([false, true, true]);
   });
 
-  it('has more than its bound only while their calls are in flight', () => {
+  it('exceeds its bound only while calls are in flight', () => {
     const { registry, line } = make(100);
     const permits = Array.from({ length: 5_000 }, (_, n) => line.get(`busy-${n}`).circuit.acquire());
     expect(registry.size).toBe(5_000);
@@ -125,7 +125,7 @@ describe('the registry', () => {
     expect(registry.size).toBe(100);
   });
 
-  it('looks at few circuits for a new one, whatever they are', () => {
+  it('checks few circuits to make room for a new one, whatever they are', () => {
     const { registry, line } = make(2_000);
     for (let n = 0; n < 2_000; n++) line.get(`held-${n}`).circuit.isolate();
     let reads = 0;
@@ -166,7 +166,7 @@ describe('the registry', () => {
     expect([registry.size, registry.shelves]).toEqual([100, 100]);
   });
 
-  it('keeps a line together whose last circuit makes room for its next', () => {
+  it('keeps a line working whose last circuit makes room for its next', () => {
     const { registry, line } = make(1);
     line.get('a');
     const b = line.get('b');
@@ -193,7 +193,7 @@ describe('the registry', () => {
     expect(registry.size).toBe(10);
   });
 
-  it('a listener that asks for circuits while one is evicted harms nothing', () => {
+  it('a listener that gets circuits during an eviction harms nothing', () => {
     const clock = new ManualClock();
     const guard = createGuard({
       clock,
@@ -291,7 +291,7 @@ describe('a parent', () => {
     expect(guard.circuit('/s/M')).toBe(parent);
   });
 
-  it('is not there without key parts: the method has a circuit with its own rules', () => {
+  it('does not exist without key parts: the method has a circuit with its own rules', () => {
     const reasons = (keyBy = perModel()) => {
       const trip = [consecutiveFailures({ failures: 3 })];
       const guard = createGuard({ parentCircuit: true, circuit: { trip }, keyBy });
@@ -307,7 +307,7 @@ describe('a parent', () => {
     expect(reasons(perMethod())).toEqual(['consecutive-failures 3 >= 3']);
   });
 
-  it('is checked also where it is not there', () => {
+  it('has its options checked even if it does not exist', () => {
     const parentCircuit = { open: { baseMs: -1 } };
     expect(() => createGuard({ parentCircuit, keyBy: perMethod() })).toThrow(
       /^options\.parentCircuit\.open\.baseMs: expected/,
@@ -316,7 +316,7 @@ describe('a parent', () => {
 });
 
 describe('circuits that hold something', () => {
-  it('are let go when they are evicted, and when the guard closes', async () => {
+  it('are closed when they are evicted, and when the guard closes', async () => {
     const engine = opossumEngine();
     const guard = createGuard({ engine, maxCircuits: 2 });
     for (const part of ['a', 'b', 'c']) guard.circuit('/s/M', part);
@@ -329,7 +329,7 @@ describe('circuits that hold something', () => {
     [{}, 'failure-rate 1.00 >= 0.90 over 20 calls'],
     [{ errorThresholdPercentage: 40 }, 'failure-rate 1.00 > 0.40 over 20 calls'],
     [{ volumeThreshold: 4 }, 'failure-rate 1.00 >= 0.50 over 4 calls'],
-  ])('have a parent also on an engine that cannot count in a row: %j', (options, reason) => {
+  ])('have a parent also on an engine that does not count failures in a row: %j', (options, reason) => {
     const guard = createGuard({ engine: opossumEngine(options), parentCircuit: true, keyBy: perModel() });
     const reasons: string[] = [];
     guard.on('transition', (transition) => reasons.push(transition.reason));

@@ -44,7 +44,7 @@ function failuresToOpen(guard: Guard, key: string): number {
 }
 
 describe('guard.reconfigure', () => {
-  it('holds for present and future circuits, in every method', () => {
+  it('applies to present and future circuits, in every method', () => {
     const guard = createGuard({ circuit: trip(2), methods: [{ match: '/a.B/C', circuit: trip(4) }] });
     for (const key of [METHOD, '/a.B/C']) guard.circuit(`${key}#old`);
     guard.reconfigure({ circuit: trip(7), methods: [{ match: '/a.B/C', circuit: trip(9) }] });
@@ -147,7 +147,7 @@ describe('guard.reconfigure', () => {
     const models = ['a', 'b'];
     const keys = (guard: Guard) => guard.snapshots().map(({ circuitKey: key }) => key);
 
-    it('come, also above circuits that are there', async () => {
+    it('are added, also above existing circuits', async () => {
       const { guard, client, server } = await setUp({ keyBy: perText, circuit: trip(50) });
       server.handlers.unary = (_call, callback) => callback({ code: status.UNAVAILABLE });
       for (const model of models) await callUnary(client, model);
@@ -159,7 +159,7 @@ describe('guard.reconfigure', () => {
       );
     });
 
-    it('go, and leave a circuit with the rules of the method', async () => {
+    it('are removed, and leave a circuit with the rules of the method', async () => {
       const settings = { keyBy: perText, circuit: trip(50) };
       const { guard, client, server } = await setUp({ ...settings, parentCircuit: trip(4) });
       for (const model of models) await callUnary(client, model);

@@ -16,7 +16,7 @@ import { describe, expect, it } from 'vitest';
 const { modelInfer } = GRPCInferenceServiceService;
 
 describe('guard.settingsOf', () => {
-  it('gives what is in force, with defaults, deadlines and fallbacks', () => {
+  it('gives the settings in force, with defaults, deadlines and fallbacks', () => {
     const trip = [failureRate({ threshold: 0.4, minimumCalls: 10 })];
     const fallbacks = new FallbackRegistry().register(modelInfer, [
       defaultPrediction({
@@ -47,7 +47,7 @@ describe('guard.settingsOf', () => {
     expect(guard.settingsOf(`${modelInfer.path}#m`)?.fallbacks).toEqual([]);
   });
 
-  it('gives the default reserve: more where a fallback calls something, and the primary is known to be fast', async () => {
+  it('gives the default reserve: more if a fallback makes a call and the primary is known to be fast', async () => {
     const answer = ModelInferResponse.fromPartial({});
     const reserveWith = async (
       strategies: FallbackStrategy<ModelInferRequest, ModelInferResponse>[],
@@ -84,7 +84,7 @@ describe('guard.settingsOf', () => {
     expect(guard.settingsOf('/a.B/C')?.circuit?.open?.baseMs).toBe(9);
   });
 
-  it('names the field of a bad key, and knows the circuits of opossum', () => {
+  it('names the field of a bad key, and reads the circuits of opossum', () => {
     const guard = createGuard({ engine: opossumEngine() });
     expect(() => guard.settingsOf(5 as unknown as string)).toThrow(
       /settingsOf\(circuitKey\): expected a string, got 5/,

@@ -84,7 +84,7 @@ describe('settings', () => {
     expect(configured).toContainEqual(settings.circuit.options);
   });
 
-  it('are not unsaid by a specific setting that is undefined', () => {
+  it('are not overridden by a specific setting that is undefined', () => {
     const { engine, configured } = spying();
     const trip = [consecutiveFailures({ failures: 3 })];
     const general = { defaultDeadlineMs: 500, circuit: { trip } };

@@ -56,6 +56,6 @@ describe("a user's function that always throws", () => {
   });
 });
 
-it('the reasons of a rejection are there as a value', () => {
+it('the reasons of a rejection are exported as a value', () => {
   expect(REJECTION_REASONS).toContain('CIRCUIT_OPEN');
 });

@@ -63,7 +63,7 @@ describe('perModel', () => {
     expect(perModel().forMethod('/my.Service/Predict').needsRequest).toBe(false);
   });
 
-  it('bounds a long name, and still tells two apart', () => {
+  it('shortens long names, and keeps different names apart', () => {
     const part = (name: string) => perModel().forMethod(OIP).of({ modelName: name }, metadata());
     const long = 'x'.repeat(10_000);
     expect(part(long).length).toBeLessThanOrEqual(128);
@@ -79,7 +79,7 @@ describe('perModel', () => {
 });
 
 describe('perKey', () => {
-  it('sees method, request and metadata', () => {
+  it('gets method, request and metadata', () => {
     const key = perKey(
       ({ method, request, metadata: headers }) =>
         `${method}|${String(request)}|${String(headers.get('tenant')[0])}`,
@@ -87,7 +87,7 @@ describe('perKey', () => {
     expect(key.forMethod('/s/M').of('r', metadata({ tenant: 't' }))).toBe('/s/M|r|t');
   });
 
-  it('leaves the method its own circuit where it says nothing', () => {
+  it("gives the method's own circuit if the function returns no name", () => {
     expect(
       perKey(() => undefined)
         .forMethod('/s/M')
@@ -95,7 +95,7 @@ describe('perKey', () => {
     ).toBe('');
   });
 
-  it('gives a name that is no well-formed text a part that is', () => {
+  it('turns a name that is not well-formed into a part that is', () => {
     const part = (name: string) =>
       perKey(() => name)
         .forMethod('/s/M')
@@ -104,7 +104,7 @@ describe('perKey', () => {
     expect(part('m\ud83e')).not.toBe(part('m\ud83d'));
   });
 
-  it('rejects what is no string', () => {
+  it('rejects a result that is no string', () => {
     const key = perKey((() => 7) as unknown as () => string);
     expect(() => key.forMethod('/s/M').of('r', metadata())).toThrow(
       'perKey(keyOf): expected a string or undefined, got 7',

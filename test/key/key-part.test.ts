@@ -88,7 +88,7 @@ describe('a key part', () => {
     );
   });
 
-  it('of a cut name is not that of the name which is the cut form', () => {
+  it('of a name that is cut differs from the part of a name that looks like the cut form', () => {
     const cutForm = keyPart('x'.repeat(1_000));
     expect(keyPart(cutForm)).not.toBe(cutForm);
   });

@@ -309,7 +309,9 @@ describe('recovery, on a real server', () => {
     for (let n = 0; n < 2; n++) await call();
     server.faults.clear('demand-large');
     await until(() => warnings.length > 0);
-    expect(warnings[0]).toMatch(/no evidence about the server \(.*serializ.*\); callers' calls are the probes/i);
+    expect(warnings[0]).toMatch(
+      /no evidence about the server \(.*serializ.*\); callers' calls are the probes/i,
+    );
     expect(await call()).toBe(0);
     expect(story.at(-1)).toBe('half-open -> recovering: the probe succeeded');
   });

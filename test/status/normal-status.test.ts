@@ -19,8 +19,8 @@ function otherMetadata(): typeof Metadata {
 
 const whole = () => ({ code: status.UNAVAILABLE, details: 'gone', metadata: new Metadata() });
 
-describe('a status that is well', () => {
-  test('is given back as it is', () => {
+describe('a normal status', () => {
+  test('is returned unchanged', () => {
     const received = whole();
     expect(normalStatus(received)).toBe(received);
   });
@@ -109,7 +109,7 @@ describe('the metadata', () => {
   });
 });
 
-test('what else stands on a status stays there', () => {
+test('other fields of a status stay', () => {
   expect(
     normalStatus({ code: 99, details: '', metadata: new Metadata(), progress: 'PROCESSED' }),
   ).toMatchObject({
@@ -123,7 +123,7 @@ test('an error of a client is a status, too, and stays an error', () => {
   expect(normalStatus(error)).toBe(error);
 });
 
-test('what carries no status becomes UNKNOWN', () => {
+test('a value without a status becomes UNKNOWN', () => {
   const throwing = {
     get code(): number {
       throw new Error('no');
@@ -134,7 +134,7 @@ test('what carries no status becomes UNKNOWN', () => {
     expect(normalStatus(received)).toEqual({ code: status.UNKNOWN, details: '', metadata: new Metadata() });
 });
 
-test('whatever comes, a status goes, and a second time changes nothing', () => {
+test('any value becomes a status, and a second pass changes nothing', () => {
   const anyStatus = fc.record(
     {
       code: fc.anything(),
@@ -155,7 +155,7 @@ test('whatever comes, a status goes, and a second time changes nothing', () => {
 });
 
 describe('the status that a caller gets', () => {
-  test('is the same object where its code is of gRPC, whatever the rest is', () => {
+  test('is the same object if its code is of gRPC, whatever else it has', () => {
     for (const received of [whole(), { code: 14 }, { code: 0, details: 7, metadata: {} }])
       expect(withCodeOfGrpc(received)).toBe(received);
   });
@@ -168,7 +168,7 @@ describe('the status that a caller gets', () => {
     ['14', 'gone (the status code was 14)'],
     ['\ud83d', 'gone (the status code was \ufffd)'],
     ['x'.repeat(1e6), `gone (the status code was ${'x'.repeat(39)}…)`],
-  ])('has UNKNOWN for a code of %j, and the rest as it came', (code, details) => {
+  ])('has UNKNOWN for a code of %j, and all else unchanged', (code, details) => {
     const metadata = {};
     const received = { code, details: 'gone', metadata, more: 1 };
     const given = withCodeOfGrpc(received);
@@ -177,7 +177,7 @@ describe('the status that a caller gets', () => {
     expect(received.code).toBe(code);
   });
 
-  test('says so where there are no details', () => {
+  test('names the code if there are no details', () => {
     expect(withCodeOfGrpc({ code: 99, details: '' }).details).toBe('the status code was 99');
     expect(withCodeOfGrpc({}).details).toBe('the status has no code');
   });
@@ -198,7 +198,7 @@ describe('the status that a caller gets', () => {
         },
       },
     },
-  ])('is UNKNOWN for what is no status (%#)', (received) => {
+  ])('is UNKNOWN for a value that is no status (%#)', (received) => {
     expect(withCodeOfGrpc(received)).toMatchObject({ code: status.UNKNOWN, details: '' });
   });
 });

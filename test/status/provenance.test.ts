@@ -40,13 +40,13 @@ describe("a fallback's label", () => {
     [undefined, undefined],
     [-1, 0],
     [1e300, LONGEST_MS],
-  ])('with an age of %d ms says %d ms', (ageMs, expected) => {
+  ])('with an age of %d ms shows %d ms', (ageMs, expected) => {
     const one = answer(ageMs === undefined ? {} : { ageMs });
     expect(ageOf(one)).toBe(expected);
     expect(provenanceOf(label(one, CAUSE, new Warnings())).ageMs).toBe(expected);
   });
 
-  it("has nothing of the label that the strategy's own metadata brought", () => {
+  it("replaces a label in the strategy's own metadata", () => {
     const metadata = fromServer({
       'failsoft-source': 'default',
       'failsoft-cause': 'ISOLATED',
@@ -84,7 +84,7 @@ describe("a server's own label", () => {
     ['NaN', undefined],
     ['', undefined],
     ['0', 0],
-  ])('with the age %j says %d ms', (text, expected) => {
+  ])('with the age %j shows %d ms', (text, expected) => {
     const metadata = fromServer({ 'failsoft-source': 'default', 'failsoft-age-ms': text });
     expect(provenanceOf(metadata).upstream?.ageMs).toBe(expected);
   });

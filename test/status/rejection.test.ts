@@ -60,7 +60,7 @@ describe('a rejection of this process', () => {
     [-5, 0],
     [1e300, LONGEST_MS],
     [0.1, 10],
-  ])('with %d ms to wait says %d ms', (retryAfterMs, expected) => {
+  ])('with %d ms to wait shows %d ms', (retryAfterMs, expected) => {
     const ended = rejectionStatus('/s/M', { ...OPEN, retryAfterMs }, Infinity);
     expect(circuitRejectionOf(ended)?.retryAfterMs).toBe(expected);
   });
@@ -71,7 +71,7 @@ describe('a rejection of this process', () => {
     ['never: the deadline comes first', 1_230, Date.now() + 1_000, '-1'],
     ['never: nobody knows when', 0, Infinity, '-1'],
     ['never: longer than the header can say', 2 ** 31, Infinity, '-1'],
-  ])('tells retry interceptors to try again %s', (_when, retryAfterMs, deadlineMs, expected) => {
+  ])('makes retry interceptors try again %s', (_when, retryAfterMs, deadlineMs, expected) => {
     const { metadata } = rejectionStatus('/s/M', { ...OPEN, retryAfterMs }, deadlineMs);
     expect(metadata.get('grpc-retry-pushback-ms')).toEqual([expected]);
   });

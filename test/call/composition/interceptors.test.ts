@@ -86,7 +86,7 @@ const ORDERS = [
   [2, 1, 0, 3],
 ] as const;
 
-describe('beside an interceptor that starts late, one that logs and one that replaces the message', () => {
+describe('beside interceptors that start late, log, or replace the message', () => {
   it.each(
     ORDERS.flatMap((order) => [true, false].map((fallbacks) => [order.join(), order, fallbacks] as const)),
   )(

@@ -143,7 +143,7 @@ describe('guard.callStream', () => {
     expect(guard.circuit(GENERATE).inFlight).toBe(0);
   });
 
-  it('tells that it ended where its reader leaves between two messages', async () => {
+  it('emits its end if its reader leaves between two messages', async () => {
     const guard = make();
     const ended: string[] = [];
     guard.on('call', ({ outcome, status: code }) => void ended.push(`${outcome} ${code}`));
@@ -152,7 +152,7 @@ describe('guard.callStream', () => {
     expect(outcomes(guard).ignored).toBe(1);
   });
 
-  it('bears a fallback whose stream throws when it is opened, and a port that throws at its deadline', async () => {
+  it('survives a fallback whose stream throws when it is opened, and a port that throws at its deadline', async () => {
     const { signal } = new AbortController();
     const odd = {
       [Symbol.asyncIterator]: () => {

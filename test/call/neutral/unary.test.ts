@@ -97,7 +97,7 @@ describe('guard.call', () => {
     expect(guard.answers()).toEqual([expect.objectContaining({ source: 'none', cause: 'failed', count: 1 })]);
   });
 
-  it('asks the port for the outcome, and reports a port that throws', async () => {
+  it('takes the outcome from the port, and reports a port that throws', async () => {
     const guard = make();
     const warnings: string[] = [];
     guard.on('warning', ({ source }) => warnings.push(source));
@@ -206,7 +206,7 @@ describe('guard.call', () => {
     expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 1, ignored: 3 });
   });
 
-  it("ends at the deadline also where next does not look at its signal; a late error is nobody's", async () => {
+  it('ends at the deadline even if next ignores its signal; a late error is dropped', async () => {
     const guard = make({ defaultDeadlineMs: 20 });
     let late: (error: Error) => void = () => {};
     const never = () =>
