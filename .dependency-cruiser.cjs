@@ -1,7 +1,7 @@
 // Who may import whom: the table "The rooms" of docs/architecture.md, checked by `npm run deps`.
 // A type-only import is an import: it ties two rooms together as a value does.
 
-const LEAVES = '^src/(errors|checks|clock|text|thenable|channel-state)\\.ts$';
+const LEAVES = '^src/(errors|checks|clock|text|thenable|abort-reason|channel-state)\\.ts$';
 const OUTCOME = '^src/classify/outcome\\.ts$';
 
 const { dependencies, peerDependenciesMeta } = require('./package.json');

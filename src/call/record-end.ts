@@ -1,4 +1,4 @@
-import { status } from '@grpc/grpc-js';
+import { type StatusObject, status } from '@grpc/grpc-js';
 import type { Rejection } from '../circuit/types.js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Cause } from '../fallback/strategy.js';
@@ -51,6 +51,11 @@ export function recordCancelled(call: ObservableCall, entry: Entry, cause: Cause
     source: NO_SOURCE,
     cause: cause.kind,
   });
+}
+
+/** The cause of a failed call's fallback. */
+export function failedCause(outcome: Outcome, received: StatusObject): Cause {
+  return { kind: 'failed', outcome, status: received };
 }
 
 /** The cause of a rejected call's fallback. */

@@ -8,7 +8,7 @@ import { FailedPrimary, HeldAnswer } from './held-answer.js';
 import { PausedPrimary } from './paused-primary.js';
 import { PendingWrite } from './pending-write.js';
 import type { Primary } from './primary.js';
-import { recordPrimaryEnd } from './record-end.js';
+import { failedCause, recordPrimaryEnd } from './record-end.js';
 import { type EndedPrimary, type SlowCall, SlowPrimary } from './slow-primary.js';
 
 /**
@@ -114,7 +114,7 @@ export class ReplaceablePrimary implements SlowCall {
       primary.watch?.received();
       primary.settleNow(outcome, status.OK);
       const paused = new PausedPrimary(primary, held, this.write, call.reads);
-      return fallBack(call, paused, failure(outcome, newOkStatus()));
+      return fallBack(call, paused, failedCause(outcome, newOkStatus()));
     }
     primary.noteStreamed(call);
     this.goOnAlone(call);
@@ -150,7 +150,7 @@ export class ReplaceablePrimary implements SlowCall {
     fallBack(
       call,
       new FailedPrimary(this.primary.entry, this.held, received, normal, outcome),
-      failure(outcome, normal),
+      failedCause(outcome, normal),
     );
   }
 
@@ -162,8 +162,4 @@ export class ReplaceablePrimary implements SlowCall {
   releaseWrite(): void {
     this.write?.release();
   }
-}
-
-function failure(outcome: Outcome, received: StatusObject) {
-  return { kind: 'failed', outcome, status: received } as const;
 }

@@ -1,6 +1,6 @@
 import { wellFormed } from '../text.js';
 import type { Call } from './call.js';
-import { isIterable, iteratorOf } from './iterators.js';
+import { isIterable, iteratorOf, leaveLate } from './iterators.js';
 
 /** After this many messages the event loop gets a turn, so that an endless source cannot delay a deadline or a cancellation. */
 const MOST_PER_TURN = 32;
@@ -159,11 +159,7 @@ class AnswerStream {
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#stop().catch(() => undefined); // the call is over: there is no caller left for this error
-  }
-
-  async #stop(): Promise<void> {
-    await this.#iterator.return?.();
+    leaveLate(this.#iterator);
   }
 }
 

@@ -1,3 +1,4 @@
+import { isTimeout } from '../abort-reason.js';
 import { checkFunction, checkOneOf } from '../checks.js';
 import { OUTCOMES, type Outcome } from '../classify/outcome.js';
 import type { Clock } from '../clock.js';
@@ -106,9 +107,4 @@ async function executeWith<T>(
   } finally {
     permit.settle(outcome, tookMs(circuit, startMs, clock));
   }
-}
-
-/** Whether `AbortSignal.timeout()` aborted: the server missed a deadline. Any other abort is the caller's own decision. */
-function isTimeout(reason: unknown): boolean {
-  return reason instanceof Error && reason.name === 'TimeoutError';
 }

@@ -41,3 +41,4 @@ export {
   type TripRuleName,
   type WindowOptions,
 } from './types.js';
+export { nearestRank } from './window/nearest-rank.js';

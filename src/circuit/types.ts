@@ -8,18 +8,19 @@ import type { Priority } from './priority.js';
 export type { CircuitSnapshot } from './circuit-snapshot.js';
 export type { Circumstances } from './circumstances.js';
 export { type CircuitStateName, REJECTION_REASONS, type RejectionReason } from './names.js';
-export type {
-  CircuitMode,
-  CircuitOptions,
-  ConcurrencyOptions,
-  HalfOpenOptions,
-  Jitter,
-  OpenOptions,
-  RampOptions,
-  ThrottleOptions,
-  WindowOptions,
+export {
+  CIRCUIT_MODES,
+  type CircuitMode,
+  type CircuitOptions,
+  type ConcurrencyOptions,
+  type HalfOpenOptions,
+  type Jitter,
+  type OpenOptions,
+  type RampOptions,
+  type ThrottleOptions,
+  type WindowOptions,
 } from './options/circuit-options.js';
-export type { Priority } from './priority.js';
+export { PRIORITIES, type Priority } from './priority.js';
 export type { AdaptiveOptions, AdaptiveRule } from './trip/adaptive.js';
 export type { BaselineSnapshot } from './trip/baseline.js';
 export type { ConsecutiveFailuresRule } from './trip/consecutive-failures.js';

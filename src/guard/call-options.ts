@@ -1,5 +1,5 @@
 import { checkKeys, checkOneOf } from '../checks.js';
-import type { CircuitMode, Priority } from '../circuit/types.js';
+import { CIRCUIT_MODES, type CircuitMode, PRIORITIES, type Priority } from '../circuit/types.js';
 import { invalid } from '../errors.js';
 
 /**
@@ -55,8 +55,7 @@ export function checkCallOptions(
   if (options.key !== undefined && typeof options.key !== 'string') {
     throw invalid(`${field}.key`, 'a string', options.key);
   }
-  if (options.mode !== undefined) checkOneOf(`${field}.mode`, options.mode, ['enforce', 'observe', 'off']);
-  if (options.priority !== undefined)
-    checkOneOf(`${field}.priority`, options.priority, ['high', 'normal', 'low']);
+  if (options.mode !== undefined) checkOneOf(`${field}.mode`, options.mode, CIRCUIT_MODES);
+  if (options.priority !== undefined) checkOneOf(`${field}.priority`, options.priority, PRIORITIES);
   return options;
 }

@@ -1,6 +1,6 @@
 import { checkKeys, checkOneOf } from '../checks.js';
 import { checkSnapshot } from '../circuit/index.js';
-import type { Circuit, CircuitMode } from '../circuit/types.js';
+import { CIRCUIT_MODES, type Circuit, type CircuitMode } from '../circuit/types.js';
 import { FailsoftError, invalid } from '../errors.js';
 import { splitKey } from '../key/circuit-key.js';
 import { asKeyPart } from '../key/key-part.js';
@@ -48,6 +48,6 @@ export class GuardControls {
   }
 
   setMode(mode: CircuitMode): void {
-    this.#core.registry.setMode(checkOneOf('setMode(mode)', mode, ['enforce', 'observe', 'off']));
+    this.#core.registry.setMode(checkOneOf('setMode(mode)', mode, CIRCUIT_MODES));
   }
 }

@@ -1,6 +1,6 @@
 import { checkInteger, checkKeys, checkNumber, checkOneOf } from '../checks.js';
 import { defaults } from '../circuit/index.js';
-import type { CircuitOptions, Priority, TripRule } from '../circuit/types.js';
+import { type CircuitOptions, PRIORITIES, type Priority, type TripRule } from '../circuit/types.js';
 import { Classifier } from '../classify/classifier.js';
 import type { Engine } from '../engines/engine.js';
 import { invalid } from '../errors.js';
@@ -158,7 +158,7 @@ export class SettingsResolver {
         (error) => this.#warnings.report(error, `readiness check of ${path}`),
       ),
       keyPart: partOfKey,
-      priority: checkOneOf(`${field}.priority`, options.priority ?? 'normal', ['high', 'normal', 'low']),
+      priority: checkOneOf(`${field}.priority`, options.priority ?? 'normal', PRIORITIES),
       defaultDeadlineMs,
       streamDeadlineMs: deadline(`${field}.defaultDeadlineMs`, streamDeadlineMs),
       minimumDeadlineOf: followsUsual ? (usualMs) => Math.max(fixedMinimumMs, usualMs) : () => fixedMinimumMs,

@@ -144,8 +144,3 @@ function reasonOf(by: Interruption): unknown {
       return new DOMException('failsoft: the caller has left the stream', 'AbortError');
   }
 }
-
-/** Whether a reason is that of `AbortSignal.timeout()`. */
-export function isTimeout(reason: unknown): boolean {
-  return typeof reason === 'object' && reason !== null && 'name' in reason && reason.name === 'TimeoutError';
-}

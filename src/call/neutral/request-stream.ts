@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js';
+import { leaveLate } from '../iterators.js';
 import type { SentMessages } from '../sent-messages.js';
 
 /** The call that keeps copies of a request stream's messages. */
@@ -128,11 +129,6 @@ export class RequestStream<Req> implements AsyncIterable<Req> {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#ended) return;
-    try {
-      Promise.resolve(this.#source.return?.()).catch(() => undefined); // there is no caller for this error
-    } catch {
-      // as above
-    }
+    if (!this.#ended) leaveLate(this.#source);
   }
 }

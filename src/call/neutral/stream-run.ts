@@ -2,7 +2,9 @@ import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
 import { PRIMARY, type Provenance } from '../../status/provenance.js';
+import { newOkStatus, OK_STATUS } from '../call.js';
 import { isIterable, iteratorOf, leaveLate } from '../iterators.js';
+import { failedCause } from '../record-end.js';
 import { StreamWatch } from '../stream-watch.js';
 import type { GuardCallOptions, PrimaryContext } from './call-types.js';
 import { followSignal } from './follow-signal.js';
@@ -14,9 +16,6 @@ import {
   concludeFailed,
   errorToGive,
   type Failed,
-  failedBy,
-  OK,
-  ok,
   rejectedError,
   reportPort,
 } from './unary.js';
@@ -87,7 +86,7 @@ export class StreamRun<Req, Res> {
     if (result.done !== true && this.#isReplaceable(this.#judge(result.value))) {
       const outcome = this.#messageOutcome ?? 'failure';
       this.#call.settle(outcome, 0);
-      const asked = await this.#ask(failedBy(outcome, ok()));
+      const asked = await this.#ask(failedCause(outcome, newOkStatus()));
       if (asked.answer !== undefined) return yield* this.#fromFallback(asked);
     }
     this.source = { provenance: this.#run.provenance, label: undefined };
@@ -112,7 +111,7 @@ export class StreamRun<Req, Res> {
     }
     this.#iterator = undefined;
     this.#watch?.stop();
-    const outcome = this.#call.conclude(OK, this.#messageOutcome, this.#waitedMs());
+    const outcome = this.#call.conclude(OK_STATUS, this.#messageOutcome, this.#waitedMs());
     this.#call.gaveOwn(outcome, status.OK);
   }
 

@@ -1,12 +1,15 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { isTimeout } from '../../abort-reason.js';
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
 import type { Warnings } from '../../telemetry/warnings.js';
+import { newOkStatus, OK_STATUS } from '../call.js';
+import { failedCause } from '../record-end.js';
 import type { CallAnswer, GuardCallOptions, PrimaryContext } from './call-types.js';
 import { followSignal } from './follow-signal.js';
 import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
-import { type Ended, isTimeout, PrimaryRun, type RunCall } from './primary-run.js';
+import { type Ended, PrimaryRun, type RunCall } from './primary-run.js';
 import { errorOfStatus, outcomeOfThrown, statusOfThrown } from './thrown-status.js';
 
 export type Next<Req, Res> = (context: PrimaryContext<Req>) => Res | PromiseLike<Res>;
@@ -25,10 +28,10 @@ export async function runUnary<Req, Res>(
   if (ended.by !== 'value') return answerFailed<Res>(call, ended, options);
   const { value } = ended;
   const messageOutcome = call.judgeMessage(value);
-  const outcome = call.conclude(OK, messageOutcome);
+  const outcome = call.conclude(OK_STATUS, messageOutcome);
   if (outcome === 'success') call.keep(value, run.headers, run.sent);
   else if (isUnhealthy(outcome) && call.isReplaceable) {
-    const result = await ask(call, failedBy(outcome, ok()), options);
+    const result = await ask(call, failedCause(outcome, newOkStatus()), options);
     if (result.answer !== undefined) return typed<Res>(result.answer);
   }
   call.gaveOwn(outcome, status.OK);
@@ -123,12 +126,8 @@ function failed(
   known?: Outcome,
 ): Failed {
   const outcome = call.conclude(received, known, waitedMs);
-  const cause = isUnhealthy(outcome) && call.isReplaceable ? failedBy(outcome, received) : undefined;
+  const cause = isUnhealthy(outcome) && call.isReplaceable ? failedCause(outcome, received) : undefined;
   return { error, cause, ended: { outcome, code: received.code } };
-}
-
-export function failedBy(outcome: Outcome, received: StatusObject): Cause {
-  return { kind: 'failed', outcome, status: received };
 }
 
 /** Asks the chain of a unary call, until the caller goes. A caller whose time is over still gets an answer that is there at once. */
@@ -149,14 +148,6 @@ function nothing(): void {}
 
 export function reportPort(call: NeutralCall, error: unknown): void {
   call.method.events.warnings.report(error, `the port of ${call.method.path}`);
-}
-
-/** Of answers that no fallback replaces: the classifier alone sees it. */
-export const OK: StatusObject = Object.freeze(ok());
-
-/** A fallback may keep the status of its cause, so each has its own. */
-export function ok(): StatusObject {
-  return { code: status.OK, details: '', metadata: new Metadata() };
 }
 
 /** The compiler has checked the type of the answers where the chain was registered. */

@@ -1,5 +1,6 @@
 import { PRIMARY } from '../../status/provenance.js';
 import type { Warnings } from '../../telemetry/warnings.js';
+import { leaveLate } from '../iterators.js';
 import type { GuardCallOptions } from './call-types.js';
 import type { StreamRunner } from './guarded-stream.js';
 import { PrimaryRun, type RunCall } from './primary-run.js';
@@ -52,7 +53,7 @@ export class UnguardedStream<Req, Res> implements StreamRunner<Res> {
     } finally {
       this.#run.release();
       this.#run.interrupt({ by: 'left' });
-      Promise.resolve(iterator?.return?.()).catch(() => undefined); // there is no caller for this error
+      if (iterator !== undefined) leaveLate(iterator);
     }
   }
 }

@@ -6,6 +6,9 @@ import type { TripRule } from '../trip/rules.js';
  */
 export type CircuitMode = 'enforce' | 'observe' | 'off';
 
+/** Every {@link CircuitMode}. */
+export const CIRCUIT_MODES: readonly CircuitMode[] = ['enforce', 'observe', 'off'];
+
 /** Which calls a circuit remembers. */
 export type WindowOptions =
   | {

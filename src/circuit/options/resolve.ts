@@ -11,16 +11,17 @@ import { consecutiveFailures } from '../trip/consecutive-failures.js';
 import { failureRate } from '../trip/failure-rate.js';
 import { parseRule, type TripRule } from '../trip/rules.js';
 import type { ResolvedWindow } from '../window/window.js';
-import type {
-  CircuitMode,
-  CircuitOptions,
-  ConcurrencyOptions,
-  HalfOpenOptions,
-  Jitter,
-  OpenOptions,
-  RampOptions,
-  ThrottleOptions,
-  WindowOptions,
+import {
+  CIRCUIT_MODES,
+  type CircuitMode,
+  type CircuitOptions,
+  type ConcurrencyOptions,
+  type HalfOpenOptions,
+  type Jitter,
+  type OpenOptions,
+  type RampOptions,
+  type ThrottleOptions,
+  type WindowOptions,
 } from './circuit-options.js';
 
 export type ResolvedOpen = Required<OpenOptions>;
@@ -43,7 +44,6 @@ export interface ResolvedOptions {
   readonly mode: CircuitMode;
 }
 
-export const CIRCUIT_MODES: readonly CircuitMode[] = ['enforce', 'observe', 'off'];
 const JITTERS: readonly Jitter[] = ['none', 'full', 'equal'];
 
 const MAX_WINDOW = 1_000_000;

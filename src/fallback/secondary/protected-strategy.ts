@@ -1,3 +1,4 @@
+import { isTimeout } from '../../abort-reason.js';
 import { status } from '@grpc/grpc-js';
 import type { Circuit } from '../../circuit/types.js';
 import type { Outcome } from '../../classify/outcome.js';
@@ -98,7 +99,7 @@ export abstract class CallingStrategy<Req, Res> implements ProtectedStrategy<Req
 
   /** The outcome of an aborted call: no evidence, unless it had its time, and that is over. */
   protected outcomeOfAbort(signal: AbortSignal, hadTooLittleTime: boolean): Outcome {
-    return signal.reason?.name === 'TimeoutError' && !hadTooLittleTime ? 'failure' : 'ignored';
+    return isTimeout(signal.reason) && !hadTooLittleTime ? 'failure' : 'ignored';
   }
 
   /** Reports an error of the user's `classify`. */
