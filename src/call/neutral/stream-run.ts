@@ -6,8 +6,8 @@ import { newOkStatus, OK_STATUS } from '../call.js';
 import { isIterable, iteratorOf, leaveLate } from '../iterators.js';
 import { failedCause } from '../record-end.js';
 import { StreamWatch } from '../stream-watch.js';
+import { askUntilGone } from './ask-until-gone.js';
 import type { GuardCallOptions, PrimaryContext } from './call-types.js';
-import { followSignal } from './follow-signal.js';
 import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
 import { type Ended, PrimaryRun } from './primary-run.js';
@@ -221,15 +221,10 @@ export class StreamRun<Req, Res> {
     return errorOfStatus(this.#options, received, (error) => reportPort(this.#call, error));
   }
 
-  async #ask(cause: Cause): Promise<FallbackResult> {
-    const { signal } = this.#options;
-    const stop = () => this.#cancelChain?.();
-    const unfollow = signal && followSignal(signal, stop);
-    const asked = this.#call.fallBack(cause, (cancel) => {
+  #ask(cause: Cause): Promise<FallbackResult> {
+    return askUntilGone(this.#call, cause, this.#options.signal, (cancel) => {
       this.#cancelChain = cancel;
     });
-    if (signal?.aborted === true) stop();
-    return asked.finally(unfollow);
   }
 
   #waitedMs(): number {

@@ -5,8 +5,8 @@ import type { Cause } from '../../fallback/strategy.js';
 import type { Warnings } from '../../telemetry/warnings.js';
 import { newOkStatus, OK_STATUS } from '../call.js';
 import { failedCause } from '../record-end.js';
+import { askUntilGone } from './ask-until-gone.js';
 import type { CallAnswer, GuardCallOptions, PrimaryContext } from './call-types.js';
-import { followSignal } from './follow-signal.js';
 import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
 import { type Ended, PrimaryRun, type RunCall } from './primary-run.js';
@@ -130,21 +130,10 @@ function failed(
   return { error, cause, ended: { outcome, code: received.code } };
 }
 
-/** Asks the chain of a unary call, until the caller goes. A caller whose time is over still gets an answer that is there at once. */
+/** Asks the chain of a unary call, until the caller goes. */
 function ask(call: NeutralCall, cause: Cause, { signal }: GuardCallOptions): Promise<FallbackResult> {
-  let cancel: () => void = nothing;
-  const asked = call.fallBack(cause, (given) => {
-    cancel = given;
-  });
-  if (signal === undefined) return asked;
-  if (signal.aborted) {
-    cancel();
-    return asked;
-  }
-  return asked.finally(followSignal(signal, () => cancel()));
+  return askUntilGone(call, cause, signal, () => {});
 }
-
-function nothing(): void {}
 
 export function reportPort(call: NeutralCall, error: unknown): void {
   call.method.events.warnings.report(error, `the port of ${call.method.path}`);

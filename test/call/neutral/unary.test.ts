@@ -259,6 +259,24 @@ describe('guard.call', () => {
     expect(guard.circuit(RANK).snapshot().totals.outcomes.failure).toBe(1);
   });
 
+  describe('for a caller whose time is over', () => {
+    const expired = (fallback: () => Rank | Promise<Rank>) => {
+      const fallbacks = new FallbackRegistry().register(RANK, [answerWith('second', fallback)]);
+      const signal = AbortSignal.timeout(20);
+      return make({ fallbacks, minimumDeadlineMs: 1 }).call(RANK, query, () => new Promise(() => {}), { signal });
+    };
+
+    it('gives the answer of a promise that has it', async () => {
+      expect(await expired(async () => ({ rank: 0 }))).toMatchObject({ response: { rank: 0 } });
+    });
+
+    it('does not wait for an answer that comes in a later turn', async () => {
+      const later = () =>
+        new Promise<Rank>((resolve) => setImmediate(() => setImmediate(resolve, { rank: 0 })));
+      await expect(expired(later)).rejects.toMatchObject({ name: 'TimeoutError' });
+    });
+  });
+
   it('cancels a waiting fallback with its caller', async () => {
     let seen: AbortSignal | undefined;
     const hang = answerWith<Query, Rank>('hang', ({ signal }) => {
