@@ -45,6 +45,7 @@ export class NeutralCalls {
 
   /** @returns undefined for a call that is not guarded */
   begin(definition: CallShape, request: unknown, options: GuardCallOptions): NeutralCall | undefined {
+    checkCall(definition, options);
     const call = this.#make(definition, request, options);
     call?.admit();
     return call;
@@ -59,6 +60,7 @@ export class NeutralCalls {
     checkFunction('call.next', next);
     if (definition?.responseStream === true)
       throw invalid('call.definition', 'a method with one answer (or callStream)', definition);
+    checkCall(definition, options);
     options.signal?.throwIfAborted();
     const call = this.#make(definition, request, options);
     if (call === undefined)
@@ -81,7 +83,7 @@ export class NeutralCalls {
   ): GuardedStream<Res> {
     checkFunction('callStream.next', next);
     const streamed = { path: definition?.path, requestStream: definition?.requestStream === true };
-    checkDefinition(streamed, options);
+    checkCall(streamed, options);
     return new GuardedStream(async () => {
       options.signal?.throwIfAborted();
       const call = this.#make({ ...streamed, responseStream: true }, request, options);
@@ -95,7 +97,6 @@ export class NeutralCalls {
   }
 
   #make(definition: CallShape, request: unknown, options: GuardCallOptions): NeutralCall | undefined {
-    checkDefinition(definition, options);
     if (options.bypass === true) return undefined;
     const method = this.#methodOf(options.target ?? '', definition.path);
     return method && new NeutralCall(method, definition, request, options);
@@ -137,7 +138,7 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 }
 
 /** @throws FailsoftError FAILSOFT_INVALID_ARGUMENT */
-function checkDefinition(definition: CallShape, options: GuardCallOptions): void {
+function checkCall(definition: CallShape, options: GuardCallOptions): void {
   const path: unknown = definition?.path;
   if (typeof path !== 'string' || path === '' || path.includes('#'))
     throw invalid('call.definition.path', 'a path or a name without #', path);
