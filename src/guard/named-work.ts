@@ -31,10 +31,13 @@ export class NamedWork {
       return executeCall(this.#calls, method, fn, { target, ...key }, options);
     }
     const circuit = this.#controls.circuit(name);
+    if (!this.#core.events.hasListeners('rejected') || typeof fn !== 'function')
+      return circuit.execute(fn, options);
+    const work = new NotedWork(fn);
     try {
-      return await circuit.execute(fn, options);
+      return await circuit.execute(work.fn, options);
     } catch (error) {
-      this.#reportIfRejected(circuit, error);
+      if (!work.hasRun) this.#reportIfRejected(circuit, error);
       throw error;
     }
   }
@@ -49,10 +52,25 @@ export class NamedWork {
   #reportIfRejected({ key: circuitKey }: Circuit, error: unknown): void {
     if (!isFailsoftError(error) || error.code !== 'FAILSOFT_REJECTED') return;
     const { events, clock } = this.#core;
-    if (!events.hasListeners('rejected') || !isRejection(error.cause)) return;
+    if (!isRejection(error.cause)) return;
     const { reason, retryAfterMs } = error.cause;
     const { method } = splitKey(circuitKey);
     events.emit('rejected', { method, circuitKey, reason, retryAfterMs, atMs: clock.epochMs() });
+  }
+}
+
+/** A function that notes that it runs: what it throws then is no rejection of its own circuit, but may be one of another. */
+class NotedWork<T> {
+  hasRun = false;
+  readonly fn: (signal: AbortSignal) => T | Promise<T>;
+
+  constructor(fn: (signal: AbortSignal) => T | Promise<T>) {
+    const run = (...args: [signal: AbortSignal]) => {
+      this.hasRun = true;
+      return fn(...args);
+    };
+    // as many parameters as before: a circuit makes a signal only for a function that declares one
+    this.fn = fn.length === 0 ? run : (signal) => run(signal);
   }
 }
 

@@ -124,6 +124,26 @@ describe('the other events', () => {
     ]);
   });
 
+  it('come once for a rejection, though work that was admitted passes it on', async () => {
+    const { guard } = await setUp();
+    const rejected: string[] = [];
+    guard.on('rejected', ({ circuitKey }) => rejected.push(circuitKey));
+    guard.circuit('features').isolate();
+    const outer = guard.execute('page', () => guard.execute('features', () => 1));
+    await expect(outer).rejects.toThrow('circuit "features" rejected the call: ISOLATED');
+    expect(rejected).toEqual(['features']);
+  });
+
+  it('leave work the signal that it had without a listener', async () => {
+    const { guard } = await setUp();
+    guard.on('rejected', () => {});
+    const own = await guard.execute('page', (signal) => signal);
+    expect(await guard.execute('page', (signal) => signal)).not.toBe(own);
+    const read = (...args: unknown[]) => args[0];
+    expect(await guard.execute('page', read)).toBe(await guard.execute('page', read));
+    await expect(guard.execute('page', 1 as never)).rejects.toThrow('execute.fn: expected a function');
+  });
+
   it('come for each probe, and the guard counts probes and transitions', async () => {
     const clock = new ManualClock();
     const { server, client, guard } = await setUp({
