@@ -51,6 +51,7 @@ export function checkGuardOptions(options: GuardOptions): CheckedOptions {
 function checkClock(clock: Clock): void {
   checkFunction('options.clock.now', clock?.now);
   checkFunction('options.clock.setTimer', clock.setTimer);
+  checkFunction('options.clock.epochMs', clock.epochMs);
   if (clock.loop === undefined) return;
   checkFunction('options.clock.loop.idleMs', clock.loop?.idleMs);
   checkFunction('options.clock.loop.turns', clock.loop.turns);

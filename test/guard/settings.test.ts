@@ -218,6 +218,10 @@ describe('settings', () => {
     [guardError({ engine: null }), 'options.engine: expected an engine, got null'],
     [guardError({ clock: {} }), 'options.clock.now: expected a function'],
     [guardError({ clock: { now: Date.now } }), 'options.clock.setTimer: expected a function'],
+    [
+      guardError({ clock: { now: Date.now, setTimer: () => () => {} } }),
+      'options.clock.epochMs: expected a function',
+    ],
     [guardError({ maxCircuits: 0 }), 'options.maxCircuits: expected an integer from 1'],
     [guardError([]), 'options: expected an object, got an array of 0'],
     [
