@@ -8,6 +8,9 @@ import { checkCallOptions } from './call-options.js';
 import { guardedOptions } from './client-options.js';
 import type { GuardCore } from './guard-core.js';
 
+/** How many methods an interceptor keeps; bounded, because a method's name may be a caller's text. */
+const MOST_METHODS = 1000;
+
 /** Attaches a guard to clients of grpc-js: its interceptors, and the options of guarded clients. */
 export class Attachments {
   /** The interceptor for clients without a target. */
@@ -29,7 +32,7 @@ export class Attachments {
     const server = core.recoveries.targetOf(target);
     const interceptor: Interceptor = (options, nextCall) => {
       const { path } = options.method_definition;
-      if (settings !== core.settings) {
+      if (settings !== core.settings || methods.size >= MOST_METHODS) {
         settings = core.settings;
         methods = new Map();
       }
