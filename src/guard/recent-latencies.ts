@@ -1,3 +1,5 @@
+import { nearestRank } from '../circuit/index.js';
+
 /** How many durations are kept. */
 const SIZE = 128;
 /** A percentile of fewer durations depends on chance. */
@@ -25,8 +27,7 @@ export class RecentLatencies {
       const sorted = this.#ring.slice(0, Math.min(this.#recorded, SIZE)).sort();
       this.#percentile = percentile;
       this.#computedAt = this.#recorded;
-      this.#computedMs =
-        sorted[Math.ceil((percentile / 100) * sorted.length) - 1] ?? Number.POSITIVE_INFINITY;
+      this.#computedMs = sorted[nearestRank(percentile, sorted.length) - 1] ?? Number.POSITIVE_INFINITY;
     }
     return this.#computedMs;
   }
