@@ -55,7 +55,7 @@ export {
   type TripRuleName,
   type WindowOptions,
 } from './circuit/index.js';
-// What an answer says about the server.
+// How answers are classified.
 export { DEFAULT_TABLE } from './classify/classifier.js';
 export { CALLER_RULES, LOCAL_RULES, PROXY_RULES } from './classify/common-rules.js';
 export type { Outcome } from './classify/outcome.js';
@@ -78,7 +78,7 @@ export { DeferredDrainer } from './fallback/deferred/drainer.js';
 export type { DrainedMethod, DrainerOptions } from './fallback/deferred/drainer-options.js';
 export type { DeadJob, DeferredJob, DeferredQueue, QueueCounts } from './fallback/deferred/queue.js';
 export { type DeferredResult, IDEMPOTENCY_KEY } from './fallback/deferred/replay.js';
-// What answers instead.
+// Fallbacks: the answers in place of the primary's.
 export type {
   AnswerStore,
   StoreState,
@@ -149,7 +149,7 @@ export type { CallObserver, ObserveCall } from './telemetry/call-observers.js';
 export type { FailsoftChannels } from './telemetry/channels.js';
 export type { ProbeCount, ProbeKind, TransitionCount } from './telemetry/counts.js';
 export type { Listener } from './telemetry/emitter.js';
-// What a guard reports.
+// Events and readings of a guard.
 export type {
   CallEvent,
   CircuitListener,

@@ -20,7 +20,7 @@ export function createLimit(options: false | ResolvedConcurrency): ConcurrencyLi
   return options.type === 'fixed' ? new FixedLimit(options.limit) : new AimdLimit(options);
 }
 
-/** The limit of a reconfigured circuit: if its options are the same as before, the old limit with what it has learnt. */
+/** The limit of a reconfigured circuit. If the options of the limit stay the same, the old limit stays, too. */
 export function replaceLimit(
   old: ConcurrencyLimit | undefined,
   oldOptions: false | ResolvedConcurrency,

@@ -3,7 +3,7 @@ const SAME_MOMENT_MS = 100;
 /** The reason of a trip mentions correlated failures for this long. */
 const RECENT_MS = 10_000;
 
-/** The lost connections of a circuit: tells which lost calls are correlated with a loss that has already counted. */
+/** The lost connections of a circuit. Decides which lost calls are correlated with a loss that has already counted. */
 export class Losses {
   /** The number of the last permit that was issued before the last loss counted. */
   private lastOut = 0;

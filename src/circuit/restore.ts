@@ -7,7 +7,7 @@ import type { State } from './state.js';
 import type { BaselineSnapshot } from './trip/baseline.js';
 import { type CircuitSnapshot, type CircuitStateName, REJECTION_REASONS } from './types.js';
 
-/** What a circuit takes over from a snapshot. */
+/** The fields that a circuit takes over from a snapshot. */
 export type RestorableSnapshot = Pick<
   CircuitSnapshot,
   'takenAtMs' | 'state' | 'sinceMs' | 'openings' | 'openUntilMs' | 'totals' | 'lastTrip' | 'baseline'

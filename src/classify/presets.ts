@@ -41,7 +41,7 @@ const mlserverCallerErrors = [
 
 /**
  * The meaning of the status codes of real model servers, where it differs from the default table. A rule matches text only
- * where a server uses one code for different errors. A message above a size limit is the caller's mistake in every preset.
+ * if a server uses the same code for different errors. A message above a size limit is the caller's mistake in every preset.
  * Extend a preset by spreading it: `{ ...presets.triton, rules: [...presets.triton.rules, mine] }`.
  */
 export const presets = {

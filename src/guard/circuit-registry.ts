@@ -13,7 +13,7 @@ export type { CircuitLine, Entry } from './circuit-line.js';
 
 /**
  * The most circuits that are evicted for a new one. More than one, so that the number falls to the bound again after circuits in
- * use have exceeded it; not all of them at once, because a call waits meanwhile.
+ * use have exceeded it; not all of them at once, because a call has to wait for it.
  */
 const MOST_EVICTED = 2;
 

@@ -59,7 +59,7 @@ export class NamedWork {
   }
 }
 
-/** A function that notes that it runs: what it throws then is no rejection of its own circuit, but may be one of another. */
+/** A function that notes that it runs. Its circuit has then admitted it, and a rejection that it throws is another circuit's. */
 class NotedWork<T> {
   hasRun = false;
   readonly fn: (signal: AbortSignal) => T | Promise<T>;

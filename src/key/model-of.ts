@@ -15,7 +15,7 @@ export interface ModelName {
 /** Where the requests of a method name their model. */
 export interface ModelExtractor {
   readonly needsRequest: boolean;
-  /** Whether every valid request of the method names a model. A request in which none was found was then not understood. */
+  /** Whether every valid request of the method names a model. If so, a request without a name is one that failsoft cannot read. */
   readonly isNeverWithout: boolean;
   /** The model that a request is for; undefined if it names no model. */
   modelOf(request: unknown, metadata: Metadata): ModelName | undefined;

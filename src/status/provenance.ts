@@ -39,7 +39,7 @@ export interface Provenance extends ProvenanceLabel {
  * copy, or a message of a stream, counts as the primary's.
  * @example call.on('metadata', (metadata) => { if (provenanceOf(metadata).degraded) weigh(); });
  * @example const answer = await service.modelInfer(request); if (provenanceOf(answer).degraded) weigh();
- * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a message, where no guard of this process has `rememberProvenance: true`
+ * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT for a message, if no guard of this process has `rememberProvenance: true`
  */
 export function provenanceOf(metadataOrAnswer: object): Provenance {
   if (!isMetadata(metadataOrAnswer)) return rememberedProvenance(metadataOrAnswer);

@@ -6,7 +6,7 @@ export const LARGEST_INT32 = 2 ** 31 - 1;
 
 /**
  * A server's push-back: how long clients should send nothing, in milliseconds. It is `grpc-retry-pushback-ms` (gRFC A6, an
- * int32), or RetryInfo in `grpc-status-details-bin` (google.rpc), the longer of the two. Finite; 0 where the server sent
+ * int32), or RetryInfo in `grpc-status-details-bin` (google.rpc), the longer of the two. Finite; 0 if the server sent
  * neither, or a value that does not parse or is negative.
  */
 export function pushbackOf(trailers: Metadata): number {

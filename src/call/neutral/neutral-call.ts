@@ -145,7 +145,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     return this.reserveMs > 0 ? this.givenMs : Number.POSITIVE_INFINITY;
   }
 
-  /** Notes that the caller's time is over, of which the guard did not know the limit. */
+  /** Notes that the caller's time is over by a limit that the guard did not know. */
   hadOnly(ms: number): void {
     this.givenMs = Math.min(this.givenMs, ms);
   }

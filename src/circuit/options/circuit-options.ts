@@ -115,7 +115,7 @@ export interface CircuitOptions {
   readonly open?: OpenOptions;
   /** How the circuit probes. */
   readonly halfOpen?: HalfOpenOptions;
-  /** The ramp after a recovery; `false` for none. @default durationMs 5000, initialShare 0.05 */
+  /** The ramp after a recovery; `false` for no ramp. @default durationMs 5000, initialShare 0.05 */
   readonly recovering?: false | RampOptions;
   /** The limit of calls in flight; `false` for no limit. @default false */
   readonly concurrency?: false | ConcurrencyOptions;
