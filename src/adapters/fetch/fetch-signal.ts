@@ -1,5 +1,5 @@
-import { followSignal } from '../../call/neutral/follow-signal.js';
 import { isTimeout } from '../../abort-reason.js';
+import { followSignal } from '../../call/neutral/follow-signal.js';
 import type { Clock } from '../../clock.js';
 import type { EndedBy } from '../http/good-body.js';
 

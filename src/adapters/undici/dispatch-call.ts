@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
-import type { FallbackResult, OpenCall } from '../../call/neutral/open-call.js';
 import { isTimeout } from '../../abort-reason.js';
+import type { FallbackResult, OpenCall } from '../../call/neutral/open-call.js';
 import type { Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
 import type { Asked } from '../http/asked.js';

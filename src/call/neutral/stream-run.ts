@@ -12,13 +12,7 @@ import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
 import { type Ended, PrimaryRun } from './primary-run.js';
 import { errorOfStatus } from './thrown-status.js';
-import {
-  concludeFailed,
-  errorToGive,
-  type Failed,
-  rejectedError,
-  reportPort,
-} from './unary.js';
+import { concludeFailed, errorToGive, type Failed, rejectedError, reportPort } from './unary.js';
 
 /** Begins the real call of a stream. */
 export type NextStream<Req, Res> = (

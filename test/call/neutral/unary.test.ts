@@ -263,7 +263,9 @@ describe('guard.call', () => {
     const expired = (fallback: () => Rank | Promise<Rank>) => {
       const fallbacks = new FallbackRegistry().register(RANK, [answerWith('second', fallback)]);
       const signal = AbortSignal.timeout(20);
-      return make({ fallbacks, minimumDeadlineMs: 1 }).call(RANK, query, () => new Promise(() => {}), { signal });
+      return make({ fallbacks, minimumDeadlineMs: 1 }).call(RANK, query, () => new Promise(() => {}), {
+        signal,
+      });
     };
 
     it('gives the answer of a promise that has it', async () => {
