@@ -234,7 +234,7 @@ describe('a classifier', () => {
       { rules: [{ code: 13, details: 'x', outcome: 'failure' }] },
       'classify.rules[0].details: expected a regular expression',
     ],
-    [{ rules: [{ code: 13, details: /x/g, outcome: 'failure' }] }, 'without the g and y flags'],
+    [{ rules: [{ code: 13, details: /x/g, outcome: 'failure' }] }, 'without the flags g and y'],
     [{ rules: 'all' }, 'classify.rules: expected an array of rules, got "all"'],
     [{ classifyMessage: 1 }, 'classify.classifyMessage: expected a function, got 1'],
     [{ tables: {} }, 'classify.tables: expected one of the options table, rules, classifyMessage'],

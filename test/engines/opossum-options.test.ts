@@ -254,7 +254,7 @@ describe("a circuit's options", () => {
       expect.objectContaining({
         code: 'FAILSOFT_INVALID_ARGUMENT',
         message: expect.stringMatching(
-          new RegExp(`^${field.replaceAll('.', '\\.')}: expected none, .*${option}`),
+          new RegExp(`^${field.replaceAll('.', '\\.')}: expected no value, .*${option}`),
         ),
       }),
     );
