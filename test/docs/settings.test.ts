@@ -50,7 +50,7 @@ describe('docs/settings.md', () => {
     expect(documented('Methods').get('guard')).toBe(`\`${settings.guarded}\``);
   });
 
-  it('says first, as the docstring does, that setting `trip` replaces the default rules', () => {
+  it('begins, like the docstring, with the fact that setting `trip` replaces the default rules', () => {
     const [, , meaning = ''] = tablesBelow(page, 'Circuits').find(([option]) => option === '`trip`') ?? [];
     expect(meaning).toMatch(
       /^\*\*Setting it replaces both default rules\*\*; `\[\.\.\.defaults\.trip, rule\]` adds/,
@@ -59,7 +59,7 @@ describe('docs/settings.md', () => {
     const before = source.slice(0, source.indexOf('readonly trip?:'));
     const docstring = before.slice(before.lastIndexOf('/**'));
     expect(docstring).toMatch(
-      /^\/\*\*\s+\* Setting this drops the default rules; to add a rule to them, spread them:/,
+      /^\/\*\*\s+\* Setting this replaces the default rules; to add a rule to them, spread them:/,
     );
   });
 

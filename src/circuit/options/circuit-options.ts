@@ -103,9 +103,9 @@ export interface ThrottleOptions {
 /** Every option of a circuit. The README gives the reasons for the defaults. */
 export interface CircuitOptions {
   /**
-   * When the circuit opens: as soon as any of these rules fires; never if the list is empty. Your rules replace the default ones.
-   * To keep those, spread them:
-   * `trip: [...defaults.trip, latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 })]`.
+   * Setting this replaces the default rules; to add a rule to them, spread them:
+   * `trip: [...defaults.trip, latencyPercentile({ percentile: 99, thresholdMs: 300, minimumCalls: 100 })]`. The circuit opens
+   * as soon as any of the rules fires; without a rule it never opens.
    * @default five failures in a row, or failures and overloads in half of at least twenty calls
    */
   readonly trip?: readonly TripRule[];
