@@ -1,5 +1,5 @@
-import { isTimeout } from '../../abort-reason.js';
 import { status } from '@grpc/grpc-js';
+import { isTimeout } from '../../abort-reason.js';
 import type { Circuit } from '../../circuit/types.js';
 import type { Outcome } from '../../classify/outcome.js';
 import { invalid } from '../../errors.js';
