@@ -7,7 +7,7 @@ export const errors2: Scenario = {
     'In many services this is normal. A circuit that opens here does so because of a small sample, by chance.',
   traffic: { perSecond: 100, deadlineMs: 500 },
   faults: [{ kind: 'trouble', atMs: 0, trouble: { errorShare: 0.02 } }],
-  faultMs: 60_000,
+  faultMs: 30_000,
   quickFaultMs: 10_000,
   afterMs: 2_000,
 };
