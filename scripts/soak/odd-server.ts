@@ -16,7 +16,7 @@ server.on('stream', (stream) => {
     if (!stream.destroyed) ODD_ANSWERS[Math.floor(random() * ODD_ANSWERS.length)]?.(stream);
   });
 });
-server.listen(0, '127.0.0.1', () => {
+server.listen(Number(process.argv[3]), '127.0.0.1', () => {
   const address = server.address();
   if (address !== null && typeof address === 'object') console.log(address.port);
 });

@@ -16,7 +16,8 @@ export interface Report {
 /** Counts that the table shows, also where they are 0. */
 const COUNTS = [
   ...['cancels', 'callers that walk away', 'server kills', 'clock steps', 'disk full', 'Redis stopped'],
-  ...['queues reopened', 'calls with fresh names', 'calls with odd answers', 'circuits opened'],
+  ...['queues reopened', 'calls with fresh names', 'calls with odd answers'],
+  ...['aborts of Node in the odd server', 'circuits opened'],
   ...["circuits of a flooded guard's models opened", 'answers whose key was checked', 'jobs acknowledged'],
   ...['jobs acknowledged, LevelDB', 'jobs acknowledged, BullMQ', 'jobs replayed', 'jobs dead', 'jobs lost'],
   ...['errors of queues that drainers reported', 'process warnings', 'in flight at the end'],
