@@ -26,7 +26,8 @@ export class AwaitingRequest implements Stage {
   /** Watches the deadline and the parent, because no real call does so. */
   watch(call: Call): void {
     const { clock, settings } = call.method;
-    const leftMs = Math.max(0, call.deadlineMs - Date.now());
+    // A timer may fire up to a millisecond early, and a call that ends before its deadline has not exceeded it.
+    const leftMs = Math.max(0, call.deadlineMs - Date.now()) + 1;
     const { abandonedAfterMs } = settings;
     const cancelTimer =
       leftMs <= abandonedAfterMs
