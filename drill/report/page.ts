@@ -12,10 +12,13 @@ export const NOT_REACHED: readonly string[] = [
   'sigstop',
   'hang',
   'brownout',
+  'overload-3x',
   'overload-6x',
   'bad-model',
+  'lb-resets',
   'flapping',
   'one-backend-hangs',
+  'client-stall',
 ];
 
 /** If the machine lets a healthy server wait for longer than this, it is part of the figures. */
