@@ -25,6 +25,8 @@ export interface PrometheusServer {
   readonly url: string;
   /** Asks for the present value of a query: its series with their values. */
   query(promql: string): Promise<readonly { metric: Record<string, string>; value: [number, string] }[]>;
+  /** Whether a query had a value at any moment since `fromMs`, in milliseconds since the epoch. */
+  hadValue(promql: string, fromMs: number): Promise<boolean>;
   /** Stops answering, and keeps its connections: SIGSTOP. */
   suspend(): void;
   resume(): void;
@@ -64,17 +66,22 @@ export async function startPrometheus(config = 'global: {}'): Promise<Prometheus
     if (ready) break;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  const ask = async <Series>(path: string, parameters: Record<string, string>): Promise<Series[]> => {
+    const response = await fetch(`${url}/api/v1/${path}?${new URLSearchParams(parameters)}`);
+    const { status, data, error } = (await response.json()) as {
+      status: string;
+      data: { result: Series[] };
+      error?: string;
+    };
+    if (status !== 'success') throw new Error(`${parameters.query}: ${error}`);
+    return data.result;
+  };
   return {
     url,
-    async query(promql) {
-      const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query: promql })}`);
-      const { status, data, error } = (await response.json()) as {
-        status: string;
-        data: { result: { metric: Record<string, string>; value: [number, string] }[] };
-        error?: string;
-      };
-      if (status !== 'success') throw new Error(`${promql}: ${error}`);
-      return data.result;
+    query: (promql) => ask('query', { query: promql }),
+    async hadValue(promql, fromMs) {
+      const [start, end] = [String(fromMs / 1_000), String(Date.now() / 1_000)];
+      return (await ask('query_range', { query: promql, start, end, step: '0.25' })).length > 0;
     },
     suspend: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
