@@ -28,6 +28,9 @@ export default defineConfig({
   test: {
     include: [...include],
     exclude: [...exclude],
+    // As in vitest.config.ts: on a busy machine, a mutant must not count as found because its tests were slow.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     env: {
       FAILSOFT_MODEL_RUNS: '60',
       FAILSOFT_SIMULATED_CALLS: '2000',
