@@ -70,9 +70,11 @@ describe('the README', () => {
     });
   });
 
-  it('names the lowest grpc-js that the manifest takes', () => {
+  it('names the lowest grpc-js of each minor version that the manifest takes', () => {
     const { peerDependencies } = JSON.parse(readFileSync(path('package.json'), 'utf8'));
-    const [, lowest] = /^\^(\d+\.\d+)\.0$/.exec(peerDependencies['@grpc/grpc-js']) ?? [];
-    expect(readme).toContain(`\`@grpc/grpc-js\` ${lowest} or later`);
+    const lowest: string[] = peerDependencies['@grpc/grpc-js'].match(/\d+\.\d+\.\d+/g);
+    expect(readme.replaceAll('\n', ' ')).toContain(
+      `\`@grpc/grpc-js\` is a peer dependency: ${lowest.join(', ')} or later.`,
+    );
   });
 });
