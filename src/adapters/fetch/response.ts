@@ -1,6 +1,7 @@
 import type { CallAnswer } from '../../call/neutral/call-types.js';
-import type { Provenance, ProvenanceMemory } from '../../status/provenance.js';
+import { type Provenance, type ProvenanceMemory, provenanceOf } from '../../status/provenance.js';
 import { fallbackParts } from '../http/fallback-parts.js';
+import { metadataOf } from '../http/headers.js';
 
 /** A response with another body. It has the URL of the given response, as callers expect. */
 export function withBody(response: Response, body: ReadableStream<Uint8Array>): Response {
@@ -44,6 +45,13 @@ export function remember(memory: ProvenanceMemory, response: Response, provenanc
     remember(memory, copy, provenance);
     return copy;
   });
+}
+
+/** Remembers the label that a gateway behind the server may have put on its answer. */
+export function rememberUpstream(memory: ProvenanceMemory, response: Response): Response {
+  const { headers } = response;
+  if (headers.has('failsoft-source')) remember(memory, response, provenanceOf(metadataOf(headers)));
+  return response;
 }
 
 function define(response: Response, name: string, value: unknown): void {

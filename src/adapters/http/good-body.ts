@@ -2,6 +2,7 @@ import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { OpenCall } from '../../call/neutral/open-call.js';
 import { commonStatusOf } from '../../call/neutral/thrown-status.js';
 import type { Outcome } from '../../classify/outcome.js';
+import { type EndedBy, expired, leave } from './early-end.js';
 import { metadataOf } from './headers.js';
 import { answerOf } from './http-message.js';
 
@@ -26,12 +27,6 @@ export interface BodyWatch {
 const LARGEST_KEPT = 1_048_576;
 
 const OK: StatusObject = Object.freeze({ code: status.OK, details: '', metadata: new Metadata() });
-
-/**
- * What ended a request early: its caller, its caller's time limit, or a limit of the guard. Undefined while it has not ended
- * early.
- */
-export type EndedBy = 'caller' | 'time' | 'limit' | undefined;
 
 /** The head of a good response. */
 export interface GoodHead {
@@ -97,9 +92,7 @@ export class GoodBody implements BodyWatch {
   }
 
   onCancel(): void {
-    const { call } = this.owner;
-    call.settle('ignored', 0);
-    call.gaveOwn('ignored', status.CANCELLED);
+    leave(this.owner.call);
     this.owner.release();
   }
 
@@ -141,8 +134,4 @@ export class GoodBody implements BodyWatch {
 function mayKeep({ status: code, headers }: GoodHead): boolean {
   const isWhole = code >= 200 && code < 300 && code !== 206;
   return isWhole && !/\bno-store\b/i.test(headers.get('cache-control') ?? '') && headers.get('vary') !== '*';
-}
-
-export function expired(details: string): StatusObject {
-  return { code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() };
 }

@@ -1,35 +1,31 @@
-import { type StatusObject, status } from '@grpc/grpc-js';
+import type { StatusObject } from '@grpc/grpc-js';
 import type { CallAnswer } from '../../call/neutral/call-types.js';
 import type { FallbackResult, OpenCall } from '../../call/neutral/open-call.js';
 import { commonStatusOf } from '../../call/neutral/thrown-status.js';
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
 import { codeOfHttpStatus } from '../../status/http-status.js';
-import { type EndedBy, expired } from './good-body.js';
+import { type EndedBy, expired } from './early-end.js';
 import { trailersOf } from './headers.js';
 
 /** The end of a real request that has no good response. Its permit is settled. */
 export interface Ended {
-  readonly outcome: Outcome;
-  readonly received: StatusObject;
-}
-
-/** Ends a call whose caller went while the real request ran. */
-export function leave(call: OpenCall): void {
-  call.settle('ignored', 0);
-  call.gaveOwn('ignored', status.CANCELLED);
+  /** The cause for the chain; undefined where no fallback may answer. */
+  readonly cause: Cause | undefined;
+  /** Records that the caller gets this end. */
+  gaveOwn(): void;
 }
 
 /**
  * Settles a request whose response did not come.
- * @param endedBy the side that ended it early; never the caller, for which see {@link leave}
- * @param known the outcome, where the error shows it: `ignored` for a request that never left the process
+ * @param endedBy the side that ended it early; never the caller, for which see `leave()`
+ * @param isRefused whether the request never left the process, which is no evidence against the server
  */
-export function concludeError(call: OpenCall, error: unknown, endedBy: EndedBy, known?: Outcome): Ended {
+export function concludeError(call: OpenCall, error: unknown, endedBy: EndedBy, isRefused: boolean): Ended {
   if (endedBy === 'time') call.hadOnly(call.elapsedMs);
   const received =
     endedBy === undefined ? commonStatusOf(error) : expired('the response did not come in time');
-  return { outcome: call.conclude(received, known), received };
+  return conclude(call, received, isRefused ? 'ignored' : undefined, call.elapsedMs);
 }
 
 /** The head of a response. */
@@ -53,19 +49,21 @@ export function concludeBad(
   const code = codeOfHttpStatus(httpStatus);
   const details = `HTTP ${httpStatus} ${statusText}`.trimEnd();
   const received = { code, details, metadata: trailersOf(headers, call.clock.epochMs()) };
-  return { outcome: call.conclude(received, judged, waitedMs), received };
+  return conclude(call, received, judged, waitedMs);
 }
 
-/** Whether a response counts as a failure of its request. */
-export function isBad(httpStatus: number, judged: Outcome | undefined): boolean {
-  return httpStatus >= 400 || (judged !== undefined && isUnhealthy(judged));
-}
-
-/** The cause for the chain; undefined where no fallback may answer. */
-export function causeOfEnd(call: OpenCall, { outcome, received }: Ended): Cause | undefined {
-  return isUnhealthy(outcome) && call.isReplaceable
-    ? { kind: 'failed', outcome, status: received }
-    : undefined;
+function conclude(
+  call: OpenCall,
+  received: StatusObject,
+  known: Outcome | undefined,
+  waitedMs: number,
+): Ended {
+  const outcome = call.conclude(received, known, waitedMs);
+  const isReplaceable = isUnhealthy(outcome) && call.isReplaceable;
+  return {
+    cause: isReplaceable ? { kind: 'failed', outcome, status: received } : undefined,
+    gaveOwn: () => call.gaveOwn(outcome, received.code),
+  };
 }
 
 /** The caller of a request, which may go while the chain is asked. */

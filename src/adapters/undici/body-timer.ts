@@ -1,51 +1,22 @@
 import type { OpenCall } from '../../call/neutral/open-call.js';
 import type { GoodBody } from '../http/good-body.js';
 
-/** Called at the time limits of a request. */
-export interface TimerListener {
-  /** A time limit of the guard has passed. */
-  onLimit(error: Error): void;
-  /** A stream of events stands still while its caller reads. The failure is counted already. */
-  onStalled(error: unknown): void;
-}
-
-/**
- * The time limits of a request: its deadline, the wait for its first event, and, while its body comes, the pauses of the server. A
- * pause that the caller makes does not count as the server's.
- */
+/** The time limits of a good body: the pauses of the server. A pause that the caller makes does not count as the server's. */
 export class BodyTimer {
   private readonly call: OpenCall;
-  private readonly listener: TimerListener;
+  private readonly onStalled: (error: unknown) => void;
   private readonly nowMs: () => number;
   private body: GoodBody | undefined;
   private isEvents = false;
   private isPaused = false;
   private sinceMs = 0;
-  private stopDeadline: () => void = nothing;
-  private stopFirstEvent: () => void = nothing;
   private stopBody: () => void = nothing;
 
-  constructor(call: OpenCall, listener: TimerListener) {
+  /** @param onStalled called when a stream of events stands still while its caller reads. The failure is counted already */
+  constructor(call: OpenCall, onStalled: (error: unknown) => void) {
     this.call = call;
-    this.listener = listener;
+    this.onStalled = onStalled;
     this.nowMs = () => call.clock.now();
-  }
-
-  /** Sets the deadline in place of the earlier deadline. @param deadlineMs milliseconds since the epoch */
-  limitTo(deadlineMs: number): void {
-    this.stopDeadline();
-    this.stopDeadline = this.limitIn(deadlineMs - Date.now(), 'failsoft: deadline exceeded');
-  }
-
-  limitFirstEvent(): void {
-    this.stopFirstEvent();
-    const ms = this.call.limits.firstMessageTimeoutMs;
-    this.stopFirstEvent = this.limitIn(ms, `failsoft: no first event within ${ms} ms`);
-  }
-
-  /** Ends the wait for the first event, because the server answers with a whole document. */
-  awaitNoEvent(): void {
-    this.stopFirstEvent();
   }
 
   /** Begins to watch the body of a good response. */
@@ -75,8 +46,6 @@ export class BodyTimer {
   }
 
   stop(): void {
-    this.stopDeadline();
-    this.stopFirstEvent();
     this.stopBody();
     this.body = undefined;
   }
@@ -89,19 +58,13 @@ export class BodyTimer {
     const { stallTimeoutMs, abandonedAfterMs } = call.limits;
     this.stopBody =
       isEvents && stallTimeoutMs <= abandonedAfterMs
-        ? this.after(stallTimeoutMs, () => this.listener.onStalled(body.onStalled()))
+        ? this.after(stallTimeoutMs, () => this.onStalled(body.onStalled()))
         : this.whenIdle(() => body.onIdle(false));
   }
 
   /** Waiting for a caller to read a body keeps no process alive. */
   private whenIdle(expired: () => void): () => void {
     return this.after(this.call.limits.abandonedAfterMs, expired, true);
-  }
-
-  private limitIn(ms: number, details: string): () => void {
-    return this.after(Math.max(0, ms), () =>
-      this.listener.onLimit(new DOMException(details, 'TimeoutError')),
-    );
   }
 
   private after(ms: number, expired: () => void, background = false): () => void {

@@ -4,6 +4,13 @@ import { rawHeaders, type UndiciHeaders } from './headers.js';
 
 type Raw = Exclude<Dispatcher.DispatchController['rawHeaders'], undefined>;
 
+/** The head of a response, as the caller's handler gets it. */
+export interface Head {
+  readonly status: number;
+  readonly headers: UndiciHeaders;
+  readonly statusText: string | undefined;
+}
+
 /** The source of a handler's events. The handler's controller passes its calls on to it. */
 export interface Upstream {
   pause(): void;
@@ -67,7 +74,7 @@ export class CallerSide implements Dispatcher.DispatchController {
     if (!this.ended) this.handler.onResponseStarted?.();
   }
 
-  head(status: number, headers: UndiciHeaders, statusText: string | undefined): void {
+  head({ status, headers, statusText }: Head): void {
     if (!this.ended) this.handler.onResponseStart?.(this, status, headers, statusText);
   }
 
@@ -75,9 +82,10 @@ export class CallerSide implements Dispatcher.DispatchController {
     if (!this.ended) this.handler.onResponseData?.(this, chunk);
   }
 
-  end(trailers: UndiciHeaders): void {
+  end(trailers: UndiciHeaders, raw: Raw | undefined): void {
     if (this.ended) return;
     this.ended = true;
+    this.rawTrailers = raw ?? null;
     this.handler.onResponseEnd?.(this, trailers);
   }
 
@@ -93,12 +101,11 @@ export class CallerSide implements Dispatcher.DispatchController {
     try {
       this.start({});
       this.rawHeaders = rawHeaders(headers);
-      this.head(status, headers, '');
+      this.head({ status, headers, statusText: '' });
       await this.flowing();
       if (hasBody && body !== undefined && body.byteLength > 0) this.data(Buffer.from(body));
       await this.flowing();
-      this.rawTrailers = [];
-      this.end({});
+      this.end({}, []);
     } catch (error) {
       // the caller's handler has thrown, and gets its own error, as undici does it
       this.fail(error);

@@ -1,38 +1,40 @@
 import type { Dispatcher } from 'undici';
 import { isTimeout } from '../../abort-reason.js';
-import type { FallbackResult, OpenCall } from '../../call/neutral/open-call.js';
+import type { OpenCall } from '../../call/neutral/open-call.js';
 import type { Outcome } from '../../classify/outcome.js';
-import type { Cause } from '../../fallback/strategy.js';
 import type { Asked } from '../http/asked.js';
-import { fallbackParts } from '../http/fallback-parts.js';
-import { type BodyOwner, type EndedBy, GoodBody } from '../http/good-body.js';
-import { rejectedError } from '../http/rejected-error.js';
-import {
-  askChain,
-  causeOfEnd,
-  concludeBad,
-  concludeError,
-  type Ended,
-  isBad,
-  leave,
-} from '../http/without-good-response.js';
-import { BodyTimer, type TimerListener } from './body-timer.js';
-import { CallerSide, type Upstream } from './caller-side.js';
+import type { EndedBy } from '../http/early-end.js';
+import { type BodyOwner, GoodBody } from '../http/good-body.js';
+import { isBad } from '../http/judge.js';
+import { TimeLimits } from '../http/time-limits.js';
+import { BadEnd, type EndedRequest, replaced } from './bad-end.js';
+import { BodyTimer } from './body-timer.js';
+import { CallerSide, type Head, type Upstream } from './caller-side.js';
 import { ResponseHeaders, type UndiciHeaders } from './headers.js';
 import { type ClassifyHead, judgeHead } from './response-head.js';
-import { ASKING, type HeldHead, type HeldResponse, MOST_DRAINED, OVER, type Stage } from './stage.js';
-import { headOfError, isRefused } from './undici-error.js';
-import { destroyUnread } from './unread-body.js';
+
+/** The stage of a request, which decides what the next event of the real request does. */
+type Stage =
+  | { readonly is: 'waiting' }
+  /** The head of server-sent events is held back until the first event: until then a fallback may answer. */
+  | { readonly is: 'before-first-event'; readonly head: Head }
+  /** The caller gets the body of a good response. */
+  | { readonly is: 'passing'; readonly body: GoodBody }
+  | BadEnd
+  | { readonly is: 'over' };
+
+const OVER: Stage = { is: 'over' };
 
 /** A request of a dispatcher under a guard: the handler that stands between the real request and the caller's handler. */
-export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upstream, TimerListener {
+export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upstream, EndedRequest {
   readonly call: OpenCall;
+  readonly asked: Asked;
+  readonly caller: CallerSide;
+  readonly limits: TimeLimits;
   judged: Outcome | undefined;
   endedBy: EndedBy;
   cancelChain: () => void = nothing;
-  private readonly asked: Asked;
   private readonly classify: ClassifyHead | undefined;
-  private readonly caller: CallerSide;
   private readonly timer: BodyTimer;
   private real: Dispatcher.DispatchController | undefined;
   private stage: Stage = { is: 'waiting' };
@@ -47,18 +49,19 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     this.asked = asked;
     this.classify = classify;
     this.caller = new CallerSide(handler, this);
-    this.timer = new BodyTimer(call, this);
+    this.limits = new TimeLimits(call.clock, (error) => this.onLimit(error));
+    this.timer = new BodyTimer(call, (error) => this.onStalled(error));
   }
 
   /** @returns the result of `dispatch`: false where the caller must wait before it dispatches more */
   run(dispatch: Dispatcher.Dispatch, options: Dispatcher.DispatchOptions): boolean {
-    const { call, timer } = this;
+    const { call, limits } = this;
     if (call.rejection !== undefined) {
-      this.rejected(options.body);
+      this.badEnd().rejected(options.body);
       return true;
     }
-    timer.limitTo(call.primaryDeadlineMs);
-    if (this.asked.wantsEvents) timer.limitFirstEvent();
+    limits.limitTo(call.primaryDeadlineMs);
+    if (this.asked.wantsEvents) limits.limitFirstEvent(call.limits.firstMessageTimeoutMs);
     try {
       return dispatch(options, this);
     } catch (error) {
@@ -70,6 +73,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
   }
 
   release(): void {
+    this.limits.stop();
     this.timer.stop();
   }
 
@@ -77,48 +81,42 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
 
   pause(): void {
     this.timer.paused();
-    if (this.stage.is === 'passing') this.real?.pause();
+    if (this.passes) this.real?.pause();
   }
 
   resume(): void {
     this.timer.resumed();
-    if (this.stage.is === 'passing') this.real?.resume();
+    if (this.passes) this.real?.resume();
+  }
+
+  private get passes(): boolean {
+    const { stage } = this;
+    return stage.is === 'bad-end' ? stage.passes : stage.is === 'passing';
   }
 
   abort(reason: Error): void {
     this.endedBy ??= isTimeout(reason) ? 'time' : 'caller';
     this.cancelChain();
-    this.endReal(reason);
+    this.end(reason);
   }
 
-  onLimit(error: Error): void {
+  private onLimit(error: Error): void {
     this.endedBy ??= 'limit';
-    this.endReal(error);
+    this.end(error);
   }
 
-  onStalled(error: unknown): void {
+  private end(error: Error): void {
+    const { real, stage } = this;
+    if (stage.is === 'over') return this.caller.fail(error);
+    if (stage.is === 'bad-end') return stage.abort(error);
+    this.onResponseError(real, error);
+    real?.abort(error); // it reports this error again, which has no effect
+  }
+
+  private onStalled(error: unknown): void {
     this.stage = OVER;
     this.caller.fail(error);
     this.real?.abort(new DOMException('failsoft: the stream stands still', 'TimeoutError'));
-  }
-
-  private endReal(error: Error): void {
-    const { real, stage } = this;
-    switch (stage.is) {
-      case 'held':
-      case 'asking':
-        // a caller whose time is over still gets an answer that is there at once
-        if (this.endedBy === 'caller') this.caller.fail(error);
-        return;
-      case 'over':
-        return this.caller.fail(error);
-      case 'draining':
-        this.stage = OVER;
-        return real?.abort(error);
-      default:
-        this.onResponseError(real, error);
-        real?.abort(error); // it reports this error again, which has no effect
-    }
   }
 
   // ---------------------------------------------------------------- by the real request
@@ -140,51 +138,41 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     statusText?: string,
   ): void {
     if (this.stage.is !== 'waiting') return;
-    if (status < 200) return this.give(() => this.caller.head(status, headers, statusText));
-    const { call } = this;
+    const head = { status, headers, statusText };
+    if (status < 200) return this.give(() => this.caller.head(head));
+    const { call, limits } = this;
     this.judged = judgeHead(this.classify, { statusCode: status, headers }, (error) =>
       call.report(error, 'classifyHead'),
     );
     this.caller.rawHeaders = real?.rawHeaders ?? null;
-    const head = { status, headers, statusText };
-    if (isBad(status, this.judged)) return this.bad(head);
+    if (isBad(status, this.judged)) return this.badEnd().bad(head, this.judged);
     const isEvents = /^text\/event-stream\b/i.test(new ResponseHeaders(headers).get('content-type') ?? '');
     if (!isEvents) {
-      this.timer.awaitNoEvent();
-      this.timer.limitTo(call.deadlineMs);
-      return this.passGood(head, false);
+      limits.awaitNoEvent();
+      limits.limitTo(call.deadlineMs);
+      return this.pass(head, false);
     }
-    if (!this.asked.wantsEvents) this.timer.limitFirstEvent();
+    if (!this.asked.wantsEvents) limits.limitFirstEvent(call.limits.firstMessageTimeoutMs);
     this.stage = { is: 'before-first-event', head };
   }
 
   onResponseData(real: Dispatcher.DispatchController, chunk: Buffer): void {
     this.endWaitForEvent();
     const { stage } = this;
-    if (stage.is === 'passing') {
-      stage.body?.onChunk(chunk, this.timer.arrived());
-      this.give(() => this.caller.data(chunk));
-    } else if (stage.is === 'held') {
-      stage.chunks.push(chunk);
-    } else if (stage.is === 'draining') {
-      stage.leftBytes -= chunk.byteLength;
-      if (stage.leftBytes >= 0) return;
-      this.stage = OVER;
-      real.abort(replaced());
-    }
+    if (stage.is === 'bad-end') return stage.onChunk(real, chunk);
+    if (stage.is !== 'passing') return;
+    stage.body.onChunk(chunk, this.timer.arrived());
+    this.give(() => this.caller.data(chunk));
   }
 
   onResponseEnd(real: Dispatcher.DispatchController | undefined, trailers: UndiciHeaders): void {
     this.endWaitForEvent();
     const { stage } = this;
-    if (stage.is === 'draining') this.release();
-    if (stage.is === 'held') stage.end = { trailers };
+    if (stage.is === 'bad-end') return stage.onEnd(real, trailers);
     if (stage.is !== 'passing') return;
     this.stage = OVER;
-    stage.body?.onEnd();
-    this.release();
-    this.caller.rawTrailers = real?.rawTrailers ?? null;
-    this.caller.end(trailers);
+    stage.body.onEnd();
+    this.caller.end(trailers, real?.rawTrailers);
   }
 
   onResponseError(_real: Dispatcher.DispatchController | null | undefined, error: unknown): void {
@@ -192,18 +180,13 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     switch (stage.is) {
       case 'waiting':
       case 'before-first-event':
-        return this.failed(error);
-      case 'held':
-        stage.end = { error };
-        return;
+        return this.badEnd().failed(error);
       case 'passing':
         this.stage = OVER;
-        stage.body?.onError(error);
-        this.release();
+        stage.body.onError(error);
         return this.caller.fail(error);
-      case 'draining':
-        this.release();
-        this.stage = OVER;
+      case 'bad-end':
+        return stage.onError(error);
     }
   }
 
@@ -211,21 +194,16 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
 
   private endWaitForEvent(): void {
     if (this.stage.is !== 'before-first-event') return;
-    this.timer.stop(); // from here on without a deadline: a stream of events may run for hours
-    this.passGood(this.stage.head, true);
+    this.limits.stop(); // from here on without a deadline: a stream of events may run for hours
+    this.pass(this.stage.head, true);
   }
 
-  private passGood(head: HeldHead, isEvents: boolean): void {
-    const { status, headers } = head;
-    const good = { status, headers: new ResponseHeaders(headers) };
+  private pass(head: Head, isEvents: boolean): void {
+    const good = { status: head.status, headers: new ResponseHeaders(head.headers) };
     const body = new GoodBody(this, good, isEvents, this.call.elapsedMs);
     this.timer.watch(body, isEvents);
-    this.pass(head, body);
-  }
-
-  private pass({ status, headers, statusText }: HeldHead, body: GoodBody | undefined): void {
     this.stage = { is: 'passing', body };
-    this.give(() => this.caller.head(status, headers, statusText));
+    this.give(() => this.caller.head(head));
   }
 
   /** Calls the caller's handler. An error of the handler ends the request, and is no evidence against the server. */
@@ -238,109 +216,11 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     }
   }
 
-  private bad(head: HeldHead): void {
-    const { call } = this;
-    const { status, statusText = '', headers } = head;
-    const shown = { status, statusText, headers: new ResponseHeaders(headers) };
-    const ended = concludeBad(call, shown, this.judged, call.elapsedMs);
-    this.timer.stop();
-    const cause = causeOfEnd(call, ended);
-    if (cause === undefined) {
-      this.giveOwn(ended);
-      return this.pass(head, undefined);
-    }
-    this.real?.pause();
-    const held: HeldResponse = { is: 'held', chunks: [] };
-    this.stage = held;
-    void this.orElse(cause, () => {
-      this.giveOwn(ended);
-      if (this.caller.aborted) {
-        this.drop();
-        return this.caller.fail(this.caller.reason);
-      }
-      this.pass(head, undefined);
-      this.goOn(held);
-    });
+  private badEnd(): BadEnd {
+    const end = new BadEnd(this, this.real);
+    this.stage = end;
+    return end;
   }
-
-  private goOn({ chunks, end }: HeldResponse): void {
-    for (const chunk of chunks) this.give(() => this.caller.data(chunk));
-    if (end === undefined) {
-      if (!this.caller.paused) this.real?.resume();
-    } else if ('error' in end) this.onResponseError(this.real, end.error);
-    else this.onResponseEnd(this.real, end.trailers);
-  }
-
-  // ---------------------------------------------------------------- no good response
-
-  private rejected(body: unknown): void {
-    const { call } = this;
-    this.stage = ASKING;
-    this.caller.start({});
-    const own = (result: FallbackResult) => {
-      this.stage = OVER;
-      this.caller.fail(rejectedError(call.rejection, call.rejectedStatus(result)));
-    };
-    void this.orElse(call.rejectedCause(), own).then(() => destroyUnread(body));
-  }
-
-  private failed(error: unknown): void {
-    const { call, endedBy } = this;
-    this.release();
-    this.stage = OVER;
-    if (endedBy === 'caller') {
-      leave(call);
-      return this.caller.fail(error);
-    }
-    const head = endedBy === undefined ? headOfError(error) : undefined;
-    const ended =
-      head === undefined
-        ? concludeError(call, error, endedBy, isRefused(error) ? 'ignored' : undefined)
-        : concludeBad(call, head, undefined, call.elapsedMs);
-    const own = () => {
-      this.stage = OVER;
-      this.giveOwn(ended);
-      this.caller.fail(error);
-    };
-    const cause = causeOfEnd(call, ended);
-    if (cause === undefined) return own();
-    this.stage = ASKING;
-    void this.orElse(cause, own);
-  }
-
-  private giveOwn({ outcome, received }: Ended): void {
-    this.call.gaveOwn(outcome, received.code);
-  }
-
-  /** A fallback's response, or else the real request's own end. Never rejects. */
-  private async orElse(cause: Cause, own: (result: FallbackResult) => void): Promise<void> {
-    const replacement = await askChain(this.call, cause, this, fallbackParts);
-    if (replacement.by === 'nothing') {
-      try {
-        return own(replacement.result);
-      } catch (error) {
-        // the caller's handler has thrown
-        this.drop();
-        return this.caller.fail(error);
-      }
-    }
-    this.drop();
-    if (replacement.by === 'answer') await this.caller.play(replacement.made, this.asked.method !== 'HEAD');
-  }
-
-  /** Ends the real request, of which the caller gets no more. */
-  private drop(): void {
-    const { real, stage } = this;
-    const isAlive = (stage.is === 'held' && stage.end === undefined) || stage.is === 'passing';
-    this.stage = isAlive ? { is: 'draining', leftBytes: MOST_DRAINED } : OVER;
-    if (!isAlive) return;
-    this.timer.limitTo(this.call.deadlineMs);
-    real?.resume();
-  }
-}
-
-function replaced(): Error {
-  return new DOMException('failsoft: the caller has its answer', 'AbortError');
 }
 
 function nothing(): void {}

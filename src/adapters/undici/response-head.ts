@@ -1,5 +1,5 @@
-import { OUTCOMES, type Outcome } from '../../classify/outcome.js';
-import { invalid } from '../../errors.js';
+import type { Outcome } from '../../classify/outcome.js';
+import { checkOutcome } from '../http/judge.js';
 import type { UndiciHeaders } from './headers.js';
 
 /** The head of a response. */
@@ -20,9 +20,7 @@ export function judgeHead(
 ): Outcome | undefined {
   if (classify === undefined) return undefined;
   try {
-    const outcome = classify(head);
-    if (outcome === undefined || OUTCOMES.includes(outcome)) return outcome;
-    throw invalid('classifyHead', `undefined or one of ${OUTCOMES.join(', ')}`, outcome);
+    return checkOutcome('classifyHead', classify(head));
   } catch (error) {
     report(error);
     return undefined;
