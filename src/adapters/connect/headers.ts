@@ -1,13 +1,10 @@
 import { Metadata } from '@grpc/grpc-js';
+import { addHeader } from '../header-metadata.js';
 
-/** Headers as metadata of gRPC. Names that metadata refuse are left out; such values are percent-encoded. */
+/** Headers as metadata of gRPC. */
 export function toGrpc(headers: Headers): Metadata {
   const metadata = new Metadata();
-  for (const [key, value] of headers) {
-    if (!/^[0-9a-z_.-]+$/.test(key)) continue;
-    if (key.endsWith('-bin')) metadata.add(key, Buffer.from(value, 'base64'));
-    else metadata.add(key, /^[ -~]*$/.test(value) ? value : encodeURIComponent(value.toWellFormed()));
-  }
+  for (const [name, value] of headers) addHeader(metadata, name, value, 'base64');
   return metadata;
 }
 

@@ -3,6 +3,7 @@ import type { Outcome } from '../../classify/outcome.js';
 import type { ProvenanceMemory } from '../../status/provenance.js';
 import type { EndedBy } from '../http/early-end.js';
 import { type BodyOwner, GoodBody } from '../http/good-body.js';
+import { isEventStream } from '../http/headers.js';
 import { checkOutcome, isBad } from '../http/judge.js';
 import { BadEnd } from './bad-end.js';
 import type { Described } from './described.js';
@@ -95,7 +96,7 @@ export class FetchCall implements BodyOwner {
     const { call } = this;
     const { memory } = this.settings;
     const { body, headers } = response;
-    const isEvents = /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
+    const isEvents = isEventStream(headers);
     // the server has answered with a whole document in place of events
     if (!isEvents) this.signal.limits.awaitNoEvent();
     if (body === null || body.locked || response.status < 200) {

@@ -1,5 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
 import { LARGEST_INT32, PUSHBACK } from '../../status/push-back.js';
+import { addHeader } from '../header-metadata.js';
 
 /** Headers other than `authorization` by which HTTP servers know their callers. */
 const CREDENTIALS: ReadonlySet<string> = new Set([
@@ -18,21 +19,16 @@ const CREDENTIALS: ReadonlySet<string> = new Set([
 
 /**
  * Headers as metadata. Credentials in other headers are also added to `authorization`, so that `lastGood()` keeps callers apart by
- * default. A value that metadata refuse is percent-encoded, so that two different values stay different.
+ * default.
  */
 export function metadataOf(headers: Iterable<[string, string]>): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of headers) {
     const key = name.toLowerCase();
-    if (/^[0-9a-z_.-]+$/.test(key)) add(metadata, key, value);
-    if (CREDENTIALS.has(key)) add(metadata, 'authorization', `${key}: ${value}`);
+    addHeader(metadata, key, value, 'utf8');
+    if (CREDENTIALS.has(key)) addHeader(metadata, 'authorization', `${key}: ${value}`, 'utf8');
   }
   return metadata;
-}
-
-function add(metadata: Metadata, key: string, value: string): void {
-  if (key.endsWith('-bin')) metadata.add(key, Buffer.from(value));
-  else metadata.add(key, /^[ -~]*$/.test(value) ? value : encodeURIComponent(value.toWellFormed()));
 }
 
 /** A response's headers as the trailers of its status, with `Retry-After` as push-back. */
@@ -64,4 +60,9 @@ export function labelHeaders(label: Metadata | undefined): Record<string, string
   for (const [name, value] of Object.entries(label?.getMap() ?? {}))
     headers[name] = typeof value === 'string' ? value : value.toString('base64');
   return headers;
+}
+
+/** Whether a response, by its headers, is a stream of server-sent events. */
+export function isEventStream(headers: { get(name: string): string | null }): boolean {
+  return /^text\/event-stream\b/i.test(headers.get('content-type') ?? '');
 }

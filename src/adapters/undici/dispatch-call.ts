@@ -5,6 +5,7 @@ import type { Outcome } from '../../classify/outcome.js';
 import type { Asked } from '../http/asked.js';
 import type { EndedBy } from '../http/early-end.js';
 import { type BodyOwner, GoodBody } from '../http/good-body.js';
+import { isEventStream } from '../http/headers.js';
 import { isBad } from '../http/judge.js';
 import { TimeLimits } from '../http/time-limits.js';
 import { BadEnd, type EndedRequest, replaced } from './bad-end.js';
@@ -146,8 +147,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     );
     this.caller.rawHeaders = real?.rawHeaders ?? null;
     if (isBad(status, this.judged)) return this.badEnd().bad(head, this.judged);
-    const isEvents = /^text\/event-stream\b/i.test(new ResponseHeaders(headers).get('content-type') ?? '');
-    if (!isEvents) {
+    if (!isEventStream(new ResponseHeaders(headers))) {
       limits.awaitNoEvent();
       limits.limitTo(call.deadlineMs);
       return this.pass(head, false);
