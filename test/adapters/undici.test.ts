@@ -525,6 +525,46 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(events).toEqual(['start', 'head 200', 'resumed', 'data all', 'resumed', 'end']);
   });
 
+  it('ends a paused fallback when its caller aborts, while the bad response is still read', async () => {
+    const server = await serveHttp((_, response) => {
+      response.writeHead(503);
+      response.write('a body without an end');
+    });
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [
+      defaultPrediction({ body: 'all' }),
+    ]);
+    const { dispatcher } = make({ fallbacks });
+    const reason = new Error('the caller has gone');
+    const given = await new Promise((resolve) => {
+      const handler: Dispatcher.DispatchHandler = {
+        onRequestStart: () => {},
+        onResponseStart: (controller) => {
+          controller.pause();
+          setImmediate(() => controller.abort(reason));
+        },
+        onResponseEnd: () => resolve('end'),
+        onResponseError: (_controller, error) => resolve(error),
+      };
+      dispatcher.dispatch({ origin: server.url, path: '/', method: 'GET' }, handler);
+    });
+    expect(given).toBe(reason);
+  });
+
+  it('sets no timer that outlives a bad response that is too long to be read to its end', async () => {
+    const server = await serveHttp((_, response) => {
+      response.writeHead(503);
+      response.write(Buffer.alloc(100_000));
+    });
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [
+      defaultPrediction({ body: 'all' }),
+    ]);
+    const clock = new ManualClock(Date.now());
+    const { dispatcher } = make({ fallbacks, clock, defaultDeadlineMs: 60_000 });
+    const { body } = await request(server.url, { dispatcher });
+    expect(await body.text()).toBe('all');
+    await expect.poll(() => clock.pendingTimers).toBe(0);
+  });
+
   it('passes upgrades and CONNECT on, and destroys the stream of a request that is not made', async () => {
     const server = await serveHttp(json({}, 503));
     server.server.on('upgrade', (_request, socket) => {

@@ -132,9 +132,7 @@ export class BadEnd {
       stage.chunks.push(chunk);
     } else if (stage.is === 'draining') {
       stage.leftBytes -= chunk.byteLength;
-      if (stage.leftBytes >= 0) return;
-      this.stage = OVER;
-      real.abort(replaced());
+      if (stage.leftBytes < 0) this.endReal(real, replaced());
     }
   }
 
@@ -160,16 +158,26 @@ export class BadEnd {
 
   /** The caller has ended the request, or its time is over. */
   abort(error: Error): void {
-    const { stage } = this;
+    const { is } = this.stage;
     const { caller, endedBy } = this.request;
-    if (stage.is === 'asking' || stage.is === 'held') {
+    if (is === 'asking' || is === 'held') {
       // a caller whose time is over still gets an answer that is there at once
       if (endedBy === 'caller') caller.fail(error);
       return;
     }
+    if (is !== 'over') this.endReal(this.real, error);
+    caller.fail(error);
+  }
+
+  /** The deadline has passed while a bad response was read to its end. The caller has its answer. */
+  onLimit(error: Error): void {
+    this.endReal(this.real, error);
+  }
+
+  private endReal(real: Dispatcher.DispatchController | undefined, error: Error): void {
     this.stage = OVER;
-    if (stage.is !== 'draining') caller.fail(error);
-    if (stage.is !== 'over') this.real?.abort(error);
+    this.request.limits.stop();
+    real?.abort(error);
   }
 
   // ---------------------------------------------------------------- what the caller gets

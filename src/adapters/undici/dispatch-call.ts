@@ -103,7 +103,8 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
 
   private onLimit(error: Error): void {
     this.endedBy ??= 'limit';
-    this.end(error);
+    if (this.stage.is === 'bad-end') this.stage.onLimit(error);
+    else this.end(error);
   }
 
   private end(error: Error): void {
