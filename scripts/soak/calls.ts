@@ -34,10 +34,10 @@ export interface Ended {
 /** With connections of its own, which it makes again soon. */
 export function soakClient(address: string, options: ClientOptions = {}): Client {
   return new Client(address, credentials.createInsecure(), {
+    ...options,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.initial_reconnect_backoff_ms': 20,
     'grpc.max_reconnect_backoff_ms': 50,
-    ...options,
   });
 }
 

@@ -51,7 +51,7 @@ export async function runModels(world: World): Promise<void> {
     if (to === 'open' && !circuitKey.includes(FLOOD)) opened++;
   });
   const own = untilSeen(world, () => opened > 0);
-  const client = soakClient(primary.address, { interceptors: [guard.interceptor, signing(random)] });
+  const client = soakClient(primary.address, guard.clientOptions({ interceptors: [signing(random)] }));
   const killing = Promise.all([killAndRestart(own, primary, random), killAndRestart(own, secondary, random)]);
   await onLanes(
     own,

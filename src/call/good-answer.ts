@@ -1,9 +1,9 @@
-import type { CallCredentials, InterceptorOptions, Metadata } from '@grpc/grpc-js';
+import type { CallCredentials, InterceptorOptions, Metadata, NextCall } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
-import type { Call } from './call.js';
-import { type SentCalls, sentCallsOf } from './sent-calls.js';
-import { type Headers, watchedMetadata } from './sent-metadata.js';
+import type { Call, RealCall } from './call.js';
+import { sendsAsGiven } from './sends-as-given.js';
+import { type SentCall, sentCallsOf } from './sent-calls.js';
 
 /** The parts of a call under which a good answer is kept. */
 export interface AnsweredCall extends Pick<Call, 'method' | 'metadata' | 'sent'> {
@@ -18,8 +18,8 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   responseMetadata: Metadata | undefined;
   readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
-  /** How the call was sent; undefined if another transport has not reported it. */
-  #sent: Sent | undefined;
+  /** The calls that were sent for this call; undefined if another transport has not reported them. */
+  #sent: (() => readonly SentCall[]) | undefined;
   #responses = 0;
 
   constructor(call: AnsweredCall, chain: FallbackChain, circuitKey: string) {
@@ -48,27 +48,30 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   }
 
   get sentMetadata(): readonly Metadata[] | undefined {
-    return this.#sent?.metadata();
+    return this.#sent?.().map(({ metadata }) => metadata);
   }
   get sentWithOtherOptions(): boolean {
-    return this.#sent?.withOtherOptions(this) === true;
+    const { credentials, host } = this;
+    return this.#sent?.().some((sent) => sent.credentials !== credentials || sent.host !== host) === true;
   }
 
-  /** Watches how the real call is sent. @returns the metadata for the real call, a copy of the caller's */
-  handOn(metadata: Metadata): Metadata {
-    const calls = sentCallsOf(this.#call.options);
-    if (calls !== undefined) {
-      this.#sent = fromChannel(calls);
-      return metadata.clone();
-    }
-    const made: MadeHeaders[] = [];
-    this.#sent = fromHeaders(made, this.method);
-    return watchedMetadata(metadata.clone(), (of, headers) => made.push({ of, headers }));
+  /**
+   * Notes how the real call will be sent: as the client's channel records it; or as it is given to `real`, where no interceptor can
+   * change it. Otherwise that stays unknown.
+   */
+  sentBy(makeReal: NextCall, real: RealCall): void {
+    const list = sentCallsOf(this.#call.options)?.list;
+    if (list !== undefined) {
+      // only from now on: a retry of an interceptor before the guard is a new call
+      const first = list.length;
+      this.#sent = () => list.slice(first);
+    } else this.#sent = sendsAsGiven(makeReal, real) ? () => [this] : () => [];
   }
 
-  /** Sets the metadata with which another transport than grpc-js sent the call. */
-  setSentMetadata(metadata: Metadata): void {
-    this.#sent = { metadata: () => [metadata], withOtherOptions: () => false };
+  /** Sets the metadata with which another transport than grpc-js sent the call; an empty list if they are unknown. */
+  setSentMetadata(sent: readonly Metadata[]): void {
+    const { credentials, host } = this;
+    this.#sent = () => sent.map((metadata) => ({ metadata, credentials, host }));
   }
 
   setMetadata(metadata: Metadata): void {
@@ -84,37 +87,4 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   keep(): void {
     if (this.#responses === 1 && this.#chain.keeps) this.#chain.keep(this);
   }
-}
-
-/** How a call was sent. */
-interface Sent {
-  metadata(): readonly Metadata[];
-  /** Whether the call was sent with other call credentials, or to another host, than its caller asked for. */
-  withOtherOptions(asked: Pick<GoodAnswer, 'credentials' | 'host'>): boolean;
-}
-
-/** By the client's channel, behind all interceptors. Only from now on: a retry of an interceptor before the guard is a new call. */
-function fromChannel({ list }: SentCalls): Sent {
-  const first = list.length;
-  return {
-    metadata: () => list.slice(first).map(({ metadata }) => metadata),
-    withOtherOptions: ({ credentials, host }) =>
-      list.slice(first).some((sent) => sent.credentials !== credentials || sent.host !== host),
-  };
-}
-
-interface MadeHeaders {
-  readonly of: Metadata;
-  readonly headers: Headers;
-}
-
-/**
- * By the headers that were made of the metadata. Headers that were made only for a log have no `:path`, and those of another call
- * have another.
- */
-function fromHeaders(made: readonly MadeHeaders[], path: string): Sent {
-  return {
-    metadata: () => made.flatMap(({ of, headers }) => (headers[':path'] === path ? [of] : [])),
-    withOtherOptions: () => false, // headers do not show them
-  };
 }

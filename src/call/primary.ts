@@ -57,8 +57,9 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
 
   /** Starts the real call, and asks it for the messages that the caller has asked for before. */
   start(call: Call): void {
+    this.good?.sentBy(call.makeReal, this.real);
     // A copy, because interceptors behind the guard may change the metadata, but the caller's and the guard's own must not change.
-    const metadata = this.good?.handOn(call.metadata) ?? call.metadata.clone();
+    const metadata = call.metadata.clone();
     const { clock, connection, loop } = call.method;
     this.startedAtMs = clock.now();
     connection.begins(this.startedAtMs);

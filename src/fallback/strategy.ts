@@ -136,14 +136,14 @@ export interface PrimaryAnswer<Req, Res> {
   /** As in {@link FallbackContext}. */
   readonly host: string | undefined;
   /**
-   * The metadata as they were sent, after the interceptors behind the guard, for each attempt to send the call. Empty if they are
-   * unknown: an interceptor has answered the call itself; or has made new metadata, on a client without `guard.clientOptions()`.
-   * Undefined for calls of another transport than grpc-js whose adapter does not report them.
+   * The metadata as they were sent, behind all interceptors, for each attempt to send the call. Empty if nothing proves what was sent:
+   * the client has other interceptors behind the guard and no `guard.clientOptions()`, or an interceptor has answered the call itself.
+   * Undefined for calls of another transport than grpc-js whose adapter has not reported them: they are then the caller's.
    */
   readonly sentMetadata?: readonly Metadata[] | undefined;
   /**
    * Whether an interceptor behind the guard has sent the call with other call credentials, or another `host`, than the caller's.
-   * Known only on clients with `guard.clientOptions()`. @default false
+   * False where `sentMetadata` is empty, because it is then unknown. @default false
    */
   readonly sentWithOtherOptions?: boolean | undefined;
   /** The answer's initial metadata, where the server sent them. */

@@ -9,6 +9,7 @@ import {
   type NextCall,
   status,
 } from '@grpc/grpc-js';
+import { markSendsAsGiven } from '../call/sends-as-given.js';
 import { BottomCall } from './bottom-call.js';
 
 /** The part of a method's definition that a channel needs. Declared with methods, not properties, so that typed services fit. */
@@ -123,7 +124,7 @@ export class ChannelCall implements GrpcCall {
         ...(this.#credentials !== undefined && { credentials: this.#credentials }),
         method_definition: this.#definition,
       },
-      (options) => this.#bottom(options),
+      markSendsAsGiven((options) => this.#bottom(options)),
     );
     return this.#guarded;
   }

@@ -134,11 +134,11 @@ export interface EvictedEvent {
   readonly probes: readonly ProbeCount[];
 }
 
-/** A function of the user threw, or its promise was rejected. No call was harmed. */
+/** A function of the user threw, or its promise was rejected; or a part of failsoft cannot work as it is set up. No call was harmed. */
 export interface WarningEvent {
   /** Names the function: "a listener of 'transition'", "keyBy of /package.Service/Method". */
   readonly source: string;
-  /** The thrown value. */
+  /** The thrown value, or a text that tells what to do. */
   readonly error: unknown;
   /** How often the function has failed so far, this time included. */
   readonly count: number;

@@ -335,6 +335,37 @@ describe('a middleware behind the guard that sets another token in the metadata'
 });
 
 describe('guardChannel', () => {
+  const sign: ClientMiddleware = async function* (call, options) {
+    return yield* call.next(call.request, { ...options, metadata: Metadata({ authorization: 'service' }) });
+  };
+
+  it('keeps an answer for the token that is given to the channel, though a middleware has set it', async () => {
+    const { server, channel } = await setUp();
+    const keeper = lastGood<Message, Message>();
+    const guard = makeGuard({ fallbacks: new FallbackRegistry().register(methods.unary, [keeper]) });
+    const guarded = guardChannel(channel, guard, methods);
+    const nice = createClientFactory().use(sign).create(definition, guarded);
+    await nice.unary({ text: 'a' }, { metadata: Metadata({ authorization: 'ada' }) });
+    expect(keeper.stats()).toMatchObject({ kept: 1 });
+    Object.assign(server.handlers, failing);
+    expect(await nice.unary({ text: 'a' })).toEqual({ text: 'echo a' });
+    const plain = createClientFactory().create(definition, guarded);
+    const asAda = plain.unary({ text: 'a' }, { metadata: Metadata({ authorization: 'ada' }) });
+    await expect(asAda).rejects.toMatchObject({ code: 14 });
+  });
+
+  it('keeps no answer where another interceptor stands behind the one of the guard', async () => {
+    const { channel } = await setUp();
+    const keeper = lastGood<Message, Message>();
+    const guard = makeGuard({ fallbacks: new FallbackRegistry().register(methods.unary, [keeper]) });
+    const composed: Guard['interceptor'] = (options, nextCall) =>
+      guard.interceptor(options, (below) => nextCall({ ...below, host: 'tenant-b' }));
+    const both = { interceptor: composed, forTarget: () => composed };
+    const nice = createClientFactory().create(definition, guardChannel(channel, both, methods));
+    expect(await nice.unary({ text: 'a' })).toEqual({ text: 'echo a' });
+    expect(keeper.stats()).toMatchObject({ kept: 0, skipped: { unknownCaller: 1 } });
+  });
+
   it('guards no method without a definition', async () => {
     const { channel } = await setUp();
     const guard = makeGuard();

@@ -43,10 +43,12 @@ export interface PrimaryContext<Req> {
   /** Call it with the server's initial metadata. The label of a gateway's fallback in them becomes the answer's `upstream`. */
   onHeaders(metadata: Metadata): void;
   /**
-   * Call it with the metadata that were really sent, if code behind the guard may have changed them: an answer to another caller
-   * is then not kept. Only calls before `next` resolves count. @default the caller's metadata
+   * Tells which metadata were sent, for strategies that keep answers under the caller's metadata, such as `lastGood`. Call it before
+   * `next` resolves: with the metadata of the request that was sent, if they may differ from the caller's (an answer to another
+   * caller is not kept); with undefined, if you cannot know them (an answer is then kept only if callers do not differ, `vary: []`).
+   * Not calling it is your statement that the metadata of `vary` were sent as the caller gave them. @default the caller's metadata
    */
-  onSent(metadata: Metadata): void;
+  onSent(metadata: Metadata | undefined): void;
 }
 
 /** How a transport's errors become gRPC statuses, and statuses become errors. */

@@ -200,7 +200,7 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     return this.chain?.keeps === true && !this.options.method_definition.responseStream;
   }
 
-  keep(response: unknown, headers: Metadata | undefined, sent?: Metadata): void {
+  keep(response: unknown, headers: Metadata | undefined, sent?: readonly Metadata[]): void {
     const { chain } = this;
     if (chain === undefined || !this.keeps) return;
     const good = new GoodAnswer(this, chain, this.circuitKey);

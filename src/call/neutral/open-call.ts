@@ -60,8 +60,11 @@ export interface OpenCall {
   gaveOwn(outcome: Outcome, code: StatusObject['code']): void;
   /** Records that the caller has gone while a fallback was asked, which `guard.answers()` does not count. */
   left(cause: Cause): void;
-  /** Offers a good answer to strategies that keep answers. */
-  keep(response: unknown, headers: Metadata | undefined, sent?: Metadata): void;
+  /**
+   * Offers a good answer to strategies that keep answers.
+   * @param sent the metadata that were sent; an empty list if they are unknown. @default the caller's
+   */
+  keep(response: unknown, headers: Metadata | undefined, sent?: readonly Metadata[]): void;
   /** Whether a strategy keeps good answers. */
   readonly keeps: boolean;
   /** The cause of a rejected call's fallback. */

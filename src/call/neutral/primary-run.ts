@@ -30,7 +30,7 @@ export interface RunCall {
 export class PrimaryRun<Req> implements PrimaryContext<Req> {
   readonly request: Req;
   headers: Metadata | undefined;
-  sent: Metadata | undefined;
+  sent: readonly Metadata[] | undefined;
   readonly #call: RunCall;
   readonly #callerSignal: AbortSignal | undefined;
   #controller: AbortController | undefined;
@@ -71,8 +71,8 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
     this.headers = metadata;
   }
 
-  onSent(metadata: Metadata): void {
-    this.sent = metadata;
+  onSent(metadata: Metadata | undefined): void {
+    this.sent = metadata === undefined ? [] : [metadata];
   }
 
   /** The provenance of the real call's answer. */

@@ -17,6 +17,10 @@ import type { LastGood, LastGoodOptions, LastGoodStats, SkippedAnswers } from '.
 import { type PendingAnswer, PendingAnswers } from './pending-answers.js';
 import { type LastGoodSettings, settingsOf } from './settings.js';
 
+const UNKNOWN_CALLER =
+  'keeps no answer of a call if nothing proves with which metadata the call was sent. Put the guard last in `interceptors`, or make ' +
+  'the client with `guard.clientOptions({ interceptors })`; or set `vary: []` if all callers may share answers';
+
 /**
  * The last good answer to the same request of the same caller, with source `last-good` and its age: `stale-if-error` of RFC
  * 5861. An answer stands in for an error until it is `ttlMs + maxStaleMs` old.
@@ -26,7 +30,8 @@ import { type LastGoodSettings, settingsOf } from './settings.js';
  * credentials. **Callers that differ in another way** (a tenant in another header, a channel of its own) must be distinguished
  * by `vary` or `keyOf`, or have a registry of their own.
  *
- * Degraded answers, and answers to other `vary` values than the caller's own, are not kept.
+ * Degraded answers, and answers to other `vary` values than the caller's own, are not kept. Nor is an answer if nothing proves which
+ * `vary` values were sent; a warning then tells what to do.
  *
  * For unary methods.
  * @throws FailsoftError FAILSOFT_INVALID_ARGUMENT
@@ -54,6 +59,8 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #counts = new AnswerCounts();
   readonly #warnings = new Warnings();
   readonly #reports = new Set<(event: StoreEvent) => void>();
+  /** Methods whose unknown callers were reported. */
+  readonly #warnedOf = new Set<string>();
 
   constructor(options: LastGoodOptions<Req, Res>) {
     const settings = settingsOf(options);
@@ -108,9 +115,16 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     try {
       const reason = this.#reasonToSkip(answer) ?? this.#encode(answer, method);
       if (reason !== undefined) this.#counts.skip(reason);
+      if (reason === 'unknownCaller') this.#warnOnce(method.path);
     } catch {
       this.#counts.failures++; // the call succeeds, though its answer cannot be kept
     }
+  }
+
+  #warnOnce(path: string): void {
+    if (this.#warnedOf.has(path)) return;
+    this.#warnedOf.add(path);
+    this.#warnings.report(UNKNOWN_CALLER, `lastGood of ${path}`);
   }
 
   #reasonToSkip(answer: PrimaryAnswer<Req, Res>): keyof SkippedAnswers | undefined {

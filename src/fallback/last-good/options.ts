@@ -51,8 +51,9 @@ export interface SkippedAnswers {
    */
   readonly otherCaller: number;
   /**
-   * Answers to calls whose sent `vary` metadata are unknown: an interceptor behind the guard answered the call itself, or sent
-   * `Metadata` that it had made, on a client without `guard.clientOptions()`.
+   * Answers to calls of which nothing proves with which `vary` metadata they were sent: the client has interceptors behind
+   * `guard.interceptor` and no `guard.clientOptions()`, or an interceptor answered the call itself. The first one of a method is a
+   * warning.
    */
   readonly unknownCaller: number;
   /** The request or the answer is longer than `maxMessageBytes`. */

@@ -47,9 +47,11 @@ async function guarded(strategies: readonly Strategy[], behind: readonly Interce
   if (strategies.length > 0) fallbacks.register(METHOD, strategies);
   const byName = perKey((call) => (call.request as ModelInferRequest | undefined)?.modelName);
   const guard = createGuard({ circuit: neverTrip(), fallbacks, keyBy: keyed ? byName : perMethod() });
-  const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
-    interceptors: [guard.interceptor, ...behind],
-  });
+  const client = new GRPCInferenceServiceClient(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+    guard.clientOptions({ interceptors: [...behind] }),
+  );
   closers.push(
     stop,
     () => client.close(),

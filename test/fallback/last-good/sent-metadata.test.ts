@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import {
   type CallOptions,
   credentials,
@@ -8,7 +9,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { createGuard, FallbackRegistry, type Guard, lastGood } from 'failsoft';
+import { createGuard, FallbackRegistry, type Guard, lastGood, type WarningEvent } from 'failsoft';
 import {
   GRPCInferenceServiceClient,
   type ModelInferRequest,
@@ -47,10 +48,10 @@ async function setUp(
   behind: Interceptor | Interceptor[],
   { before = [], headers = new Metadata(), vary = ['authorization'] }: SetUp = {},
 ) {
-  const primary = { down: false };
+  const primary = { down: false, refused: 'refused' };
   const { port, stop } = await startInferServer((call, done) => {
     const [token] = call.metadata.get('authorization');
-    if (primary.down || token === 'refused') return done({ code: status.UNAVAILABLE, details: 'down' });
+    if (primary.down || token === primary.refused) return done({ code: status.UNAVAILABLE, details: 'down' });
     call.sendMetadata(headers);
     done(null, response({ id: `for ${call.metadata.get('authorization')[0]}` }));
   });
@@ -70,7 +71,7 @@ async function setUp(
           resolve(error === null ? answer.id : 'an error'),
       );
     });
-  return { primary, infer, keeper };
+  return { primary, infer, keeper, guard, port };
 }
 
 const changing =
@@ -153,26 +154,33 @@ const restoring: Interceptor = (options, nextCall) =>
     },
   });
 
-/** Sends the call again, with another token than the first time, where the server has refused it. */
-const retrying: Interceptor = (options, nextCall) =>
-  new InterceptingCall(nextCall(options), {
-    start: (sent, listener, next) => {
-      const first = sent.clone();
-      first.set('authorization', 'refused');
-      next(first, {
-        onReceiveMessage: (message, pass) => message !== null && pass(message),
-        onReceiveStatus: (ended, pass) => {
-          if (ended.code === status.OK) return pass(ended);
-          const again = nextCall(options);
-          const second = sent.clone();
-          second.set('authorization', 'service');
-          again.start(second, listener);
-          again.sendMessage(request());
-          again.halfClose();
-        },
-      });
-    },
-  });
+/** Sends the call again, with other metadata than the first time, where the server has refused it. */
+const retrying =
+  (firstOf: (sent: Metadata) => Metadata, secondOf: (sent: Metadata) => Metadata): Interceptor =>
+  (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (sent, listener, next) =>
+        next(firstOf(sent), {
+          onReceiveMessage: (message, pass) => message !== null && pass(message),
+          onReceiveStatus: (ended, pass) => {
+            if (ended.code === status.OK) return pass(ended);
+            const again = nextCall(options);
+            again.start(secondOf(sent), listener);
+            again.sendMessage(request());
+            again.halfClose();
+          },
+        }),
+    });
+const withToken = (token: string) => (sent: Metadata) => {
+  const copy = sent.clone();
+  copy.set('authorization', token);
+  return copy;
+};
+/** Fetches a new token where the server has refused the caller's own, which was sent unchanged. */
+const refreshing = retrying(
+  (sent) => sent,
+  () => metadata({ authorization: 'service' }),
+);
 
 /** A call that is no InterceptingCall, before an interceptor that sets the token. */
 const foreign: Interceptor = (options, nextCall) => {
@@ -200,9 +208,23 @@ const later: Interceptor = (options, nextCall) =>
       void setImmediate(() => next(metadata({ authorization: 'service' }), listener)),
   });
 
+/** grpc-js, loaded again. */
+function secondCopy(): typeof import('@grpc/grpc-js') {
+  const require = createRequire(import.meta.url);
+  const first = { ...require.cache };
+  for (const file of Object.keys(first)) if (file.includes('/@grpc/grpc-js/')) delete require.cache[file];
+  try {
+    return require('@grpc/grpc-js');
+  } finally {
+    Object.assign(require.cache, first);
+  }
+}
+
 const ways = Object.keys(attachments) as Attachment[];
 /** The guard reads what is given to the channel. */
 const exact = ways.filter((way) => way !== 'interceptor');
+/** With `guard.interceptor` alone, nothing proves what an interceptor behind the guard has sent. */
+const reasonBehind = (way: Attachment) => (way === 'interceptor' ? 'unknownCaller' : 'otherCaller');
 
 async function expectNotKept(
   { infer, primary, keeper }: Awaited<ReturnType<typeof setUp>>,
@@ -225,15 +247,17 @@ async function withTokens(way: Attachment, ask: 'modelInfer' | 'modelReady') {
   return setUp(way, fetching(tokens.client, ask));
 }
 
-describe.each(ways)('an answer to metadata that an interceptor behind the guard sends (%s)', (way) => {
-  it('is kept where the caller sent the same metadata', async () => {
-    const { infer, primary } = await setUp(way, asItIs);
-    expect(await infer(metadata({ authorization: 'alice' }))).toBe('for alice');
-    primary.down = true;
-    expect(await infer(metadata({ authorization: 'alice' }))).toBe('for alice');
-    expect(await infer(metadata({ authorization: 'bob' }))).toBe('an error');
-  });
+/** Keeps alice's answer, and gives it to nobody else. */
+async function expectKept({ infer, primary, keeper }: Awaited<ReturnType<typeof setUp>>) {
+  const alice = metadata({ authorization: 'alice' });
+  expect(await infer(alice)).toBe('for alice');
+  expect(keeper.stats()).toMatchObject({ kept: 1 });
+  primary.down = true;
+  expect(await infer(alice)).toBe('for alice');
+  expect(await infer(metadata({ authorization: 'bob' }))).toBe('an error');
+}
 
+describe.each(ways)('an answer to metadata that an interceptor behind the guard sends (%s)', (way) => {
   it.each([
     ['in the metadata it is given', set],
     ['in the metadata it is given, and takes it out again', restoring],
@@ -241,27 +265,29 @@ describe.each(ways)('an answer to metadata that an interceptor behind the guard 
     ['in a copy, before another interceptor', [copied, asItIs]],
     ['in a copy, after another interceptor', [asItIs, copied]],
     ['by a merge', merged],
+    ['in new metadata, in a later turn', later],
+    ['in new metadata, after headers of copies for a log', logged],
     ['behind a second guard', [secondGuard, set]],
     ['in a copy, behind a second guard', [asItIs, secondGuard, copied]],
+    ['in new metadata, behind a second guard', [secondGuard, logged]],
     ['behind a call that is no InterceptingCall', [foreign, copied]],
-    ['in a retry', retrying],
-    ['in a retry, behind others', [asItIs, foreign, secondGuard, retrying]],
+    ['in a retry', retrying(withToken('refused'), withToken('service'))],
+    [
+      'in a retry, behind others',
+      [asItIs, foreign, secondGuard, retrying(withToken('refused'), withToken('service'))],
+    ],
   ])('is not kept where it sets another token %s', async (_, behind) => {
-    await expectNotKept(await setUp(way, behind), 'for service', 'otherCaller');
+    await expectNotKept(await setUp(way, behind), 'for service', reasonBehind(way));
   });
 
-  it.each([
-    ['in a later turn', later],
-    ['after headers of copies for a log', logged],
-    ['behind a second guard, after headers of copies for a log', [secondGuard, logged]],
-  ])('is not kept where it makes metadata with another token %s', async (_, behind) => {
-    const reason = way === 'interceptor' ? 'unknownCaller' : 'otherCaller';
-    await expectNotKept(await setUp(way, behind), 'for service', reason);
+  it('is not kept where it sends the caller’s token first, is refused, and sends new metadata with a fresh token', async () => {
+    const client = await setUp(way, refreshing);
+    client.primary.refused = 'alice';
+    await expectNotKept(client, 'for service', reasonBehind(way));
   });
 
   it('is not kept where it has sent the metadata to another server first', async () => {
-    const reason = way === 'interceptor' ? 'unknownCaller' : 'otherCaller';
-    await expectNotKept(await withTokens(way, 'modelReady'), 'for service', reason);
+    await expectNotKept(await withTokens(way, 'modelReady'), 'for service', reasonBehind(way));
   });
 
   it('is not kept where it answers without a call, unless callers do not differ', async () => {
@@ -286,23 +312,12 @@ describe.each(ways)('an answer to metadata that an interceptor behind the guard 
     expect(shared.keeper.stats()).toMatchObject({ kept: 1 });
   });
 
-  it.each([
-    ['another interceptor', asItIs],
-    ['a copy', changing((sent) => sent.clone())],
-    ['a second guard', secondGuard],
-    ['a call that is no InterceptingCall', foreign],
-    ['all of them', [asItIs, secondGuard, foreign, changing((sent) => sent.clone())]],
-  ])('is kept behind %s', async (_, behind) => {
-    const { infer, primary, keeper } = await setUp(way, behind);
-    const alice = metadata({ authorization: 'alice' });
-    expect(await infer(alice)).toBe('for alice');
-    expect(keeper.stats()).toMatchObject({ kept: 1 });
-    primary.down = true;
-    expect(await infer(alice)).toBe('for alice');
+  it('is kept where the interceptors stand before the guard', async () => {
+    await expectKept(await setUp(way, [], { before: [asItIs, secondGuard, foreign] }));
   });
 
   it('is kept with call credentials, whose token is not the caller’s metadata', async () => {
-    const { infer, primary, keeper } = await setUp(way, asItIs);
+    const { infer, primary, keeper } = await setUp(way, [], { before: [asItIs] });
     const byCredentials = bearer('by credentials');
     const asked = () => infer(new Metadata(), { credentials: byCredentials });
     expect(await asked()).toBe('for by credentials');
@@ -323,13 +338,19 @@ describe.each(ways)('an answer to metadata that an interceptor behind the guard 
   });
 });
 
+/** Interceptors that send what they are given. */
+const harmless: [string, Interceptor | Interceptor[]][] = [
+  ['another interceptor', asItIs],
+  ['a copy', changing((sent) => sent.clone())],
+  ['new metadata', anew],
+  ['a second guard', secondGuard],
+  ['a call that is no InterceptingCall', foreign],
+  ['all of them', [asItIs, secondGuard, foreign, changing((sent) => sent.clone())]],
+];
+
 describe.each(exact)('what is given to the channel, read by the guard (%s)', (way) => {
-  it('is kept where an interceptor makes metadata with the same token', async () => {
-    const { infer, primary } = await setUp(way, anew);
-    const alice = metadata({ authorization: 'alice' });
-    expect(await infer(alice)).toBe('for alice');
-    primary.down = true;
-    expect(await infer(alice)).toBe('for alice');
+  it.each(harmless)('is kept where the same token is sent behind %s', async (_, behind) => {
+    await expectKept(await setUp(way, behind));
   });
 
   it.each(['modelInfer', 'modelReady'] as const)('is no call of another client (%s)', async (ask) => {
@@ -385,8 +406,66 @@ describe.each(exact)('what is given to the channel, read by the guard (%s)', (wa
   });
 });
 
-describe('behind `guard.interceptor` alone', () => {
-  it('nothing shows what was sent where an interceptor makes metadata with the same token', async () => {
-    await expectNotKept(await setUp('interceptor', anew), 'for alice', 'unknownCaller');
+describe('with `guard.interceptor` alone', () => {
+  it.each(harmless)('nothing proves that the same token is sent behind %s', async (_, behind) => {
+    await expectNotKept(await setUp('interceptor', behind), 'for alice', 'unknownCaller');
   });
+
+  /** Gives back grpc-js's own call, which it has made with other options. */
+  const bare =
+    (changed: CallOptions): Interceptor =>
+    (options, nextCall) =>
+      nextCall({ ...options, ...changed }) as InterceptingCall;
+
+  it('nothing proves with which call credentials an interceptor has made grpc-js’s own call', async () => {
+    const { infer, keeper } = await setUp('interceptor', bare({ credentials: bearer('service') }));
+    expect(await infer(new Metadata())).toBe('for service');
+    expect(keeper.stats()).toMatchObject({ kept: 0, skipped: { unknownCaller: 1 } });
+  });
+
+  it('nothing proves for which host an interceptor has made grpc-js’s own call', async () => {
+    await expectNotKept(await setUp('interceptor', bare({ host: 'tenant-b' })), 'for alice', 'unknownCaller');
+  });
+
+  it('nothing proves what the call of another copy of grpc-js sends', async () => {
+    const other = secondCopy();
+    const { guard, keeper, port } = await setUp('interceptor', []);
+    const client = new other.Client(`127.0.0.1:${port}`, other.credentials.createInsecure(), {
+      interceptors: [guard.interceptor],
+    });
+    closers.push(() => client.close());
+    const answer = await new Promise((resolve) => {
+      const { path, requestSerialize, responseDeserialize } = METHOD;
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request(), (_error, given) =>
+        resolve(given),
+      );
+    });
+    expect(answer).toMatchObject({ id: 'for undefined' });
+    expect(keeper.stats()).toMatchObject({ kept: 0, skipped: { unknownCaller: 1 } });
+  });
+
+  it('a call of grpc-js whose start another interceptor has replaced is not trusted', async () => {
+    const patching: Interceptor = (options, nextCall) => {
+      const call = nextCall(options);
+      const { start } = call;
+      call.start = (_sent, listener) => start.call(call, metadata({ authorization: 'service' }), listener);
+      return call as InterceptingCall;
+    };
+    await expectNotKept(await setUp('interceptor', patching), 'for service', 'unknownCaller');
+  });
+});
+
+it('an answer to an unknown caller is a warning, once per method, that tells what to do', async () => {
+  const written: string[] = [];
+  const note = ({ name, message }: Error) => name === 'FailsoftWarning' && written.push(message);
+  process.on('warning', note);
+  closers.push(() => process.removeListener('warning', note));
+  const { guard, infer, keeper } = await setUp('interceptor', asItIs);
+  const events: WarningEvent[] = [];
+  guard.on('warning', (event) => events.push(event));
+  for (let calls = 0; calls < 3; calls++) await infer(metadata({ authorization: 'alice' }));
+  expect(keeper.stats().skipped.unknownCaller).toBe(3);
+  const text = expect.stringMatching(/guard last .*guard\.clientOptions\({ interceptors }\).*vary: \[\]/);
+  expect(events).toEqual([{ source: `lastGood of ${METHOD.path}`, error: text, count: 1 }]);
+  expect(written).toEqual([text]);
 });

@@ -1,0 +1,91 @@
+import {
+  type Channel,
+  Client,
+  credentials,
+  InterceptingCall,
+  type Interceptor,
+  type NextCall,
+  type Requester,
+} from '@grpc/grpc-js';
+import type { RealCall } from './call.js';
+
+/** `Symbol.for`, so that a guard knows the calls of a channel that another copy of this package guards. */
+const SENDS_AS_GIVEN = Symbol.for('failsoft.sends-as-given');
+
+interface MarkedNextCall extends NextCall {
+  [SENDS_AS_GIVEN]?: true;
+}
+
+/** Marks a function of ours: its calls are sent with exactly the metadata, credentials and host that they are given. */
+export function markSendsAsGiven(nextCall: MarkedNextCall): NextCall {
+  nextCall[SENDS_AS_GIVEN] = true;
+  return nextCall;
+}
+
+/**
+ * Whether a real call is certainly sent with the metadata, the credentials and the host that it is given: the guard's interceptor
+ * is then the innermost one. False for everything that is not certain: a call of another interceptor or of another copy of grpc-js.
+ *
+ * grpc-js exports neither the class of its innermost calls nor the function that makes them, so both are compared with those
+ * that an interceptor of our own has got. The class alone would not do: an interceptor may give back the innermost call that it
+ * has made with other options.
+ * @param makeReal made `real`
+ */
+export function sendsAsGiven(makeReal: MarkedNextCall, real: RealCall): boolean {
+  if (makeReal[SENDS_AS_GIVEN] === true) return true;
+  innermost ??= findInnermost();
+  return Object.getPrototypeOf(real) === innermost.prototype && sourceOf(makeReal) === innermost.source;
+}
+
+interface Innermost {
+  /** The prototype of the calls. */
+  readonly prototype: unknown;
+  /** The source of the function that makes them; undefined where it does not differ from that of other interceptors' functions. */
+  readonly source: string | undefined;
+}
+
+let innermost: Innermost | undefined;
+
+const NOTHING: RealCall = Object.create(null);
+const NO_CHANNEL: Channel = Object.assign(Object.create(null), {
+  getTarget: () => 'failsoft',
+  createCall: () => NOTHING,
+});
+const SILENT: Requester = { start: () => {}, sendMessage: () => {}, halfClose: () => {} };
+
+function findInnermost(): Innermost {
+  try {
+    return builtByGrpc();
+  } catch {
+    return { prototype: undefined, source: undefined }; // a changed grpc-js: nothing is certain, but no call may fail
+  }
+}
+
+/** Lets grpc-js build a call behind two interceptors. The call is never started. */
+function builtByGrpc(): Innermost {
+  let outerSource = '';
+  let innerSource = '';
+  let prototype: unknown;
+  const outer: Interceptor = (options, nextCall) => {
+    outerSource = sourceOf(nextCall);
+    nextCall(options);
+    return new InterceptingCall(NOTHING, SILENT);
+  };
+  const inner: Interceptor = (options, nextCall) => {
+    innerSource = sourceOf(nextCall);
+    prototype = Object.getPrototypeOf(nextCall(options));
+    return new InterceptingCall(NOTHING, SILENT);
+  };
+  const client = new Client('failsoft', credentials.createInsecure(), {
+    channelOverride: NO_CHANNEL,
+    interceptors: [outer, inner],
+  });
+  const encode = () => Buffer.alloc(0);
+  client.makeUnaryRequest('/failsoft/Innermost', encode, encode, undefined, () => {});
+  return { prototype, source: innerSource === outerSource ? undefined : innerSource };
+}
+
+/** The source as the engine knows it, also where the function has a `toString` of its own. */
+function sourceOf(nextCall: NextCall): string {
+  return Function.prototype.toString.call(nextCall);
+}
