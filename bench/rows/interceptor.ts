@@ -7,7 +7,14 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { ConsecutiveBreaker, circuitBreaker, handleAll, type IPolicy } from 'cockatiel';
-import { createGuard, defaultPrediction, FallbackRegistry, perMethod } from 'failsoft';
+import {
+  createGuard,
+  defaultPrediction,
+  FallbackRegistry,
+  type Guard,
+  type GuardOptions,
+  perMethod,
+} from 'failsoft';
 import { type GRPCInferenceServiceClient, GRPCInferenceServiceService } from 'failsoft/protos/oip';
 import CircuitBreaker from 'opossum';
 import { addedTo, answer, BATCH, BATCHES, type Batch, calls, client, request, usOf } from '../lib/calls.js';
@@ -107,45 +114,87 @@ const perModelAdded: Row = {
   }),
 };
 
+/** The names of the rows that use the default key, which reads the model's name in the request. */
+const PER_MODEL = '.per-model';
+
+/** A guard whose circuit rejects every call. */
+function rejectingGuard(options: GuardOptions): Guard {
+  const guard = createGuard(options);
+  const model = options.keyBy === undefined ? request.modelName : undefined;
+  guard.circuit(GRPCInferenceServiceService.modelInfer, model).isolate();
+  return guard;
+}
+
+function openedOpossum(): CircuitBreaker<[() => Promise<unknown>]> {
+  const opened = opossum();
+  opened.open();
+  return opened;
+}
+
 const reject: Row = {
   name: 'interceptor.reject',
   unit: 'us',
   budgetOfFloor: 1.05,
   open: () => {
-    const guard = createGuard();
-    guard.circuit(GRPCInferenceServiceService.modelInfer, request.modelName).isolate();
-    const opened = opossum();
-    opened.open();
     const held = cockatiel();
     held.isolate();
     return {
-      ours: perCall(calls(client(guard.interceptor))),
+      ours: perCall(calls(client(rejectingGuard({ keyBy: perMethod() }).interceptor))),
       floor: perCall(calls(client(rejecting))),
-      opossum: perCall(promised(client(), inOpossum(opened))),
+      opossum: perCall(promised(client(), inOpossum(openedOpossum()))),
       cockatiel: perCall(promised(client(), inCockatiel(held))),
     };
   },
 };
+
+const rejectPerModel: Row = {
+  name: reject.name + PER_MODEL,
+  unit: 'us',
+  budgetOfFloor: 1.1,
+  open: () => ({
+    ours: perCall(calls(client(rejectingGuard({}).interceptor))),
+    floor: perCall(calls(client(rejecting))),
+  }),
+};
+
+/** A guard whose circuit rejects every call, and whose fallback answers with a constant. */
+function answeringGuard(options: GuardOptions): Guard {
+  const fallbacks = new FallbackRegistry().register(GRPCInferenceServiceService.modelInfer, [
+    defaultPrediction(answer),
+  ]);
+  return rejectingGuard({ ...options, fallbacks });
+}
 
 const fallbackDefault: Row = {
   name: 'fallback.default',
   unit: 'us',
   budgetOfFloor: 1.25,
   open: () => {
-    const fallbacks = new FallbackRegistry().register(GRPCInferenceServiceService.modelInfer, [
-      defaultPrediction(answer),
-    ]);
-    const guard = createGuard({ fallbacks });
-    guard.circuit(GRPCInferenceServiceService.modelInfer, request.modelName).isolate();
-    const opened = opossum();
-    opened.open();
+    const opened = openedOpossum();
     opened.fallback(() => answer);
     return {
-      ours: perCall(calls(client(guard.interceptor))),
+      ours: perCall(calls(client(answeringGuard({ keyBy: perMethod() }).interceptor))),
       floor: perCall(calls(client(answering))),
       opossum: perCall(promised(client(), inOpossum(opened))),
     };
   },
 };
 
-export const rows: readonly Row[] = [okAdded, perModelAdded, reject, fallbackDefault];
+const fallbackPerModel: Row = {
+  name: fallbackDefault.name + PER_MODEL,
+  unit: 'us',
+  budgetOfFloor: 1.35,
+  open: () => ({
+    ours: perCall(calls(client(answeringGuard({}).interceptor))),
+    floor: perCall(calls(client(answering))),
+  }),
+};
+
+export const rows: readonly Row[] = [
+  okAdded,
+  perModelAdded,
+  reject,
+  rejectPerModel,
+  fallbackDefault,
+  fallbackPerModel,
+];
