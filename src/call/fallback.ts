@@ -3,6 +3,7 @@ import { describeAttempts } from '../fallback/chain/attempts.js';
 import type { ChainResult, FallbackChain } from '../fallback/chain/chain.js';
 import type { Answer, Cause } from '../fallback/strategy.js';
 import type { Entry } from '../guard/circuit-registry.js';
+import { expiredStatus } from '../status/expired-status.js';
 import { label, rememberProvenance } from '../status/provenance.js';
 import { AwaitingRequest } from './awaiting-request.js';
 import { type Call, giveError, type MessageContext, newOkStatus, remember, type Stage } from './call.js';
@@ -211,7 +212,7 @@ class Fallback implements Stage, StreamedAnswerListener {
 
   onStreamDeadline(details: string): void {
     this.run.cancel('deadline');
-    this.finish({ code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() });
+    this.finish(expiredStatus(details));
   }
 
   onStreamLeft(details: string): void {

@@ -1,4 +1,5 @@
-import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { expiredStatus } from '../status/expired-status.js';
 import { normalStatus } from '../status/normal-status.js';
 import { type Call, callWriterBack, type MessageContext, OK_STATUS, type Stage } from './call.js';
 import { OVER } from './over.js';
@@ -30,9 +31,9 @@ export class LatePrimary implements Stage {
 
   /** Settles the permits without a status, because an interceptor behind the guard may withhold it for ever. */
   private abandon(call: Call, details: string): void {
-    const code = status.DEADLINE_EXCEEDED;
-    this.primary.real.cancelWithStatus(code, details);
-    this.onReceiveStatus(call, { code, details, metadata: new Metadata() });
+    const expired = expiredStatus(details);
+    this.primary.real.cancelWithStatus(expired.code, details);
+    this.onReceiveStatus(call, expired);
   }
 
   // The caller has its answer, so nothing that it does now reaches the real call, not even a cancellation.

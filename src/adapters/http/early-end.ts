@@ -1,4 +1,4 @@
-import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { OpenCall } from '../../call/neutral/open-call.js';
 
 /**
@@ -6,11 +6,6 @@ import type { OpenCall } from '../../call/neutral/open-call.js';
  * early.
  */
 export type EndedBy = 'caller' | 'time' | 'limit' | undefined;
-
-/** The status of a request whose time was over. */
-export function expired(details: string): StatusObject {
-  return { code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() };
-}
 
 /** Ends a call whose caller went while the real request ran. */
 export function leave(call: OpenCall): void {

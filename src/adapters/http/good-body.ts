@@ -2,7 +2,8 @@ import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { OpenCall } from '../../call/neutral/open-call.js';
 import { commonStatusOf } from '../../call/neutral/thrown-status.js';
 import type { Outcome } from '../../classify/outcome.js';
-import { type EndedBy, expired, leave } from './early-end.js';
+import { expiredStatus } from '../../status/expired-status.js';
+import { type EndedBy, leave } from './early-end.js';
 import { metadataOf } from './headers.js';
 import { answerOf } from './http-message.js';
 
@@ -86,7 +87,8 @@ export class GoodBody implements BodyWatch {
   onError(error: unknown): void {
     const { endedBy } = this.owner;
     if (endedBy === 'caller') return this.onCancel();
-    const received = endedBy === undefined ? commonStatusOf(error) : expired('the body did not end in time');
+    const received =
+      endedBy === undefined ? commonStatusOf(error) : expiredStatus('the body did not end in time');
     // an unknown error is UNAVAILABLE: the server had answered, and the connection broke
     this.fail(received.code === status.UNKNOWN ? { ...received, code: status.UNAVAILABLE } : received);
   }
@@ -98,7 +100,7 @@ export class GoodBody implements BodyWatch {
 
   onStalled(): unknown {
     const { stallTimeoutMs } = this.owner.call.limits;
-    const received = expired(`failsoft: no further event within ${stallTimeoutMs} ms`);
+    const received = expiredStatus(`failsoft: no further event within ${stallTimeoutMs} ms`);
     this.fail(received);
     return new DOMException(received.details, 'TimeoutError');
   }

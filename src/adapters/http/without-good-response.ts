@@ -4,8 +4,9 @@ import type { FallbackResult, OpenCall } from '../../call/neutral/open-call.js';
 import { commonStatusOf } from '../../call/neutral/thrown-status.js';
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
+import { expiredStatus } from '../../status/expired-status.js';
 import { codeOfHttpStatus } from '../../status/http-status.js';
-import { type EndedBy, expired } from './early-end.js';
+import type { EndedBy } from './early-end.js';
 import { trailersOf } from './headers.js';
 
 /** The end of a real request that has no good response. Its permit is settled. */
@@ -24,7 +25,7 @@ export interface Ended {
 export function concludeError(call: OpenCall, error: unknown, endedBy: EndedBy, isRefused: boolean): Ended {
   if (endedBy === 'time') call.hadOnly(call.elapsedMs);
   const received =
-    endedBy === undefined ? commonStatusOf(error) : expired('the response did not come in time');
+    endedBy === undefined ? commonStatusOf(error) : expiredStatus('the response did not come in time');
   return conclude(call, received, isRefused ? 'ignored' : undefined, call.elapsedMs);
 }
 

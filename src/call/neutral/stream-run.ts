@@ -1,6 +1,7 @@
-import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { type Metadata, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
+import { expiredStatus } from '../../status/expired-status.js';
 import { PRIMARY, type Provenance } from '../../status/provenance.js';
 import { newOkStatus, OK_STATUS } from '../call.js';
 import { isIterable, iteratorOf, leaveLate } from '../iterators.js';
@@ -207,11 +208,7 @@ export class StreamRun<Req, Res> {
   }
 
   #expired(): unknown {
-    const received: StatusObject = {
-      code: status.DEADLINE_EXCEEDED,
-      details: "failsoft: deadline exceeded in a fallback's stream",
-      metadata: new Metadata(),
-    };
+    const received = expiredStatus("failsoft: deadline exceeded in a fallback's stream");
     return errorOfStatus(this.#options, received, (error) => reportPort(this.#call, error));
   }
 

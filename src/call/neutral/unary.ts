@@ -1,7 +1,8 @@
-import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { type StatusObject, status } from '@grpc/grpc-js';
 import { isTimeout } from '../../abort-reason.js';
 import { isUnhealthy, type Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
+import { expiredStatus } from '../../status/expired-status.js';
 import type { Warnings } from '../../telemetry/warnings.js';
 import { newOkStatus, OK_STATUS } from '../call.js';
 import { failedCause } from '../record-end.js';
@@ -113,7 +114,7 @@ export function concludeFailed(
   }
   const details = ended.by === 'limit' ? ended.details : "failsoft: the caller's time is over";
   if (ended.by === 'caller') call.hadOnly(call.elapsedMs);
-  const received: StatusObject = { code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() };
+  const received = expiredStatus(details);
   const error = ended.by === 'caller' ? ended.reason : errorOfStatus(options, received, report);
   return failed(call, error, received, waitedMs);
 }
@@ -167,6 +168,7 @@ export function errorOfUnguarded(
   if (ended.by === 'error') return ended.error;
   if (ended.by === 'caller') return ended.reason;
   const details = ended.by === 'limit' ? ended.details : '';
-  const received = { code: status.DEADLINE_EXCEEDED, details, metadata: new Metadata() };
-  return errorOfStatus(options, received, (error) => warnings.report(error, 'the port of a call'));
+  return errorOfStatus(options, expiredStatus(details), (error) =>
+    warnings.report(error, 'the port of a call'),
+  );
 }
