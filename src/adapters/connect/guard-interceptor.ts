@@ -3,6 +3,7 @@ import {
   ConnectError,
   type Interceptor,
   type StreamRequest,
+  type StreamResponse,
   type UnaryRequest,
 } from '@connectrpc/connect';
 import { Metadata } from '@grpc/grpc-js';
@@ -108,11 +109,10 @@ async function clientStream(
   request: StreamRequest,
   options: GuardCallOptions,
 ): ReturnType<Next> {
-  const { service, method } = request;
   let own: Awaited<ReturnType<Next>> | undefined;
   let messages: Messages = [];
   const { response, label } = await guard.call<StreamRequest['message'], unknown>(
-    { path: pathOf(method), requestStream: true },
+    { path: pathOf(request.method), requestStream: true },
     request.message,
     async (context) => {
       own = await next({ ...request, ...below(request, context), message: context.request });
@@ -124,14 +124,7 @@ async function clientStream(
   );
   // the chain has decoded it with this method's own schema
   if (label !== undefined) messages = [response as Messages[number]];
-  return {
-    stream: true,
-    service,
-    method,
-    header: (label === undefined ? own?.header : undefined) ?? toHeaders(label ?? new Metadata()),
-    trailer: (label === undefined ? own?.trailer : undefined) ?? new Headers(),
-    message: iterableOf(messages),
-  };
+  return answerOf(request, own, label, iterableOf(messages));
 }
 
 type Messages = readonly UnaryRequest['message'][];
@@ -152,11 +145,10 @@ async function responseStream(
   request: StreamRequest,
   options: GuardCallOptions,
 ): ReturnType<Next> {
-  const { service, method } = request;
-  const { requestStream } = connectMethod(method);
+  const { requestStream } = connectMethod(request.method);
   let own: Awaited<ReturnType<Next>> | undefined;
   const messages = guard.callStream<StreamRequest['message'], UnaryRequest['message']>(
-    { path: pathOf(method), requestStream, responseStream: true },
+    { path: pathOf(request.method), requestStream, responseStream: true },
     request.message,
     async (context) => {
       own = await next({ ...request, ...below(request, context), message: context.request });
@@ -167,14 +159,28 @@ async function responseStream(
     options,
   );
   await messages.ready();
-  const isOwn = messages.label === undefined;
+  return answerOf(request, own, messages.label, messages);
+}
+
+/**
+ * The answer as connect-es gets it: with the headers and trailers of the server, or with the label of a fallback as headers.
+ * @param own the server's answer; undefined where the real call gave none
+ * @param label undefined where no fallback has answered
+ */
+function answerOf(
+  { service, method }: StreamRequest,
+  own: Awaited<ReturnType<Next>> | undefined,
+  label: Metadata | undefined,
+  message: AsyncIterable<Messages[number]>,
+): StreamResponse {
+  const server = label === undefined ? own : undefined;
   return {
     stream: true,
     service,
     method,
-    header: (isOwn ? own?.header : undefined) ?? toHeaders(messages.label ?? new Metadata()),
-    trailer: (isOwn ? own?.trailer : undefined) ?? new Headers(),
-    message: messages,
+    header: server?.header ?? toHeaders(label ?? new Metadata()),
+    trailer: server?.trailer ?? new Headers(),
+    message,
   };
 }
 
