@@ -1,4 +1,3 @@
-import { PRIMARY } from '../../status/provenance.js';
 import type { Warnings } from '../../telemetry/warnings.js';
 import { leaveLate } from '../iterators.js';
 import type { GuardCallOptions } from './call-types.js';
@@ -28,7 +27,7 @@ export class UnguardedStream<Req, Res> implements StreamRunner<Res> {
   }
 
   get source(): StreamSource {
-    return { provenance: this.#run.headers === undefined ? PRIMARY : this.#run.provenance, label: undefined };
+    return { provenance: this.#run.provenance, label: undefined };
   }
 
   leave(): void {
