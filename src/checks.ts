@@ -25,6 +25,11 @@ export function checkInteger(
   return value as number;
 }
 
+export function checkBoolean(field: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalid(field, 'a boolean', value);
+  return value;
+}
+
 export function checkFunction<T>(field: string, value: T): T {
   if (typeof value !== 'function') throw invalid(field, 'a function', value);
   return value;

@@ -137,8 +137,8 @@ export interface PrimaryAnswer<Req, Res> {
   readonly host: string | undefined;
   /**
    * The metadata as they were sent, behind all interceptors, for each attempt to send the call. Empty if nothing proves what was sent:
-   * the client has other interceptors behind the guard and no `guard.clientOptions()`, or an interceptor has answered the call itself.
-   * Undefined for calls of another transport than grpc-js whose adapter has not reported them: they are then the caller's.
+   * the client has other interceptors behind the guard and no `guard.clientOptions()`, an interceptor has answered the call itself,
+   * or an adapter has no `sendsAsGiven`. Undefined if `guard.call()` or an adapter states that they are the caller's.
    */
   readonly sentMetadata?: readonly Metadata[] | undefined;
   /**

@@ -32,7 +32,7 @@ import {
   type GuardOptions,
   lastGood,
 } from 'failsoft';
-import { connectMethod, guardInterceptor } from 'failsoft/connect';
+import { connectMethod, type GuardInterceptorOptions, guardInterceptor } from 'failsoft/connect';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { inFull } from '../support/long.js';
@@ -317,6 +317,7 @@ describe('guardInterceptor', () => {
       baseUrl: server.url,
       interceptors: [
         guardInterceptor(guard, {
+          sendsAsGiven: true,
           callOptions: ({ header }) => (header.has('no-fallback') ? { fallback: false } : undefined),
         }),
       ],
@@ -332,24 +333,38 @@ describe('guardInterceptor', () => {
     await expect(client.unary({ value: 'a' }, as('ada', { 'no-fallback': '1' }))).rejects.toThrow();
   });
 
-  it('keeps nothing where an interceptor behind the guard has set another token', async () => {
+  const inPlace: Interceptor = (next) => (request) => {
+    request.header.set('authorization', 'service');
+    return next(request);
+  };
+  const anew: Interceptor = (next) => (request) => {
+    const header = new Headers(request.header);
+    header.set('authorization', 'service');
+    return next({ ...request, header });
+  };
+  const asItIs: Interceptor = (next) => next;
+
+  it.each<[string, Interceptor, GuardInterceptorOptions, string[] | undefined, object]>([
+    ['no answer, without the statement', asItIs, {}, undefined, { unknownCaller: 1 }],
+    ['no answer to a token set behind it', inPlace, {}, undefined, { unknownCaller: 1 }],
+    ['no answer to a token in new headers', anew, {}, undefined, { unknownCaller: 1 }],
+    ['no answer against the statement', inPlace, { sendsAsGiven: true }, undefined, { otherCaller: 1 }],
+    ['the answer, with the statement', asItIs, { sendsAsGiven: true }, undefined, {}],
+    ['the answer where callers share answers', anew, {}, [], {}],
+  ])('keeps %s', async (_, behind, options, vary, reasons) => {
     const server = await serve();
-    const guard = makeGuard({
-      fallbacks: new FallbackRegistry().register(connectMethod(Echo.method.unary), [lastGood()]),
-    });
-    const signing: Interceptor = (next) => (request) => {
-      request.header.set('authorization', 'service');
-      return next(request);
-    };
-    const transport = createGrpcTransport({
-      baseUrl: server.url,
-      interceptors: [guardInterceptor(guard), signing],
-    });
-    const client = createClient(Echo, transport);
+    const keeper = lastGood<StringValue, StringValue>(vary === undefined ? {} : { vary });
+    const fallbacks = new FallbackRegistry().register(connectMethod(Echo.method.unary), [keeper]);
+    const guard = makeGuard({ fallbacks });
+    const interceptors = [guardInterceptor(guard, options), behind];
+    const client = createClient(Echo, createGrpcTransport({ baseUrl: server.url, interceptors }));
     const as = { headers: { authorization: 'ada' } };
     await client.unary({ value: 'a' }, as);
+    const kept = Object.keys(reasons).length === 0 ? 1 : 0;
+    expect(keeper.stats()).toMatchObject({ kept, skipped: reasons });
     server.impl = failing;
-    await expect(client.unary({ value: 'a' }, as)).rejects.toMatchObject({ code: Code.Unavailable });
+    const again = await client.unary({ value: 'a' }, as).catch(() => undefined);
+    expect(again?.value).toBe(kept === 1 ? 'echo a' : undefined);
   });
 
   it.each<[string, unknown[]]>([
@@ -357,6 +372,7 @@ describe('guardInterceptor', () => {
     ['options.target', [makeGuard(), { target: 1 }]],
     ['options.target', [makeGuard(), { target: 'a#b' }]],
     ['options.callOptions', [makeGuard(), { callOptions: 1 }]],
+    ['options.sendsAsGiven', [makeGuard(), { sendsAsGiven: 1 }]],
     ['options.x', [makeGuard(), { x: 1 }]],
   ])('names the bad %s', (field, args) => {
     expect(() => Reflect.apply(guardInterceptor, undefined, args)).toThrow(field);

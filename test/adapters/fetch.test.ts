@@ -12,7 +12,15 @@ import {
   lastGood,
   provenanceOf,
 } from 'failsoft';
-import { type GuardedFetchOptions, guardedFetch, httpAnswer, httpRoute, perJsonField } from 'failsoft/fetch';
+import {
+  type GuardedFetchOptions,
+  guardedFetch,
+  type HttpAnswer,
+  type HttpRequest,
+  httpAnswer,
+  httpRoute,
+  perJsonField,
+} from 'failsoft/fetch';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type Handler, json, serveHttp as serve } from '../support/http-server.js';
@@ -347,6 +355,40 @@ describe('guardedFetch', () => {
     expect(guard.circuit(`GET ${server.url}`)).toMatchObject({ inFlight: 0 });
     expect(guard.circuit(`GET ${server.url}`).snapshot().totals.outcomes.failure).toBe(1);
   });
+
+  it.each<[string, GuardedFetchOptions, object, string[] | undefined, boolean]>([
+    ['the global fetch', {}, {}, undefined, true],
+    ['the global fetch, of which the user says otherwise', { sendsAsGiven: false }, {}, undefined, false],
+    ['a dispatcher of the request', {}, { dispatcher: undefined }, undefined, false],
+    ['another fetch', { fetch: (...args) => globalThis.fetch(...args) }, {}, undefined, false],
+    [
+      'another fetch, with the statement',
+      { fetch: globalThis.fetch, sendsAsGiven: true },
+      {},
+      undefined,
+      true,
+    ],
+    ['another fetch, where callers share answers', { fetch: globalThis.fetch }, {}, [], true],
+  ])(
+    'keeps an answer only if the headers were certainly sent as given: by %s',
+    async (_, options, init, vary, isKept) => {
+      const server = await serve(json({ y: 1 }));
+      const keeper = lastGood<HttpRequest, HttpAnswer>(vary === undefined ? {} : { vary });
+      const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [keeper]);
+      const { guard, fetch } = make({ fallbacks }, options);
+      const warnings: unknown[] = [];
+      guard.on('warning', ({ error }) => warnings.push(error));
+      const asAda = { headers: { authorization: 'ada' }, ...init };
+      await (await fetch(server.url, asAda)).text();
+      expect(keeper.stats()).toMatchObject({
+        kept: isKept ? 1 : 0,
+        skipped: { unknownCaller: isKept ? 0 : 1 },
+      });
+      expect(warnings).toEqual(isKept ? [] : [expect.stringContaining('sendsAsGiven: true')]);
+      server.handler = json({}, 503);
+      expect((await fetch(server.url, asAda)).status).toBe(isKept ? 200 : 503);
+    },
+  );
 
   it('keeps no answer that is only for the headers of its request', async () => {
     const odd: Handler[] = [json('a part', 206), json('any', 200, { vary: '*' })];

@@ -11,7 +11,7 @@ import {
   lastGood,
   type Provenance,
 } from 'failsoft';
-import { guardMiddleware, methodsOf } from 'failsoft/nice-grpc';
+import { type GuardMiddlewareOptions, guardMiddleware, methodsOf } from 'failsoft/nice-grpc';
 import { ManualClock } from 'failsoft/testing';
 import {
   type Channel,
@@ -292,7 +292,8 @@ describe('guardMiddleware', () => {
   it('keeps the answers of different callers apart', async () => {
     const { server, channel } = await setUp();
     const guard = makeGuard({ fallbacks: new FallbackRegistry().register(methods.unary, [lastGood()]) });
-    const nice = withAll(channel, guard);
+    const middleware = guardMiddleware(guard, { sendsAsGiven: true });
+    const nice = createClientFactory().use(middleware).create(definition, channel);
     const as = (token: string) => ({ metadata: Metadata({ authorization: token }) });
     await nice.unary({ text: 'a' }, as('ada'));
     Object.assign(server.handlers, failing);
@@ -304,33 +305,71 @@ describe('guardMiddleware', () => {
     ['guard', [{}]],
     ['options.target', [makeGuard(), { target: 1 }]],
     ['options.target', [makeGuard(), { target: 'a#b' }]],
+    ['options.sendsAsGiven', [makeGuard(), { sendsAsGiven: 'yes' }]],
     ['options.x', [makeGuard(), { x: 1 }]],
   ])('names the bad %s', (field, args) => {
     expect(() => Reflect.apply(guardMiddleware, undefined, args)).toThrow(field);
   });
 });
 
-describe('a middleware behind the guard that sets another token in the metadata', () => {
-  const signing: ClientMiddleware = async function* (call, options) {
+describe('a middleware behind the guard that sends another token', () => {
+  const inPlace: ClientMiddleware = async function* (call, options) {
     options.metadata?.set('authorization', 'service');
     return yield* call.next(call.request, options);
   };
+  const anew: ClientMiddleware = async function* (call, options) {
+    return yield* call.next(call.request, { ...options, metadata: Metadata({ authorization: 'service' }) });
+  };
+  const asItIs: ClientMiddleware = async function* (call, options) {
+    return yield* call.next(call.request, options);
+  };
 
-  it('changes neither the caller’s metadata nor the kept answer', async () => {
+  /** Has a good answer, and then a call while the server fails. */
+  async function keptBehind(behind: ClientMiddleware, options: GuardMiddlewareOptions, vary?: string[]) {
     const { server, channel } = await setUp();
-    const guard = makeGuard({ fallbacks: new FallbackRegistry().register(methods.unary, [lastGood()]) });
-    const nice = createClientFactory().use(signing).use(guardMiddleware(guard)).create(definition, channel);
+    const keeper = lastGood<Message, Message>(vary === undefined ? {} : { vary });
+    const guard = makeGuard({ fallbacks: new FallbackRegistry().register(methods.unary, [keeper]) });
+    const nice = createClientFactory()
+      .use(behind)
+      .use(guardMiddleware(guard, options))
+      .create(definition, channel);
     const tokens: unknown[] = [];
     server.handlers.unary = (call, callback) => {
       tokens.push(...call.metadata.get('authorization'));
-      callback(null, { text: 'for the service' });
+      callback(null, { text: 'good' });
     };
+    const warnings: unknown[] = [];
+    guard.on('warning', ({ error }) => warnings.push(error));
     const given = Metadata({ authorization: 'ada' });
     await nice.unary({ text: 'a' }, { metadata: given });
-    expect(tokens).toEqual(['service']);
     expect(given.get('authorization')).toBe('ada');
     Object.assign(server.handlers, failing);
-    await expect(nice.unary({ text: 'a' }, { metadata: given })).rejects.toMatchObject({ code: 14 });
+    const again = await nice.unary({ text: 'a' }, { metadata: given }).catch(() => undefined);
+    const { kept, skipped } = keeper.stats();
+    expect(again?.text).toBe(kept === 1 ? 'good' : undefined);
+    return { kept, skipped, tokens, warnings };
+  }
+
+  it.each([
+    ['in the metadata it is given', inPlace, {}, 'unknownCaller'],
+    ['in new metadata', anew, {}, 'unknownCaller'],
+    ['in the metadata it is given, against the statement', inPlace, { sendsAsGiven: true }, 'otherCaller'],
+  ] as const)('costs the answer, and not the caller’s metadata: %s', async (_, behind, options, reason) => {
+    const { kept, skipped, tokens } = await keptBehind(behind, options);
+    expect({ kept, tokens }).toEqual({ kept: 0, tokens: ['service'] });
+    expect(skipped).toMatchObject({ [reason]: 1 });
+  });
+
+  it('cannot be told from one that sends the caller’s, except by the user’s statement', async () => {
+    const unstated = await keptBehind(asItIs, {});
+    expect(unstated).toMatchObject({ kept: 0, skipped: { unknownCaller: 1 } });
+    expect(unstated.warnings).toEqual([expect.stringContaining('sendsAsGiven: true')]);
+    const stated = await keptBehind(asItIs, { sendsAsGiven: true });
+    expect(stated).toMatchObject({ kept: 1, warnings: [] });
+  });
+
+  it('does not matter where callers share answers', async () => {
+    expect(await keptBehind(anew, {}, [])).toMatchObject({ kept: 1, warnings: [] });
   });
 });
 

@@ -14,6 +14,7 @@ import {
   type GuardInterceptorOptions,
   guardInterceptor,
   type HttpAnswer,
+  type HttpRequest,
   httpRoute,
   perJsonField,
 } from 'failsoft/undici';
@@ -49,7 +50,7 @@ function make(
   onTestFinished(() => agent.destroy());
   const dispatcher = agent.compose(
     ...inner,
-    guardInterceptor(guard, { routes: [ROUTE], ...interceptorOptions }),
+    guardInterceptor(guard, { routes: [ROUTE], sendsAsGiven: true, ...interceptorOptions }),
   );
   return { guard, dispatcher };
 }
@@ -76,6 +77,35 @@ const caught = (promise: Promise<unknown>) =>
   );
 
 describe('guardInterceptor', () => {
+  const signing: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (asked, handler) =>
+    dispatch({ ...asked, headers: { authorization: 'service' } }, handler);
+
+  it.each<[string, boolean, string[] | undefined, boolean]>([
+    ['no answer without the statement', false, undefined, false],
+    ['the answer, where callers share answers', false, [], true],
+    ['the answer with the statement', true, undefined, true],
+  ])('keeps %s', async (_, sendsAsGiven, vary, isKept) => {
+    const tokens: unknown[] = [];
+    const server = await serveHttp((incoming, response) => {
+      tokens.push(incoming.headers.authorization);
+      response.end('good');
+    });
+    const keeper = lastGood<HttpRequest, HttpAnswer>(vary === undefined ? {} : { vary });
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [keeper]);
+    const { dispatcher } = make({ fallbacks }, { sendsAsGiven }, ...(sendsAsGiven ? [] : [signing]));
+    const asAda = { dispatcher, headers: { authorization: 'ada' } };
+    await (await request(server.url, asAda)).body.text();
+    expect(tokens).toEqual([sendsAsGiven ? 'ada' : 'service']);
+    expect(keeper.stats()).toMatchObject({
+      kept: isKept ? 1 : 0,
+      skipped: { unknownCaller: isKept ? 0 : 1 },
+    });
+    server.handler = json({}, 503);
+    const again = await request(server.url, asAda);
+    expect(again.statusCode).toBe(isKept ? 200 : 503);
+    await again.body.text();
+  });
+
   it('is healthy, fails, opens, rejects without a request, and recovers', async () => {
     const clock = new ManualClock(Date.now());
     const server = await serveHttp(json({ y: 1 }));
@@ -595,6 +625,9 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(await response.body.json()).toEqual({ y: 1 });
     expect(guard.snapshots()[0]?.circuitKey).toBe(`GET ${server.url}`);
     expect(() => guardInterceptor(guard, { origin: 'odd' })).toThrow('guardInterceptor.options.origin');
+    expect(() => guardInterceptor(guard, JSON.parse('{"sendsAsGiven":1}'))).toThrow(
+      'guardInterceptor.options.sendsAsGiven',
+    );
     expect(() => guardInterceptor(guard, JSON.parse('{"route":[]}'))).toThrow(
       'guardInterceptor.options.route',
     );

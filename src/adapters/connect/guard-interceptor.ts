@@ -8,7 +8,7 @@ import {
 } from '@connectrpc/connect';
 import { Metadata } from '@grpc/grpc-js';
 import type { GuardCallOptions, PrimaryContext } from '../../call/neutral/call-types.js';
-import { checkFunction, checkKeys, checkTarget } from '../../checks.js';
+import { checkBoolean, checkFunction, checkKeys, checkTarget } from '../../checks.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import { connectMethod, pathOf } from './connect-method.js';
@@ -19,6 +19,12 @@ import { timeoutOf, toGrpc, toHeaders, withTimeout } from './headers.js';
 export interface GuardInterceptorOptions {
   /** The target in the keys of the circuits, as in `guard.forTarget()`. @default '' */
   readonly target?: string;
+  /**
+   * Your statement that no code behind the guard sends other values of the headers that `vary` of `lastGood` names: neither the
+   * interceptors after the guard nor the transport. The guard cannot see what such code sends. So without this statement `lastGood`
+   * keeps an answer only with `vary: []`, and warns. @default false
+   */
+  readonly sendsAsGiven?: boolean;
   /** Gives the options of failsoft for a call; it may read a context value of the request, for example. @default none */
   readonly callOptions?: (request: UnaryRequest | StreamRequest) => FailsoftCallOptions | undefined;
 }
@@ -39,8 +45,9 @@ export function guardInterceptor(
   options: GuardInterceptorOptions = {},
 ): Interceptor {
   checkFunction('guardInterceptor.guard.call', guard?.call);
-  checkKeys('guardInterceptor.options', options, ['target', 'callOptions']);
+  checkKeys('guardInterceptor.options', options, ['target', 'callOptions', 'sendsAsGiven']);
   const { target, callOptions } = options;
+  const sendsAsGiven = checkBoolean('guardInterceptor.options.sendsAsGiven', options.sendsAsGiven ?? false);
   if (callOptions !== undefined) checkFunction('guardInterceptor.options.callOptions', callOptions);
   if (target !== undefined) checkTarget('guardInterceptor.options.target', target);
   return (next) => async (request) => {
@@ -56,14 +63,10 @@ export function guardInterceptor(
       errorOf,
     };
     try {
-      if (!request.stream) return await unary(guard, next, request, guardOptions);
-      const kind = request.method.methodKind;
-      return await (kind === 'client_streaming' ? clientStream : responseStream)(
-        guard,
-        next,
-        request,
-        guardOptions,
-      );
+      if (!request.stream) return await unary(guard, next, request, guardOptions, sendsAsGiven);
+      if (request.method.methodKind === 'client_streaming')
+        return await clientStream(guard, next, request, guardOptions, sendsAsGiven);
+      return await responseStream(guard, next, request, guardOptions);
     } catch (error) {
       throw signal.original(error);
     }
@@ -75,6 +78,7 @@ async function unary(
   next: Next,
   request: UnaryRequest,
   options: GuardCallOptions,
+  sendsAsGiven: boolean,
 ): ReturnType<Next> {
   const { service, method } = request;
   let own: Awaited<ReturnType<Next>> | undefined;
@@ -84,7 +88,7 @@ async function unary(
     async (context) => {
       const changed = below(request, context);
       own = await next({ ...request, ...changed });
-      context.onSent(toGrpc(changed.header));
+      context.onSent(sendsAsGiven ? toGrpc(changed.header) : undefined);
       context.onHeaders(toGrpc(own.header));
       return own.message;
     },
@@ -108,6 +112,7 @@ async function clientStream(
   next: Next,
   request: StreamRequest,
   options: GuardCallOptions,
+  sendsAsGiven: boolean,
 ): ReturnType<Next> {
   let own: Awaited<ReturnType<Next>> | undefined;
   let messages: Messages = [];
@@ -115,7 +120,9 @@ async function clientStream(
     { path: pathOf(request.method), requestStream: true },
     request.message,
     async (context) => {
-      own = await next({ ...request, ...below(request, context), message: context.request });
+      const changed = below(request, context);
+      own = await next({ ...request, ...changed, message: context.request });
+      context.onSent(sendsAsGiven ? toGrpc(changed.header) : undefined);
       context.onHeaders(toGrpc(own.header));
       messages = own.stream ? await readAll(own.message) : [own.message];
       return messages[0];

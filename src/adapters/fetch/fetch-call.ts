@@ -22,13 +22,15 @@ export interface FetchSettings {
 /** One fetch under a guard. */
 export class FetchCall implements BodyOwner {
   readonly call: OpenCall;
+  readonly sendsAsGiven: boolean;
   judged: Outcome | undefined;
   private readonly asked: Described;
   private readonly settings: FetchSettings;
   private readonly signal: FetchSignal;
 
-  constructor(call: OpenCall, asked: Described, settings: FetchSettings) {
+  constructor(call: OpenCall, asked: Described, settings: FetchSettings, sendsAsGiven: boolean) {
     this.call = call;
+    this.sendsAsGiven = sendsAsGiven;
     this.asked = asked;
     this.settings = settings;
     this.signal = new FetchSignal(asked.signal, call.clock);

@@ -1,5 +1,4 @@
-import { checkFunction, checkKeys } from '../../checks.js';
-import { invalid } from '../../errors.js';
+import { checkBoolean, checkFunction, checkKeys } from '../../checks.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import { provenanceMemory } from '../../status/provenance.js';
@@ -28,6 +27,14 @@ export interface GuardedFetchOptions {
   readonly readRequests?: boolean;
   /** The fetch that makes the real requests. @default the global fetch, looked up for each request */
   readonly fetch?: typeof globalThis.fetch;
+  /**
+   * Your statement that no code behind the guard sends other values of the headers that `vary` of `lastGood` names: neither the option
+   * `fetch` nor the interceptors of an undici dispatcher. The guard cannot see what such code sends. So without this statement
+   * `lastGood` keeps an answer only with `vary: []`, and warns. Set it to false if your program replaces the global fetch, or gives
+   * the global dispatcher, or that of a `Request` object, interceptors that change these headers.
+   * @default true with the global fetch, for requests without the option `dispatcher`; otherwise false
+   */
+  readonly sendsAsGiven?: boolean;
 }
 
 type Init = RequestInit & { readonly failsoft?: FailsoftCallOptions };
@@ -38,7 +45,7 @@ export type GuardedFetch = (
   init?: RequestInit & { readonly failsoft?: FailsoftCallOptions },
 ) => Promise<Response>;
 
-const OPTIONS = ['routes', 'classifyResponse', 'readRequests', 'fetch'];
+const OPTIONS = ['routes', 'classifyResponse', 'readRequests', 'fetch', 'sendsAsGiven'];
 
 /**
  * Makes a `fetch` under a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and from the end of the
@@ -52,12 +59,12 @@ const OPTIONS = ['routes', 'classifyResponse', 'readRequests', 'fetch'];
 export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchOptions = {}): GuardedFetch {
   checkFunction('guardedFetch.guard.begin', guard?.begin);
   checkKeys('guardedFetch.options', options, OPTIONS);
-  const { routes, classifyResponse, readRequests = false, fetch } = options;
+  const { routes, classifyResponse, fetch, sendsAsGiven } = options;
   if (classifyResponse !== undefined)
     checkFunction('guardedFetch.options.classifyResponse', classifyResponse);
   if (fetch !== undefined) checkFunction('guardedFetch.options.fetch', fetch);
-  if (typeof readRequests !== 'boolean')
-    throw invalid('guardedFetch.options.readRequests', 'a boolean', readRequests);
+  const readRequests = checkBoolean('guardedFetch.options.readRequests', options.readRequests ?? false);
+  if (sendsAsGiven !== undefined) checkBoolean('guardedFetch.options.sendsAsGiven', sendsAsGiven);
   const nameOf = compileRoutes(routes, 'guardedFetch.options.routes');
   const settings: FetchSettings = { classifyResponse, memory: provenanceMemory() };
 
@@ -72,7 +79,10 @@ export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchO
     const call = guard.begin({ path: name }, request, { ...failsoft, metadata });
     if (call === undefined) return real(input, plain);
     if (error !== undefined) call.report(error.thrown, 'routes of guardedFetch()');
-    return new FetchCall(call, asked, settings).run((signal) => real(input, { ...plain, signal }));
+    const isAlone = fetch === undefined && !('dispatcher' in plain);
+    return new FetchCall(call, asked, settings, sendsAsGiven ?? isAlone).run((signal) =>
+      real(input, { ...plain, signal }),
+    );
   };
 }
 

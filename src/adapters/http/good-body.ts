@@ -41,6 +41,8 @@ export interface BodyOwner {
   readonly endedBy: EndedBy;
   /** The outcome that the user's function gave. */
   readonly judged: Outcome | undefined;
+  /** Whether the request was certainly sent with the caller's headers. */
+  readonly sendsAsGiven: boolean;
   /** Frees the timer and the caller's signal. */
   release(): void;
 }
@@ -122,7 +124,8 @@ export class GoodBody implements BodyWatch {
     try {
       const type = head.headers.get('content-type') ?? '';
       const answer = answerOf(head.status, type, Buffer.concat(kept));
-      this.owner.call.keep(answer, metadataOf(head.headers));
+      const { call, sendsAsGiven } = this.owner;
+      call.keep(answer, metadataOf(head.headers), sendsAsGiven ? undefined : []);
     } catch (error) {
       this.owner.call.report(error, 'an answer that was to be kept');
     }

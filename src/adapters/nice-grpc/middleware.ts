@@ -7,7 +7,7 @@ import {
   Metadata,
 } from 'nice-grpc';
 import type { CallAnswer, GuardCallOptions, PrimaryContext } from '../../call/neutral/call-types.js';
-import { checkFunction, checkKeys, checkTarget } from '../../checks.js';
+import { checkBoolean, checkFunction, checkKeys, checkTarget } from '../../checks.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import type { Provenance } from '../../status/provenance.js';
@@ -18,6 +18,12 @@ import { toGrpc, toNice } from './metadata.js';
 export interface GuardMiddlewareOptions {
   /** The target in the keys of the circuits, as in `guard.forTarget()`. @default '' */
   readonly target?: string;
+  /**
+   * Your statement that no code behind the guard sends other values of the metadata that `vary` of `lastGood` names: neither the
+   * middleware that is attached before the guard nor the channel. The guard cannot see what such code sends. So without this statement
+   * `lastGood` keeps an answer only with `vary: []`, and warns. `guardChannel()` needs no statement. @default false
+   */
+  readonly sendsAsGiven?: boolean;
 }
 
 /** Call options of a guarded client. */
@@ -48,8 +54,9 @@ export function guardMiddleware(
   options: GuardMiddlewareOptions = {},
 ): ClientMiddleware<FailsoftOptions> {
   checkFunction('guardMiddleware.guard.call', guard?.call);
-  checkKeys('guardMiddleware.options', options, ['target']);
+  checkKeys('guardMiddleware.options', options, ['target', 'sendsAsGiven']);
   const { target } = options;
+  const sendsAsGiven = checkBoolean('guardMiddleware.options.sendsAsGiven', options.sendsAsGiven ?? false);
   if (target !== undefined) checkTarget('guardMiddleware.options.target', target);
   const warnings = new Warnings();
   return async function* failsoftMiddleware<Request, Response>(
@@ -67,7 +74,7 @@ export function guardMiddleware(
         async (context) => {
           const below = guarded.optionsBelow(context);
           const response = await lastOf(next(context.request, below));
-          context.onSent(toGrpc(below.metadata));
+          context.onSent(sendsAsGiven ? toGrpc(below.metadata) : undefined);
           return response;
         },
         guarded.guardOptions,

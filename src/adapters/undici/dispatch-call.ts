@@ -26,6 +26,11 @@ type Stage =
 
 const OVER: Stage = { is: 'over' };
 
+export interface DispatchSettings {
+  readonly classifyHead: ClassifyHead | undefined;
+  readonly sendsAsGiven: boolean;
+}
+
 /** A request of a dispatcher under a guard: the handler that stands between the real request and the caller's handler. */
 export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upstream, EndedRequest {
   readonly call: OpenCall;
@@ -35,23 +40,22 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
   judged: Outcome | undefined;
   endedBy: EndedBy;
   cancelChain: () => void = nothing;
-  private readonly classify: ClassifyHead | undefined;
+  private readonly settings: DispatchSettings;
   private readonly timer: BodyTimer;
   private real: Dispatcher.DispatchController | undefined;
   private stage: Stage = { is: 'waiting' };
 
-  constructor(
-    call: OpenCall,
-    asked: Asked,
-    classify: ClassifyHead | undefined,
-    handler: Dispatcher.DispatchHandler,
-  ) {
+  constructor(call: OpenCall, asked: Asked, settings: DispatchSettings, handler: Dispatcher.DispatchHandler) {
     this.call = call;
     this.asked = asked;
-    this.classify = classify;
+    this.settings = settings;
     this.caller = new CallerSide(handler, this);
     this.limits = new TimeLimits(call.clock, (error) => this.onLimit(error));
     this.timer = new BodyTimer(call, (error) => this.onStalled(error));
+  }
+
+  get sendsAsGiven(): boolean {
+    return this.settings.sendsAsGiven;
   }
 
   /** @returns the result of `dispatch`: false where the caller must wait before it dispatches more */
@@ -143,7 +147,7 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
     const head = { status, headers, statusText };
     if (status < 200) return this.give(() => this.caller.head(head));
     const { call, limits } = this;
-    this.judged = judgeHead(this.classify, { statusCode: status, headers }, (error) =>
+    this.judged = judgeHead(this.settings.classifyHead, { statusCode: status, headers }, (error) =>
       call.report(error, 'classifyHead'),
     );
     this.caller.rawHeaders = real?.rawHeaders ?? null;

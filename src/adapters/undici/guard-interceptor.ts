@@ -1,11 +1,11 @@
 import type { Dispatcher } from 'undici';
-import { checkFunction, checkKeys } from '../../checks.js';
+import { checkBoolean, checkFunction, checkKeys } from '../../checks.js';
 import { invalid } from '../../errors.js';
 import type { FailsoftCallOptions } from '../../guard/call-options.js';
 import type { Guard } from '../../guard/guard-options.js';
 import { type Asked, askedOf, nameOfRequest } from '../http/asked.js';
 import { compileRoutes, type Routes } from '../http/route.js';
-import { DispatchCall } from './dispatch-call.js';
+import { DispatchCall, type DispatchSettings } from './dispatch-call.js';
 import { requestHeaders, withHeaders } from './headers.js';
 import type { ClassifyHead } from './response-head.js';
 
@@ -27,6 +27,12 @@ export interface GuardInterceptorOptions {
    * @default none: a request without an origin fails
    */
   readonly origin?: string;
+  /**
+   * Your statement that no code behind the guard sends other values of the headers that `vary` of `lastGood` names: neither the
+   * interceptors that are composed before the guard nor the dispatcher. The guard cannot see what such code sends. So without this
+   * statement `lastGood` keeps an answer only with `vary: []`, and warns. @default false
+   */
+  readonly sendsAsGiven?: boolean;
 }
 
 /** Options of a request that the interceptor reads, beside undici's own. */
@@ -35,7 +41,7 @@ export interface GuardedDispatchOptions {
   readonly failsoft?: FailsoftCallOptions;
 }
 
-const OPTIONS = ['routes', 'classifyHead', 'origin'];
+const OPTIONS = ['routes', 'classifyHead', 'origin', 'sendsAsGiven'];
 
 /**
  * Makes an undici interceptor with a guard: a circuit per origin, HTTP method and route, outcomes from the HTTP status and
@@ -59,6 +65,8 @@ export function guardInterceptor(
   if (classifyHead !== undefined) checkFunction('guardInterceptor.options.classifyHead', classifyHead);
   if (origin !== undefined && !URL.canParse(origin))
     throw invalid('guardInterceptor.options.origin', 'an origin', origin);
+  const sendsAsGiven = checkBoolean('guardInterceptor.options.sendsAsGiven', options.sendsAsGiven ?? false);
+  const settings: DispatchSettings = { classifyHead, sendsAsGiven };
   const nameOf = compileRoutes(routes, 'guardInterceptor.options.routes');
 
   return (dispatch) => {
@@ -83,7 +91,7 @@ export function guardInterceptor(
       const sent = withHeaders(request, headers);
       if (call === undefined) return dispatch(sent, handler);
       if (error !== undefined) call.report(error.thrown, 'routes of guardInterceptor()');
-      return new DispatchCall(call, asked, classifyHead, handler).run(dispatch, sent);
+      return new DispatchCall(call, asked, settings, handler).run(dispatch, sent);
     };
   };
 }

@@ -19,7 +19,8 @@ import { type LastGoodSettings, settingsOf } from './settings.js';
 
 const UNKNOWN_CALLER =
   'keeps no answer of a call if nothing proves with which metadata the call was sent. Put the guard last in `interceptors`, or make ' +
-  'the client with `guard.clientOptions({ interceptors })`; or set `vary: []` if all callers may share answers';
+  'the client with `guard.clientOptions({ interceptors })`; give an adapter `sendsAsGiven: true` if no code behind it changes the ' +
+  'metadata of `vary`; or set `vary: []` if all callers may share answers';
 
 /**
  * The last good answer to the same request of the same caller, with source `last-good` and its age: `stale-if-error` of RFC

@@ -52,8 +52,8 @@ export interface SkippedAnswers {
   readonly otherCaller: number;
   /**
    * Answers to calls of which nothing proves with which `vary` metadata they were sent: the client has interceptors behind
-   * `guard.interceptor` and no `guard.clientOptions()`, or an interceptor answered the call itself. The first one of a method is a
-   * warning.
+   * `guard.interceptor` and no `guard.clientOptions()`, an interceptor answered the call itself, or an adapter has no `sendsAsGiven`.
+   * The first one of a method is a warning.
    */
   readonly unknownCaller: number;
   /** The request or the answer is longer than `maxMessageBytes`. */

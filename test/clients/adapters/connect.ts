@@ -42,7 +42,7 @@ function adapter(name: string, maker: string, make: (baseUrl: string, guard: Gua
   return {
     name: `connect-es, ${name}`,
     packages: ['@connectrpc/connect', '@connectrpc/connect-node'],
-    attached: `\`${maker}({ baseUrl, interceptors: [guardInterceptor(guard)] })\` ([failsoft/connect](adapters.md#connect-guardinterceptor))`,
+    attached: `\`${maker}({ baseUrl, interceptors: [guardInterceptor(guard, { sendsAsGiven: true })] })\` ([failsoft/connect](adapters.md#connect-guardinterceptor))`,
     source: 'header `failsoft-source`',
     circuitKey: () => '/story.Model/Predict',
     register: (fallbacks) => {
@@ -100,12 +100,20 @@ const httpVersion = '2';
 
 export const connectAdapters: readonly Adapter[] = [
   adapter('Connect', 'createConnectTransport', (baseUrl, guard) =>
-    createConnectTransport({ baseUrl, httpVersion, interceptors: [guardInterceptor(guard)] }),
+    createConnectTransport({
+      baseUrl,
+      httpVersion,
+      interceptors: [guardInterceptor(guard, { sendsAsGiven: true })],
+    }),
   ),
   adapter('gRPC', 'createGrpcTransport', (baseUrl, guard) =>
-    createGrpcTransport({ baseUrl, interceptors: [guardInterceptor(guard)] }),
+    createGrpcTransport({ baseUrl, interceptors: [guardInterceptor(guard, { sendsAsGiven: true })] }),
   ),
   adapter('gRPC-Web', 'createGrpcWebTransport', (baseUrl, guard) =>
-    createGrpcWebTransport({ baseUrl, httpVersion, interceptors: [guardInterceptor(guard)] }),
+    createGrpcWebTransport({
+      baseUrl,
+      httpVersion,
+      interceptors: [guardInterceptor(guard, { sendsAsGiven: true })],
+    }),
   ),
 ];

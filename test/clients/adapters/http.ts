@@ -70,11 +70,11 @@ export const undiciAdapter: Adapter = {
   name: 'undici',
   packages: ['undici'],
   attached:
-    '`new Agent().compose(guardInterceptor(guard, { routes }))` ([failsoft/undici](adapters.md#undici-guardinterceptor))',
+    '`new Agent().compose(guardInterceptor(guard, { routes, sendsAsGiven: true }))` ([failsoft/undici](adapters.md#undici-guardinterceptor))',
   source: 'header `failsoft-source`',
   connect: (address, guard) => {
     const agent = new Agent();
-    const dispatcher = agent.compose(guardInterceptor(guard, { routes: [ROUTE] }));
+    const dispatcher = agent.compose(guardInterceptor(guard, { routes: [ROUTE], sendsAsGiven: true }));
     return {
       ask: async (value) => {
         const response = await request(`${address}/v1/models/m/predict`, { dispatcher, ...post(value) });

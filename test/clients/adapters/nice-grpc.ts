@@ -65,11 +65,13 @@ export const niceMiddleware: Adapter = {
   ...common,
   name: 'nice-grpc, by a middleware',
   attached:
-    '`createClientFactory().use(guardMiddleware(guard))` ([failsoft/nice-grpc](adapters.md#nice-grpc-guardmiddleware))',
+    '`createClientFactory().use(guardMiddleware(guard, { sendsAsGiven: true }))` ([failsoft/nice-grpc](adapters.md#nice-grpc-guardmiddleware))',
   source: '`failsoft: { onProvenance }`',
   connect: (address, guard) => {
     const channel = createChannel(address);
-    const client = createClientFactory().use(guardMiddleware(guard)).create(definition, channel);
+    const client = createClientFactory()
+      .use(guardMiddleware(guard, { sendsAsGiven: true }))
+      .create(definition, channel);
     return {
       ask: async (value) => {
         let source = '';
