@@ -277,6 +277,33 @@ describe('guardInterceptor', () => {
     expect([other.statusCode, await other.body.text()]).toEqual([200, 'instead']);
   });
 
+  it('leaves no timer behind where the handler throws on a bad response that has already ended', async () => {
+    const clock = new ManualClock(Date.now());
+    const agent = new MockAgent();
+    onTestFinished(() => agent.close());
+    agent.disableNetConnect();
+    const origin = 'http://models.example';
+    agent.get(origin).intercept({ path: '/' }).reply(503, 'down for now');
+    const declines = answerWith('declines', async (): Promise<HttpAnswer | undefined> => undefined);
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${origin}`), [declines]);
+    const guard = createGuard({ clock, fallbacks, defaultDeadlineMs: 5_000 });
+    const dispatcher = agent.compose(guardInterceptor(guard));
+    const error = await new Promise<unknown>((resolve) => {
+      const handler: Dispatcher.DispatchHandler = {
+        onRequestStart: () => {},
+        onResponseStart: () => {},
+        onResponseData: () => {
+          throw new Error('mine');
+        },
+        onResponseEnd: () => resolve('ended'),
+        onResponseError: (_controller, given) => resolve(given),
+      };
+      dispatcher.dispatch({ origin, path: '/', method: 'GET' }, handler);
+    });
+    expect(error).toMatchObject({ message: 'mine' });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('takes the error of an interceptor for the status that it stands for', async () => {
     // as of interceptors.responseError()
     const failing: Dispatcher.DispatcherComposeInterceptor = () => (_options, handler) => {

@@ -52,6 +52,8 @@ export class BadEnd {
   private readonly request: EndedRequest;
   private readonly real: Dispatcher.DispatchController | undefined;
   private stage: Stage = ASKING;
+  /** Whether the real request has ended. The caller may get its end later. */
+  private isRealOver = false;
 
   /** @param real undefined for a real request that has not started */
   constructor(request: EndedRequest, real: Dispatcher.DispatchController | undefined) {
@@ -137,6 +139,7 @@ export class BadEnd {
   }
 
   onEnd(real: Dispatcher.DispatchController | undefined, trailers: UndiciHeaders): void {
+    this.isRealOver = true;
     const { stage } = this;
     const { caller, limits } = this.request;
     if (stage.is === 'draining') limits.stop();
@@ -147,6 +150,7 @@ export class BadEnd {
   }
 
   onError(error: unknown): void {
+    this.isRealOver = true;
     const { stage } = this;
     const { caller, limits } = this.request;
     if (stage.is === 'held') stage.end = { error };
@@ -218,7 +222,7 @@ export class BadEnd {
   /** Ends the real request, of which the caller gets no more. */
   private drop(): void {
     const { stage, real } = this;
-    const isAlive = (stage.is === 'held' && stage.end === undefined) || stage.is === 'passing';
+    const isAlive = !this.isRealOver && (stage.is === 'held' || stage.is === 'passing');
     this.stage = isAlive ? { is: 'draining', leftBytes: MOST_DRAINED } : OVER;
     if (!isAlive) return;
     const { limits, call } = this.request;
