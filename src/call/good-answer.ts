@@ -1,9 +1,9 @@
-import type { CallCredentials, InterceptorOptions, Metadata, NextCall } from '@grpc/grpc-js';
+import type { CallCredentials, InterceptorOptions, Metadata } from '@grpc/grpc-js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
 import type { Call, RealCall } from './call.js';
 import { sendsAsGiven } from './sends-as-given.js';
-import { type SentCall, sentCallsOf } from './sent-calls.js';
+import { ownSentCallsOf, type SentCall } from './sent-calls.js';
 
 /** The parts of a call under which a good answer is kept. */
 export interface AnsweredCall extends Pick<Call, 'method' | 'metadata' | 'sent'> {
@@ -59,8 +59,8 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
    * Notes how the real call will be sent: as the client's channel records it; or as it is given to `real`, where no interceptor can
    * change it. Otherwise that stays unknown.
    */
-  sentBy(makeReal: NextCall, real: RealCall): void {
-    const list = sentCallsOf(this.#call.options)?.list;
+  sentBy({ options, makeReal }: Pick<Call, 'options' | 'makeReal'>, real: RealCall): void {
+    const list = ownSentCallsOf(options)?.list;
     if (list !== undefined) {
       // only from now on: a retry of an interceptor before the guard is a new call
       const first = list.length;

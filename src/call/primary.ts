@@ -57,7 +57,7 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
 
   /** Starts the real call, and asks it for the messages that the caller has asked for before. */
   start(call: Call): void {
-    this.good?.sentBy(call.makeReal, this.real);
+    this.good?.sentBy(call, this.real);
     // A copy, because interceptors behind the guard may change the metadata, but the caller's and the guard's own must not change.
     const metadata = call.metadata.clone();
     const { clock, connection, loop } = call.method;

@@ -23,16 +23,18 @@ export interface SentCalls {
   readonly channel: Channel;
   /** The channel that records. */
   readonly recorder: Channel;
+  /** The call's method. grpc-js makes it anew for each call. */
+  readonly definition: CallProperties['methodDefinition'];
   readonly list: readonly SentCall[];
 }
 
 /** The properties of a call with its own channel, which records everything that is sent for this call. */
 export function recorded(properties: CallProperties): CallProperties {
   if (recordOf(properties) !== undefined) return properties; // another guard of the client records the call
-  const { channel } = properties;
+  const { channel, methodDefinition: definition } = properties;
   const list: SentCall[] = [];
   const recorder = withCreateCall(channel, recording(channel, list));
-  const record: SentCalls = { channel, recorder, list };
+  const record: SentCalls = { channel, recorder, definition, list };
   // the record first, because adding a property to a copy costs a microsecond in V8
   const callOptions: RecordedOptions = Object.assign({ [SENT_CALLS]: record }, properties.callOptions);
   callOptions[SENT_CALLS] = record; // in place of the record of another call, whose options these are a copy of
@@ -50,9 +52,15 @@ function recordOf({ callOptions, channel }: CallProperties): SentCalls | undefin
   return record?.recorder === channel ? record : undefined;
 }
 
-/** The record of a call; undefined if its client lacks `guard.clientOptions()`, or if an interceptor has made new options. */
+/** The record in a call's options: it may be that of another call, whose options an interceptor has passed on to another client. */
 export function sentCallsOf(options: RecordedOptions): SentCalls | undefined {
   return options[SENT_CALLS];
+}
+
+/** The record of this very call; undefined if its client lacks `guard.clientOptions()`, or if an interceptor has made new options. */
+export function ownSentCallsOf(options: InterceptorOptions): SentCalls | undefined {
+  const record = sentCallsOf(options);
+  return record?.definition === options.method_definition ? record : undefined;
 }
 
 /** The channel with another `createCall`. A proxy, because grpc-js's channel is a class with private members. */

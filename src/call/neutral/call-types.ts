@@ -46,7 +46,8 @@ export interface PrimaryContext<Req> {
    * Tells which metadata were sent, for strategies that keep answers under the caller's metadata, such as `lastGood`. Call it before
    * `next` resolves: with the metadata of the request that was sent, if they may differ from the caller's (an answer to another
    * caller is not kept); with undefined, if you cannot know them (an answer is then kept only if callers do not differ, `vary: []`).
-   * Not calling it is your statement that the metadata of `vary` were sent as the caller gave them. @default the caller's metadata
+   * The last report counts. Not calling it is your statement that the metadata of `vary` were sent as the caller gave them.
+   * @default the caller's metadata
    */
   onSent(metadata: Metadata | undefined): void;
 }

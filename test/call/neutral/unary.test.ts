@@ -27,6 +27,11 @@ const json = (path: string, requestStream = false): Method<Query, Rank> => ({
   responseSerialize: (value) => Buffer.from(JSON.stringify(value)),
   responseDeserialize: (bytes) => JSON.parse(bytes.toString()),
 });
+const tokenOf = (token: string): Metadata => {
+  const metadata = new Metadata();
+  metadata.set('authorization', token);
+  return metadata;
+};
 interface Query {
   readonly user: string;
 }
@@ -132,14 +137,31 @@ describe('guard.call', () => {
 
   it('keeps the answers of different callers apart', async () => {
     const guard = make({ fallbacks: new FallbackRegistry().register(RANK, [lastGood()]) });
-    const metadata = (token: string) => {
-      const made = new Metadata();
-      made.set('authorization', token);
-      return { metadata: made };
-    };
+    const metadata = (token: string) => ({ metadata: tokenOf(token) });
     await guard.call(RANK, query, () => ({ rank: 7 }), metadata('ada'));
     await expect(guard.call(RANK, query, down, metadata('eve'))).rejects.toThrow('down');
     expect((await guard.call(RANK, query, down, metadata('ada'))).response).toEqual({ rank: 7 });
+  });
+
+  it.each<[string, (Metadata | undefined)[], object]>([
+    ['reports nothing: its statement that it sends the caller’s metadata', [], { kept: 1 }],
+    ['reports the caller’s', [tokenOf('ada')], { kept: 1 }],
+    ['reports another token', [tokenOf('service')], { kept: 0, skipped: { otherCaller: 1 } }],
+    ['reports that it does not know them', [undefined], { kept: 0, skipped: { unknownCaller: 1 } }],
+    ['sends again, and reports the last', [undefined, tokenOf('ada')], { kept: 1 }],
+  ])('keeps an answer by the metadata that the function %s', async (_, reports, expected) => {
+    const keeper = lastGood<Query, Rank>();
+    const guard = make({ fallbacks: new FallbackRegistry().register(RANK, [keeper]) });
+    await guard.call(
+      RANK,
+      query,
+      (context) => {
+        for (const sent of reports) context.onSent(sent);
+        return { rank: 7 };
+      },
+      { metadata: tokenOf('ada') },
+    );
+    expect(keeper.stats()).toMatchObject(expected);
   });
 
   it('replaces an answer that the classifier finds useless, and gives it where no fallback answers', async () => {

@@ -385,6 +385,26 @@ describe.each(exact)('what is given to the channel, read by the guard (%s)', (wa
     expect(await asked()).toBe('for alice');
   });
 
+  it('is no call of this one where an interceptor makes another client’s call with the same options', async () => {
+    let other: GRPCInferenceServiceClient | undefined;
+    const hedging: Interceptor = (options, nextCall) =>
+      new InterceptingCall(nextCall(options), {
+        start: (sent, _listener, next) => {
+          const { interceptors: _interceptors, ...shared } = options;
+          const asked = new Promise((resolve) => other?.modelInfer(request(), sent, shared, resolve));
+          // sent while the other client's call waits for its answer
+          next(sent, { onReceiveStatus: (ended, pass) => void asked.then(() => pass(ended)) });
+        },
+      });
+    const { infer, keeper, guard, port } = await setUp(way, asItIs, { before: [hedging] });
+    other = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
+      interceptors: [guard.interceptor, copied],
+    });
+    closers.push(() => other?.close());
+    expect(await infer(metadata({ authorization: 'alice' }))).toBe('for alice');
+    expect(keeper.stats()).toMatchObject({ kept: 1, skipped: { unknownCaller: 1, otherCaller: 0 } });
+  });
+
   it('is the last try alone where an interceptor before the guard tries again with another token', async () => {
     const renewing: Interceptor = (options, nextCall) =>
       new InterceptingCall(nextCall(options), {
