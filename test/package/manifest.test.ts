@@ -70,15 +70,15 @@ describe('dependencies', () => {
   it.each(peers)('the peer %s is tested in its range %s', (name, range) => {
     const installed = lock.packages[`node_modules/${name}`]?.version ?? 'not installed';
     expect(manifest.devDependencies).toHaveProperty([name]);
-    // Caret ranges: the same major version, and not below.
-    const alternatives = range.split(' || ').map((part) => {
-      expect(part).toMatch(/^\^[1-9]\d*\.\d+\.\d+$/);
-      return numbers(part.slice(1));
-    });
     const found = numbers(installed);
-    expect(
-      alternatives.filter((lowest) => lowest[0] === found[0] && compare(found, lowest) >= 0),
-    ).toHaveLength(1);
+    // not below, and the same major version after `^`, the same minor version too after `~`
+    const fitting = range.split(' || ').filter((part) => {
+      expect(part).toMatch(/^[~^][1-9]\d*\.\d+\.\d+$/);
+      const lowest = numbers(part.slice(1));
+      const fixed = part.startsWith('~') ? 2 : 1;
+      return compare(found.slice(0, fixed), lowest.slice(0, fixed)) === 0 && compare(found, lowest) >= 0;
+    });
+    expect(fitting).toHaveLength(1);
   });
 
   it('has no peer but grpc-js that a user must install', () => {
