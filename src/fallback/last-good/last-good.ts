@@ -1,6 +1,5 @@
 import type { Clock } from '../../clock.js';
 import { invalid } from '../../errors.js';
-import { provenanceOf } from '../../status/provenance.js';
 import type { StoreEvent } from '../../telemetry/events.js';
 import type { StoreReading } from '../../telemetry/store-reading.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
@@ -10,17 +9,13 @@ import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../st
 import { ageOf, timeOfStored } from './age.js';
 import { AnswerCounts, readingOf } from './answer-counts.js';
 import { type AnswerStore, StoreLink, type StoreStateEvent } from './answer-store.js';
+import { CallerCheck } from './caller-check.js';
 import type { KeptAnswer, KeptAnswers } from './kept-answers.js';
 import { LongAnswers } from './long-answers.js';
 import { isCertainlyLonger } from './message-size.js';
 import type { LastGood, LastGoodOptions, LastGoodStats, SkippedAnswers } from './options.js';
 import { type PendingAnswer, PendingAnswers } from './pending-answers.js';
 import { type LastGoodSettings, settingsOf } from './settings.js';
-
-const UNKNOWN_CALLER =
-  'keeps no answer of a call if nothing proves with which metadata the call was sent. Put the guard last in `interceptors`, or make ' +
-  'the client with `guard.clientOptions({ interceptors })`; give an adapter `sendsAsGiven: true` if no code behind it changes the ' +
-  'metadata of `vary`; or set `vary: []` if all callers may share answers';
 
 /**
  * The last good answer to the same request of the same caller, with source `last-good` and its age: `stale-if-error` of RFC
@@ -60,13 +55,13 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   readonly #counts = new AnswerCounts();
   readonly #warnings = new Warnings();
   readonly #reports = new Set<(event: StoreEvent) => void>();
-  /** Methods whose unknown callers were reported. */
-  readonly #warnedOf = new Set<string>();
+  readonly #caller: CallerCheck;
 
   constructor(options: LastGoodOptions<Req, Res>) {
     const settings = settingsOf(options);
     this.when = settings.when;
     this.#key = settings.key;
+    this.#caller = new CallerCheck(settings.key, this.#warnings);
     this.#longestMs = settings.longestMs;
     this.#maxMessageBytes = settings.maxMessageBytes;
     this.#respond = settings.respond;
@@ -116,24 +111,14 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     try {
       const reason = this.#reasonToSkip(answer) ?? this.#encode(answer, method);
       if (reason !== undefined) this.#counts.skip(reason);
-      if (reason === 'unknownCaller') this.#warnOnce(method.path);
     } catch {
       this.#counts.failures++; // the call succeeds, though its answer cannot be kept
     }
   }
 
-  #warnOnce(path: string): void {
-    if (this.#warnedOf.has(path)) return;
-    this.#warnedOf.add(path);
-    this.#warnings.report(UNKNOWN_CALLER, `lastGood of ${path}`);
-  }
-
   #reasonToSkip(answer: PrimaryAnswer<Req, Res>): keyof SkippedAnswers | undefined {
-    const { metadata, sentMetadata, sentWithOtherOptions, responseMetadata } = answer;
-    if (responseMetadata !== undefined && provenanceOf(responseMetadata).degraded) return 'degraded';
-    if (sentMetadata?.length === 0 && this.#key.readsMetadata) return 'unknownCaller';
-    if (sentWithOtherOptions === true) return 'otherCaller';
-    if (sentMetadata?.some((sent) => !this.#key.isSameCaller(metadata, sent))) return 'otherCaller';
+    const wrong = this.#caller.reasonToSkip(answer);
+    if (wrong !== undefined) return wrong;
     if (this.#key.isLonger(answer, this.#maxMessageBytes)) return 'tooLong';
     if (this.#isKnownAsLong(answer)) return 'tooLong';
     return this.#pending.hasRoom() ? undefined : 'busy';
