@@ -60,10 +60,10 @@ function isOfServer(code: status): boolean {
   return code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED && code !== status.CANCELLED;
 }
 
-/** Whether a standstill of this process made up a good part of an answered call's duration. */
+/** Whether a standstill of this process, or the catching up after it, made up a good part of an answered call's duration. */
 function isDelayed({ loop }: Method, startedAtMs: number, nowMs: number, waitedMs: number): boolean {
   if (waitedMs < SHORTEST_STANDSTILL_MS) return false;
-  return lengthOf(loop.longestSince(startedAtMs, nowMs)) > waitedMs * MATTERING_SHARE;
+  return loop.longestFeltMs(startedAtMs, nowMs) > waitedMs * MATTERING_SHARE;
 }
 
 /** Whether a time-out is no evidence about the server: its answer may have arrived unread, or the request was sent too late. */

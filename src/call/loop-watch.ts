@@ -6,6 +6,10 @@ export const SHORTEST_STANDSTILL_MS = 50;
 const LONG_TURN_MS = 15;
 /** The least time between two readings, because a reading costs 0.2 microseconds. */
 const READ_EVERY_MS = 2;
+/** After a standstill, the client catches up with calls that begin within the standstill's own length, but at most within this time. */
+const LONGEST_CATCHING_UP_MS = 1_000;
+/** A client whose loop has been idle for more than this share of the time since a standstill is not catching up any more. */
+const MOST_IDLE_SHARE = 0.75;
 /** How many standstills are kept. */
 const REMEMBERED = 8;
 
@@ -14,6 +18,8 @@ export interface Standstill {
   readonly fromMs: number;
   /** Moves on until the turn ends in which the standstill was noticed, because that turn does the work that had to wait. */
   untilMs: number;
+  /** How long the loop had been idle, since it began, when the standstill ended. */
+  readonly idleMs: number;
 }
 
 /**
@@ -47,11 +53,29 @@ export class LoopWatch {
     if (nowMs - this.readAtMs >= READ_EVERY_MS) this.read(this.loop, nowMs, lateMs);
     let longest: Standstill | undefined;
     for (const standstill of this.standstills) {
-      const { untilMs } = standstill;
-      const part = standstill.fromMs < sinceMs ? { fromMs: sinceMs, untilMs } : standstill;
+      const part = since(sinceMs, standstill);
       if (lengthOf(part) > lengthOf(longest)) longest = part;
     }
     return longest;
+  }
+
+  /**
+   * The length of the longest standstill that may have delayed an answered call, in milliseconds. The part before the call counts if
+   * the client was catching up: after a standstill it makes all calls at once that had to wait, and these calls wait for each other.
+   */
+  longestFeltMs(startedAtMs: number, nowMs: number): number {
+    let longestMs = lengthOf(this.longestSince(startedAtMs, nowMs));
+    for (const standstill of this.standstills) {
+      const lengthMs = lengthOf(standstill);
+      if (lengthMs > longestMs && this.isCatchingUp(standstill, startedAtMs, nowMs)) longestMs = lengthMs;
+    }
+    return longestMs;
+  }
+
+  /** Whether the client has been busy since a standstill, and a call began soon after it. */
+  private isCatchingUp({ fromMs, untilMs, idleMs }: Standstill, startedAtMs: number, nowMs: number): boolean {
+    const isSoon = startedAtMs < untilMs + Math.min(untilMs - fromMs, LONGEST_CATCHING_UP_MS);
+    return isSoon && this.idleMs - idleMs <= (nowMs - untilMs) * MOST_IDLE_SHARE;
   }
 
   private read(loop: EventLoop, nowMs: number, lateMs: number): void {
@@ -73,8 +97,13 @@ export class LoopWatch {
 
   private remember(fromMs: number, untilMs: number): void {
     if (this.standstills.length === REMEMBERED) this.standstills.shift();
-    this.standstills.push({ fromMs, untilMs });
+    this.standstills.push({ fromMs, untilMs, idleMs: this.idleMs });
   }
+}
+
+/** The part of a standstill since a time. */
+function since(sinceMs: number, standstill: Standstill): Standstill {
+  return standstill.fromMs < sinceMs ? { ...standstill, fromMs: sinceMs } : standstill;
 }
 
 export function lengthOf(standstill: Standstill | undefined): number {

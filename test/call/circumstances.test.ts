@@ -197,6 +197,74 @@ describe('a call that lived through a standstill', () => {
     expect(end('failure', TIMEOUT, givenMs)).toEqual(expected);
   });
 
+  describe('and began when the client was catching up', () => {
+    /** A turn in which the client works, and which other turns follow. */
+    const work = (clock: ManualClock, ms: number) => {
+      for (let doneMs = 0; doneMs < ms; doneMs += 10) {
+        clock.stall(10);
+        clock.advance(0);
+      }
+    };
+    type Case = { stallMs?: number; idleMs?: number; busyMs?: number; workMs?: number; waitMs?: number };
+
+    it.each<[string, Case, unknown]>([
+      ['at its end', { workMs: 150, waitMs: 100 }, { stalled: true }],
+      ['while the client was busy for a quarter of the time', { workMs: 60, waitMs: 180 }, { stalled: true }],
+      ['while the client was idle for longer', { workMs: 60, waitMs: 190 }, undefined],
+      ['within its length', { busyMs: 390, workMs: 200 }, { stalled: true }],
+      ['later than that', { busyMs: 400, workMs: 200 }, undefined],
+      ['long after it', { idleMs: 5_000, workMs: 200 }, undefined],
+      [
+        'later than a second after a very long one',
+        { stallMs: 9_000, busyMs: 1_000, workMs: 200 },
+        undefined,
+      ],
+      ['and is not four times as long', { stallMs: 100, workMs: 300, waitMs: 90 }, { stalled: true }],
+      ['and is four times as long', { stallMs: 100, workMs: 310, waitMs: 90 }, undefined],
+      ['and waited for a slow model: work before each call is no backlog', { waitMs: 250 }, undefined],
+    ])('%s', (_name, { stallMs = 400, idleMs = 0, busyMs = 0, workMs = 0, waitMs = 0 }, expected) => {
+      const { clock, begin } = setUp();
+      begin();
+      clock.stall(stallMs);
+      clock.advance(0);
+      begin();
+      work(clock, busyMs);
+      clock.advance(idleMs);
+      const end = begin();
+      work(clock, workMs);
+      clock.advance(waitMs);
+      expect(end('success', OK)).toEqual(expected);
+      expect(end('caller-error', { code: status.NOT_FOUND })).toEqual(expected);
+      // not even while the client catches up
+      expect(end('failure', { code: status.INTERNAL })).toBeUndefined();
+      expect(end('failure', TIMEOUT, workMs + waitMs)).toBeUndefined();
+    });
+
+    it('is measured again between the standstills of a client that stands still for half of the time', () => {
+      const { clock, begin } = setUp();
+      for (let round = 0; round < 20; round++) {
+        begin();
+        clock.stall(400);
+        clock.advance(0);
+        const [slow, dead] = [begin(), begin()];
+        clock.advance(400);
+        expect(slow('success', OK)).toBeUndefined();
+        expect(dead('failure', TIMEOUT, 400)).toBeUndefined();
+      }
+    });
+
+    it('whatever the wall clock does', () => {
+      const { clock, begin } = setUp();
+      begin();
+      clock.stall(400);
+      clock.advance(0);
+      const end = begin();
+      clock.stepEpoch(-3_600_000);
+      work(clock, 200);
+      expect(end('success', OK)).toEqual({ stalled: true });
+    });
+  });
+
   it('counts against a server that had not answered for long', () => {
     const { clock, begin } = setUp();
     clock.advance(4_001);

@@ -88,5 +88,6 @@ describe('a standstill of the event loop', () => {
     loop.begins(0);
     clock.stall(400);
     expect(loop.longestSince(0, 400, 400)).toBeUndefined();
+    expect(loop.longestFeltMs(0, 400)).toBe(0);
   });
 });
