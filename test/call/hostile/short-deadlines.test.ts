@@ -8,6 +8,7 @@ import {
   type EchoClient,
   echoClient,
   echoService,
+  ready,
   startEchoServer,
 } from '../../support/echo-service.js';
 import { createGuard, neverTrip, openFor, tripAfter } from '../../support/guard.js';
@@ -24,6 +25,7 @@ async function setUp(options: GuardOptions) {
     () => client.close(),
     () => guard.close(),
   );
+  await ready(client);
   return { server, client, guard, circuit: guard.circuit(echoService.unary) };
 }
 
@@ -37,21 +39,22 @@ async function usually100ms(options: GuardOptions) {
     clock.advance(100);
     echo(call, callback);
   };
-  // twenty, and the first, whose duration does not count: it opened the connection
-  for (let n = 0; n < 21; n++) await callUnary(client, 'a');
+  // twenty, and the first, whose duration does not count: its connection is new
+  for (let n = 0; n < 21; n++) await callUnary(client, 'a', { deadline: farAway() });
   server.handlers.unary = () => undefined;
   return { clock, echo, ...all };
 }
 
-const withDeadline = (client: EchoClient, deadlineMs: number, count: number) =>
-  Promise.all(
-    Array.from({ length: count }, () => callUnary(client, 'a', { deadline: Date.now() + deadlineMs })),
-  );
+/** Calls without a deadline of their own: `defaultDeadlineMs` begins with their admission, however late a busy machine makes it. */
+const withDefaultDeadline = (client: EchoClient, count: number) =>
+  Promise.all(Array.from({ length: count }, () => callUnary(client, 'a')));
+
+const farAway = () => Date.now() + 60_000;
 
 describe('a deadline far below what the method usually takes', () => {
   it('is no evidence against the server: one tenant does not open the circuit for all', async () => {
-    const { client, circuit } = await usually100ms({ circuit: tripAfter(5) });
-    const ended = await withDeadline(client, 11, 50);
+    const { client, circuit } = await usually100ms({ circuit: tripAfter(5), defaultDeadlineMs: 11 });
+    const ended = await withDefaultDeadline(client, 50);
     expect(new Set(ended.map(({ error }) => error?.code))).toEqual(new Set([status.DEADLINE_EXCEEDED]));
     expect(circuit.snapshot()).toMatchObject({
       state: 'closed',
@@ -63,33 +66,40 @@ describe('a deadline far below what the method usually takes', () => {
   it('does not decide about a half-open circuit', async () => {
     const { client, circuit, clock, server, echo } = await usually100ms({
       circuit: { ...tripAfter(5), ...openFor(1_000) },
+      defaultDeadlineMs: 11,
     });
-    await withDeadline(client, 250, 25); // a deadline that is long enough
+    server.handlers.unary = (_call, callback) => callback({ code: status.UNAVAILABLE });
+    for (let n = 0; n < 25; n++) await callUnary(client, 'a', { deadline: farAway() });
     expect(circuit.state).toBe('open');
+    server.handlers.unary = () => undefined;
     clock.advance(1_000);
-    await withDeadline(client, 11, 1);
+    await withDefaultDeadline(client, 1);
     expect(circuit.state).toBe('half-open');
     server.handlers.unary = echo;
-    expect((await callUnary(client, 'a')).value?.text).toBe('echo a');
+    expect((await callUnary(client, 'a', { deadline: farAway() })).value?.text).toBe('echo a');
   });
 
   it('is evidence where the user says that it is', async () => {
-    const { client, circuit } = await usually100ms({ circuit: neverTrip(), minimumDeadlineMs: 1 });
-    await withDeadline(client, 11, 3);
+    const { client, circuit } = await usually100ms({
+      circuit: neverTrip(),
+      minimumDeadlineMs: 1,
+      defaultDeadlineMs: 11,
+    });
+    await withDefaultDeadline(client, 3);
     expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 3, ignored: 0 });
   });
 
   it('is evidence as long as the usual latency is unknown', async () => {
-    const { client, circuit, server } = await setUp({ circuit: neverTrip() });
+    const { client, circuit, server } = await setUp({ circuit: neverTrip(), defaultDeadlineMs: 50 });
     server.handlers.unary = () => undefined;
-    await withDeadline(client, 50, 3);
+    await withDefaultDeadline(client, 3);
     expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 3, ignored: 0 });
   });
 });
 
 it('a deadline above what the method usually takes is evidence', async () => {
-  const { client, circuit } = await usually100ms({ circuit: neverTrip() });
-  await withDeadline(client, 250, 3);
+  const { client, circuit } = await usually100ms({ circuit: neverTrip(), defaultDeadlineMs: 250 });
+  await withDefaultDeadline(client, 3);
   expect(circuit.snapshot().totals.outcomes).toMatchObject({ success: 21, failure: 3, ignored: 0 });
 });
 
@@ -104,9 +114,10 @@ describe('minimumDeadlineMs', () => {
       fallbacks: decliningFallbacks(),
       fallbackReserveMs: 1_000,
       minimumDeadlineMs,
+      defaultDeadlineMs: 200,
     });
     server.handlers.unary = () => undefined;
-    const [ended] = await withDeadline(client, 200, 1);
+    const [ended] = await withDefaultDeadline(client, 1);
     expect(ended?.error?.code).toBe(status.DEADLINE_EXCEEDED);
     expect(circuit.snapshot().totals.outcomes).toMatchObject(outcomes);
   });
@@ -120,9 +131,10 @@ describe('minimumDeadlineMs', () => {
       fallbacks: decliningFallbacks(),
       fallbackReserveMs: 1_000,
       minimumDeadlineMs,
+      methods: [{ match: echoService.serverStream.path, defaultDeadlineMs: 200 }],
     });
     server.handlers.serverStream = () => undefined;
-    const call = client.serverStream({ text: 'a' }, new Metadata(), { deadline: Date.now() + 200 });
+    const call = client.serverStream({ text: 'a' }, new Metadata(), {});
     call.on('data', () => undefined).on('error', () => undefined);
     await new Promise((resolve) => call.on('status', resolve));
     expect(guard.circuit(echoService.serverStream).snapshot().totals.outcomes).toMatchObject(outcomes);
