@@ -1,23 +1,43 @@
+import { type ServiceError, type sendUnaryData, status } from '@grpc/grpc-js';
 import { defaultPrediction, FallbackRegistry, failureRate, type GuardOptions } from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
-import { callUnary, echoClient, echoService, ready, startEchoServer } from '../../support/echo-service.js';
+import {
+  callUnary,
+  type EchoClient,
+  echoClient,
+  echoService,
+  type Message,
+  startEchoServer,
+} from '../../support/echo-service.js';
 import { createGuard, openFor } from '../../support/guard.js';
 
 const closers = closedAfterEach();
 const CALLS = 24;
-const DEADLINE_MS = 400;
 const roundRobin = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
+const outOfTime: Partial<ServiceError> = { code: status.DEADLINE_EXCEEDED };
 
-/** Two backends, of which the second takes calls and answers none. */
+/** Two backends, of which the second hangs from `hang()` on: it takes calls and answers none, until their time is over. */
 async function startBackends() {
   const healthy = await startEchoServer();
-  const sick = await startEchoServer({ unary: () => undefined });
+  const sick = await startEchoServer();
   closers.push(
     () => healthy.close(),
     () => sick.close(),
   );
-  return { healthy, sick };
+  const hanging: sendUnaryData<Message>[] = [];
+  return {
+    healthy,
+    sick,
+    hanging,
+    hang: () => {
+      sick.handlers.unary = (_call, callback) => hanging.push(callback);
+    },
+    endTime: () => {
+      for (const callback of hanging) callback(outOfTime);
+    },
+  };
 }
 
 const trippingAt = (threshold: number) => ({
@@ -25,31 +45,44 @@ const trippingAt = (threshold: number) => ({
   trip: [failureRate({ threshold, minimumCalls: 20 })],
 });
 
+/** Makes many calls at once, and counts the answers. */
+function callOften(client: EchoClient) {
+  const texts: (string | undefined)[] = [];
+  const ended = Array.from({ length: CALLS }, () =>
+    callUnary(client, 'a').then(({ value }) => texts.push(value?.text)),
+  );
+  const count = (text: string) => texts.filter((each) => each === text).length;
+  return { ended: Promise.all(ended), count };
+}
+
 /** Calls both through one client, and tells who answered. */
-async function balanced(options: GuardOptions) {
-  const { healthy, sick } = await startBackends();
-  const guard = createGuard({ minimumDeadlineMs: 1, ...options });
+async function balanced(options: GuardOptions, softDeadlineMs = 0) {
+  const { healthy, sick, hanging, hang, endTime } = await startBackends();
+  const clock = new ManualClock();
+  const guard = createGuard({ clock, ...options });
   const client = echoClient(`ipv4:${healthy.address},${sick.address}`, {
     'grpc.service_config': roundRobin,
     interceptors: [guard.interceptor],
   });
   closers.push(() => client.close());
-  await ready(client);
   while (healthy.calls.count === 0 || sick.calls.count === 0)
-    await callUnary(client, 'connects', { deadline: Date.now() + 50, failsoft: { bypass: true } });
-  const deadline = Date.now() + DEADLINE_MS;
-  const ended = await Promise.all(Array.from({ length: CALLS }, () => callUnary(client, 'a', { deadline })));
+    await callUnary(client, 'connects', { failsoft: { bypass: true } });
+  hang();
+  const { ended, count } = callOften(client);
+  await expect.poll(() => [count('echo a'), hanging.length]).toEqual([CALLS / 2, CALLS / 2]);
+  clock.advance(softDeadlineMs);
+  if (softDeadlineMs > 0) await ended; // although the time of the calls that hang is not over
+  endTime();
+  await ended;
   const circuit = guard.circuit(echoService.unary);
-  while (circuit.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-  const count = (text: string) => ended.filter(({ value }) => value?.text === text).length;
+  await expect.poll(() => circuit.inFlight).toBe(0);
   return { state: circuit.state, primary: count('echo a'), fallback: count('default') };
 }
 
 describe('one of two backends hangs behind round_robin', () => {
   it('and opens the circuit of both at a failure rate of a half', async () => {
-    const { state, primary } = await balanced({ circuit: trippingAt(0.5) });
-    expect(state).toBe('open');
-    expect(primary).toBeLessThanOrEqual(CALLS / 2);
+    const ended = await balanced({ circuit: trippingAt(0.5) });
+    expect(ended).toEqual({ state: 'open', primary: CALLS / 2, fallback: 0 });
   });
 
   it('and opens no circuit above a half; a soft deadline answers the calls that hang', async () => {
@@ -57,23 +90,21 @@ describe('one of two backends hangs behind round_robin', () => {
       defaultPrediction({ text: 'default' }),
     ]);
     const settings = { circuit: trippingAt(0.75), fallbacks, fallbackAfterMs: 150 };
-    const { state, primary, fallback } = await balanced(settings);
-    expect([state, primary + fallback]).toEqual(['closed', CALLS]);
-    expect(fallback).toBeGreaterThanOrEqual(CALLS / 2);
+    const ended = await balanced(settings, 150);
+    expect(ended).toEqual({ state: 'closed', primary: CALLS / 2, fallback: CALLS / 2 });
   });
 
   it('and has a circuit of its own with a client per address', async () => {
-    const { healthy, sick } = await startBackends();
-    const guard = createGuard({ minimumDeadlineMs: 1, circuit: trippingAt(0.5) });
-    const clients = [healthy, sick].map(({ address }) =>
-      echoClient(address, { interceptors: [guard.forTarget(address)] }),
-    );
-    closers.push(...clients.map((client) => () => client.close()));
-    await Promise.all(clients.map(ready));
-    const deadline = Date.now() + DEADLINE_MS;
-    const calls = clients.flatMap((client) =>
-      Array.from({ length: CALLS }, () => callUnary(client, 'a', { deadline })),
-    );
+    const { healthy, sick, hanging, hang, endTime } = await startBackends();
+    const guard = createGuard({ clock: new ManualClock(), circuit: trippingAt(0.5) });
+    hang();
+    const calls = [healthy, sick].map(({ address }) => {
+      const client = echoClient(address, { interceptors: [guard.forTarget(address)] });
+      closers.push(() => client.close());
+      return callOften(client).ended;
+    });
+    await expect.poll(() => hanging.length).toBe(CALLS);
+    endTime();
     await Promise.all(calls);
     const stateOf = (address: string) => guard.circuit(`${address}${echoService.unary.path}`).state;
     expect([stateOf(healthy.address), stateOf(sick.address)]).toEqual(['closed', 'open']);
