@@ -23,8 +23,8 @@ export function tunedCircuit(deadlineMs: number): CircuitOptions {
       failureRate({ threshold: 0.5, minimumCalls: 20 }),
       latencyPercentile({ percentile: 99, thresholdMs: deadlineMs * 0.6, minimumCalls: 100 }),
     ],
-    // short open times, because a synthetic probe costs no caller anything
-    open: { baseMs: 1_000, maxMs: 2_000 },
+    // short open times that do not grow, because a synthetic probe costs no caller anything
+    open: { baseMs: 500, maxMs: 500 },
   };
 }
 

@@ -34,7 +34,8 @@ export interface RecoveryOptions {
   readonly maxHoldMs?: number;
   /**
    * The request of a synthetic call, which is the probe in place of a caller's call; or a function that makes it for the circuit's
-   * model. Callers get their fallbacks meanwhile. Unary methods only.
+   * model. Callers get their fallbacks meanwhile. Unary methods only. It fails if it is not answered within twenty times the
+   * circuit's usual latency (at least 500 ms), the method's default deadline, or `halfOpen.probeTimeoutMs`.
    * @default a caller's call is the probe
    */
   readonly probeWith?: unknown;

@@ -8,7 +8,11 @@ export function canBeProbed(definition: AnyMethod): boolean {
 
 /** A probe that takes longer than this multiple of the usual latency has failed. */
 const LONG = 20;
-const LEAST_LIMIT_MS = 1_000;
+/**
+ * Long enough for a lost packet (TCP waits at least 200 ms) or a garbage collection. A longer limit would find a hung server's
+ * return later (docs/decisions/judgement.md).
+ */
+const LEAST_LIMIT_MS = 500;
 
 /**
  * The time limit of a circuit's probe, in milliseconds. A probe that a hung server never answers must not keep the circuit
