@@ -20,13 +20,16 @@ export class Readiness {
     this.#clock = clock;
   }
 
-  /** The circuit has opened. */
-  opened(circuit: Circuit): void {
+  /**
+   * The circuit has opened.
+   * @param moved called when an answer may have moved the end of the open time
+   */
+  opened(circuit: Circuit, moved: () => void): void {
     // the circuit reports the transition before it has finished it
-    this.#clock.setTimer(() => this.#begin(circuit), 0);
+    this.#clock.setTimer(() => this.#begin(circuit, moved), 0);
   }
 
-  #begin({ recovery }: Circuit): void {
+  #begin({ recovery }: Circuit, moved: () => void): void {
     const generation = recovery?.opening()?.generation;
     if (recovery === undefined || generation === undefined) return;
     let wasLost = false;
@@ -42,10 +45,11 @@ export class Readiness {
       again(INTERVAL_MS);
       if (this.#channel.isReady) {
         if (wasLost) recovery.ready(generation);
-        return;
+        return moved();
       }
       wasLost = true;
       recovery.notReady(generation, nowMs + HELD_MS, MOST_HELD_MS);
+      moved();
       this.#channel.connectAndReport(() => again(SOON_MS));
     };
     ask();

@@ -35,12 +35,13 @@ export function simulateCell(
   const phases = phasesOf(scenario, quick);
   const clock = new VirtualClock();
   const { deadlineMs } = scenario.traffic;
-  const server = new SimServer(fullSpec(scenario.servers), clock, seededRandom(seed * 100), deadlineMs);
+  const spec = fullSpec(scenario.servers);
+  const server = new SimServer(spec, clock, seededRandom(seed * 100), deadlineMs);
   server.sample(sampleMs);
   const network = new Network(clock, seededRandom(seed * 100 + 1));
   const random = seededRandom(seed * 100 + 2);
   const channel = new Channel(server, network, clock, random, contestant.backoff);
-  const client = new SimClient(contestant, channel, clock, random);
+  const client = new SimClient(contestant, channel, clock, random, spec.serviceMs);
   // Long enough that no time is negative.
   const triggerAtMs = phases.calmMs + 1_000;
   for (const call of planTraffic(scenario, phases, seed * 1_000 + 1))

@@ -16,6 +16,7 @@ import type { Reply } from '../server/model-server.js';
 import type { Channel } from './channel.js';
 import { Readiness } from './readiness.js';
 import type { SimContestant } from './strategies.js';
+import { SyntheticProbing } from './synthetic.js';
 
 /** The time of the secondary and the network together, and its spread, as on the wire. */
 const SECONDARY_MEDIAN_MS = 7;
@@ -41,12 +42,13 @@ export class SimClient {
   readonly #channel: Channel;
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #makeCircuit: (() => Circuit) | undefined;
+  readonly #makeCircuit: ((model: string) => Circuit) | undefined;
   readonly #circuits = new Map<string, Circuit>();
   /** Called with each call that is over, which is kept unless it returns false. */
   onCall: (call: CallRecord) => boolean = () => true;
 
-  constructor(contestant: SimContestant, channel: Channel, clock: Clock, random: () => number) {
+  /** @param usualMs the usual latency of the model's calls, for the time limit of synthetic probes */
+  constructor(contestant: SimContestant, channel: Channel, clock: Clock, random: () => number, usualMs = 0) {
     this.#contestant = contestant;
     this.#channel = channel;
     this.#clock = clock;
@@ -54,11 +56,14 @@ export class SimClient {
     const { circuit } = contestant;
     if (circuit === undefined) return;
     const factory = nativeEngine.configure(circuit, 'circuit');
+    const probing = contestant.isSynthetic ? new SyntheticProbing(channel, clock, usualMs) : undefined;
     const readiness = new Readiness(channel, clock);
-    this.#makeCircuit = () => {
+    this.#makeCircuit = (model) => {
       const transition = ({ to }: { to: BreakerState }) => {
         this.states.push({ atMs: clock.now(), to });
-        if (to === 'open') readiness.opened(made);
+        if (to !== 'open') return;
+        probing?.opened(made, model);
+        readiness.opened(made, () => probing?.look(made, model));
       };
       const listener = { transition, isolation: () => {} };
       const made: Circuit = factory('/simulated', { clock, random, listener });
@@ -84,7 +89,7 @@ export class SimClient {
     const key = this.#contestant.perModel ? model : '';
     const known = this.#circuits.get(key);
     if (known !== undefined) return known;
-    const made = this.#makeCircuit?.();
+    const made = this.#makeCircuit?.(model);
     if (made !== undefined) this.#circuits.set(key, made);
     return made;
   }

@@ -11,6 +11,8 @@ export interface SimContestant {
   readonly perModel: boolean;
   /** The part of the deadline that is kept for the fallback, in milliseconds. */
   readonly reserveMs: number;
+  /** Whether its probes are synthetic; otherwise they are callers' calls. */
+  readonly isSynthetic?: boolean;
   /** @default the waits of grpc-js */
   readonly backoff?: Backoff;
 }
@@ -41,6 +43,9 @@ export function simContestants(deadlineMs: number): readonly SimContestant[] {
       reserveMs: Math.min(MOST_RESERVED_MS, reserveMs),
       backoff: guardedBackoff({}),
     },
-    { name: 'failsoft-tuned', circuit: tuned, perModel: true, reserveMs, backoff: guardedBackoff(tuned) },
+    {
+      ...{ name: 'failsoft-tuned', circuit: tuned, perModel: true, isSynthetic: true },
+      ...{ reserveMs, backoff: guardedBackoff(tuned) },
+    },
   ];
 }

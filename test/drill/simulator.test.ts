@@ -20,6 +20,12 @@ function scenarioNamed(name: string) {
   return found;
 }
 
+function contestantNamed(name: string) {
+  const found = simContestants(500).find((contestant) => contestant.name === name);
+  if (found === undefined) throw new Error(`no contestant ${name}`);
+  return found;
+}
+
 describe('the virtual clock', () => {
   it('runs events in the order of time, and events of the same instant in the order in which they were set', () => {
     const clock = new VirtualClock();
@@ -126,9 +132,11 @@ describe('the channel', () => {
 describe('the check of the channel, in the simulator', () => {
   function guarded(name: string) {
     const scenario = scenarioNamed(name);
-    const [, failsoft] = simContestants(500);
-    if (failsoft === undefined) throw new Error('failsoft is gone');
-    const view = viewOf(simulateCell(scenario, failsoft, 1, true), phasesOf(scenario, true), ['large']);
+    const view = viewOf(
+      simulateCell(scenario, contestantNamed('failsoft'), 1, true),
+      phasesOf(scenario, true),
+      ['large'],
+    );
     return figuresOf(view, 20);
   }
 
@@ -153,9 +161,41 @@ describe('the check of the channel, in the simulator', () => {
   });
 });
 
+describe('synthetic probes, in the simulator', () => {
+  /** The mean time to the recovery after hangs of several lengths, and the callers' calls that were probes for nothing. */
+  function afterHangs(name: string) {
+    const contestant = contestantNamed(name);
+    const lengthsMs = [3_000, 3_300, 3_600, 3_900, 4_200, 4_500, 4_800, 5_100];
+    const figures = lengthsMs.map((faultMs, index) => {
+      const scenario = { ...scenarioNamed('hang'), faultMs };
+      const record = simulateCell(scenario, contestant, index + 1, true);
+      return figuresOf(viewOf(record, phasesOf(scenario, true), ['large']), 20);
+    });
+    const sum = (of: 'recoveredMs' | 'callerProbes') =>
+      figures.reduce((total, each) => total + (each[of] ?? Number.POSITIVE_INFINITY), 0);
+    return { recoveredMs: sum('recoveredMs') / figures.length, callerProbes: sum('callerProbes') };
+  }
+
+  it("find a server's return sooner than callers' calls, and cost no caller a call", () => {
+    const [callers, synthetic] = [afterHangs('failsoft'), afterHangs('failsoft-tuned')];
+    expect(callers.callerProbes).toBeGreaterThan(0);
+    expect(synthetic.callerProbes).toBe(0);
+    expect(synthetic.recoveredMs).toBeLessThan(callers.recoveredMs);
+  });
+
+  it('are sent again where the channel had no connection', () => {
+    const scenario = scenarioNamed('hard-down');
+    const view = viewOf(
+      simulateCell(scenario, contestantNamed('failsoft-tuned'), 1, true),
+      phasesOf(scenario, true),
+      ['large'],
+    );
+    expect(figuresOf(view, 20).recoveredMs ?? Number.POSITIVE_INFINITY).toBeLessThan(1_000);
+  });
+});
+
 describe('a simulated drill', () => {
-  const tuned = simContestants(500).find(({ name }) => name === 'failsoft-tuned');
-  if (tuned === undefined) throw new Error('failsoft-tuned is gone');
+  const tuned = contestantNamed('failsoft-tuned');
 
   it('is the same for the same seed, and differs for another seed', () => {
     const run = (seed: number) => {
