@@ -23,7 +23,8 @@ export async function runKinds(world: World): Promise<void> {
   guard.on('degraded', () => seen.degraded++);
   const server = await SoakServer.start({ fate: () => faulty(random, 'injected fault') });
   const client = soakClient(server.address, { interceptors: [guard.interceptor] });
-  const isWellTested = () => seen.opened > 0 && seen.closed > 0 && seen.degraded > 0;
+  const isWellTested = () =>
+    seen.opened > 0 && seen.closed > 0 && seen.degraded > 0 && ledger.of('server kills') > 0;
   const own = untilSeen(world, isWellTested);
   const killing = killAndRestart(own, server, random);
   await onLanes(
@@ -34,7 +35,9 @@ export async function runKinds(world: World): Promise<void> {
   );
   await killing;
   if (!isWellTested())
-    ledger.fail('the run was too short to see a circuit open and close, and a fallback answer');
+    ledger.fail(
+      'the run was too short to see a server killed, a circuit open and close, and a fallback answer',
+    );
   ledger.add('circuits opened', seen.opened);
   ledger.add('circuits closed', seen.closed);
   client.close();

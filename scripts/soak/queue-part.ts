@@ -13,11 +13,13 @@ import { Jobs } from './jobs.js';
 import { killAndRestart } from './killer.js';
 import { faulty, SoakServer } from './server.js';
 import { type Message, soakService } from './service.js';
-import { closeGuard, later, onLanes, randomOf, type World } from './world.js';
+import { closeGuard, later, onLanes, randomOf, untilSeen, type World } from './world.js';
 
 const LANES = 3;
 /** The most time for the jobs that are left when the traffic is over. */
 const DRAIN_MS = 60_000;
+/** The time limit of an operation on the queue while faults befall it. */
+const LIMIT_MS = 500;
 const DAY_MS = 24 * 3_600_000;
 /** Makes each job 1 to 3 kB. */
 const PADDING = 'x'.repeat(1_000);
@@ -25,7 +27,10 @@ const PADDING = 'x'.repeat(1_000);
 /** A queue, and what befalls it. */
 export interface QueueUnderFaults {
   readonly name: string;
-  open(): Promise<DeferredQueue>;
+  /** The name in the ledger under which its faults are counted; undefined if this machine allows none. */
+  readonly fault: string | undefined;
+  /** @param limitMs the time limit of an operation, if the queue has one */
+  open(limitMs: number): Promise<DeferredQueue>;
   /** Runs until the soak is over; calls `reopen` to close the queue and open it again. The queue is well afterwards. */
   befall(world: World, random: () => number, reopen: () => Promise<void>): Promise<void>;
 }
@@ -61,9 +66,9 @@ class OpenQueue {
     return this.#queue;
   }
 
-  async reopen(): Promise<void> {
+  async reopen(limitMs: number): Promise<void> {
     await this.close();
-    this.#queue = await this.#subject.open();
+    this.#queue = await this.#subject.open(limitMs);
     this.#drainer = this.#drain(this.#queue);
     this.#world.ledger.add('queues reopened');
   }
@@ -113,15 +118,21 @@ function textOf(value: unknown): string {
 }
 
 /** Calls that fall back to a queue while their server is down, and drain from it; every acknowledged job must be predicted. */
-export async function runQueue(world: World, subject: QueueUnderFaults): Promise<void> {
-  const { ledger, clock } = world;
-  const random = randomOf(world, subject.name);
-  const jobs = new Jobs(subject.name, ledger);
+export async function runQueue(all: World, subject: QueueUnderFaults): Promise<void> {
+  const { ledger, clock } = all;
+  const { name, fault } = subject;
+  // A slow machine may open the queue only when a short run is nearly over.
+  const world = untilSeen(
+    all,
+    () => ledger.of(`jobs acknowledged, ${name}`) > 0 && (fault === undefined || ledger.of(fault) > 0),
+  );
+  const random = randomOf(world, name);
+  const jobs = new Jobs(name, ledger);
   const server = await SoakServer.start({
     // When the traffic is over, the faults are too: what is left drains.
     fate: () => (world.isOver() ? { kind: 'served', afterMs: 0 } : faulty(random, 'injected fault')),
   });
-  const first = await subject.open();
+  const first = await subject.open(LIMIT_MS);
   let current: OpenQueue | undefined;
   const now = () => current?.queue ?? first;
   const guard = createGuard({
@@ -142,7 +153,7 @@ export async function runQueue(world: World, subject: QueueUnderFaults): Promise
   current = open;
   const faults = Promise.all([
     killAndRestart(world, server, random),
-    subject.befall(world, random, () => open.reopen()),
+    subject.befall(world, random, () => open.reopen(LIMIT_MS)),
   ]);
   let count = 0;
   await onLanes(
@@ -150,7 +161,7 @@ export async function runQueue(world: World, subject: QueueUnderFaults): Promise
     LANES,
     () => 20 + 40 * random(),
     async () => {
-      const text = `${subject.name} ${count++} ${PADDING.repeat(Math.floor(random() * 3))}`;
+      const text = `${name} ${count++} ${PADDING.repeat(Math.floor(random() * 3))}`;
       const cancelAfterMs = random() < 0.1 ? Math.floor(random() * 30) : undefined;
       if (cancelAfterMs !== undefined) ledger.add('cancels');
       const ended = await callUnary(
@@ -163,19 +174,19 @@ export async function runQueue(world: World, subject: QueueUnderFaults): Promise
       if (ended.code !== status.OK) return;
       if (ended.source === 'deferred') jobs.acknowledged(String(ended.headers.get(JOB_ID_KEY)[0]), text);
       else if (ended.response?.text !== text)
-        ledger.fail(`${subject.name}: asked ${text.slice(0, 40)}, got ${ended.response?.text.slice(0, 40)}`);
+        ledger.fail(`${name}: asked ${text.slice(0, 40)}, got ${ended.response?.text.slice(0, 40)}`);
     },
   );
   await faults;
-  // What was acknowledged has to be there after a restart.
-  await open.reopen();
+  // What was acknowledged has to be there after a restart. No fault is left: an operation has all the time that a busy machine takes.
+  await open.reopen(DRAIN_MS);
   const until = performance.now() + DRAIN_MS;
   while (jobs.open > 0 && performance.now() < until && !(await isEmpty(open.queue))) await later(100);
   await jobs.settle(open.queue);
   await open.close();
   client.close();
   server.kill();
-  await closeGuard(subject.name, guard, ledger);
+  await closeGuard(name, guard, ledger);
 }
 
 async function isEmpty(queue: DeferredQueue): Promise<boolean> {

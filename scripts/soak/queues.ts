@@ -11,6 +11,7 @@ export async function runLevelQueue(world: World): Promise<void> {
   if (!disk.canBeFull) world.ledger.leaveOut('a full disk: this machine allows no mount of a tmpfs');
   await runQueue(world, {
     name: 'LevelDB',
+    fault: disk.canBeFull ? 'disk full' : undefined,
     open: () => openLevelQueue(disk.directory, { clock: world.clock }),
     async befall({ isOver, ledger }, random, reopen) {
       while (!isOver()) {
@@ -35,8 +36,9 @@ export async function runBullQueue(world: World): Promise<void> {
   const { host, port } = redis;
   await runQueue(world, {
     name: 'BullMQ',
-    open: async () =>
-      openBullQueue('soak', { connection: { host, port }, timeoutMs: 500, leaseMs: 3_000, maxDead: 100_000 }),
+    fault: 'Redis stopped',
+    open: async (timeoutMs) =>
+      openBullQueue('soak', { connection: { host, port }, timeoutMs, leaseMs: 3_000, maxDead: 100_000 }),
     async befall({ isOver, ledger }, random, reopen) {
       while (!isOver()) {
         await later(800 + 1_500 * random());

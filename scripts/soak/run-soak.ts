@@ -10,8 +10,9 @@ import { reportOf, textOf } from './report.js';
 import { SteppingClock } from './stepping-clock.js';
 import { later, randomOf, type World } from './world.js';
 
-/** Connections have a moment to end their timers. */
+/** Connections have a moment to end their timers, and some turns of the loop: the moment may pass while the process stands still. */
 const LAST_TIMERS_MS = 3_000;
+const LAST_TURNS = 10_000;
 
 const RUN: Readonly<Record<Part | 'clock', (world: World) => Promise<void>>> = {
   kinds: runKinds,
@@ -57,17 +58,18 @@ export async function runSoak({ seconds, seed, json, only }: SoakOptions): Promi
 /** Sets the wall clock an hour ahead or back, and right again. */
 async function stepClock(world: World): Promise<void> {
   const random = randomOf(world, 'clock');
-  while (!world.isOver()) {
+  do {
     await later(200 + 800 * random());
     world.clock.step(random);
     world.ledger.add('clock steps');
-  }
+  } while (!world.isOver());
 }
 
 async function leftTimers(): Promise<number> {
   const count = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const until = performance.now() + LAST_TIMERS_MS;
-  while (count() > 0 && performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; count() > 0 && (turn < LAST_TURNS || performance.now() < until); turn++)
+    await new Promise((resolve) => setImmediate(resolve));
   return count();
 }
 
