@@ -65,8 +65,8 @@ export interface MethodOptions {
    * Soft deadline: a number of milliseconds, or a percentile of the circuit's own recent latencies. If the primary has not answered
    * within this time, the fallbacks are asked, while the real call goes on. The caller gets the first answer; a late answer of the
    * primary still counts for its circuit, and for `lastGood`. The time begins when the caller has sent everything; for a response
-   * stream it is the caller's wait for the first message. No effect if no fallback serves slow calls. The idea is from Dean and
-   * Barroso, "The Tail at Scale". @default none
+   * stream it is the caller's wait for the first message. No effect if no fallback serves slow calls, nor on calls that are made with
+   * `callStream()` or `begin()` of the guard. The idea is from Dean and Barroso, "The Tail at Scale". @default none
    */
   readonly fallbackAfterMs?: number | SoftDeadlineOptions;
   /** Ends a response stream, with DEADLINE_EXCEEDED, if its first message takes longer, in milliseconds. @default none */

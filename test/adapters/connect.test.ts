@@ -27,6 +27,7 @@ import {
   circuitRejectionOf,
   consecutiveFailures,
   createGuard,
+  defaultPrediction,
   FallbackRegistry,
   type Guard,
   type GuardOptions,
@@ -336,6 +337,50 @@ describe('guardInterceptor', () => {
     expect((await client.unary({ value: 'a' }, as('ada'))).value).toBe('echo a');
     await expect(client.unary({ value: 'a' }, as('eve'))).rejects.toMatchObject({ code: Code.Unavailable });
     await expect(client.unary({ value: 'a' }, as('ada', { 'no-fallback': '1' }))).rejects.toThrow();
+  });
+
+  it.each<
+    [string, (options: { baseUrl: string; httpVersion: '2'; interceptors: Interceptor[] }) => Transport]
+  >([
+    ['gRPC', createGrpcTransport],
+    ['gRPC-Web', createGrpcWebTransport],
+    ['Connect', createConnectTransport],
+  ])('answers a slow call over %s from its chain, and keeps the late answer', async (_protocol, create) => {
+    const late: (() => void)[] = [];
+    const server = await serve({
+      ...healthy,
+      unary: () =>
+        new Promise((resolve) => {
+          late.push(() => resolve(text('late')));
+        }),
+    });
+    const clock = new ManualClock();
+    const chain = [lastGood<StringValue, StringValue>(), defaultPrediction(text('default'))];
+    const fallbacks = new FallbackRegistry().register(connectMethod(Echo.method.unary), chain);
+    const guard = makeGuard({ clock, fallbacks, fallbackAfterMs: 50 });
+    const circuit = guard.circuit('/test.Echo/Unary');
+    const interceptors = [guardInterceptor(guard, { sendsAsGiven: true })];
+    const client = createClient(Echo, create({ baseUrl: server.url, httpVersion: '2', interceptors }));
+    const controller = new AbortController();
+    const labels: (string | null)[] = [];
+    const as = (authorization: string) => ({
+      headers: { authorization },
+      signal: controller.signal,
+      onHeader: (header: Headers) => void labels.push(header.get('failsoft-cause')),
+    });
+    const slow = client.unary({ value: 'a' }, as('ada'));
+    while (late.length === 0) await new Promise(setImmediate);
+    clock.advance(50);
+    expect((await slow).value).toBe('default');
+    expect({ labels, inFlight: circuit.inFlight }).toEqual({ labels: ['slow'], inFlight: 1 });
+    controller.abort(); // the caller has its answer
+    late[0]?.();
+    await expect.poll(() => circuit.snapshot().totals.outcomes.success).toBe(1);
+    expect({ labels, inFlight: circuit.inFlight }).toEqual({ labels: ['slow'], inFlight: 0 });
+    using _held = circuit.isolate();
+    const later = (authorization: string) => client.unary({ value: 'a' }, { headers: { authorization } });
+    expect((await later('ada')).value).toBe('late');
+    expect((await later('eve')).value).toBe('default');
   });
 
   const inPlace: Interceptor = (next) => (request) => {

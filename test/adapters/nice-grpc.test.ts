@@ -4,6 +4,7 @@ import {
   circuitRejectionOf,
   consecutiveFailures,
   createGuard,
+  defaultPrediction,
   FallbackRegistry,
   type Guard,
   type GuardOptions,
@@ -299,6 +300,63 @@ describe('guardMiddleware', () => {
     Object.assign(server.handlers, failing);
     expect(await nice.unary({ text: 'a' }, as('ada'))).toEqual({ text: 'echo a' });
     await expect(nice.unary({ text: 'a' }, as('eve'))).rejects.toMatchObject({ code: 14 });
+  });
+
+  it('answers a slow call from its chain, and keeps the late answer', async () => {
+    const late: (() => void)[] = [];
+    const { channel } = await setUp({
+      unary: (call, callback) => {
+        late.push(() => {
+          call.sendMetadata(call.metadata);
+          callback(null, { text: 'late' });
+        });
+      },
+    });
+    const clock = new ManualClock();
+    const chain = [lastGood<Message, Message>(), defaultPrediction<Message, Message>({ text: 'default' })];
+    const fallbacks = new FallbackRegistry().register(methods.unary, chain);
+    const guard = makeGuard({ clock, fallbacks, fallbackAfterMs: 50 });
+    const circuit = guard.circuit(methods.unary);
+    let innerEnded = 0;
+    const behind: ClientMiddleware = async function* (call, options) {
+      try {
+        return yield* call.next(call.request, options);
+      } finally {
+        innerEnded++;
+      }
+    };
+    const nice = createClientFactory()
+      .use(behind)
+      .use(guardMiddleware(guard, { sendsAsGiven: true }))
+      .create(definition, channel);
+    const seen: unknown[] = [];
+    const given = (token: string) => ({
+      metadata: Metadata({ authorization: token }),
+      onHeader: (header: Metadata) =>
+        void seen.push([header.get('failsoft-source'), header.get('failsoft-cause')]),
+      onTrailer: () => void seen.push('trailer'),
+    });
+    const controller = new AbortController();
+    const slow = nice.unary({ text: 'a' }, { ...given('ada'), signal: controller.signal });
+    while (late.length === 0) await new Promise(setImmediate);
+    clock.advance(50);
+    expect(await slow).toEqual({ text: 'default' });
+    expect({ seen, innerEnded, inFlight: circuit.inFlight }).toEqual({
+      seen: [['default', 'slow']],
+      innerEnded: 0,
+      inFlight: 1,
+    });
+    controller.abort(); // the caller has its answer
+    late[0]?.();
+    await expect.poll(() => circuit.snapshot().totals.outcomes.success).toBe(1);
+    expect({ seen: seen.length, innerEnded, inFlight: circuit.inFlight }).toEqual({
+      seen: 1,
+      innerEnded: 1,
+      inFlight: 0,
+    });
+    using _held = circuit.isolate();
+    expect(await nice.unary({ text: 'a' }, given('ada'))).toEqual({ text: 'late' });
+    expect(await nice.unary({ text: 'a' }, given('eve'))).toEqual({ text: 'default' });
   });
 
   it.each<[string, unknown[]]>([

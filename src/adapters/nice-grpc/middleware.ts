@@ -113,6 +113,8 @@ class GuardedNiceCall {
   readonly #options: Options;
   readonly #warnings: Warnings;
   #trailer: GrpcMetadata | undefined;
+  /** Whether the caller has a fallback's answer. A slow real call may go on, but the caller gets nothing of it any more. */
+  #isReplaced = false;
 
   constructor(path: string, options: Options, target: string | undefined, warnings: Warnings) {
     const { failsoft, deadline, signal, metadata } = options;
@@ -142,11 +144,11 @@ class GuardedNiceCall {
       signal: context.signal,
       onHeader: (header) => {
         context.onHeaders(toGrpc(header));
-        options.onHeader?.(header);
+        if (!this.#isReplaced) options.onHeader?.(header);
       },
       onTrailer: (trailer) => {
         this.#trailer = toGrpc(trailer); // kept, because a ClientError has no trailers
-        options.onTrailer?.(trailer);
+        if (!this.#isReplaced) options.onTrailer?.(trailer);
       },
     };
   }
@@ -155,6 +157,7 @@ class GuardedNiceCall {
     const { source, degraded, cause, ageMs, upstream } = provenance;
     const { failsoft, onHeader } = this.#options;
     const given = { source, degraded, cause, ageMs, upstream };
+    this.#isReplaced = label !== undefined;
     // an error of these functions must not cost the caller its answer
     this.#warnings.watch(() => failsoft?.onProvenance?.(given), 'onProvenance of a nice-grpc call');
     if (label !== undefined)

@@ -29,16 +29,35 @@ const NO_ANSWER: FallbackResult = Object.freeze({ answer: undefined, story: unde
 /**
  * Asks the chain of a call that its real call does not answer. Never rejects.
  * @param onCancel see `OpenCall.fallBack()`
+ * @param onAnswer called when a fallback has answered, before users' code learns of it
  */
-export async function askForCall(call: ChainCall, cause: Cause, onCancel: OnCancel): Promise<FallbackResult> {
+export async function askForCall(
+  call: ChainCall,
+  cause: Cause,
+  onCancel: OnCancel,
+  onAnswer?: () => void,
+): Promise<FallbackResult> {
   const { chain, entry, method } = call;
   if (chain === undefined || !chain.serves(cause.kind)) return NO_ANSWER;
-  if (!(await hasWholeRequest(call, onCancel)))
+  let isCancelled = false;
+  const whole = hasWholeRequest(call, (cancel) =>
+    onCancel(() => {
+      isCancelled = true; // the request may be complete already, and the wait for it over
+      cancel();
+    }),
+  );
+  if (whole !== true && !(await whole))
     return { answer: undefined, story: "the caller's stream did not end", expired: false };
+  if (isCancelled) return NO_ANSWER;
   const run = new FallbackRun(call, entry, cause);
-  const { answer, attempts } = await resultOf(run, run.ask(chain), onCancel);
+  const result = resultOf(run, run.ask(chain), onCancel);
+  // without `await` where the result is there: an answer is recorded in the turn in which it is given
+  const { answer, attempts } = result instanceof Promise ? await result : result;
   if (attempts.length > 0) method.attempts.add(method.path, attempts);
-  if (answer !== undefined) return { answer: answerOf(call, answer, cause) };
+  if (answer !== undefined) {
+    onAnswer?.();
+    return { answer: answerOf(call, answer, cause) };
+  }
   return {
     answer,
     story: attempts.length === 0 ? undefined : describeAttempts(attempts),

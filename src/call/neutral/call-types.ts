@@ -37,7 +37,8 @@ export interface PrimaryContext<Req> {
   readonly remainingMs: number;
   /**
    * Aborts when the real call must end, because its time is over (reason: a `TimeoutError`) or its caller has gone (reason: an
-   * `AbortError`, or the caller's own). Made when first read.
+   * `AbortError`, or the caller's own). After a fallback's answer to a slow call (`fallbackAfterMs`), the caller can no longer end the
+   * real call. Made when first read.
    */
   readonly signal: AbortSignal;
   /** Call it with the server's initial metadata. The label of a gateway's fallback in them becomes the answer's `upstream`. */

@@ -103,6 +103,11 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
     });
   }
 
+  /** Whether a part of the real call is awaited, which has not ended yet. */
+  get isWaiting(): boolean {
+    return this.#interruptWait !== undefined;
+  }
+
   /** Ends the present wait, and every later one. */
   interrupt(by: Interruption): void {
     if (this.#interruption !== undefined) return;
@@ -111,6 +116,18 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
     this.#interruptWait = undefined;
     end?.(by);
     this.abort(reasonOf(by));
+  }
+
+  /**
+   * Goes on without the caller, which has a fallback's answer: nothing that the caller does now ends the real call.
+   * @param limitMs the time limit of a real call that has no deadline, in milliseconds
+   */
+  leaveCaller(limitMs: number): void {
+    this.#unfollow?.();
+    if (!this.isWaiting || this.#stopTimer !== undefined) return;
+    const details = `failsoft: no answer within ${limitMs} ms after a fallback's answer`;
+    const expire = () => this.interrupt({ by: 'limit', details });
+    this.#stopTimer = this.#call.method.clock.setTimer(expire, limitMs, true);
   }
 
   /** Frees the timer and the caller's signal, because the real call is over. */

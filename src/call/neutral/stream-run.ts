@@ -9,11 +9,12 @@ import { failedCause } from '../record-end.js';
 import { StreamWatch } from '../stream-watch.js';
 import { askUntilGone } from './ask-until-gone.js';
 import type { GuardCallOptions, PrimaryContext } from './call-types.js';
+import { concludeFailed, errorToGive, type Failed, reportPort } from './failed-end.js';
 import type { NeutralCall } from './neutral-call.js';
 import type { FallbackResult } from './open-call.js';
 import { type Ended, PrimaryRun } from './primary-run.js';
 import { errorOfStatus } from './thrown-status.js';
-import { concludeFailed, errorToGive, type Failed, rejectedError, reportPort } from './unary.js';
+import { rejectedError } from './unary.js';
 
 /** Begins the real call of a stream. */
 export type NextStream<Req, Res> = (
