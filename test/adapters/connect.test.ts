@@ -186,6 +186,31 @@ const canned = () => {
 };
 
 describe.each(Object.entries(transports))('guardInterceptor over %s', (_protocol, transport) => {
+  it('answers a slow client stream from its chain once its caller has sent everything', async () => {
+    const late: (() => void)[] = [];
+    const server = await serve({
+      ...healthy,
+      clientStream: async (sent) => {
+        await joined(sent);
+        await new Promise<void>((resolve) => {
+          late.push(resolve);
+        });
+        return text('late');
+      },
+    });
+    const clock = new ManualClock();
+    const guard = makeGuard({ clock, fallbacks: canned(), fallbackAfterMs: 50 });
+    const client = createClient(Echo, transport(server.url, guard));
+    const slow = client.clientStream(requests('a', 'b'));
+    while (late.length === 0) await new Promise(setImmediate);
+    clock.advance(50);
+    expect((await slow).value).toBe('canned for a+b');
+    late[0]?.();
+    const circuit = guard.circuit('/test.Echo/ClientStream');
+    await expect.poll(() => circuit.snapshot().totals.outcomes.success).toBe(1);
+    expect([circuit.inFlight, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
   it.each(Object.entries(kinds))('guards %s: healthy, failing, open, recovered', async (kind, call) => {
     const server = await serve();
     const clock = new ManualClock();

@@ -359,6 +359,27 @@ describe('guardMiddleware', () => {
     expect(await nice.unary({ text: 'a' }, given('eve'))).toEqual({ text: 'default' });
   });
 
+  it('answers a slow client stream from its chain once its caller has sent everything', async () => {
+    const late: (() => void)[] = [];
+    const { channel } = await setUp({
+      clientStream: (call, callback) => {
+        call.resume();
+        call.on('end', () => late.push(() => callback(null, { text: 'late' })));
+      },
+    });
+    const clock = new ManualClock();
+    const guard = makeGuard({ clock, fallbacks: canned(), fallbackAfterMs: 50 });
+    const nice = createClientFactory().use(guardMiddleware(guard)).create(definition, channel);
+    const slow = nice.clientStream(requests('a', 'b'));
+    while (late.length === 0) await new Promise(setImmediate);
+    clock.advance(50);
+    expect(await slow).toEqual({ text: 'canned for a+b' });
+    late[0]?.();
+    const circuit = guard.circuit(methods.clientStream);
+    await expect.poll(() => circuit.snapshot().totals.outcomes.success).toBe(1);
+    expect([circuit.inFlight, clock.pendingTimers]).toEqual([0, 0]);
+  });
+
   it.each<[string, unknown[]]>([
     ['guard', [{}]],
     ['options.target', [makeGuard(), { target: 1 }]],
