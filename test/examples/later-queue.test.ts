@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest';
+import { expect, it } from 'vitest';
 import { LaterQueue } from '../../examples/demo/later-queue.js';
 
 it('keeps inputs until the primary has answered them, in their order', async () => {
@@ -13,11 +13,11 @@ it('keeps inputs until the primary has answered them, in their order', async () 
   expect(await queue.counts()).toEqual({ waiting: 3, active: 0, dead: 0, bytes: 12 });
   queue.drain();
   queue.drain();
-  await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ waiting: 1, active: 0 }));
+  await expect.poll(() => queue.counts()).toMatchObject({ waiting: 1, active: 0 });
   expect(asked).toEqual([1, 2]);
   isUp = true;
   queue.drain();
-  await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ waiting: 0, active: 0 }));
+  await expect.poll(() => queue.counts()).toMatchObject({ waiting: 0, active: 0 });
   expect(asked).toEqual([1, 2, 3]);
 });
 
@@ -27,6 +27,6 @@ it('forgets the oldest input above 2,000', async () => {
   for (let input = 0; input <= 2_000; input++) queue.add([input]);
   expect(await queue.counts()).toMatchObject({ waiting: 2_000 });
   queue.drain();
-  await vi.waitFor(() => expect(asked).toHaveLength(2_000));
+  await expect.poll(() => asked).toHaveLength(2_000);
   expect(asked[0]).toBe(1);
 });

@@ -95,12 +95,11 @@ describe('/events', () => {
     const kept = await servedGuard({ history: { stepMs: 100, steps: 10 } });
     const not = await servedGuard({ history: false });
     for (const { guard } of [kept, not]) call(guard.circuit(METHOD), 'success');
-    await vi.waitFor(async () => {
-      const { circuits } = JSON.parse((await ask(kept.server, '/snapshot')).text);
-      expect(circuits[0].history.length).toBeGreaterThan(3);
-      expect(circuits[0].history.length).toBeLessThanOrEqual(10);
-    });
-    expect(JSON.parse((await ask(not.server, '/snapshot')).text).circuits[0].history).toEqual([]);
+    const historyOf = async ({ server }: typeof kept): Promise<unknown[]> =>
+      JSON.parse((await ask(server, '/snapshot')).text).circuits[0].history;
+    await expect.poll(async () => (await historyOf(kept)).length).toBeGreaterThan(3);
+    expect((await historyOf(kept)).length).toBeLessThanOrEqual(10);
+    expect(await historyOf(not)).toEqual([]);
   });
 
   it('has no timer while no page is open and no history is kept', async () => {
@@ -134,10 +133,14 @@ describe('/events', () => {
     const refused = await ask(server, '/events');
     expect([refused.status, refused.headers['retry-after']]).toEqual([503, '10']);
     readers[0]?.close();
-    await vi.waitFor(async () => {
-      const next = new EventsReader(server);
-      await next.snapshot();
-    });
+    // its place is free when the server notices that it has gone
+    await expect
+      .poll(async () => {
+        const next = new EventsReader(server);
+        await next.snapshot();
+        return next.status;
+      })
+      .toBe(200);
   });
 
   it('gives a reader that has not read for a while a snapshot in the place of the messages that it missed', {
@@ -156,7 +159,7 @@ describe('/events', () => {
     for (let round = 0; round < 20; round++) {
       const seen = live.messages.length;
       for (const circuit of circuits) call(circuit, 'success');
-      await vi.waitUntil(() => live.messages.length > seen, { interval: 5 });
+      await expect.poll(() => live.messages.length, { interval: 5 }).toBeGreaterThan(seen);
     }
     await new Promise<void>((resolve) => {
       let snapshots = 0;
@@ -201,7 +204,7 @@ describe('/events', () => {
     for (let round = 0; round < 15; round++) {
       const seen = live.messages.length;
       for (const circuit of circuits) call(circuit, 'success');
-      await vi.waitUntil(() => live.messages.length > seen, { interval: 5 });
+      await expect.poll(() => live.messages.length, { interval: 5 }).toBeGreaterThan(seen);
     }
     expect(queued() - before).toBeLessThan(64 * 1024 * 1024);
   });
