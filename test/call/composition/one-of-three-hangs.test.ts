@@ -1,16 +1,19 @@
 import { type ClientOptions, status } from '@grpc/grpc-js';
 import { failureRate, type Guard } from 'failsoft';
+import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
 import { callUnary, echoClient, echoService, startEchoServer } from '../../support/echo-service.js';
 import { createGuard, openFor } from '../../support/guard.js';
 import { startTcpProxy } from '../../support/tcp-proxy.js';
+import { type Hanging, hang } from './hanging.js';
 
 const closers = closedAfterEach();
 const ROUND_ROBIN = { round_robin: {} };
 
 const tripping = (threshold: number) =>
   createGuard({
+    clock: new ManualClock(),
     minimumDeadlineMs: 1,
     circuit: { ...openFor(60_000), trip: [failureRate({ threshold, minimumCalls: 20 })] },
   });
@@ -41,7 +44,17 @@ async function replicas(guard: Guard, loadBalancing: object, options: ClientOpti
     );
     return ended.map(({ status: { code } }) => code).sort();
   };
-  return { call, third, proxy, hang: () => Object.assign(third.handlers, { unary: () => undefined }) };
+  /** The same, where the time of the calls that hang is over as soon as all others are answered. */
+  const callUntilAnswered = async (count: number, hanging: Hanging) => {
+    let answered = 0;
+    const calls = Array.from({ length: count }, () => callUnary(client, 'a').finally(() => answered++));
+    await expect.poll(() => answered + hanging.count, { interval: 5 }).toBe(count);
+    const hung = hanging.count;
+    hanging.endTime();
+    const ended = await Promise.all(calls);
+    return { codes: ended.map(({ status: { code } }) => code).sort(), hung };
+  };
+  return { call, callUntilAnswered, third, proxy };
 }
 
 const codes = (ok: number, code: number, failed: number) => [
@@ -58,44 +71,40 @@ describe('one of three replicas hangs behind round_robin', () => {
     'a failure rate of %d, below or above its third of the calls, has the circuit %s',
     async (threshold, state) => {
       const guard = tripping(threshold);
-      const { call, hang } = await replicas(guard, ROUND_ROBIN);
-      hang();
-      expect(await call(24, 1_500)).toEqual(codes(16, status.DEADLINE_EXCEEDED, 8));
+      const { callUntilAnswered, third } = await replicas(guard, ROUND_ROBIN);
+      const ended = await callUntilAnswered(24, hang(third));
+      expect(ended.codes).toEqual(codes(16, status.DEADLINE_EXCEEDED, 8));
       expect(stateOf(guard)).toBe(state);
     },
   );
 
   it('outlier detection, with its durations as objects, leaves it out: every call is answered', async () => {
     const guard = tripping(0.75);
-    const { call, third, hang } = await replicas(guard, {
+    const { callUntilAnswered, third } = await replicas(guard, {
       outlier_detection: {
         interval: { seconds: 1, nanos: 0 },
-        base_ejection_time: { seconds: 5, nanos: 0 }, // should a busy machine have it eject another one first
+        base_ejection_time: { seconds: 50, nanos: 0 },
         max_ejection_percent: 30, // one of three
         failure_percentage_ejection: { threshold: 50, minimum_hosts: 3, request_volume: 2 },
         child_policy: [ROUND_ROBIN],
       },
     });
-    hang();
-    expect(await call(9, 500)).toEqual(codes(6, status.DEADLINE_EXCEEDED, 3));
+    const hanging = hang(third);
+    expect(await callUntilAnswered(9, hanging)).toEqual({
+      codes: codes(6, status.DEADLINE_EXCEEDED, 3),
+      hung: 3,
+    });
     await expect
-      .poll(
-        async () => {
-          const before = third.calls.count;
-          const ended = await call(9, 500);
-          return { failed: ended.filter((code) => code !== status.OK), hung: third.calls.count - before };
-        },
-        { timeout: 50_000 },
-      )
-      .toEqual({ failed: [], hung: 0 });
+      .poll(() => callUntilAnswered(9, hanging), { timeout: 50_000 })
+      .toEqual({ codes: codes(9, status.OK, 0), hung: 0 });
     expect(stateOf(guard)).toBe('closed');
   });
 
   it('keepalive does nothing for it: its connection answers pings', async () => {
     const guard = tripping(0.75);
     const keepalive = { 'grpc.keepalive_time_ms': 100, 'grpc.keepalive_timeout_ms': 2_000 };
-    const { call, hang } = await replicas(guard, ROUND_ROBIN, keepalive);
-    hang();
+    const { call, third } = await replicas(guard, ROUND_ROBIN, keepalive);
+    hang(third);
     expect(await call(9, 3_500)).toEqual(codes(6, status.DEADLINE_EXCEEDED, 3));
   });
 

@@ -1,4 +1,3 @@
-import { type ServiceError, type sendUnaryData, status } from '@grpc/grpc-js';
 import { defaultPrediction, FallbackRegistry, failureRate, type GuardOptions } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
@@ -8,17 +7,15 @@ import {
   type EchoClient,
   echoClient,
   echoService,
-  type Message,
   startEchoServer,
 } from '../../support/echo-service.js';
 import { createGuard, openFor } from '../../support/guard.js';
+import { hang } from './hanging.js';
 
 const closers = closedAfterEach();
 const CALLS = 24;
 const roundRobin = JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] });
-const outOfTime: Partial<ServiceError> = { code: status.DEADLINE_EXCEEDED };
 
-/** Two backends, of which the second hangs from `hang()` on: it takes calls and answers none, until their time is over. */
 async function startBackends() {
   const healthy = await startEchoServer();
   const sick = await startEchoServer();
@@ -26,18 +23,7 @@ async function startBackends() {
     () => healthy.close(),
     () => sick.close(),
   );
-  const hanging: sendUnaryData<Message>[] = [];
-  return {
-    healthy,
-    sick,
-    hanging,
-    hang: () => {
-      sick.handlers.unary = (_call, callback) => hanging.push(callback);
-    },
-    endTime: () => {
-      for (const callback of hanging) callback(outOfTime);
-    },
-  };
+  return { healthy, sick };
 }
 
 const trippingAt = (threshold: number) => ({
@@ -57,7 +43,7 @@ function callOften(client: EchoClient) {
 
 /** Calls both through one client, and tells who answered. */
 async function balanced(options: GuardOptions, softDeadlineMs = 0) {
-  const { healthy, sick, hanging, hang, endTime } = await startBackends();
+  const { healthy, sick } = await startBackends();
   const clock = new ManualClock();
   const guard = createGuard({ clock, ...options });
   const client = echoClient(`ipv4:${healthy.address},${sick.address}`, {
@@ -67,12 +53,12 @@ async function balanced(options: GuardOptions, softDeadlineMs = 0) {
   closers.push(() => client.close());
   while (healthy.calls.count === 0 || sick.calls.count === 0)
     await callUnary(client, 'connects', { failsoft: { bypass: true } });
-  hang();
+  const hanging = hang(sick);
   const { ended, count } = callOften(client);
-  await expect.poll(() => [count('echo a'), hanging.length]).toEqual([CALLS / 2, CALLS / 2]);
+  await expect.poll(() => [count('echo a'), hanging.count]).toEqual([CALLS / 2, CALLS / 2]);
   clock.advance(softDeadlineMs);
   if (softDeadlineMs > 0) await ended; // although the time of the calls that hang is not over
-  endTime();
+  hanging.endTime();
   await ended;
   const circuit = guard.circuit(echoService.unary);
   await expect.poll(() => circuit.inFlight).toBe(0);
@@ -95,16 +81,16 @@ describe('one of two backends hangs behind round_robin', () => {
   });
 
   it('and has a circuit of its own with a client per address', async () => {
-    const { healthy, sick, hanging, hang, endTime } = await startBackends();
+    const { healthy, sick } = await startBackends();
     const guard = createGuard({ clock: new ManualClock(), circuit: trippingAt(0.5) });
-    hang();
+    const hanging = hang(sick);
     const calls = [healthy, sick].map(({ address }) => {
       const client = echoClient(address, { interceptors: [guard.forTarget(address)] });
       closers.push(() => client.close());
       return callOften(client).ended;
     });
-    await expect.poll(() => hanging.length).toBe(CALLS);
-    endTime();
+    await expect.poll(() => hanging.count).toBe(CALLS);
+    hanging.endTime();
     await Promise.all(calls);
     const stateOf = (address: string) => guard.circuit(`${address}${echoService.unary.path}`).state;
     expect([stateOf(healthy.address), stateOf(sick.address)]).toEqual(['closed', 'open']);
