@@ -24,7 +24,7 @@ async function startMock() {
     request.on('end', () => {
       const { model }: Chat = JSON.parse(body);
       const trouble = model === 'large' ? state.trouble : 'none';
-      if (trouble === 'down') return void response.writeHead(503, { 'retry-after': '1' }).end();
+      if (trouble === 'down') return void response.writeHead(503, { 'retry-after': '30' }).end();
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.flushHeaders();
       if (trouble === 'hangs') return;
@@ -64,8 +64,8 @@ const fallbacks = new FallbackRegistry().register(chat, [
 const guard = createGuard({
   keyBy: perJsonField('model'),
   fallbacks,
-  firstMessageTimeoutMs: 300,
-  stallTimeoutMs: 300,
+  firstMessageTimeoutMs: 2_000,
+  stallTimeoutMs: 2_000,
   circuit: { trip: [consecutiveFailures({ failures: 2 })] },
 });
 guard.on('transition', ({ from, to, reason }) => console.log(`  circuit ${from} -> ${to}: ${reason}`));
@@ -97,8 +97,11 @@ state.trouble = 'none';
 await ask('it is well again');
 state.trouble = 'hangs';
 await ask('no first token');
+state.trouble = 'none';
+await ask('it is well once more');
 state.trouble = 'down';
 await ask('the server is down');
+await ask('it is still down');
 await ask('the circuit is open');
 await guard.close();
 close();

@@ -9,11 +9,13 @@ it('the LLM example answers each trouble before the first token, and no later on
   expect(program.stderr()).toBe('');
   expect(program.stdout().trim().split('\n')).toEqual([
     'all is well: "all is well" from primary',
-    'it stalls after a token: failsoft: no further event within 300 ms',
+    'it stalls after a token: failsoft: no further event within 2000 ms',
     'it is well again: "all is well" from primary',
     'no first token: "all is well" from secondary:small (DEADLINE_EXCEEDED)',
-    '  circuit closed -> open: consecutive-failures 2 >= 2',
+    'it is well once more: "all is well" from primary',
     'the server is down: "all is well" from secondary:small (UNAVAILABLE)',
+    '  circuit closed -> open: consecutive-failures 2 >= 2',
+    'it is still down: "all is well" from secondary:small (UNAVAILABLE)',
     'the circuit is open: "all is well" from secondary:small (CIRCUIT_OPEN)',
   ]);
 });
