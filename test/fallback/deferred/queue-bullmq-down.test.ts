@@ -95,17 +95,15 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
   });
 
   it('refuses after timeoutMs when Redis is stopped, then at once, sends no refused job later, and goes on', async () => {
-    const queue = open({ timeoutMs: 300 });
+    const queue = open({ timeoutMs: 3_000 });
     expect(await queue.enqueue(job('before'))).toBe('accepted');
     redis.suspend();
-    await expect(queue.enqueue(job('in vain'))).rejects.toThrow('has not answered within 300 ms');
-    const tookMs = await timeOf(async () => {
-      for (let n = 0; n < 100; n++)
-        await expect(queue.enqueue(job(`lost-${n}`, { request: LARGE }))).rejects.toMatchObject({
-          code: 'FAILSOFT_UNAVAILABLE',
-        });
-    });
-    expect(tookMs).toBeLessThan(100 * 300); // `timeoutMs` for each
+    await expect(queue.enqueue(job('in vain'))).rejects.toThrow('has not answered within 3000 ms');
+    // the test's own time is over long before if each of them waits for `timeoutMs`
+    for (let n = 0; n < 100; n++)
+      await expect(queue.enqueue(job(`lost-${n}`, { request: LARGE }))).rejects.toMatchObject({
+        code: 'FAILSOFT_UNAVAILABLE',
+      });
     redis.resume();
     await expect.poll(() => queue.enqueue(job('after')).catch(() => 'refused')).toBe('accepted');
     const ids = new Set((await queue.take(500)).map(({ id }) => id));
@@ -164,7 +162,6 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
   it('reports an onError that throws, and goes on', async () => {
     const seen: WarningEvent[] = [];
     const queue = open({
-      timeoutMs: 300,
       onError: () => {
         throw new Error('a bug of the user');
       },
@@ -178,7 +175,7 @@ describe.skipIf(!hasRedis)('the queue on BullMQ, while Redis is not well', () =>
 
   it.each(['down', 'stopped'])('closes within a bound, and its drainer too, while it is %s', async (how) => {
     const { client, stop } = await startInferServer(answers);
-    const queue = open({ timeoutMs: 300 });
+    const queue = open({ timeoutMs: 3_000 });
     const errors: unknown[] = [];
     const drainer = new DeferredDrainer({
       queue,
