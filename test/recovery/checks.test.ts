@@ -190,10 +190,7 @@ describe('recovery, on a real server', () => {
       });
     return { server, guard, call, story, probes };
   }
-  const until = async (is: () => boolean) => {
-    for (let n = 0; !is() && n < 1000; n++) await new Promise((resolve) => setTimeout(resolve, 5));
-    expect(is()).toBe(true);
-  };
+  const until = (is: () => boolean) => expect.poll(is, { interval: 5 }).toBe(true);
   const failing = {
     trip: [{ rule: 'consecutive-failures', failures: 2 }],
     open: { baseMs: 50, jitter: 'none' },
