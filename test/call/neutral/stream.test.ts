@@ -160,9 +160,9 @@ describe('guard.callStream', () => {
       },
     };
     const endless = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
-    for (const [message, expected] of [
-      [odd, 'not opened'],
-      [endless, /DEADLINE_EXCEEDED/],
+    for (const [message, expected, timeoutMs] of [
+      [odd, 'not opened', 60_000],
+      [endless, /DEADLINE_EXCEEDED/, 500],
     ] as const) {
       const fallbacks = new FallbackRegistry().register(GENERATE, [
         { name: 'odd', answer: () => ({ message: message as AsyncIterable<Token>, source: 'odd' }) },
@@ -171,7 +171,7 @@ describe('guard.callStream', () => {
       const errorOf = () => {
         throw new Error('a bug of the port');
       };
-      const options = { signal, deadline: Date.now() + 60, errorOf };
+      const options = { signal, deadline: Date.now() + timeoutMs, errorOf };
       const down = failing(Object.assign(new Error('down'), { code: 14, details: 'down' }));
       await expect(textsOf(guard.callStream(GENERATE, prompt, down, options))).rejects.toThrow(expected);
       expect(getEventListeners(signal, 'abort')).toHaveLength(0);
