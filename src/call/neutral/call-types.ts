@@ -79,7 +79,7 @@ export interface GuardCallOptions extends FailsoftCallOptions, CallPort {
   readonly signal?: AbortSignal | undefined;
   /** A Date, or milliseconds since the epoch. @default after `defaultDeadlineMs`, or `streamDeadlineMs` for a stream */
   readonly deadline?: Deadline | undefined;
-  /** Metadata of the request, for keys and fallbacks. @default empty */
+  /** Metadata of the request, for keys and fallbacks. You may change the object once the call has begun. @default empty */
   readonly metadata?: Metadata | undefined;
   /** The `:authority` or `Host`, for a client of several hosts: an answer of one host is never given for another. @default none */
   readonly host?: string | undefined;

@@ -73,8 +73,14 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
     this.callOptions = options;
     this.observed = method.observers.begin(method.clock);
     this.chain = this.callOptions.fallback === false ? undefined : method.chain();
-    this.metadata = options.metadata ?? NO_METADATA;
+    this.metadata = this.ownMetadata(options.metadata);
     this.request = request;
+  }
+
+  /** The caller's metadata, or a copy where they are read later, because the caller may reuse them for its next call at once. */
+  private ownMetadata(given: Metadata | undefined): Metadata {
+    if (given === undefined) return NO_METADATA;
+    return this.needsRequest || this.chain?.readsCall === true ? given.clone() : given;
   }
 
   /** Whether the key depends on the message. */

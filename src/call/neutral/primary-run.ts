@@ -72,7 +72,7 @@ export class PrimaryRun<Req> implements PrimaryContext<Req> {
   }
 
   onSent(metadata: Metadata | undefined): void {
-    this.sent = metadata === undefined ? [] : [metadata];
+    this.sent = metadata === undefined ? [] : [metadata.clone()]; // a copy, because the function may reuse them
   }
 
   /** The provenance of the real call's answer. */

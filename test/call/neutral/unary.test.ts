@@ -143,6 +143,34 @@ describe('guard.call', () => {
     expect((await guard.call(RANK, query, down, metadata('ada'))).response).toEqual({ rank: 7 });
   });
 
+  it('keeps an answer for the caller that it was given to, also if the metadata are reused meanwhile', async () => {
+    const guard = make({ fallbacks: new FallbackRegistry().register(RANK, [lastGood()]) });
+    const reused = tokenOf('ada');
+    const slow = guard.call(RANK, query, async () => ({ rank: 7 }), { metadata: reused });
+    reused.set('authorization', 'eve');
+    await slow;
+    await expect(guard.call(RANK, query, down, { metadata: reused })).rejects.toThrow('down');
+    const answer = await guard.call(RANK, query, down, { metadata: tokenOf('ada') });
+    expect(answer.response).toEqual({ rank: 7 });
+  });
+
+  it('keeps no answer that was sent with other metadata, also if these are reused meanwhile', async () => {
+    const keeper = lastGood<Query, Rank>();
+    const guard = make({ fallbacks: new FallbackRegistry().register(RANK, [keeper]) });
+    const reused = tokenOf('service');
+    await guard.call(
+      RANK,
+      query,
+      (context) => {
+        context.onSent(reused);
+        reused.set('authorization', 'ada');
+        return { rank: 7 };
+      },
+      { metadata: tokenOf('ada') },
+    );
+    expect(keeper.stats()).toMatchObject({ kept: 0, skipped: { otherCaller: 1 } });
+  });
+
   it.each<[string, (Metadata | undefined)[], object]>([
     ['reports nothing: its statement that it sends the caller’s metadata', [], { kept: 1 }],
     ['reports the caller’s', [tokenOf('ada')], { kept: 1 }],
