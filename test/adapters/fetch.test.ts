@@ -220,6 +220,21 @@ describe('guardedFetch', () => {
     expect(guard.circuit(`GET ${server.url}`).inFlight).toBe(0);
   });
 
+  it('gives a caller whose time is over only a fallback that is there at once', async () => {
+    const server = await serve(() => {});
+    const route = httpRoute(`GET ${server.url}`);
+    const never = () => new Promise<never>(() => {});
+    const waiting = make({ fallbacks: new FallbackRegistry().register(route, [answerWith('slow', never)]) });
+    await expect(waiting.fetch(server.url, { signal: AbortSignal.timeout(30) })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    const ready = make({
+      fallbacks: new FallbackRegistry().register(route, [answerWith('ready', async () => ({ body: 'now' }))]),
+    });
+    const response = await ready.fetch(server.url, { signal: AbortSignal.timeout(30) });
+    expect(await response.text()).toBe('now');
+  });
+
   it('leaves no listener on the signal of a caller that goes on, however its requests end', async () => {
     const { signal } = new AbortController();
     const server = await serve(json({}, 503));

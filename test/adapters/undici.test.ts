@@ -416,6 +416,15 @@ describe('the time and the end of a guarded dispatch', () => {
     expect(outcomesOf(guard, `GET ${server.url}`)).toMatchObject({ ignored: 1, failure: 1 });
   });
 
+  it('does not wait for a fallback that a caller whose time is over cannot have at once', async () => {
+    const server = await serveHttp(hangs);
+    const slow = answerWith('slow', () => new Promise<never>(() => {}));
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [slow]);
+    const { dispatcher } = make({ fallbacks, minimumDeadlineMs: 0 });
+    const limited = request(server.url, { dispatcher, signal: AbortSignal.timeout(60) });
+    expect(await caught(limited)).toMatchObject({ name: 'TimeoutError' });
+  });
+
   it('gives no fallback to a caller that leaves while the chain is asked', async () => {
     const server = await serveHttp(json({}, 503));
     const controller = new AbortController();

@@ -82,7 +82,7 @@ export type Replacement<T> =
   | { readonly by: 'caller' };
 
 /**
- * Asks the chain. Never rejects.
+ * Asks the chain. For a caller whose time is over already, an answer counts that is there in this turn of the event loop. Never rejects.
  * @param make makes the response for the caller. Its error is reported, and the answer is then dropped
  */
 export async function askChain<T>(
@@ -91,10 +91,17 @@ export async function askChain<T>(
   asker: Asker,
   make: (answer: CallAnswer<unknown>) => T,
 ): Promise<Replacement<T>> {
-  const result = await call.fallBack(cause, (cancel) => {
+  let isPending = true;
+  const asked = call.fallBack(cause, (cancel) => {
     asker.cancelChain = cancel;
     if (asker.endedBy === 'caller') cancel();
   });
+  if (asker.endedBy === 'time')
+    setImmediate(() => {
+      if (isPending) asker.cancelChain();
+    });
+  const result = await asked;
+  isPending = false;
   if (result.answer !== undefined) {
     try {
       return { by: 'answer', made: make(result.answer) };
