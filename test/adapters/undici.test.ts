@@ -418,7 +418,7 @@ describe('the time and the end of a guarded dispatch', () => {
 
   it('does not wait for a fallback that a caller whose time is over cannot have at once', async () => {
     const server = await serveHttp(hangs);
-    const slow = answerWith('slow', () => new Promise<never>(() => {}));
+    const slow = answerWith('slow', () => new Promise<object>(() => {}));
     const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [slow]);
     const { dispatcher } = make({ fallbacks, minimumDeadlineMs: 0 });
     const limited = request(server.url, { dispatcher, signal: AbortSignal.timeout(60) });
