@@ -405,6 +405,19 @@ describe('guardedFetch', () => {
     },
   );
 
+  it('sends headers that can be read only once', async () => {
+    const sent: unknown[] = [];
+    const server = await serve(({ headers }, response) => {
+      sent.push(headers.authorization);
+      response.end();
+    });
+    const { fetch } = make();
+    const init: RequestInit = {};
+    Reflect.set(init, 'headers', new Map([['authorization', 'ada']]).entries()); // fetch takes it, its types do not
+    await fetch(server.url, init);
+    expect(sent).toEqual(['ada']);
+  });
+
   it('keeps no answer that is only for the headers of its request', async () => {
     const odd: Handler[] = [json('a part', 206), json('any', 200, { vary: '*' })];
     for (const handler of odd) {

@@ -70,6 +70,7 @@ export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchO
 
   return async (input, init = {}) => {
     const { failsoft, ...plain } = whole(init ?? {});
+    if (isReadOnce(plain.headers)) plain.headers = [...plain.headers];
     const real = fetch ?? globalThis.fetch;
     const body = readRequests ? await bodyOf(input, plain) : undefined;
     const asked = describe(input, plain, body);
@@ -100,6 +101,12 @@ function whole(init: Init): Init {
     if (value !== undefined && value !== null) Reflect.set(options, name, value);
   }
   return options;
+}
+
+/** Whether headers are an iterator, which fetch takes as well. The guard would read it to its end, and fetch would send none. */
+function isReadOnce(headers: unknown): headers is Iterable<[string, string]> {
+  if (typeof headers !== 'object' || headers === null) return false;
+  return Symbol.iterator in headers && !Array.isArray(headers) && !(headers instanceof Headers);
 }
 
 async function bodyOf(input: string | URL | Request, init: RequestInit): Promise<Uint8Array | undefined> {
