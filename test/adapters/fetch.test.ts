@@ -220,6 +220,20 @@ describe('guardedFetch', () => {
     expect(guard.circuit(`GET ${server.url}`).inFlight).toBe(0);
   });
 
+  it('ends the body of a bad response at the deadline', async () => {
+    const server = await serve((_, response) => {
+      response.writeHead(503);
+      response.write('a part');
+    });
+    const clock = new ManualClock(Date.now());
+    const { fetch } = make({ clock, defaultDeadlineMs: 5_000 });
+    const response = await fetch(server.url);
+    expect(response.status).toBe(503);
+    clock.advance(5_000);
+    await expect(response.text()).rejects.toMatchObject({ name: 'TimeoutError' });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('gives a caller whose time is over only a fallback that is there at once', async () => {
     const server = await serve(() => {});
     const route = httpRoute(`GET ${server.url}`);

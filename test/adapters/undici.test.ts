@@ -631,6 +631,31 @@ describe('the time and the end of a guarded dispatch', () => {
     await expect.poll(() => clock.pendingTimers).toBe(0);
   });
 
+  it('ends a bad response that hangs: a replaced one after a second, the caller’s own at the deadline', async () => {
+    let closed = 0;
+    const server = await serveHttp((_, response) => {
+      response.on('close', () => closed++);
+      response.writeHead(503);
+      response.write('a part');
+    });
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [
+      defaultPrediction({ body: 'all' }),
+    ]);
+    const clock = new ManualClock(Date.now());
+    const replacing = make({ fallbacks, clock });
+    const replaced = await request(server.url, { dispatcher: replacing.dispatcher });
+    expect(await replaced.body.text()).toBe('all');
+    clock.advance(1_000);
+    await expect.poll(() => closed).toBe(1);
+    expect(server.requests).toBe(1);
+
+    const passing = make({ clock, defaultDeadlineMs: 5_000 });
+    const own = await request(server.url, { dispatcher: passing.dispatcher });
+    clock.advance(5_000);
+    expect(await caught(own.body.text())).toMatchObject({ name: 'TimeoutError' });
+    expect(clock.pendingTimers).toBe(0);
+  });
+
   it('passes upgrades and CONNECT on, and destroys the stream of a request that is not made', async () => {
     const server = await serveHttp(json({}, 503));
     server.server.on('upgrade', (_request, socket) => {

@@ -4,6 +4,7 @@ import type { Outcome } from '../../classify/outcome.js';
 import type { Cause } from '../../fallback/strategy.js';
 import type { ProvenanceMemory } from '../../status/provenance.js';
 import { leave } from '../http/early-end.js';
+import { isEventStream } from '../http/headers.js';
 import { rejectedError } from '../http/rejected-error.js';
 import { askChain, concludeBad, concludeError, type Ended } from '../http/without-good-response.js';
 import type { Described } from './described.js';
@@ -102,12 +103,13 @@ export class BadEnd {
 
   /** Gives the caller the server's own bad response, whose body it may read. */
   private passOn(response: Response): Response {
-    const { body } = response;
+    const { body, headers } = response;
     const release = () => this.signal.release();
     if (body === null || body.locked) {
       release();
       return response;
     }
+    if (!isEventStream(headers)) this.signal.limits.limitTo(this.call.deadlineMs);
     const watched = watchedBody(body.getReader(), this.call.clock, NO_LIMITS, {
       onChunk: nothing,
       onEnd: release,

@@ -5,6 +5,7 @@ import type { Cause } from '../../fallback/strategy.js';
 import type { Asked } from '../http/asked.js';
 import { leave } from '../http/early-end.js';
 import { fallbackParts } from '../http/fallback-parts.js';
+import { isEventStream } from '../http/headers.js';
 import { rejectedError } from '../http/rejected-error.js';
 import type { TimeLimits } from '../http/time-limits.js';
 import { type Asker, askChain, concludeBad, concludeError } from '../http/without-good-response.js';
@@ -45,6 +46,8 @@ const PASSING: Stage = { is: 'passing' };
 const OVER: Stage = { is: 'over' };
 /** In bytes. A longer bad response is not read to its end: that would cost more than a new connection. */
 const MOST_DRAINED = 65_536;
+/** A bad response that does not end within this time is not read further, because other requests may wait for its connection. */
+const LONGEST_DRAINING_MS = 1_000;
 
 /** The end of a request that has no good response: a fallback's answer, or else the bad response, or the error. */
 export class BadEnd {
@@ -142,8 +145,8 @@ export class BadEnd {
     this.isRealOver = true;
     const { stage } = this;
     const { caller, limits } = this.request;
-    if (stage.is === 'draining') limits.stop();
-    if (stage.is === 'held') stage.end = { trailers };
+    if (stage.is !== 'held') limits.stop();
+    else stage.end = { trailers };
     if (stage.is !== 'passing') return;
     this.stage = OVER;
     caller.end(trailers, real?.rawTrailers);
@@ -153,8 +156,8 @@ export class BadEnd {
     this.isRealOver = true;
     const { stage } = this;
     const { caller, limits } = this.request;
-    if (stage.is === 'held') stage.end = { error };
-    if (stage.is === 'draining') limits.stop();
+    if (stage.is !== 'held') limits.stop();
+    else stage.end = { error };
     if (stage.is !== 'draining' && stage.is !== 'passing') return;
     this.stage = OVER;
     if (stage.is === 'passing') caller.fail(error);
@@ -173,9 +176,11 @@ export class BadEnd {
     caller.fail(error);
   }
 
-  /** The deadline has passed while a bad response was read to its end. The caller has its answer. */
+  /** The time for the rest of a bad response has passed. */
   onLimit(error: Error): void {
+    const { passes } = this;
     this.endReal(this.real, error);
+    if (passes) this.request.caller.fail(error); // otherwise the caller has its answer
   }
 
   private endReal(real: Dispatcher.DispatchController | undefined, error: Error): void {
@@ -204,8 +209,10 @@ export class BadEnd {
   }
 
   private pass(head: Head): void {
+    const { call, caller, limits } = this.request;
     this.stage = PASSING;
-    this.request.caller.head(head);
+    if (!isEventStream(new ResponseHeaders(head.headers))) limits.limitTo(call.deadlineMs);
+    caller.head(head);
   }
 
   /** Gives the caller the bad response, because no fallback has answered. */
@@ -224,9 +231,9 @@ export class BadEnd {
     const { stage, real } = this;
     const isAlive = !this.isRealOver && (stage.is === 'held' || stage.is === 'passing');
     this.stage = isAlive ? { is: 'draining', leftBytes: MOST_DRAINED } : OVER;
-    if (!isAlive) return;
     const { limits, call } = this.request;
-    limits.limitTo(call.deadlineMs);
+    if (!isAlive) return limits.stop();
+    limits.limitTo(Math.min(call.deadlineMs, Date.now() + LONGEST_DRAINING_MS));
     real?.resume();
   }
 }
