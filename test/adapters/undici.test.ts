@@ -1,4 +1,5 @@
 import { Readable, Writable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import {
   answerWith,
   circuitRejectionOf,
@@ -453,6 +454,19 @@ describe('the time and the end of a guarded dispatch', () => {
     left.body.on('error', () => {}).destroy();
     await new Promise((resolve) => left.body.once('close', resolve));
     expect(outcomesOf(guard, `GET ${server.url}`)).toMatchObject({ failure: 1, ignored: 1 });
+  });
+
+  it('keeps no answer that is compressed, because undici leaves it so', async () => {
+    const server = await serveHttp((_, response) => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+      response.end(gzipSync('{"y":1}'));
+    });
+    const fallbacks = new FallbackRegistry().register(httpRoute(`GET ${server.url}`), [lastGood()]);
+    const { dispatcher } = make({ fallbacks });
+    await (await request(server.url, { dispatcher })).body.arrayBuffer();
+    server.handler = json({}, 503);
+    const { statusCode, body } = await request(server.url, { dispatcher });
+    expect([statusCode, await body.text()]).toEqual([503, '{}']);
   });
 
   it('keeps the pace of a slow reader, and counts its body when it ends', async () => {

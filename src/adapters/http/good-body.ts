@@ -33,6 +33,8 @@ const OK: StatusObject = Object.freeze({ code: status.OK, details: '', metadata:
 export interface GoodHead {
   readonly status: number;
   readonly headers: Iterable<[string, string]> & { get(name: string): string | null };
+  /** Whether the body is passed on compressed. Without its `content-encoding` nobody could read it. @default false */
+  readonly isCompressed?: boolean;
 }
 
 /** The request of a body. */
@@ -136,7 +138,8 @@ export class GoodBody implements BodyWatch {
  * Whether a response may be kept for every request with the same URL and body (RFC 9111). A part of a document (206), "not modified"
  * and a redirect depend on the headers of their request; with `Vary: *` every request may need an answer of its own.
  */
-function mayKeep({ status: code, headers }: GoodHead): boolean {
-  const isWhole = code >= 200 && code < 300 && code !== 206;
-  return isWhole && !/\bno-store\b/i.test(headers.get('cache-control') ?? '') && headers.get('vary') !== '*';
+function mayKeep({ status: code, headers, isCompressed = false }: GoodHead): boolean {
+  const isWhole = code >= 200 && code < 300 && code !== 206 && !isCompressed;
+  const varies = /(?:^|,)\s*\*\s*(?:,|$)/.test(headers.get('vary') ?? '');
+  return isWhole && !varies && !/\bno-store\b/i.test(headers.get('cache-control') ?? '');
 }

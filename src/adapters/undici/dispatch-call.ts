@@ -204,7 +204,9 @@ export class DispatchCall implements Dispatcher.DispatchHandler, BodyOwner, Upst
   }
 
   private pass(head: Head, isEvents: boolean): void {
-    const good = { status: head.status, headers: new ResponseHeaders(head.headers) };
+    const headers = new ResponseHeaders(head.headers);
+    const isCompressed = !/^(?:identity)?$/i.test(headers.get('content-encoding') ?? '');
+    const good = { status: head.status, headers, isCompressed };
     const body = new GoodBody(this, good, isEvents, this.call.elapsedMs);
     this.timer.watch(body, isEvents);
     this.stage = { is: 'passing', body };
