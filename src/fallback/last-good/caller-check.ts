@@ -23,14 +23,14 @@ export class CallerCheck {
 
   /** Why an answer must not be kept; undefined if it may be kept. The first unknown caller of a method is a warning. */
   reasonToSkip(answer: PrimaryAnswer<unknown, unknown>): keyof SkippedAnswers | undefined {
-    const { metadata, sentMetadata, sentWithOtherOptions, responseMetadata } = answer;
+    const { sentMetadata, sentWithOtherOptions, responseMetadata } = answer;
     if (responseMetadata !== undefined && provenanceOf(responseMetadata).degraded) return 'degraded';
     if (sentMetadata?.length === 0 && this.#key.readsMetadata) {
       this.#warnOnce(answer.method);
       return 'unknownCaller';
     }
     if (sentWithOtherOptions === true) return 'otherCaller';
-    if (sentMetadata?.some((sent) => !this.#key.isSameCaller(metadata, sent))) return 'otherCaller';
+    if (sentMetadata?.some((sent) => !this.#key.isSameWith(answer, sent))) return 'otherCaller';
     return undefined;
   }
 

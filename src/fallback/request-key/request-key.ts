@@ -11,7 +11,10 @@ import { canonical, digest, type KeyMaterial, type KeyPlace, placeOf, scopeOf } 
  * whole circuit key), their `host`, their caller and their request are the same.
  */
 export interface RequestKeyOptions<Req> {
-  /** Gives a request a text: requests with the same text share an answer. @default the whole request, in canonical protobuf bytes */
+  /**
+   * Gives a request a text: requests with the same text share an answer. If it names its second parameter, an answer is kept only if
+   * the metadata that were sent give the same text. @default the whole request, in canonical protobuf bytes
+   */
   readonly keyOf?: (request: Req, metadata: Metadata) => string;
   /**
    * Changes a request so that requests which should have the same answer become equal: removes an id, or rounds a feature. Each
@@ -86,9 +89,24 @@ export class RequestKey {
     return this.#identity.isSame(a, b);
   }
 
-  /** Whether callers differ by their metadata at all. */
+  /** Whether the key of a call stays the same if the call is sent with these metadata. @throws the errors of `keyOf` */
+  isSameWith(call: Pick<KeyedCall, 'request' | 'metadata'>, sent: Metadata): boolean {
+    const { metadata } = call;
+    if (metadata === sent) return true;
+    if (!this.isSameCaller(metadata, sent)) return false;
+    if (this.#keyOf === undefined || !this.#keyOfReadsMetadata) return true;
+    const { request } = call;
+    return this.#keyOf(request, metadata) === this.#keyOf(request, sent);
+  }
+
+  /** Whether calls differ by their metadata at all. */
   get readsMetadata(): boolean {
-    return this.#identity.readsMetadata;
+    return this.#identity.readsMetadata || this.#keyOfReadsMetadata;
+  }
+
+  /** Whether `keyOf` names its second parameter, the metadata. */
+  get #keyOfReadsMetadata(): boolean {
+    return this.#keyOf !== undefined && this.#keyOf.length > 1;
   }
 
   /** Whether the request is a part of the key and longer than `bytes`: then the key would take long to make. */

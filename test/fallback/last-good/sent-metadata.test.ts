@@ -40,13 +40,14 @@ interface SetUp {
   readonly before?: Interceptor[];
   readonly headers?: Metadata;
   readonly vary?: string[];
+  readonly keyOf?: (request: ModelInferRequest, metadata: Metadata) => string;
 }
 
 /** A server that answers for the token it sees, and a client whose guard stands before interceptors. */
 async function setUp(
   attachment: Attachment,
   behind: Interceptor | Interceptor[],
-  { before = [], headers = new Metadata(), vary = ['authorization'] }: SetUp = {},
+  { before = [], headers = new Metadata(), vary = ['authorization'], keyOf }: SetUp = {},
 ) {
   const primary = { down: false, refused: 'refused' };
   const { port, stop } = await startInferServer((call, done) => {
@@ -55,7 +56,7 @@ async function setUp(
     call.sendMetadata(headers);
     done(null, response({ id: `for ${call.metadata.get('authorization')[0]}` }));
   });
-  const keeper = lastGood<ModelInferRequest, ModelInferResponse>({ vary });
+  const keeper = lastGood<ModelInferRequest, ModelInferResponse>({ vary, ...(keyOf && { keyOf }) });
   const guard = createGuard({ fallbacks: new FallbackRegistry().register(METHOD, [keeper]) });
   const interceptors = [before, guard.interceptor, behind].flat();
   const { ofClient, ofCall } = attachments[attachment](guard, interceptors);
@@ -288,6 +289,11 @@ describe.each(ways)('an answer to metadata that an interceptor behind the guard 
 
   it('is not kept where it has sent the metadata to another server first', async () => {
     await expectNotKept(await withTokens(way, 'modelReady'), 'for service', reasonBehind(way));
+  });
+
+  it('is not kept where `keyOf` reads the metadata that were changed', async () => {
+    const keyOf = (_request: ModelInferRequest, by: Metadata) => String(by.get('authorization')[0]);
+    await expectNotKept(await setUp(way, copied, { vary: [], keyOf }), 'for service', reasonBehind(way));
   });
 
   it('is not kept where it answers without a call, unless callers do not differ', async () => {
