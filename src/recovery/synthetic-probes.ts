@@ -24,8 +24,8 @@ const AGAIN_MS = 250;
 const MOST_UNSENT = 40;
 /** If the guard's own probe is this late, in milliseconds, callers become probes. */
 const GRACE_MS = 1_000;
-/** The share of a probe's time limit that the functions which make its request and metadata may take, at most {@link GRACE_MS}. */
-const MAKING_SHARE = 0.5;
+/** How long the functions may take that make a probe's request and metadata, in milliseconds. Less than the grace, which the permit has. */
+const MAKING_MS = 750;
 
 /**
  * Sends the probes of open circuits itself, so that no caller's call is a probe. Each open circuit with `probeWith` has a timer. If a
@@ -128,10 +128,7 @@ export class SyntheticProbes {
   /** @returns undefined where no call was made */
   async #send(circuit: SyntheticCircuit): Promise<EndedProbe | undefined> {
     try {
-      const made = await this.#inTime(
-        makeRequest(circuit),
-        Math.min(GRACE_MS, circuit.limitMs * MAKING_SHARE),
-      );
+      const made = await this.#inTime(makeRequest(circuit), MAKING_MS);
       return made === undefined || this.#closed
         ? undefined
         : await sendProbe(circuit, made, this.#clock, this.#running);
