@@ -48,7 +48,11 @@ export const library = {
   },
   connect: async (address, guard) => {
     const retry = makeGrpcRetryInterceptor(defaultGrpcRetryOptions({ maxAttempts: 2 }));
-    const connection = await Connection.connect({ address, interceptors: [guard.interceptor, retry] });
+    const connection = await Connection.connect({
+      address,
+      channelArgs: guard.clientOptions(),
+      interceptors: [guard.interceptor, retry],
+    });
     const client = new Client({ connection });
     return {
       ask: async (value) => ({ answer: (await client.workflow.count(`${value}`)).count }),
