@@ -119,6 +119,35 @@ describe('a call that was not sent', () => {
   });
 });
 
+it('a probe that is overloaded fails, also if it was not sent', () => {
+  const b = bench({ ...OPTIONS, trip: [consecutiveFailures({ failures: 1 })] });
+  b.call('failure');
+  b.clock.advance(1000);
+  b.admit().settle('overload', 1, undefined, NOT_SENT);
+  expect(b.circuit.snapshot()).toMatchObject({ state: 'open', openings: 2 });
+});
+
+it('calls that were not sent are not correlated with each other', () => {
+  const b = bench(OPTIONS);
+  loseTogether(b, 2, NOT_SENT);
+  expect(b.circuit.snapshot()).toMatchObject({ consecutiveFailures: 2, totals: { correlated: 0 } });
+});
+
+describe('between two calls of a lost connection', () => {
+  it.each<[Circumstances, 0 | 1]>([
+    [LOST, 1],
+    [PERHAPS_LOST, 0],
+  ])('two healthy answers: %o, correlated %i', (what, correlated) => {
+    const b = bench(OPTIONS);
+    const [first, answered, refused, second] = [b.admit(), b.admit(), b.admit(), b.admit()];
+    first.settle('failure', 1, undefined, what);
+    answered.settle('success', 1);
+    refused.settle('caller-error', 1);
+    second.settle('failure', 1, undefined, what);
+    expect(b.circuit.snapshot().totals.correlated).toBe(correlated);
+  });
+});
+
 describe.each(['connecting', 'stalled'] as const)('the duration of a call that was %s', (name) => {
   const circumstances = { [name]: true };
   const slow = (b: Bench, times: number, what: Circumstances = circumstances) => {

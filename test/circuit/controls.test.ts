@@ -76,6 +76,31 @@ describe('mode', () => {
     expect(b.admit().probe).toBe(true);
   });
 
+  it('a probe that ended while it was off is not waited for', () => {
+    const b = bench(OPTIONS);
+    b.call('failure', 2);
+    b.clock.advance(1000);
+    const probe = b.admit();
+    b.circuit.mode = 'off';
+    probe.settle('success', 1);
+    b.clock.advance(600);
+    expect(b.circuit.state).toBe('half-open');
+  });
+
+  it('a call of an earlier state that ends while it is off frees no place of a probe', () => {
+    const b = bench(OPTIONS);
+    const old = b.admit();
+    b.call('failure', 2);
+    b.clock.advance(1000);
+    b.admit();
+    expect(b.circuit.inFlight).toBe(2);
+    b.circuit.mode = 'off';
+    old.settle('success', 1);
+    b.circuit.mode = 'enforce';
+    expect(b.reject().reason).toBe('HALF_OPEN');
+    expect(b.circuit.inFlight).toBe(1);
+  });
+
   it('a probe that settles in mode off after its time limit has timed out', () => {
     const b = bench(OPTIONS);
     b.call('failure', 2);
@@ -85,6 +110,13 @@ describe('mode', () => {
     b.clock.advance(600);
     probe.settle('success', 1);
     expect(b.circuit.state).toBe('open');
+  });
+
+  it('close() changes nothing, because the native machine holds no timer', () => {
+    const b = bench(OPTIONS);
+    b.circuit.close?.();
+    b.call('success');
+    expect(b.circuit.state).toBe('closed');
   });
 
   it('an unknown mode is refused', () => {

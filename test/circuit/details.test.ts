@@ -116,6 +116,15 @@ describe('AIMD', () => {
     expect((b.circuit.snapshot().concurrencyLimit ?? 0) > 10).toBe(grows);
   });
 
+  it.each([undefined, {}])('calls that only mode observe admits do not raise it: %j', (what) => {
+    const b = bench({ trip: [], concurrency: { type: 'aimd', initialLimit: 10 }, mode: 'observe' });
+    const handle = b.circuit.isolate();
+    for (let i = 0; i < 8; i++) b.admit();
+    handle.release();
+    for (let i = 0; i < 12; i++) b.admit().settle('success', 1, undefined, what);
+    expect(b.circuit.snapshot().concurrencyLimit).toBe(10);
+  });
+
   it('calls that began before it backed off do not raise it', () => {
     const b = bench({ trip: [], concurrency: { type: 'aimd', initialLimit: 10, backoffRatio: 0.5 } });
     const out = Array.from({ length: 10 }, () => b.admit());

@@ -241,7 +241,11 @@ describe('execute', () => {
 
   it('refuses a value that is no function, and a signal that is no signal', async () => {
     const b = make();
-    await expect(b.circuit.execute('work' as never)).rejects.toThrow(/^execute\.fn: expected a function/);
+    for (const options of [undefined, {}]) {
+      await expect(b.circuit.execute('work' as never, options)).rejects.toThrow(
+        /^execute\.fn: expected a function/,
+      );
+    }
     await expect(b.circuit.execute(() => 1, { classify: 'failure' as never })).rejects.toThrow(
       /^execute\.classify/,
     );

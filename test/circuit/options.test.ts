@@ -56,6 +56,10 @@ describe('circuit options', () => {
     ],
     [{ recovering: false }, { recovering: false }],
     [{ trip: [] }, { trip: [] }],
+    [
+      { trip: [latencyPercentile({ percentile: 1, thresholdMs: 1, minimumCalls: 1 })] },
+      { trip: [{ rule: 'latency-percentile', percentile: 1, thresholdMs: 1, minimumCalls: 1 }] },
+    ],
     [{ throttle: {} }, { throttle: { k: 2, maxRejectShare: 0.9, windowMs: 120_000 } }],
     [{ concurrency: { type: 'fixed', limit: 7 } }, { concurrency: { type: 'fixed', limit: 7 } }],
     [
@@ -152,6 +156,7 @@ describe('circuit options', () => {
     ['circuit.trip[0]', { trip: [{}] }],
     ['circuit.trip[0]', { trip: [{ rule: 'sometimes' }] }],
     ['circuit.trip[0]', { trip: [{ rule: 'toString' }] }],
+    ['circuit.trip[0]', { trip: [{ rule: ['adaptive'] }] }],
     [
       'circuit.trip[1].failures',
       { trip: [consecutiveFailures({ failures: 1 }), { rule: 'consecutive-failures', failures: 0 }] },

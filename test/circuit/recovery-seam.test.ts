@@ -120,6 +120,28 @@ describe('a readiness answer', () => {
     expect(b.circuit.state).toBe('half-open');
   });
 
+  it('is trusted after a recovery that failed without one', () => {
+    const { b, recovery } = opened();
+    b.clock.advance(1000);
+    b.call('success');
+    expect(b.circuit.state).toBe('recovering');
+    b.call('failure');
+    recovery.ready(recovery.opening()?.generation ?? -1);
+    expect(b.circuit.state).toBe('half-open');
+  });
+
+  it('counts for a circuit that was restored as open without a trip', () => {
+    const saved = { ...opened().b.circuit.snapshot(), openings: 0, lastTrip: null };
+    const b = bench(OPTIONS);
+    b.circuit.restore(saved);
+    const { generation = -1, untilMs } = b.circuit.recovery?.opening() ?? {};
+    b.circuit.recovery?.notReady(generation, b.clock.now() + 2000, 60_000);
+    expect(untilMs).toBe(1_001_000);
+    expect(b.circuit.recovery?.opening()?.untilMs).toBe(1_002_000);
+    b.circuit.recovery?.ready(generation);
+    expect(b.circuit.state).toBe('half-open');
+  });
+
   it('is trusted in the next outage', () => {
     const { b, recovery, generation } = opened({ ...OPTIONS, recovering: false });
     recovery.ready(generation);
@@ -165,6 +187,17 @@ describe('a synthetic probe', () => {
     recovery.reserveProbes(generation, 0);
     expect(b.reject().reason).toBe('HALF_OPEN'); // another generation
     recovery.reserveProbes(probe?.generation ?? -1, 0);
+    expect(b.admit().probe).toBe(true);
+  });
+
+  it('can reserve the place of a probe anew', () => {
+    const { b, recovery } = opened();
+    b.clock.advance(1000);
+    const probe = b.admit();
+    probe.withdraw();
+    recovery.reserveProbes(probe.generation, 700);
+    expect(b.reject()).toEqual({ admitted: false, reason: 'HALF_OPEN', retryAfterMs: 700 });
+    b.clock.advance(700);
     expect(b.admit().probe).toBe(true);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   adaptive,
+  checkSnapshot,
   consecutiveFailures,
   failureRate,
   latencyPercentile,
@@ -246,6 +247,23 @@ describe('restore', () => {
     expect(restarted(b, 0).circuit.snapshot()).not.toHaveProperty('baseline');
   });
 
+  it('without averages leaves those of the adaptive rule as they are', () => {
+    const b = bench({ trip: [adaptive()] });
+    b.call('success', 5);
+    b.circuit.restore(bench(OPTIONS).circuit.snapshot());
+    expect(b.circuit.snapshot().baseline?.calls).toBe(5);
+  });
+
+  it.each([
+    [0, { atMs: 7, reason: 'why' }],
+    [3, null],
+  ])('keeps %i openings with the last trip %j', (openings, lastTrip) => {
+    const saved = opened().circuit.snapshot();
+    const fresh = bench(OPTIONS);
+    fresh.circuit.restore({ ...saved, openings, lastTrip });
+    expect(fresh.circuit.snapshot()).toMatchObject({ state: 'open', openings, lastTrip });
+  });
+
   it('an open time that ends before it begins is over', () => {
     const snapshot = opened().circuit.snapshot();
     const b = bench(OPTIONS);
@@ -311,6 +329,13 @@ describe('restore', () => {
 
     it.each([null, undefined, 7, 'snapshot', [], true])('%j', (value) => {
       expect(() => bench(OPTIONS).circuit.restore(value)).toThrow(/^snapshot: expected an object/);
+    });
+
+    it.each([undefined, 7])('a list of snapshots needs the key of each circuit: %j', (circuitKey) => {
+      const saved = { ...bench(OPTIONS).circuit.snapshot(), circuitKey };
+      expect(() => checkSnapshot(saved, 'list[0]')).toThrow('list[0].circuitKey: expected a string');
+      expect(() => checkSnapshot({ ...saved, circuitKey: 'a' }, 'list[0]')).not.toThrow();
+      expect(() => checkSnapshot({ circuitKey: 'a' }, 'list[0]')).toThrow('list[0].version: expected 1');
     });
 
     it('does not check fields that it does not restore', () => {

@@ -31,7 +31,7 @@ describe('the throttle', () => {
     b.call('success', 10);
     b.call('failure', 40);
     const share = (50 - 2 * 10) / (50 + 1);
-    draw = share + 1e-9;
+    draw = share;
     expect(b.admit().probe).toBe(false);
     draw = share - 1e-9;
     expect(b.reject()).toEqual({ admitted: false, reason: 'THROTTLED', retryAfterMs: 0 });
@@ -159,6 +159,7 @@ describe('the throttle', () => {
       totals: { stale: 1 },
       concurrencyLimit: 100,
     });
+    expect(b.transitions).toEqual([]);
     b.call('success');
   });
 
@@ -201,12 +202,14 @@ describe('the throttle', () => {
 
   it('describes itself as a circuit that never opens', () => {
     const b = throttled({}, {}, () => 0.999);
+    b.clock.stepEpoch(3_600_000);
     b.call('failure', 3, 7);
     expect(b.circuit.snapshot()).toMatchObject({
       version: 1,
       circuitKey: 'test',
       engine: 'native',
       state: 'closed',
+      sinceMs: 4_600_000,
       openings: 0,
       openUntilMs: null,
       lastTrip: null,
