@@ -90,6 +90,7 @@ describe('a readiness answer', () => {
     expect(b.circuit.recovery?.opening()).toBeUndefined();
     b.circuit.recovery?.ready(before.generation);
     b.circuit.recovery?.notReady(before.generation, 1e9, 1e9);
+    b.circuit.recovery?.reserveProbes(before.generation, 1000);
     expect(b.circuit.recovery?.acquireProbe(1000)).toBeUndefined();
     expect(b.circuit.snapshot()).toEqual(before);
   });

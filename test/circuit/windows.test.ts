@@ -211,6 +211,13 @@ describe('the time window', () => {
     }
   });
 
+  it('keeps its calls if it is read with an earlier time', () => {
+    const window = new TimeWindow(spec, DURATION_MS, BUCKETS, 0);
+    window.record(true, 1, 5000);
+    for (const nowMs of [4000, 5000]) window.roll(nowMs);
+    expect(window.calls).toBe(1);
+  });
+
   it('rolls when it is read: old calls leave it although no call is recorded', () => {
     const window = new TimeWindow(spec, DURATION_MS, BUCKETS, 0);
     for (let nowMs = 0; nowMs < 1000; nowMs += 100) window.record(true, 1, nowMs);
@@ -224,6 +231,12 @@ describe('the time window', () => {
 });
 
 describe('the rolling count', () => {
+  it('keeps its calls if it is read with an earlier time', () => {
+    const count = new RollingCount(1000, 10, 0);
+    count.add(5000);
+    expect([count.at(4000), count.at(5000)]).toEqual([1, 1]);
+  });
+
   it('counts the last buckets', () => {
     expectProperty(
       fc.property(fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 60 }), (waits) => {
