@@ -234,7 +234,8 @@ export class NeutralCall implements OpenCall, TimedCall, KeyedCall, AskedCall, A
   }
 
   rejectedCause(): Cause {
-    return causeOf(this.rejection ?? { admitted: false, reason: 'CIRCUIT_OPEN', retryAfterMs: 0 });
+    if (this.rejection === undefined) throw new Error('failsoft: not rejected'); // a bug of an adapter
+    return causeOf(this.rejection);
   }
 
   /**
