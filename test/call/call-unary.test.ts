@@ -82,7 +82,10 @@ describe('callUnary', () => {
     const client = new GRPCInferenceServiceClient('127.0.0.1:1', credentials.createInsecure());
     const [name] = Object.keys(options);
     const call = callUnary(client, 'modelInfer', demandRequest('demand-large', []), options as object);
-    await expect(call).rejects.toThrow(`callUnary(options).${name}: expected one of the options deadline, `);
+    await expect(call).rejects.toThrow(
+      `callUnary(options).${name}: expected one of the options ` +
+        'deadline, host, parent, credentials, interceptors, metadata, signal, failsoft',
+    );
     await expect(call).rejects.toThrow(hint);
     client.close();
   });

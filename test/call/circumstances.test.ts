@@ -273,6 +273,18 @@ describe('a call that lived through a standstill', () => {
     expect(end('failure', TIMEOUT, 300)).toBeUndefined();
   });
 
+  it.each([
+    [49, undefined],
+    [50, { stalled: true }],
+  ])('was delayed if it was made afterwards and took %d ms: %j', (tookMs, expected) => {
+    const { clock, begin } = setUp();
+    begin();
+    clock.stall(400);
+    const end = begin();
+    clock.stall(tookMs);
+    expect(end('caller-error', { code: status.NOT_FOUND })).toEqual(expected);
+  });
+
   it('was connecting too', () => {
     const { clock, begin } = setUp();
     const end = begin();

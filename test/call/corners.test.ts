@@ -783,3 +783,71 @@ describe('a call', () => {
     expect(circuit.snapshot().inFlight).toBe(0);
   });
 });
+
+it('a rejected call that is cancelled in the turn in which it was made leaves no timer', async () => {
+  const clock = new ManualClock();
+  const { client, guard } = await setUp({ clock, fallbacks: registry('clientStream', giving({})) });
+  using _held = guard.circuit(echoService.clientStream).isolate();
+  const timers = clock.pendingTimers;
+  const failed = new Promise<ServiceError | null>((resolve) => {
+    client.clientStream(new Metadata(), {}, (error) => resolve(error)).cancel();
+  });
+  expect((await failed)?.code).toBe(status.CANCELLED);
+  await new Promise(setImmediate);
+  expect(clock.pendingTimers).toBe(timers);
+});
+
+it('no classifier sees the missing message of a call that failed', async () => {
+  const seen: unknown[] = [];
+  const classifyMessage = (message: unknown) => void seen.push(message);
+  const { client, server } = await setUp({ classify: { classifyMessage } });
+  server.handlers.unary = failing;
+  expect((await callUnary(client, 'a')).error?.code).toBe(status.UNAVAILABLE);
+  expect(seen).toEqual([]);
+});
+
+describe('a caller behind an interceptor that makes its own listener', () => {
+  it.each([
+    ["the primary's", undefined, false],
+    ["the primary's, which was held back", giving({}), false],
+    ["a fallback's", giving({}), true],
+  ])('gets %s answer without its metadata', async (_whose, strategy, isRejected) => {
+    const { client, guard } = await setUp(strategy && { fallbacks: registry('unary', strategy) });
+    using _held = isRejected ? guard.circuit(echoService.unary).isolate() : undefined;
+    const withoutMetadata: Interceptor = (options, next) => {
+      const inner = next(options);
+      const start = inner.start.bind(inner);
+      inner.start = (metadata, listener) =>
+        start(metadata, {
+          onReceiveMessage: (message) => listener?.onReceiveMessage?.(message),
+          onReceiveStatus: (ended) => listener?.onReceiveStatus?.(ended),
+        });
+      return new InterceptingCall(inner);
+    };
+    const { value, events } = await callUnary(client, 'a', {
+      interceptors: [withoutMetadata, guard.interceptor],
+    });
+    const text = isRejected ? 'fallback' : value?.text;
+    expect(events).toEqual([`value ${text}`, 'status 0']);
+  });
+
+  it('gets no message of a fallback that it has cancelled at the metadata', async () => {
+    const { client, guard } = await setUp({ fallbacks: registry('unary', giving({})) });
+    using _held = guard.circuit(echoService.unary).isolate();
+    const messages: unknown[] = [];
+    const cancelling: Interceptor = (options, next) => {
+      const inner = next(options);
+      const start = inner.start.bind(inner);
+      inner.start = (metadata, listener) =>
+        start(metadata, {
+          onReceiveMetadata: () => inner.cancelWithStatus(status.CANCELLED, 'enough'),
+          onReceiveMessage: (message) => messages.push(message),
+          onReceiveStatus: (ended) => listener?.onReceiveStatus?.(ended),
+        });
+      return new InterceptingCall(inner);
+    };
+    const { error } = await callUnary(client, 'a', { interceptors: [cancelling, guard.interceptor] });
+    expect(error?.code).toBe(status.CANCELLED);
+    expect(messages).toEqual([null]); // as grpc-js ends a call without a message
+  });
+});

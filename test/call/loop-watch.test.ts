@@ -26,6 +26,8 @@ describe('a standstill of the event loop', () => {
       400,
     ],
     ['is a long turn among short ones', ({ work }) => [work(1, 10), work(300), work(1, 3)], 313],
+    ['is turns of 15 ms on average', ({ clock, work }) => [work(15, 3), clock.stall(15)], 60],
+    ['is not turns of less than 15 ms on average', ({ clock, work }) => [work(15, 3), clock.stall(14)], 0],
     ['is not a turn of less than 50 ms', ({ work }) => work(49), 0],
     ['is not idling', ({ clock }) => clock.advance(10_000), 0],
     ['is not one busy turn after the other', ({ work }) => work(10, 500), 0],
@@ -41,6 +43,16 @@ describe('a standstill of the event loop', () => {
     work(1, 200);
     work(400);
     expect(standstillMs(0, 300)).toBe(300);
+  });
+
+  it.each([
+    [50, 50],
+    [49, 0],
+  ])('among very many turns and with a timer that is %d ms late lasted %d ms', (lateMs, expectedMs) => {
+    const { work, standstillMs } = setUp();
+    work(1, 200);
+    work(400);
+    expect(standstillMs(0, lateMs)).toBe(expectedMs);
   });
 
   it('does not show by a late timer alone: a machine that slept was idle', () => {

@@ -1,7 +1,7 @@
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { createGuard, FallbackRegistry, lastGood } from 'failsoft';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { ownChannelOf, recorded, sentCallsOf } from '../../src/call/sent-calls.js';
+import { ownChannelOf, ownSentCallsOf, recorded, sentCallsOf } from '../../src/call/sent-calls.js';
 import { echoService } from '../support/echo-service.js';
 
 type Properties = Parameters<typeof recorded>[0];
@@ -53,6 +53,25 @@ it('gives a call of another client its own record, though an interceptor passes 
   });
   expect(record?.list).toHaveLength(1);
   expect(sentCallsOf(first.callOptions)?.list).toEqual([]);
+});
+
+it('is the record of its own method’s call only', () => {
+  const { callOptions } = recorded(propertiesOf(closed()));
+  const record = sentCallsOf(callOptions);
+  const own = { ...callOptions, method_definition: echoService.unary };
+  expect(record).toBeDefined();
+  expect(ownSentCallsOf(own)).toBe(record);
+  expect(ownSentCallsOf({ ...own, method_definition: echoService.bidi })).toBeUndefined();
+});
+
+it.each([
+  ['other.host', 'other.host'],
+  [null, undefined],
+])('records a call to the host %j', (host, expected) => {
+  const { channel, callOptions } = recorded(propertiesOf(closed()));
+  const listener = { onReceiveMetadata: () => {}, onReceiveMessage: () => {}, onReceiveStatus: () => {} };
+  channel.createCall('/a.B/C', Number.POSITIVE_INFINITY, host, null, null).start(new Metadata(), listener);
+  expect(sentCallsOf(callOptions)?.list.map((call) => call.host)).toEqual([expected]);
 });
 
 it('records calls of a channel whose calls take no credentials, as long as none are given', () => {

@@ -57,6 +57,12 @@ describe('the watch of a stream', () => {
     ['a conversation in which nothing was asked', BIDI, ['read', 999], []],
     ['a conversation that was left', BIDI, ['read', 1_000], ['abandoned']],
     [
+      'a conversation whose caller asks again for the same message',
+      BIDI,
+      ['read', 600, 'read', 400],
+      ['abandoned'],
+    ],
+    [
       'a conversation that was left, and is taken up',
       BIDI,
       ['read', 1_000, 'send', 100],
@@ -102,8 +108,25 @@ describe('the watch of a stream', () => {
     ['the longest gap', ['read', 7, 'receive', 'read', 42, 'receive', 'read', 20, 'receive'], 42],
     ['not what the reader took', ['read', 7, 'receive', 500, 'read', 10, 'receive'], 10],
     ['the end', ['read', 7, 'receive', 'read', 30, 'stop'], 30],
+    ['no end for which nobody waited', ['read', 7, 'receive', 30, 'stop'], 7],
   ])('measures %s', (_what, steps, expected) => {
     expect(watch(SERVER, steps).longestWaitMs).toBe(expected);
+  });
+
+  it('ends a wait for the first message that reaches into the time of the fallbacks', () => {
+    const clock = new ManualClock();
+    const heard: string[] = [];
+    const limits = { firstMessageTimeoutMs: 500, stallTimeoutMs: 500, abandonedAfterMs: 1_000 };
+    const stream = new StreamWatch(clock, limits, SERVER, {
+      onStuck: (details) => heard.push(details),
+      onAbandoned: () => heard.push('abandoned'),
+    });
+    stream.firstMessageBy(30);
+    stream.reading();
+    clock.advance(29);
+    expect(heard).toEqual([]);
+    clock.advance(1);
+    expect(heard).toEqual(['failsoft: no first message in the time that is not kept for fallbacks']);
   });
 
   it('reports an abandoned stream, and still ends a stuck stream', () => {

@@ -1,4 +1,11 @@
-import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
+import {
+  InterceptingCall,
+  type Interceptor,
+  Metadata,
+  type ServiceError,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
 import {
   circuitRejectionOf,
   FallbackRegistry,
@@ -162,6 +169,79 @@ describe('a server stream', () => {
     using _held = guard.circuit(echoService.serverStream).isolate();
     for await (const _message of start(client)) break;
     await expect.poll(() => returned).toBe(1);
+    const unread = start(client);
+    const ended = new Promise<StatusObject>((resolve) => unread.on('status', resolve));
+    unread.on('error', () => undefined);
+    expect(await ended).toMatchObject({
+      code: status.CANCELLED,
+      details: "failsoft: the caller did not read the fallback's stream",
+    });
+  });
+
+  /** A source whose messages the test gives, and which counts how often it is asked meanwhile. */
+  function byHand() {
+    const asked: ((message: Message | undefined) => void)[] = [];
+    const source: AsyncIterable<Message> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () =>
+          new Promise((resolve) => {
+            asked.push((value) =>
+              resolve(value === undefined ? { done: true, value } : { done: false, value }),
+            );
+          }),
+      }),
+    };
+    const strategy: Strategy = { name: 'default', answer: () => ({ message: source, source: 'default' }) };
+    return { asked, strategy };
+  }
+
+  it('of a fallback has its whole deadline for a message', async () => {
+    const { asked, strategy } = byHand();
+    const clock = new ManualClock();
+    const { client, guard } = await setUp({ clock, fallbacks: registry('serverStream', strategy) });
+    using _held = guard.circuit(echoService.serverStream).isolate();
+    const collected = collect(start(client, { deadline: Date.now() + 60_000 }));
+    await expect.poll(() => asked.length).toBe(1);
+    clock.advance(1_000);
+    asked[0]?.({ text: 'late' });
+    await expect.poll(() => asked.length).toBe(2);
+    asked[1]?.(undefined);
+    expect(await collected).toMatchObject({ texts: ['late'], status: { code: status.OK } });
+  });
+
+  it('asks its fallback for one message at a time, however many are wanted', async () => {
+    const { asked, strategy } = byHand();
+    const { client, guard } = await setUp({
+      fallbacks: registry('serverStream', { ...strategy, decoded: true }),
+    });
+    using _held = guard.circuit(echoService.serverStream).isolate();
+    const eager: Interceptor = (options, next) => {
+      const inner = next(options);
+      const read = inner.startRead.bind(inner);
+      inner.startRead = () => {
+        for (let n = 0; n < 3; n++) read();
+      };
+      return new InterceptingCall(inner);
+    };
+    const collected = collect(start(client, { interceptors: [eager, guard.interceptor] }));
+    for (const [n, text] of ['a', 'b', undefined].entries()) {
+      await expect.poll(() => asked.length).toBe(n + 1);
+      asked[n]?.(text === undefined ? undefined : { text });
+    }
+    expect((await collected).texts).toEqual(['a', 'b']);
+    expect(asked).toHaveLength(3);
+  });
+
+  it('gives no message of its fallback after it was cancelled', async () => {
+    const { asked, strategy } = byHand();
+    const { client, guard } = await setUp({ fallbacks: registry('serverStream', strategy) });
+    using _held = guard.circuit(echoService.serverStream).isolate();
+    const stream = start(client);
+    const collected = collect(stream);
+    await expect.poll(() => asked.length).toBe(1);
+    asked[0]?.({ text: 'too late' });
+    stream.cancel();
+    expect(await collected).toMatchObject({ texts: [], status: { code: status.CANCELLED } });
   });
 
   it('passes an error on that comes after a message', async () => {

@@ -179,6 +179,55 @@ describe('guard.callStream', () => {
     }
   });
 
+  it('has its deadline in the stream of a fallback, and reports a port that throws', async () => {
+    const clock = new ManualClock();
+    const hanging = async function* () {
+      yield* tokens('try');
+      await new Promise(() => {});
+    };
+    const fallbacks = new FallbackRegistry().register(GENERATE, [
+      { name: 'slow', answer: () => ({ message: hanging(), source: 'slow' }) },
+    ]);
+    const guard = make({ clock, fallbacks });
+    const warnings: string[] = [];
+    guard.on('warning', ({ source }) => warnings.push(source));
+    const errorOf = () => {
+      throw new Error('a bug of the port');
+    };
+    for (const port of [{}, { errorOf }]) {
+      const options = { ...port, deadline: Date.now() + 60_000 };
+      const stream = guard.callStream(GENERATE, prompt, failing(down), options);
+      expect(await stream.next()).toEqual({ done: false, value: { text: 'try' } });
+      const next = stream.next();
+      next.catch(() => {});
+      await new Promise(setImmediate);
+      clock.advance(60_001);
+      await expect(next).rejects.toMatchObject({
+        code: status.DEADLINE_EXCEEDED,
+        details: "failsoft: deadline exceeded in a fallback's stream",
+      });
+    }
+    expect(warnings).toEqual([`the port of ${GENERATE.path}`]);
+  });
+
+  it('can be left while a fallback is asked', async () => {
+    let signal: AbortSignal | undefined;
+    const fallbacks = new FallbackRegistry().register(GENERATE, [
+      {
+        name: 'hanging',
+        answer: (question) => {
+          signal = question.signal;
+          return new Promise<never>(() => {});
+        },
+      },
+    ]);
+    const stream = make({ fallbacks }).callStream(GENERATE, prompt, failing(down));
+    const waiting = stream.next();
+    await expect.poll(() => signal?.aborted).toBe(false);
+    await Promise.allSettled([waiting, stream.return()]);
+    expect(signal?.aborted).toBe(true);
+  });
+
   it('can be left while it waits for the server', async () => {
     const guard = make();
     const stream = guard.callStream(GENERATE, prompt, () => ({
@@ -265,10 +314,14 @@ describe('guard.callStream', () => {
     for (let n = 0; n < 2; n++)
       await textsOf(guard.callStream(GENERATE, prompt, failing(down))).catch(() => {});
     clock.advance(60_000);
+    const probes: string[] = [];
+    guard.on('probe', ({ kind, outcome }) => probes.push(`${kind} ${outcome}`));
     const probe = guard.callStream(GENERATE, prompt, () => tokens('a', 'b'));
     await probe.next();
     expect(guard.circuit(GENERATE).state).toBe('closed');
     await probe.return();
+    await textsOf(guard.callStream(GENERATE, prompt, () => tokens('a')));
+    expect(probes).toEqual(['call success']); // it settles again at its end
   });
 
   it('judges messages: a bad first message is replaced, or given where no fallback answers', async () => {

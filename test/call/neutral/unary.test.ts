@@ -16,6 +16,7 @@ import {
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
+import { commonStatusOf } from '../../../src/call/neutral/thrown-status.js';
 
 /** A method whose messages are JSON: an adapter's messages need not be protobuf. */
 const json = (path: string, requestStream = false): Method<Query, Rank> => ({
@@ -55,6 +56,35 @@ describe('guard.call', () => {
     expect(guard.answers()).toEqual([expect.objectContaining({ source: 'primary', count: 1 })]);
   });
 
+  it('takes an error that cannot be read for a failure', async () => {
+    const guard = make();
+    const unreadable = {
+      get code(): number {
+        throw new Error('no code');
+      },
+    };
+    const call = guard.call(RANK, query, () => Promise.reject(unreadable));
+    expect(await call.catch((error: unknown) => error === unreadable)).toBe(true);
+    expect(guard.circuit(RANK).snapshot().totals.outcomes.failure).toBe(1);
+    expect(commonStatusOf(unreadable)).toMatchObject({ code: status.UNKNOWN, details: '' });
+  });
+
+  it('tells next the metadata and the deadline of its caller', async () => {
+    const deadline = Date.now() + 60_000;
+    const metadata = tokenOf('ada');
+    const seen: unknown[] = [];
+    await make().call(
+      RANK,
+      query,
+      (context) => {
+        seen.push(context.metadata.get('authorization'), context.deadlineMs);
+        return { rank: 1 };
+      },
+      { metadata, deadline },
+    );
+    expect(seen).toEqual([['ada'], deadline]);
+  });
+
   it('opens, rejects without a call, and closes again', async () => {
     const clock = new ManualClock();
     const guard = make({ clock });
@@ -69,6 +99,20 @@ describe('guard.call', () => {
     clock.advance(60_000);
     expect((await guard.call(RANK, query, count)).response).toEqual({ rank: 1 });
     expect(guard.circuit(RANK).state).toBe('closed');
+  });
+
+  it('ignores a probe that was not sent', async () => {
+    const clock = new ManualClock();
+    const guard = make({ clock });
+    for (let n = 0; n < 2; n++) await expect(guard.call(RANK, query, down)).rejects.toThrow('down');
+    clock.advance(60_000);
+    const probes: unknown[] = [];
+    guard.on('probe', ({ kind, outcome }) => probes.push([kind, outcome]));
+    const details = 'No connection established';
+    const unsent = () => Promise.reject(Object.assign(new Error(details), { code: 14, details }));
+    await expect(guard.call(RANK, query, unsent)).rejects.toThrow(details);
+    expect(probes).toEqual([['call', 'ignored']]);
+    expect(guard.circuit(RANK).state).toBe('half-open');
   });
 
   it.each<[string, unknown, string]>([
@@ -254,6 +298,19 @@ describe('guard.call', () => {
     expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 0, ignored: 3 });
     await hurried(5_000);
     expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 1, ignored: 3 });
+    const controller = new AbortController();
+    const stopped = guard.call(
+      RANK,
+      query,
+      () => {
+        clock.advance(50);
+        queueMicrotask(() => controller.abort(new DOMException('too late', 'TimeoutError')));
+        return new Promise<Rank>(() => {});
+      },
+      { signal: controller.signal },
+    );
+    await expect(stopped).rejects.toThrow('too late');
+    expect(circuit.snapshot().totals.outcomes).toMatchObject({ failure: 1, ignored: 4 });
   });
 
   it('ends at the deadline even if next ignores its signal; a late error is dropped', async () => {
@@ -473,6 +530,42 @@ describe('guard.call', () => {
     });
     expect(whole).toMatchObject({ response: { rank: 3 }, source: 'primary' });
     expect(closed).toBe(2);
+  });
+
+  it.each([
+    ['its deadline', 60_000, 600_000],
+    ['abandonedAfterMs', 600_000, 60_000],
+  ])('waits for the rest of a request stream until %s', async (_until, timeMs, abandonedAfterMs) => {
+    const SUM = json('/shop.Ranker/Sum', true);
+    const all = answerWith<Query, Rank>('all', ({ requests }) => ({ rank: requests.length }));
+    const clock = new ManualClock();
+    const fallbacks = new FallbackRegistry().register(SUM, [all]);
+    const guard = make({ clock, fallbacks, abandonedAfterMs, fallbackReserveMs: 0 });
+    const users = async function* () {
+      yield { user: 'a' };
+      await new Promise(() => {});
+    };
+    let isOver = false;
+    const call = guard.call<AsyncIterable<Query>, Rank>(
+      { path: SUM.path, requestStream: true },
+      users(),
+      async ({ request }) => {
+        for await (const { user } of request) throw new Error(`down at ${user}`);
+        return { rank: -1 };
+      },
+      { deadline: Date.now() + timeMs },
+    );
+    const failed = expect(call)
+      .rejects.toThrow('down at a')
+      .then(() => {
+        isOver = true;
+      });
+    await new Promise(setImmediate);
+    clock.advance(50_000);
+    await new Promise(setImmediate);
+    expect(isOver).toBe(false);
+    clock.advance(10_001);
+    await failed;
   });
 });
 
