@@ -15,10 +15,8 @@ export const NOT_REACHED: readonly string[] = [
   'overload-3x',
   'overload-6x',
   'bad-model',
-  'lb-resets',
   'flapping',
   'one-backend-hangs',
-  'client-stall',
 ];
 
 /** If the machine lets a healthy server wait for longer than this, it is part of the figures. */
@@ -55,7 +53,7 @@ export function pageOf(report: Report): string {
   ].join('\n');
 }
 
-function surroundingsOf({ node, machine, versions, seeds, quick }: Report): string {
+function surroundingsOf({ node, machine, versions, seeds, quick, note }: Report): string {
   const { cores, memoryGiB, platform } = machine;
   const packages = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   const lengths = quick
@@ -63,6 +61,7 @@ function surroundingsOf({ node, machine, versions, seeds, quick }: Report): stri
     : `The figures are medians over ${seeds} seeds; [figures.json](${CHARTS}/figures.json) has their spread.`;
   return [
     `${lengths} Node ${node}, ${packages.join(', ')}; ${cores} cores, ${memoryGiB} GiB, ${platform}.`,
+    ...(note === undefined ? [] : [note]),
     'To run one drill or one contestant yourself, see `npm run drill -- --help`.',
   ].join('\n');
 }

@@ -14,6 +14,8 @@ export interface Report {
   readonly versions: Readonly<Record<string, string>>;
   readonly seeds: number;
   readonly quick: boolean;
+  /** What the reader of the figures must know about how they came about. @default nothing */
+  readonly note?: string;
   readonly scenarios: readonly ScenarioReport[];
 }
 
