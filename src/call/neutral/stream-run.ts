@@ -45,6 +45,7 @@ export class StreamRun<Req, Res> {
   #watch: StreamWatch | undefined;
   #messageOutcome: Outcome | undefined;
   #cancelChain: (() => void) | undefined;
+  #hasLeft = false;
 
   constructor(call: NeutralCall, request: Req, next: NextStream<Req, Res>, options: GuardCallOptions) {
     this.#call = call;
@@ -55,6 +56,7 @@ export class StreamRun<Req, Res> {
 
   /** Ends the run, because the caller has left. */
   leave(): void {
+    this.#hasLeft = true;
     this.#run.interrupt({ by: 'left' });
     this.#cancelChain?.();
   }
@@ -70,9 +72,11 @@ export class StreamRun<Req, Res> {
   }
 
   async *#fromRejection(): AsyncGenerator<Res, void, undefined> {
-    const result = await this.#ask(this.#call.rejectedCause());
-    if (result.answer === undefined) throw rejectedError(this.#call, result, this.#options);
-    yield* this.#fromFallback(result);
+    const cause = this.#call.rejectedCause();
+    const result = await this.#ask(cause);
+    if (result.answer !== undefined) return yield* this.#fromFallback(result);
+    if (this.#hasLeft) return this.#call.left(cause);
+    throw rejectedError(this.#call, result, this.#options);
   }
 
   async *#fromPrimary(): AsyncGenerator<Res, void, undefined> {
@@ -168,6 +172,7 @@ export class StreamRun<Req, Res> {
     if (cause !== undefined) {
       const result = await this.#ask(cause);
       if (result.answer !== undefined) return yield* this.#fromFallback(result);
+      if (this.#hasLeft) return this.#call.left(cause);
     }
     const error = errorToGive(this.#call, failed, this.#options);
     if (error !== undefined) throw error; // undefined if the caller has left

@@ -210,23 +210,30 @@ describe('guard.callStream', () => {
     expect(warnings).toEqual([`the port of ${GENERATE.path}`]);
   });
 
-  it('can be left while a fallback is asked', async () => {
-    let signal: AbortSignal | undefined;
-    const fallbacks = new FallbackRegistry().register(GENERATE, [
-      {
-        name: 'hanging',
-        answer: (question) => {
-          signal = question.signal;
-          return new Promise<never>(() => {});
+  it.each(['failed', 'rejected'])(
+    'can be left while a fallback is asked, where the call %s',
+    async (kind) => {
+      let signal: AbortSignal | undefined;
+      const fallbacks = new FallbackRegistry().register(GENERATE, [
+        {
+          name: 'hanging',
+          answer: (question) => {
+            signal = question.signal;
+            return new Promise<never>(() => {});
+          },
         },
-      },
-    ]);
-    const stream = make({ fallbacks }).callStream(GENERATE, prompt, failing(down));
-    const waiting = stream.next();
-    await expect.poll(() => signal?.aborted).toBe(false);
-    await Promise.allSettled([waiting, stream.return()]);
-    expect(signal?.aborted).toBe(true);
-  });
+      ]);
+      const guard = make({ fallbacks });
+      if (kind === 'was rejected') guard.circuit(GENERATE).isolate();
+      const stream = guard.callStream(GENERATE, prompt, failing(down));
+      const waiting = stream.next();
+      await expect.poll(() => signal?.aborted).toBe(false);
+      await stream.return();
+      expect(await waiting).toEqual({ done: true, value: undefined });
+      expect(signal?.aborted).toBe(true);
+      expect(guard.answers()).toEqual([]); // nobody got an answer, or an error
+    },
+  );
 
   it('can be left while it waits for the server', async () => {
     const guard = make();
