@@ -25,7 +25,10 @@ export async function startInferServer(modelInfer: handleUnaryCall<ModelInferReq
       error === null ? resolve(bound) : reject(error),
     ),
   );
-  const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure());
+  const client = new GRPCInferenceServiceClient(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    // the port may be that of an earlier test's server, whose connections grpc-js still has in its common pool
+    'grpc.use_local_subchannel_pool': 1,
+  });
   return {
     client,
     port,
