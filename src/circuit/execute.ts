@@ -4,7 +4,13 @@ import { OUTCOMES, type Outcome } from '../classify/outcome.js';
 import type { Clock } from '../clock.js';
 import { FailsoftError, invalid } from '../errors.js';
 import { PRIORITIES } from './priority.js';
+import type { Totals } from './totals.js';
 import type { Circuit, ExecuteOptions, Rejection } from './types.js';
+
+/** Calls that take less than this are short, in milliseconds: to measure them all would cost a notable part of their duration. */
+const SHORT_MS = 0.1;
+/** One short call in so many is measured, if only a snapshot would show its duration. */
+const ONE_OF = 8;
 
 /**
  * The signal for functions that declare no parameter. Such a function can still read it (`(...args) => ...`). All calls of the
@@ -15,10 +21,11 @@ Object.defineProperty(NEVER, 'addEventListener', { value: () => {} });
 
 /** A circuit that runs functions. */
 export interface Executor extends Pick<Circuit, 'key' | 'acquire'> {
-  /** Whether the duration of the last admitted call is needed. Two readings of the clock cost as much as all the rest. */
-  measures(): boolean;
-  /** Called with the duration of each call that is measured. */
-  measured(durationMs: number): void;
+  readonly totals: Pick<Totals, 'admitted'>;
+  /** Whether more than a snapshot uses the duration of the call that was just admitted. */
+  readonly needsDuration: boolean;
+  /** Whether the last call that was measured was short. */
+  isShort: boolean;
 }
 
 /** {@link Circuit.execute}, for any circuit. */
@@ -41,7 +48,7 @@ function executePlain<T>(
   const signal = signalFor(fn);
   const permit = circuit.acquire();
   if (!permit.admitted) return Promise.reject(rejectedError(circuit.key, permit));
-  const startMs = circuit.measures() ? clock.now() : undefined;
+  const startMs = measures(circuit) ? clock.now() : undefined;
   let result: T | Promise<T>;
   try {
     result = fn(signal);
@@ -61,10 +68,15 @@ function executePlain<T>(
   );
 }
 
+/** Whether the call that was just admitted is measured. Two readings of the clock cost as much as all the rest. */
+function measures(circuit: Executor): boolean {
+  return !circuit.isShort || circuit.needsDuration || circuit.totals.admitted % ONE_OF === 1;
+}
+
 function tookMs(circuit: Executor, startMs: number | undefined, clock: Clock): number | undefined {
   if (startMs === undefined) return undefined;
   const durationMs = clock.now() - startMs;
-  circuit.measured(durationMs);
+  circuit.isShort = durationMs < SHORT_MS;
   return durationMs;
 }
 
@@ -93,7 +105,7 @@ async function executeWith<T>(
   signal.throwIfAborted();
   const permit = circuit.acquire(options.priority);
   if (!permit.admitted) throw rejectedError(circuit.key, permit);
-  const startMs = circuit.measures() ? clock.now() : undefined;
+  const startMs = measures(circuit) ? clock.now() : undefined;
   // stays if `classify` itself throws
   let outcome: Outcome = 'failure';
   try {

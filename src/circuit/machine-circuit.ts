@@ -3,7 +3,7 @@ import type { Outcome } from '../classify/outcome.js';
 import type { Circumstances } from './circumstances.js';
 import { type ConcurrencyLimit, createLimit, replaceLimit } from './concurrency.js';
 import type { CircuitEnvironment } from './environment.js';
-import { execute } from './execute.js';
+import { type Executor, execute } from './execute.js';
 import { Isolation } from './isolation.js';
 import type { Losses } from './losses.js';
 import type { Machine } from './machine.js';
@@ -14,6 +14,7 @@ import { limitFor, type Priority } from './priority.js';
 import { canBeMoved, RecoverySeam } from './recovery-seam.js';
 import { parseSnapshot } from './restore.js';
 import { Totals } from './totals.js';
+import { type Entered, reportTransition } from './transition.js';
 import type {
   Circuit,
   CircuitMode,
@@ -29,19 +30,6 @@ import type {
 } from './types.js';
 import { weigh } from './weight.js';
 
-/** Calls of `execute()` that take less than this are short: to measure them all would cost a notable part of their duration. */
-const SHORT_MS = 0.1;
-/** `execute()` measures one short call in so many, if only a snapshot would show its duration. */
-const ONE_OF = 8;
-
-/** The state that a machine has entered. */
-export interface Entered {
-  readonly name: CircuitStateName;
-  readonly sinceMs: number;
-  /** The end of an open state. */
-  readonly untilMs?: number;
-}
-
 /**
  * The circuit of any engine. A machine keeps the state and decides by it; the circuit keeps everything else: mode, isolation,
  * calls in flight and their limit, totals.
@@ -49,7 +37,7 @@ export interface Entered {
  * Fields are TypeScript's `private`, not `#`: V8 may turn an object with more than a dozen `#` fields into a
  * dictionary, which is twice as large and several times slower (docs/decisions/native-circuit.md).
  */
-export class MachineCircuit implements Circuit, PermitOwner {
+export class MachineCircuit implements Circuit, Executor, PermitOwner {
   readonly key: string;
   readonly environment: CircuitEnvironment;
   readonly totals = new Totals();
@@ -67,8 +55,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
   private out = 0;
   /** How many of the calls in flight the mode `enforce` would have rejected. */
   private shadows = 0;
-  /** Whether the last call of `execute()` that was measured was short. */
-  private isShort = false;
+  isShort = false;
   /** The number of the last permit that was issued before the last healthy answer came. */
   private answeredUpTo = 0;
   losses: Losses | undefined;
@@ -182,13 +169,8 @@ export class MachineCircuit implements Circuit, PermitOwner {
     return permit.generation === this.generation && this.machine.takes(permit);
   }
 
-  measures(): boolean {
-    if (!this.isShort || this.limit !== undefined || this.machine.ignoresDuration !== true) return true;
-    return this.totals.admitted % ONE_OF === 1;
-  }
-
-  measured(durationMs: number): void {
-    this.isShort = durationMs < SHORT_MS;
+  get needsDuration(): boolean {
+    return this.limit !== undefined || this.machine.ignoresDuration !== true;
   }
 
   execute<T>(fn: (signal: AbortSignal) => T | Promise<T>, options?: ExecuteOptions): Promise<T> {
@@ -200,18 +182,7 @@ export class MachineCircuit implements Circuit, PermitOwner {
   /** Called by the machine when it has changed its state: earlier permits are now stale. A return to the same state is no event. */
   entered(from: CircuitStateName, to: Entered, reason: string, openings: number): void {
     this.generation += 1;
-    if (from === to.name) return;
-    const { clock, listener } = this.environment;
-    listener.transition({
-      circuitKey: this.key,
-      from,
-      to: to.name,
-      reason,
-      atMs: to.sinceMs + this.aheadMs(clock.now()),
-      openings,
-      ...(to.untilMs !== undefined && { openForMs: to.untilMs - to.sinceMs }),
-      mode: this.currentMode,
-    });
+    if (from !== to.name) reportTransition(this, from, to, reason, openings);
   }
 
   /** How far the epoch is ahead of the monotonic clock. Turns the times of a state into times that may leave the process. */
