@@ -1,4 +1,5 @@
 import type { StatusObject } from '@grpc/grpc-js';
+import { inThisTurn } from '../../call/neutral/ask-until-gone.js';
 import type { CallAnswer } from '../../call/neutral/call-types.js';
 import type { FallbackResult, OpenCall } from '../../call/neutral/open-call.js';
 import { commonStatusOf } from '../../call/neutral/thrown-status.js';
@@ -91,17 +92,11 @@ export async function askChain<T>(
   asker: Asker,
   make: (answer: CallAnswer<unknown>) => T,
 ): Promise<Replacement<T>> {
-  let isPending = true;
   const asked = call.fallBack(cause, (cancel) => {
     asker.cancelChain = cancel;
     if (asker.endedBy === 'caller') cancel();
   });
-  if (asker.endedBy === 'time')
-    setImmediate(() => {
-      if (isPending) asker.cancelChain();
-    });
-  const result = await asked;
-  isPending = false;
+  const result = await (asker.endedBy === 'time' ? inThisTurn(asked, () => asker.cancelChain()) : asked);
   if (result.answer !== undefined) {
     try {
       return { by: 'answer', made: make(result.answer) };

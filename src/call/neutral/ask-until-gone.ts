@@ -20,16 +20,28 @@ export async function askUntilGone(
     onCancel(given);
   });
   if (signal === undefined) return asked;
+  const stop = () => cancel?.();
+  if (signal.aborted) return inThisTurn(asked, stop);
+  const unfollow = followSignal(signal, stop);
+  try {
+    return await asked;
+  } finally {
+    unfollow();
+  }
+}
+
+/** Cancels the run of a chain that has no answer at the end of this turn of the event loop. */
+export async function inThisTurn(
+  asked: Promise<FallbackResult>,
+  cancel: () => void,
+): Promise<FallbackResult> {
   let isPending = true;
-  const stop = () => {
-    if (isPending) cancel?.();
-  };
-  const unfollow = signal.aborted ? undefined : followSignal(signal, stop);
-  if (signal.aborted) setImmediate(stop);
+  setImmediate(() => {
+    if (isPending) cancel();
+  });
   try {
     return await asked;
   } finally {
     isPending = false;
-    unfollow?.();
   }
 }
