@@ -1,4 +1,4 @@
-import { checkKeys, checkOneOf } from '../checks.js';
+import { checkBoolean, checkKeys, checkOneOf } from '../checks.js';
 import { CIRCUIT_MODES, type CircuitMode, PRIORITIES, type Priority } from '../circuit/types.js';
 import { invalid } from '../errors.js';
 
@@ -48,9 +48,7 @@ export function checkCallOptions(
   const field = 'failsoft (call option)';
   checkKeys(field, options, keys);
   for (const name of ['bypass', 'fallback'] as const) {
-    const value = options[name];
-    if (value !== undefined && typeof value !== 'boolean')
-      throw invalid(`${field}.${name}`, 'a boolean', value);
+    if (options[name] !== undefined) checkBoolean(`${field}.${name}`, options[name]);
   }
   if (options.key !== undefined && typeof options.key !== 'string') {
     throw invalid(`${field}.key`, 'a string', options.key);

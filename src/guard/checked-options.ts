@@ -1,4 +1,4 @@
-import { checkFunction, checkInteger, checkKeys } from '../checks.js';
+import { checkBoolean, checkFunction, checkInteger, checkKeys } from '../checks.js';
 import { type Clock, systemClock } from '../clock.js';
 import type { Engine } from '../engines/engine.js';
 import { nativeEngine } from '../engines/native.js';
@@ -40,8 +40,7 @@ export function checkGuardOptions(options: GuardOptions): CheckedOptions {
   if (typeof engine?.configure !== 'function') throw invalid('options.engine', 'an engine', engine);
   if (fallbacks !== undefined && typeof fallbacks?.chainFor !== 'function')
     throw invalid('options.fallbacks', 'a FallbackRegistry', fallbacks);
-  if (typeof rememberProvenance !== 'boolean')
-    throw invalid('options.rememberProvenance', 'a boolean', rememberProvenance);
+  checkBoolean('options.rememberProvenance', rememberProvenance);
   checkClock(clock);
   checkFunction('options.random', random);
   checkInteger('options.maxCircuits', maxCircuits, 1);

@@ -1,4 +1,4 @@
-import { checkInteger, checkKeys, checkNumber, checkOneOf } from '../checks.js';
+import { checkBoolean, checkInteger, checkKeys, checkNumber, checkOneOf } from '../checks.js';
 import { defaults } from '../circuit/index.js';
 import { type CircuitOptions, PRIORITIES, type Priority, type TripRule } from '../circuit/types.js';
 import { Classifier } from '../classify/classifier.js';
@@ -131,9 +131,7 @@ export class SettingsResolver {
     const ms = (name: keyof MethodOptions, fallback: number, min = 0) =>
       options[name] === undefined ? fallback : checkNumber(`${field}.${name}`, options[name], min);
     for (const name of ['guard', 'holdHeaders'] as const) {
-      const value = options[name];
-      if (value !== undefined && typeof value !== 'boolean')
-        throw invalid(`${field}.${name}`, 'a boolean', value);
+      if (options[name] !== undefined) checkBoolean(`${field}.${name}`, options[name]);
     }
     const { keyBy = DEFAULT_KEY, classify = {} } = options;
     if (typeof keyBy?.forMethod !== 'function') {

@@ -1,5 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { checkFunction, checkKeys } from '../checks.js';
+import { checkBoolean, checkFunction, checkKeys } from '../checks.js';
 import { invalid } from '../errors.js';
 import { Warnings } from '../telemetry/warnings.js';
 import { applicationPart, keyPart, versionedPart } from './key-part.js';
@@ -65,8 +65,7 @@ export const DEFAULT_KEY: KeyBy = Object.freeze<KeyBy>({
  */
 export function perModel(options: { version?: boolean } = {}): KeyBy {
   checkKeys('perModel', options, ['version']);
-  const version = options.version ?? false;
-  if (typeof version !== 'boolean') throw invalid('perModel.version', 'a boolean', version);
+  const version = checkBoolean('perModel.version', options.version ?? false);
   return { forMethod: (method, report) => modelPart(method, version, report) };
 }
 

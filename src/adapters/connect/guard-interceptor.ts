@@ -46,8 +46,8 @@ export function guardInterceptor(
 ): Interceptor {
   checkFunction('guardInterceptor.guard.call', guard?.call);
   checkKeys('guardInterceptor.options', options, ['target', 'callOptions', 'sendsAsGiven']);
-  const { target, callOptions } = options;
-  const sendsAsGiven = checkBoolean('guardInterceptor.options.sendsAsGiven', options.sendsAsGiven ?? false);
+  const { target, callOptions, sendsAsGiven = false } = options;
+  checkBoolean('guardInterceptor.options.sendsAsGiven', sendsAsGiven);
   if (callOptions !== undefined) checkFunction('guardInterceptor.options.callOptions', callOptions);
   if (target !== undefined) checkTarget('guardInterceptor.options.target', target);
   return (next) => async (request) => {

@@ -59,11 +59,11 @@ const OPTIONS = ['routes', 'classifyResponse', 'readRequests', 'fetch', 'sendsAs
 export function guardedFetch(guard: Pick<Guard, 'begin'>, options: GuardedFetchOptions = {}): GuardedFetch {
   checkFunction('guardedFetch.guard.begin', guard?.begin);
   checkKeys('guardedFetch.options', options, OPTIONS);
-  const { routes, classifyResponse, fetch, sendsAsGiven } = options;
+  const { routes, classifyResponse, readRequests = false, fetch, sendsAsGiven } = options;
   if (classifyResponse !== undefined)
     checkFunction('guardedFetch.options.classifyResponse', classifyResponse);
   if (fetch !== undefined) checkFunction('guardedFetch.options.fetch', fetch);
-  const readRequests = checkBoolean('guardedFetch.options.readRequests', options.readRequests ?? false);
+  checkBoolean('guardedFetch.options.readRequests', readRequests);
   if (sendsAsGiven !== undefined) checkBoolean('guardedFetch.options.sendsAsGiven', sendsAsGiven);
   const nameOf = compileRoutes(routes, 'guardedFetch.options.routes');
   const settings: FetchSettings = { classifyResponse, memory: provenanceMemory() };

@@ -55,8 +55,8 @@ export function guardMiddleware(
 ): ClientMiddleware<FailsoftOptions> {
   checkFunction('guardMiddleware.guard.call', guard?.call);
   checkKeys('guardMiddleware.options', options, ['target', 'sendsAsGiven']);
-  const { target } = options;
-  const sendsAsGiven = checkBoolean('guardMiddleware.options.sendsAsGiven', options.sendsAsGiven ?? false);
+  const { target, sendsAsGiven = false } = options;
+  checkBoolean('guardMiddleware.options.sendsAsGiven', sendsAsGiven);
   if (target !== undefined) checkTarget('guardMiddleware.options.target', target);
   const warnings = new Warnings();
   return async function* failsoftMiddleware<Request, Response>(

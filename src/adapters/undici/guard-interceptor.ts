@@ -61,11 +61,11 @@ export function guardInterceptor(
 ): Dispatcher.DispatcherComposeInterceptor {
   checkFunction('guardInterceptor.guard.begin', guard?.begin);
   checkKeys('guardInterceptor.options', options, OPTIONS);
-  const { routes, classifyHead, origin } = options;
+  const { routes, classifyHead, origin, sendsAsGiven = false } = options;
   if (classifyHead !== undefined) checkFunction('guardInterceptor.options.classifyHead', classifyHead);
   if (origin !== undefined && !URL.canParse(origin))
     throw invalid('guardInterceptor.options.origin', 'an origin', origin);
-  const sendsAsGiven = checkBoolean('guardInterceptor.options.sendsAsGiven', options.sendsAsGiven ?? false);
+  checkBoolean('guardInterceptor.options.sendsAsGiven', sendsAsGiven);
   const settings: DispatchSettings = { classifyHead, sendsAsGiven };
   const nameOf = compileRoutes(routes, 'guardInterceptor.options.routes');
 

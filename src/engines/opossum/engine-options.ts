@@ -1,5 +1,5 @@
 import type CircuitBreaker from 'opossum';
-import { checkInteger, checkNumber } from '../../checks.js';
+import { checkBoolean, checkInteger, checkNumber } from '../../checks.js';
 import { FailsoftError, invalid, unknownOption } from '../../errors.js';
 
 /** The options of opossum that have a meaning here, where the client makes the calls and not the breaker. */
@@ -53,22 +53,19 @@ const integer =
   (min: number, max?: number): Check =>
   (field, value) =>
     checkInteger(field, value, min, max);
-const boolean: Check = (field, value) => {
-  if (typeof value !== 'boolean') throw invalid(field, 'a boolean', value);
-};
 
 const CHECKS: Readonly<Record<Supported, Check>> = {
   timeout: (field, value) => value === false || checkNumber(field, value, 1),
   resetTimeout: number(1),
   rollingCountTimeout: number(1),
   rollingCountBuckets: integer(1, 1000),
-  rollingPercentilesEnabled: boolean,
+  rollingPercentilesEnabled: checkBoolean,
   capacity: integer(1, 1_000_000),
   errorThresholdPercentage: number(0, 100),
   volumeThreshold: integer(0),
-  allowWarmUp: boolean,
-  enabled: boolean,
-  enableSnapshots: boolean,
+  allowWarmUp: checkBoolean,
+  enabled: checkBoolean,
+  enableSnapshots: checkBoolean,
   group: (field, value) => {
     if (typeof value !== 'string') throw invalid(field, 'a string', value);
   },

@@ -1,5 +1,4 @@
-import { checkInteger, checkKeys, checkNumber } from '../../checks.js';
-import { invalid } from '../../errors.js';
+import { checkBoolean, checkInteger, checkKeys, checkNumber } from '../../checks.js';
 import { Warnings } from '../../telemetry/warnings.js';
 import { isThenable } from '../../thenable.js';
 import { isStream } from '../messages.js';
@@ -60,9 +59,8 @@ export class FallbackChain {
   ) {
     const field = `fallbacks of ${method.path}`;
     checkKeys(field, options, ['maxConcurrent', 'slowShare', 'enabled']);
-    if (options.enabled !== undefined && typeof options.enabled !== 'boolean')
-      throw invalid(`${field}.enabled`, 'a boolean', options.enabled);
-    this.enabled = options.enabled ?? true;
+    const { enabled = true } = options;
+    this.enabled = checkBoolean(`${field}.enabled`, enabled);
     const maxConcurrent = checkInteger(`${field}.maxConcurrent`, options.maxConcurrent ?? 1024, 0);
     this.#waits = new StrategyWaits(method, maxConcurrent);
     this.#slowBudget = new SlowBudget(checkNumber(`${field}.slowShare`, options.slowShare ?? 0.1, 0, 1));

@@ -1,5 +1,5 @@
 import { type Attributes, type MeterProvider, metrics } from '@opentelemetry/api';
-import { checkFunction, checkInteger, checkKeys } from '../../checks.js';
+import { checkBoolean, checkFunction, checkInteger, checkKeys } from '../../checks.js';
 import { invalid } from '../../errors.js';
 import { isMeteredGuard, type MeteredGuard, type MeteredQueue } from '../readings/metered-guard.js';
 import { GuardReader } from '../readings/reader.js';
@@ -51,7 +51,7 @@ export function openTelemetry(guard: MeteredGuard, options: OpenTelemetryOptions
     if (typeof value !== 'object' || value === null) throw invalid(`options.${name}`, 'an object', value);
   for (const [name, queue] of Object.entries(queues))
     checkFunction(`options.queues.${name}.counts`, queue?.counts);
-  if (typeof spans !== 'boolean') throw invalid('options.spans', 'a boolean', spans);
+  checkBoolean('options.spans', spans);
   // an SDK never forgets a series: an evicted circuit makes no room for another
   const reader = new GuardReader(guard, maxCircuits, false);
   const closers = [() => reader.close()];

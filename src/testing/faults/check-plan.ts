@@ -1,4 +1,4 @@
-import { checkInteger, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
+import { checkBoolean, checkInteger, checkKeys, checkNumber, checkOneOf } from '../../checks.js';
 import { invalid } from '../../errors.js';
 import type { ErrorFault, FaultPlan, Latency, QueueLimit, StreamBreak, StreamFault } from './plan.js';
 
@@ -73,8 +73,7 @@ export function checkFaultPlan(field: string, plan: FaultPlan): FaultPlan {
   if (plan.hangShare !== undefined) checkNumber(`${field}.hangShare`, plan.hangShare, 0, 1);
   if (plan.dropShare !== undefined) checkNumber(`${field}.dropShare`, plan.dropShare, 0, 1);
   if (plan.queue !== undefined) checkQueueLimit(`${field}.queue`, plan.queue);
-  if (plan.notReady !== undefined && typeof plan.notReady !== 'boolean')
-    throw invalid(`${field}.notReady`, 'a boolean', plan.notReady);
+  if (plan.notReady !== undefined) checkBoolean(`${field}.notReady`, plan.notReady);
   if (plan.stream !== undefined) checkStream(`${field}.stream`, plan.stream);
   return structuredClone(plan);
 }
