@@ -21,6 +21,7 @@ import {
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
+import { askedStrategy } from '../support/asked-strategy.js';
 import { closedAfterEach } from '../support/closers.js';
 import {
   callUnary,
@@ -42,30 +43,8 @@ const AFTER_MS = 50;
 const fixed = (when?: Strategy['when']): Strategy =>
   defaultPrediction({ text: 'default' }, when === undefined ? {} : { when });
 
-/** A strategy whose answer the test gives. */
-function asked(options: Partial<Strategy> = {}) {
-  const questions: {
-    readonly kind: string;
-    readonly signal: AbortSignal;
-    answer(text?: string): void;
-    fail(): void;
-  }[] = [];
-  const strategy: Strategy = {
-    name: 'secondary:asked',
-    ...options,
-    answer: ({ cause, signal }) =>
-      new Promise((resolve, reject) => {
-        questions.push({
-          kind: cause.kind,
-          signal,
-          answer: (text) =>
-            resolve(text === undefined ? undefined : { message: { text }, source: 'secondary:asked' }),
-          fail: () => reject(new Error('down too')),
-        });
-      }),
-  };
-  return { questions, strategy };
-}
+const asked = (options: Partial<Strategy> = {}) =>
+  askedStrategy<Message, Message>((text) => ({ text }), options);
 
 /** A server whose answers the test gives, and a guarded client. */
 async function setUp(

@@ -64,25 +64,26 @@ describe('mode', () => {
     });
   });
 
-  it('a probe that ends while it is off gives its slot back', () => {
+  /** A half-open circuit that is off, and whose probe has ended. */
+  function endedWhileOff() {
     const b = bench(OPTIONS);
     b.call('failure', 2);
     b.clock.advance(1000);
     const probe = b.admit();
     b.circuit.mode = 'off';
     probe.settle('success', 1);
+    return b;
+  }
+
+  it('a probe that ends while it is off gives its slot back', () => {
+    const b = endedWhileOff();
     b.circuit.mode = 'enforce';
     expect(b.circuit.state).toBe('half-open');
     expect(b.admit().probe).toBe(true);
   });
 
   it('a probe that ended while it was off is not waited for', () => {
-    const b = bench(OPTIONS);
-    b.call('failure', 2);
-    b.clock.advance(1000);
-    const probe = b.admit();
-    b.circuit.mode = 'off';
-    probe.settle('success', 1);
+    const b = endedWhileOff();
     b.clock.advance(600);
     expect(b.circuit.state).toBe('half-open');
   });

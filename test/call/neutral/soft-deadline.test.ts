@@ -10,14 +10,15 @@ import {
   type GuardCallOptions,
   type GuardOptions,
   lastGood,
-  type Method,
   noFallback,
   type PrimaryContext,
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it, vi } from 'vitest';
+import { askedStrategy } from '../../support/asked-strategy.js';
 import { closedAfterEach } from '../../support/closers.js';
 import { createGuard, neverTrip, tripAfter } from '../../support/guard.js';
+import { jsonMethod } from '../../support/json-method.js';
 import { uncaughtErrors } from '../../support/uncaught.js';
 
 const closers = closedAfterEach();
@@ -29,47 +30,15 @@ interface Rank {
 }
 type Strategy = FallbackStrategy<string, Rank>;
 
-const json = (path: string, requestStream = false): Method<string, Rank> => ({
-  path,
-  requestStream,
-  responseStream: false,
-  requestSerialize: (value) => Buffer.from(JSON.stringify(value)),
-  requestDeserialize: (bytes) => JSON.parse(bytes.toString()),
-  responseSerialize: (value) => Buffer.from(JSON.stringify(value)),
-  responseDeserialize: (bytes) => JSON.parse(bytes.toString()),
-});
-const RANK = json('/shop.Ranker/Rank');
-const SUM = json('/shop.Ranker/Sum', true);
+const RANK = jsonMethod<string, Rank>('/shop.Ranker/Rank');
+const SUM = jsonMethod<string, Rank>('/shop.Ranker/Sum', { requestStream: true });
 const DOWN = { code: status.UNAVAILABLE, details: 'down' };
 const NOT_FOUND = { code: status.NOT_FOUND, details: 'no such model' };
 
 const fixed = (when?: Strategy['when']): Strategy =>
   defaultPrediction({ rank: 'default' }, when === undefined ? {} : { when });
 
-/** A strategy whose answer the test gives. */
-function asked(options: Partial<Strategy> = {}) {
-  const questions: {
-    readonly kind: string;
-    readonly signal: AbortSignal;
-    answer(rank?: string): void;
-    fail(): void;
-  }[] = [];
-  const strategy: Strategy = {
-    name: 'secondary:asked',
-    ...options,
-    answer: ({ cause, signal }) =>
-      new Promise((resolve, reject) => {
-        questions.push({
-          kind: cause.kind,
-          signal,
-          answer: (rank) =>
-            resolve(rank === undefined ? undefined : { message: { rank }, source: 'secondary:asked' }),
-          fail: () => reject(new Error('down too')),
-        });
-      }),
-  };
-  return { questions, strategy };
-}
+const asked = (options: Partial<Strategy> = {}) => askedStrategy<string, Rank>((rank) => ({ rank }), options);
 
 /** A real call, which the test ends. */
 interface Real {

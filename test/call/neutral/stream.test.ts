@@ -6,24 +6,16 @@ import {
   createGuard,
   FallbackRegistry,
   type GuardOptions,
-  type Method,
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { jsonMethod } from '../../support/json-method.js';
 import { uncaughtErrors } from '../../support/uncaught.js';
 
 interface Token {
   readonly text: string;
 }
-const GENERATE: Method<Token, Token> = {
-  path: '/llm.Generator/Generate',
-  requestStream: false,
-  responseStream: true,
-  requestSerialize: (value) => Buffer.from(JSON.stringify(value)),
-  requestDeserialize: (bytes) => JSON.parse(bytes.toString()),
-  responseSerialize: (value) => Buffer.from(JSON.stringify(value)),
-  responseDeserialize: (bytes) => JSON.parse(bytes.toString()),
-};
+const GENERATE = jsonMethod<Token, Token>('/llm.Generator/Generate', { responseStream: true });
 const prompt: Token = { text: 'hello' };
 
 const make = (options: GuardOptions = {}) =>

@@ -10,24 +10,14 @@ import {
   FallbackRegistry,
   type GuardOptions,
   lastGood,
-  type Method,
   noFallback,
   perKey,
 } from 'failsoft';
 import { ManualClock } from 'failsoft/testing';
 import { describe, expect, it } from 'vitest';
 import { commonStatusOf } from '../../../src/call/neutral/thrown-status.js';
+import { jsonMethod } from '../../support/json-method.js';
 
-/** A method whose messages are JSON: an adapter's messages need not be protobuf. */
-const json = (path: string, requestStream = false): Method<Query, Rank> => ({
-  path,
-  requestStream,
-  responseStream: false,
-  requestSerialize: (value) => Buffer.from(JSON.stringify(value)),
-  requestDeserialize: (bytes) => JSON.parse(bytes.toString()),
-  responseSerialize: (value) => Buffer.from(JSON.stringify(value)),
-  responseDeserialize: (bytes) => JSON.parse(bytes.toString()),
-});
 const tokenOf = (token: string): Metadata => {
   const metadata = new Metadata();
   metadata.set('authorization', token);
@@ -39,7 +29,7 @@ interface Query {
 interface Rank {
   readonly rank: number;
 }
-const RANK = json('/shop.Ranker/Rank');
+const RANK = jsonMethod<Query, Rank>('/shop.Ranker/Rank');
 const query: Query = { user: 'ada' };
 
 const make = (options: GuardOptions = {}) =>
@@ -498,7 +488,7 @@ describe('guard.call', () => {
       isCalled = true;
       return { rank: 1 };
     };
-    const streamed = json('/shop.Ranker/RankAll', true);
+    const streamed = jsonMethod<Query, Rank>('/shop.Ranker/RankAll', { requestStream: true });
     const called = guard.call<unknown, Rank>(streamed, requests, next, { signal: controller.signal });
     await expect(called).rejects.toThrow('gone');
     expect(isCalled).toBe(false);
@@ -506,7 +496,7 @@ describe('guard.call', () => {
   });
 
   it('reads the rest of a request stream for a fallback', async () => {
-    const SUM = json('/shop.Ranker/Sum', true);
+    const SUM = jsonMethod<Query, Rank>('/shop.Ranker/Sum', { requestStream: true });
     const all = answerWith<Query, Rank>('all', ({ requests }) => ({ rank: requests.length }));
     const guard = make({ fallbacks: new FallbackRegistry().register(SUM, [all]) });
     let closed = 0;
@@ -536,7 +526,7 @@ describe('guard.call', () => {
     ['its deadline', 60_000, 600_000],
     ['abandonedAfterMs', 600_000, 60_000],
   ])('waits for the rest of a request stream until %s', async (_until, timeMs, abandonedAfterMs) => {
-    const SUM = json('/shop.Ranker/Sum', true);
+    const SUM = jsonMethod<Query, Rank>('/shop.Ranker/Sum', { requestStream: true });
     const all = answerWith<Query, Rank>('all', ({ requests }) => ({ rank: requests.length }));
     const clock = new ManualClock();
     const fallbacks = new FallbackRegistry().register(SUM, [all]);
