@@ -18,29 +18,47 @@ const CONNECTING_AND_STALLED: Circumstances = Object.freeze({ connecting: true, 
 
 type Method = Pick<MethodGuard, 'connection' | 'loop' | 'settings'>;
 
+/** The times of a call that is over. */
+export interface CallTimes {
+  readonly startedAtMs: number;
+  /** The time that the server was given, in milliseconds; Infinity without a deadline. */
+  readonly givenMs: number;
+  /** The circuit's usual duration of such calls: 0 while that is not known. */
+  readonly entry: { readonly usualLatency: { readonly ms: number } };
+}
+
 /**
  * The circumstances that make the end of a call weaker evidence; undefined for a usual call. Also updates the state of the
  * connection.
  * @param waitedMs how long the caller waited for the server
- * @param givenMs the time that the server was given; Infinity without a deadline
- * @param usualMs the usual duration of such calls; 0 while that is not known
  */
 export function circumstancesOf(
   method: Method,
+  times: CallTimes,
   outcome: Outcome,
   received: StatusObject,
-  startedAtMs: number,
   nowMs: number,
   waitedMs: number,
-  givenMs: number,
-  usualMs: number,
 ): Circumstances | undefined {
-  const { connection } = method;
   if (outcome === 'success') {
+    const { connection } = method;
     connection.answered(nowMs);
     // nearly every call ends here
-    if (waitedMs < SHORTEST_STANDSTILL_MS && !connection.wasConnectingAt(startedAtMs)) return undefined;
-  } else if (outcome === 'ignored') return undefined;
+    if (waitedMs < SHORTEST_STANDSTILL_MS && !connection.wasConnectingAt(times.startedAtMs)) return undefined;
+  }
+  return outcome === 'ignored' ? undefined : unusualOf(method, times, outcome, received, nowMs, waitedMs);
+}
+
+function unusualOf(
+  method: Method,
+  times: CallTimes,
+  outcome: Outcome,
+  received: StatusObject,
+  nowMs: number,
+  waitedMs: number,
+): Circumstances | undefined {
+  const { connection } = method;
+  const { startedAtMs } = times;
   const { code } = received;
   const trouble = isUnhealthy(outcome) ? connectionTroubleOf(received) : undefined;
   if (trouble?.lostConnection === true || trouble?.notSent === true) connection.lost();
@@ -49,7 +67,7 @@ export function circumstancesOf(
   const connecting = connection.wasConnectingAt(startedAtMs);
   const isTimeout = outcome === 'failure' && code === status.DEADLINE_EXCEEDED;
   const stalled = isTimeout
-    ? isExcused(method, startedAtMs, nowMs, givenMs, usualMs)
+    ? isExcused(method, times, nowMs)
     : !isUnhealthy(outcome) && isDelayed(method, startedAtMs, nowMs, waitedMs);
   if (connecting) return stalled ? CONNECTING_AND_STALLED : CONNECTING;
   return stalled ? STALLED : undefined;
@@ -69,15 +87,13 @@ function isDelayed({ loop }: Method, startedAtMs: number, nowMs: number, waitedM
 /** Whether a time-out is no evidence about the server: its answer may have arrived unread, or the request was sent too late. */
 function isExcused(
   { connection, loop, settings }: Method,
-  startedAtMs: number,
+  { startedAtMs, givenMs, entry }: CallTimes,
   nowMs: number,
-  givenMs: number,
-  usualMs: number,
 ): boolean {
   const tookMs = nowMs - startedAtMs;
   const standstill = loop.longestSince(startedAtMs, nowMs, tookMs - givenMs);
   if (standstill === undefined || connection.lastAnswerMs < standstill.fromMs - EXCUSED_MS) return false;
   const lengthMs = lengthOf(standstill);
   const isItsEnd = nowMs - standstill.untilMs <= JUST_ENDED_MS && lengthMs > tookMs * MATTERING_SHARE;
-  return isItsEnd || givenMs - lengthMs < settings.minimumDeadlineOf(usualMs);
+  return isItsEnd || givenMs - lengthMs < settings.minimumDeadlineOf(entry.usualLatency.ms);
 }

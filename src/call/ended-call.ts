@@ -23,26 +23,16 @@ export interface EndedCall {
  */
 export function settleEnded(
   method: MethodGuard,
-  { entry, permits, startedAtMs, givenMs }: EndedCall,
+  ended: EndedCall,
   received: StatusObject,
   outcome: Outcome,
   nowMs: number,
   waitedMs: number,
 ): void {
   const pushbackMs = isUnhealthy(outcome) ? pushbackOf(received.metadata) : 0;
-  const { usualLatency } = entry;
-  const circumstances = circumstancesOf(
-    method,
-    outcome,
-    received,
-    startedAtMs,
-    nowMs,
-    waitedMs,
-    givenMs,
-    usualLatency.ms,
-  );
-  permits?.settle(outcome, received.code, waitedMs, pushbackMs, circumstances);
-  if (outcome === 'success' && circumstances === undefined) usualLatency.record(waitedMs);
+  const circumstances = circumstancesOf(method, ended, outcome, received, nowMs, waitedMs);
+  ended.permits?.settle(outcome, received.code, waitedMs, pushbackMs, circumstances);
+  if (outcome === 'success' && circumstances === undefined) ended.entry.usualLatency.record(waitedMs);
 }
 
 /** Whether the server was given less time than the method usually takes: a time-out is then no evidence against the server. */

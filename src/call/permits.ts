@@ -4,6 +4,7 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FailsoftCallOptions } from '../guard/call-options.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { reportProbe } from '../guard/report-probe.js';
+import type { ObservedCall } from '../telemetry/call-observers.js';
 import type { ObservableCall } from './record-end.js';
 
 /** A rejection and its circuit. */
@@ -19,11 +20,11 @@ export interface AdmittedCall extends ObservableCall {
 
 /** A call's permits: that of its circuit, and that of the parent circuit. They are settled together, once. */
 export class Permits {
-  readonly #call: ObservableCall;
-  readonly #entry: Entry;
-  readonly #own: Permit | undefined;
-  readonly #parent: Permit | undefined;
-  #settled = false;
+  private readonly call: ObservableCall;
+  private readonly entry: Entry;
+  private readonly own: Permit | undefined;
+  private readonly parent: Permit | undefined;
+  private isSettled = false;
 
   private constructor(
     call: ObservableCall,
@@ -31,23 +32,31 @@ export class Permits {
     own: Permit | undefined,
     parent: Permit | undefined,
   ) {
-    this.#call = call;
-    this.#entry = entry;
-    this.#own = own;
-    this.#parent = parent;
+    this.call = call;
+    this.entry = entry;
+    this.own = own;
+    this.parent = parent;
   }
 
   /** Acquires the permits of a call. */
   static acquire(call: AdmittedCall, entry: Entry): Permits | RejectedBy {
-    const { observed } = call;
-    const mode = call.callOptions.mode ?? 'enforce';
-    if (observed === undefined) return Permits.#acquire(call, entry, mode);
-    return observed.within(() => Permits.#acquire(call, entry, mode));
+    return call.observed === undefined
+      ? Permits.acquireUnobserved(call, entry)
+      : Permits.acquireWithin(call.observed, call, entry);
   }
 
-  static #acquire(call: AdmittedCall, entry: Entry, mode: CircuitMode): Permits | RejectedBy {
+  /** Not in `acquire()`, because there the closure would cost every call an object for the captured parameters. */
+  private static acquireWithin(
+    observed: ObservedCall,
+    call: AdmittedCall,
+    entry: Entry,
+  ): Permits | RejectedBy {
+    return observed.within(() => Permits.acquireUnobserved(call, entry));
+  }
+
+  private static acquireUnobserved(call: AdmittedCall, entry: Entry): Permits | RejectedBy {
+    const { mode = 'enforce', priority = call.method.settings.priority } = call.callOptions;
     if (mode === 'off') return new Permits(call, entry, undefined, undefined);
-    const priority = call.callOptions.priority ?? call.method.settings.priority;
     const own = entry.circuit.acquire(priority);
     if (!own.admitted && mode === 'enforce') return { entry, rejection: own };
     const above = entry.parent;
@@ -61,7 +70,7 @@ export class Permits {
 
   /** Whether the call is the probe of a half-open circuit. */
   get probe(): boolean {
-    return this.#own?.probe === true || this.#parent?.probe === true;
+    return this.own?.probe === true || this.parent?.probe === true;
   }
 
   settle(
@@ -71,36 +80,53 @@ export class Permits {
     pushbackMs: number,
     circumstances?: Circumstances,
   ): void {
-    if (this.#settled) return;
-    this.#settled = true;
-    const { observed } = this.#call;
-    if (observed === undefined) this.#settle(outcome, code, durationMs, pushbackMs, circumstances);
-    else observed.within(() => this.#settle(outcome, code, durationMs, pushbackMs, circumstances));
-    if (!this.probe) return;
-    if (circumstances?.notSent === true) this.#reportProbes('ignored', 'ignored', durationMs);
-    else this.#reportProbes(outcome, serverOutcome(outcome, code, circumstances?.lostConnection), durationMs);
+    if (this.isSettled) return;
+    this.isSettled = true;
+    const { observed } = this.call;
+    if (observed === undefined) this.settleEach(outcome, code, durationMs, pushbackMs, circumstances);
+    else this.settleWithin(observed, outcome, code, durationMs, pushbackMs, circumstances);
+    if (this.probe) this.reportProbes(outcome, code, durationMs, circumstances);
   }
 
-  #settle(
+  /** Not in `settle()`, because there the closure would cost every call an object for the captured parameters. */
+  private settleWithin(
+    observed: ObservedCall,
     outcome: Outcome,
     code: status,
     durationMs: number,
     pushbackMs: number,
     circumstances: Circumstances | undefined,
   ): void {
-    this.#own?.settle(outcome, durationMs, pushbackMs, circumstances);
-    if (this.#parent === undefined) return;
-    const servers = serverOutcome(outcome, code, circumstances?.lostConnection);
-    this.#parent.settle(servers, durationMs, pushbackMs, circumstances);
+    observed.within(() => this.settleEach(outcome, code, durationMs, pushbackMs, circumstances));
   }
 
-  #reportProbes(outcome: Outcome, servers: Outcome, durationMs: number): void {
-    const { clock, events } = this.#call.method;
+  private settleEach(
+    outcome: Outcome,
+    code: status,
+    durationMs: number,
+    pushbackMs: number,
+    circumstances: Circumstances | undefined,
+  ): void {
+    this.own?.settle(outcome, durationMs, pushbackMs, circumstances);
+    if (this.parent === undefined) return;
+    const servers = serverOutcome(outcome, code, circumstances?.lostConnection);
+    this.parent.settle(servers, durationMs, pushbackMs, circumstances);
+  }
+
+  private reportProbes(
+    outcome: Outcome,
+    code: status,
+    durationMs: number,
+    circumstances: Circumstances | undefined,
+  ): void {
+    const { clock, events } = this.call.method;
+    const { entry, own, parent } = this;
+    const counted = circumstances?.notSent === true ? 'ignored' : outcome;
+    const servers = serverOutcome(counted, code, circumstances?.lostConnection);
     const kind = 'call';
-    const { parent } = this.#entry;
-    if (this.#own?.probe === true) reportProbe(events, clock, this.#entry, { kind, outcome, durationMs });
-    if (this.#parent?.probe === true && parent !== undefined)
-      reportProbe(events, clock, parent, { kind, outcome: servers, durationMs });
+    if (own?.probe === true) reportProbe(events, clock, entry, { kind, outcome: counted, durationMs });
+    if (parent?.probe === true && entry.parent !== undefined)
+      reportProbe(events, clock, entry.parent, { kind, outcome: servers, durationMs });
   }
 }
 

@@ -9,6 +9,7 @@ import { GoodAnswer } from './good-answer.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
 import { recordPrimaryEnd } from './record-end.js';
+import { startsUnseen } from './sends-as-given.js';
 import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
 
 /**
@@ -59,7 +60,8 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
   start(call: Call): void {
     this.good?.sentBy(call, this.real);
     // A copy, because interceptors behind the guard may change the metadata, but the caller's and the guard's own must not change.
-    const metadata = call.metadata.clone();
+    // grpc-js's innermost call makes its own copy.
+    const metadata = startsUnseen(this.real) ? call.metadata : call.metadata.clone();
     const { clock, connection, loop } = call.method;
     this.startedAtMs = clock.now();
     connection.begins(this.startedAtMs);
@@ -82,8 +84,10 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
   sendMessage(call: Call, context: MessageContext, message: unknown): void {
     call.request ??= message;
     call.sent?.add(message);
-    this.noteSending(call);
-    this.watch?.sent();
+    if (this.watch !== undefined) {
+      this.noteSending(call);
+      this.watch.sent();
+    }
     this.real.sendMessageWithContext(context, message);
   }
 
@@ -94,8 +98,10 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
 
   halfClose(call: Call): void {
     call.halfClosed = true;
-    this.noteSending(call);
-    this.watch?.halfClosed();
+    if (this.watch !== undefined) {
+      this.noteSending(call);
+      this.watch.halfClosed();
+    }
     this.real.halfClose();
   }
 

@@ -37,7 +37,18 @@ export function sendsAsGiven(makeReal: MarkedNextCall, real: RealCall): boolean 
   return Object.getPrototypeOf(real) === innermost.prototype && sourceOf(makeReal) === innermost.source;
 }
 
+/**
+ * Whether no interceptor can see the metadata with which a real call is started. False for everything that is not certain, and for
+ * response streams. Cheaper than {@link sendsAsGiven}, because what the call was made with does not matter here.
+ */
+export function startsUnseen(real: RealCall): boolean {
+  innermost ??= findInnermost();
+  return real.start === innermost.start;
+}
+
 interface Innermost {
+  /** The method with which the calls are started. */
+  readonly start: unknown;
   /** The prototype of the calls. */
   readonly prototype: unknown;
   /** The source of the function that makes them; undefined where it does not differ from that of other interceptors' functions. */
@@ -45,6 +56,9 @@ interface Innermost {
 }
 
 let innermost: Innermost | undefined;
+
+/** Is no method of any call. */
+const NEVER: unknown = Symbol('never');
 
 const NOTHING: RealCall = Object.create(null);
 const NO_CHANNEL: Channel = Object.assign(Object.create(null), {
@@ -57,7 +71,7 @@ function findInnermost(): Innermost {
   try {
     return builtByGrpc();
   } catch {
-    return { prototype: undefined, source: undefined }; // a changed grpc-js: nothing is certain, but no call may fail
+    return { start: NEVER, prototype: undefined, source: undefined }; // a changed grpc-js: nothing is certain, but no call may fail
   }
 }
 
@@ -66,6 +80,7 @@ function builtByGrpc(): Innermost {
   let outerSource = '';
   let innerSource = '';
   let prototype: unknown;
+  let start: unknown = NEVER;
   const outer: Interceptor = (options, nextCall) => {
     outerSource = sourceOf(nextCall);
     nextCall(options);
@@ -73,7 +88,9 @@ function builtByGrpc(): Innermost {
   };
   const inner: Interceptor = (options, nextCall) => {
     innerSource = sourceOf(nextCall);
-    prototype = Object.getPrototypeOf(nextCall(options));
+    const call = nextCall(options);
+    prototype = Object.getPrototypeOf(call);
+    start = call.start;
     return new InterceptingCall(NOTHING, SILENT);
   };
   const client = new Client('failsoft', credentials.createInsecure(), {
@@ -82,7 +99,7 @@ function builtByGrpc(): Innermost {
   });
   const encode = () => Buffer.alloc(0);
   client.makeUnaryRequest('/failsoft/Innermost', encode, encode, undefined, () => {});
-  return { prototype, source: innerSource === outerSource ? undefined : innerSource };
+  return { start, prototype, source: innerSource === outerSource ? undefined : innerSource };
 }
 
 /** The source as the engine knows it, also where the function has a `toString` of its own. */

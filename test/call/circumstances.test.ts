@@ -97,7 +97,8 @@ function setUp({ usualMs = 0 } = {}) {
       const waitedMs = nowMs - startedAtMs;
       const received = statusOf(known);
       const method = { connection, loop, settings };
-      return circumstancesOf(method, outcome, received, startedAtMs, nowMs, waitedMs, givenMs, usualMs);
+      const times = { startedAtMs, givenMs, entry: { usualLatency: { ms: usualMs } } };
+      return circumstancesOf(method, times, outcome, received, nowMs, waitedMs);
     };
   };
   return { clock, begin };
