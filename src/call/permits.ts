@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import type { CircuitMode, Circumstances, Permit, Rejection } from '../circuit/types.js';
+import type { Circumstances, Permit, Rejection } from '../circuit/types.js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FailsoftCallOptions } from '../guard/call-options.js';
 import type { Entry } from '../guard/circuit-registry.js';

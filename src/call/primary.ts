@@ -167,16 +167,16 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
   }
 
   private outcomeOf(call: Call, { code, details, metadata }: StatusObject, durationMs: number): Outcome {
-    if (code === status.OK) {
-      if (this.messageOutcome !== undefined) return this.messageOutcome;
-    } else if (this.isCancelled) {
-      return 'ignored';
-    } else if (code === status.CANCELLED) {
-      if (cancellingParent(call.options)?.cancelled === true) return 'ignored';
-    } else if (code === status.DEADLINE_EXCEEDED && hadTooLittleTime(call.method, this)) {
-      return 'ignored';
-    }
-    return call.method.settings.classifier.classify(code, details, metadata, durationMs);
+    const known =
+      code === status.OK ? this.messageOutcome : this.isIgnored(call, code) ? 'ignored' : undefined;
+    return known ?? call.method.settings.classifier.classify(code, details, metadata, durationMs);
+  }
+
+  /** Whether an error is no evidence about the server, whatever its details are. */
+  private isIgnored(call: Call, code: status): boolean {
+    if (this.isCancelled) return true;
+    if (code === status.CANCELLED) return cancellingParent(call.options)?.cancelled === true;
+    return code === status.DEADLINE_EXCEEDED && hadTooLittleTime(call.method, this);
   }
 
   /** Settles the permits before the end of the real call. Does nothing if they are settled. */

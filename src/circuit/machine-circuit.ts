@@ -85,10 +85,10 @@ export class MachineCircuit implements Circuit, Executor, PermitOwner {
   }
 
   /** Called by the machine: the call gets a permit. */
-  admit(probe: boolean): CircuitPermit {
+  admit(kind: 'call' | 'probe'): CircuitPermit {
     this.totals.admitted += 1;
     this.out += 1;
-    return new CircuitPermit(this, this.generation, probe, false, this.totals.admitted);
+    return new CircuitPermit(this, this.generation, kind, this.totals.admitted);
   }
 
   /** Called by the machine: the call is rejected; in the mode `observe` it gets a shadow permit. */
@@ -97,7 +97,7 @@ export class MachineCircuit implements Circuit, Executor, PermitOwner {
     if (this.currentMode === 'enforce') return { admitted: false, reason, retryAfterMs };
     this.out += 1;
     this.shadows += 1;
-    return new CircuitPermit(this, this.generation, false, true, this.totals.admitted);
+    return new CircuitPermit(this, this.generation, 'shadow', this.totals.admitted);
   }
 
   /** Whether the concurrency limit has no room for one more call of this priority. */
@@ -114,7 +114,7 @@ export class MachineCircuit implements Circuit, Executor, PermitOwner {
     circumstances: Circumstances | undefined,
   ): void {
     this.out -= 1;
-    if (permit.shadow) this.shadows -= 1;
+    if (permit.kind === 'shadow') this.shadows -= 1;
     else if (this.currentMode === 'off') {
       this.limit?.discounted();
       if (this.isCurrent(permit)) this.machine.giveBack();

@@ -59,18 +59,18 @@ export class NativeMachine implements MovableMachine {
       }
       case 'recovering':
         if (circuit.isCrowded(priority)) return circuit.refuse('CONCURRENCY_LIMIT', 0);
-        if (state.ramp.admits(nowMs, priority, circuit.hasHigh)) return circuit.admit(false);
+        if (state.ramp.admits(nowMs, priority, circuit.hasHigh)) return circuit.admit('call');
         return circuit.refuse('RECOVERING', state.ramp.retryAfterMs(nowMs));
     }
   }
 
   private letThrough(priority: Priority): Permit | Rejection {
     const { circuit } = this;
-    return circuit.isCrowded(priority) ? circuit.refuse('CONCURRENCY_LIMIT', 0) : circuit.admit(false);
+    return circuit.isCrowded(priority) ? circuit.refuse('CONCURRENCY_LIMIT', 0) : circuit.admit('call');
   }
 
   private admitProbe(probes: Probes, nowMs: number): Permit {
-    const probe = this.circuit.admit(true);
+    const probe = this.circuit.admit('probe');
     probes.add(probe, nowMs);
     return probe;
   }

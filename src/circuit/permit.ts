@@ -13,26 +13,33 @@ export interface PermitOwner {
   ): void;
 }
 
-/** The only object that is made for an admitted call. */
+/**
+ * The kind of a permit: `shadow` for a call that would be rejected in the mode `enforce`. Such a permit counts as in flight and
+ * nowhere else.
+ */
+export type PermitKind = 'call' | 'probe' | 'shadow';
+
+/** The only object that is made for an admitted call. It has few fields, because each one is memory that every call takes. */
 export class CircuitPermit implements Permit {
   readonly generation: number;
-  readonly probe: boolean;
-  /** True if the call would be rejected in the mode `enforce`: the permit then counts as in flight and nowhere else. */
-  readonly shadow: boolean;
+  readonly kind: PermitKind;
   /** The permits of a circuit are numbered in the order of their issue. */
   readonly number: number;
-  #owner: PermitOwner | undefined;
+  private owner: PermitOwner | undefined;
 
-  constructor(owner: PermitOwner, generation: number, probe: boolean, shadow: boolean, number: number) {
-    this.#owner = owner;
+  constructor(owner: PermitOwner, generation: number, kind: PermitKind, number: number) {
+    this.owner = owner;
     this.generation = generation;
-    this.probe = probe;
-    this.shadow = shadow;
+    this.kind = kind;
     this.number = number;
   }
 
   get admitted(): true {
     return true;
+  }
+
+  get probe(): boolean {
+    return this.kind === 'probe';
   }
 
   settle(
@@ -41,9 +48,9 @@ export class CircuitPermit implements Permit {
     pushbackMs?: number,
     circumstances?: Circumstances,
   ): void {
-    const owner = this.#owner;
+    const owner = this.owner;
     if (owner === undefined) return;
-    this.#owner = undefined;
+    this.owner = undefined;
     owner.settled(this, outcome, durationMs, pushbackMs, circumstances);
   }
 

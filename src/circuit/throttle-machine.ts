@@ -54,7 +54,7 @@ export class ThrottleMachine implements Machine {
       this.#throttled.add(nowMs);
       return circuit.refuse('THROTTLED', 0);
     }
-    return circuit.admit(false);
+    return circuit.admit('call');
   }
 
   #rejectShare(nowMs: number): number {

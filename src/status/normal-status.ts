@@ -25,9 +25,8 @@ export function normalStatus(received: unknown): StatusObject {
 export function withCodeOfGrpc(received: unknown): StatusObject {
   if (typeof received !== 'object' || received === null) return unknownStatus();
   try {
-    return 'code' in received && isCode(received.code)
-      ? (received as StatusObject)
-      : withUnknownCode(received);
+    const { code }: Partial<StatusObject> = received;
+    return isCode(code) ? (received as StatusObject) : withUnknownCode(received);
   } catch {
     return unknownStatus();
   }
@@ -77,15 +76,8 @@ function isRead(value: object): boolean {
 }
 
 function isNormal(received: object): received is StatusObject {
-  return (
-    'code' in received &&
-    isCode(received.code) &&
-    'details' in received &&
-    typeof received.details === 'string' &&
-    received.details.isWellFormed() &&
-    'metadata' in received &&
-    isMetadata(received.metadata)
-  );
+  const { code, details, metadata }: Partial<Record<keyof StatusObject, unknown>> = received;
+  return isCode(code) && typeof details === 'string' && details.isWellFormed() && isMetadata(metadata);
 }
 
 /** Further fields, which other interceptors add to a status, are kept. */

@@ -112,20 +112,29 @@ function readLabel(metadata: Metadata): ProvenanceLabel | undefined {
 /** The metadata that labels a degraded answer. Never throws: an entry that grpc-js refuses is reported and left out. */
 export function label(answer: Answer<unknown>, cause: Cause, warnings: Warnings): Metadata {
   const metadata = new OwnMetadata();
-  for (const [key, value] of Object.entries(answer.metadata ?? {})) {
-    try {
-      metadata.set(key, value);
-    } catch (error) {
-      warnings.report(error, `the metadata of ${answer.source}'s answer`);
-    }
-  }
+  if (answer.metadata) setOwn(metadata, answer.source, answer.metadata, warnings); // null from a strategy without types
   metadata.set(SOURCE, printable(answer.source));
   metadata.set(CAUSE, causeText(cause));
   const ageMs = ageOf(answer);
-  if (ageMs === undefined)
-    metadata.remove(AGE); // the strategy's own metadata may have the age of another label
-  else metadata.set(AGE, String(ageMs));
+  if (ageMs !== undefined) metadata.set(AGE, String(ageMs));
   return metadata;
+}
+
+/** Sets the metadata of a strategy's own, but for an age, which would be that of another label. */
+function setOwn(
+  metadata: Metadata,
+  source: string,
+  own: Exclude<Answer<unknown>['metadata'], undefined>,
+  warnings: Warnings,
+): void {
+  for (const [key, value] of Object.entries(own)) {
+    try {
+      metadata.set(key, value);
+    } catch (error) {
+      warnings.report(error, `the metadata of ${source}'s answer`);
+    }
+  }
+  metadata.remove(AGE);
 }
 
 /**

@@ -56,8 +56,11 @@ export class CallObservers {
   /** Replaced as a whole, so that `begin()` can iterate it while it changes. */
   #all: readonly { readonly observe: ObserveCall }[] = [];
 
+  readonly #callEvent: { readonly hasListeners: boolean };
+
   constructor(events: Emitter<GuardEvents>) {
     this.events = events;
+    this.#callEvent = events.topic('call');
   }
 
   /** @returns a function that ends the observation of further calls */
@@ -75,7 +78,7 @@ export class CallObservers {
 
   /** Called when a call is made. Returns undefined, at nearly no cost, where neither an observer nor a listener wants the call. */
   begin(clock: Clock): ObservedCall | undefined {
-    const isEvent = this.events.hasListeners('call');
+    const isEvent = this.#callEvent.hasListeners;
     if (!isEvent && this.#all.length === 0) return undefined;
     let observers: CallObserver[] | undefined;
     for (const { observe } of this.#all) {

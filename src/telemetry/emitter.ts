@@ -14,6 +14,21 @@ interface Subscription {
 /** The channels on which events are published too. */
 type Channels<Events> = { readonly [Name in keyof Events]?: Channel };
 
+/** The listeners of one event, and the channel on which it is published. */
+class Topic {
+  readonly subscriptions = new Set<Subscription>();
+  channel: Channel | undefined;
+
+  constructor(channel: Channel | undefined) {
+    this.channel = channel;
+  }
+
+  /** Whether the event has listeners or subscribers: otherwise its object need not be made. */
+  get hasListeners(): boolean {
+    return this.subscriptions.size > 0 || this.channel?.hasSubscribers === true;
+  }
+}
+
 /**
  * Gives events to listeners, in the order in which they subscribed, and then to the subscribers of the event's channel, where the
  * event has a channel. A listener that throws is reported as a process warning (`FailsoftWarning`) that names the event; the other
@@ -21,8 +36,7 @@ type Channels<Events> = { readonly [Name in keyof Events]?: Channel };
  */
 export class Emitter<Events extends object> {
   readonly warnings: Warnings;
-  readonly #subscriptions = new Map<keyof Events, Set<Subscription>>();
-
+  readonly #topics = new Map<keyof Events, Topic>();
   #channels: Channels<Events>;
 
   constructor(warnings = new Warnings(), channels: Channels<Events> = {}) {
@@ -32,21 +46,30 @@ export class Emitter<Events extends object> {
 
   /** @returns a function that unsubscribes */
   on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {
-    const subscriptions = this.#subscriptions.get(name) ?? new Set();
+    const { subscriptions } = this.topic(name);
     const subscription: Subscription = { listener };
     subscriptions.add(subscription);
-    this.#subscriptions.set(name, subscriptions);
     return () => subscriptions.delete(subscription);
   }
 
-  /** Whether an event has listeners or subscribers: otherwise its object need not be made. */
+  /** The event's listeners, for code that asks often whether there are any. */
+  topic(name: keyof Events): Topic {
+    let topic = this.#topics.get(name);
+    if (topic === undefined) {
+      topic = new Topic(this.#channels[name]);
+      this.#topics.set(name, topic);
+    }
+    return topic;
+  }
+
+  /** Whether an event has listeners or subscribers. */
   hasListeners(name: keyof Events): boolean {
-    return (this.#subscriptions.get(name)?.size ?? 0) > 0 || this.#channels[name]?.hasSubscribers === true;
+    return this.topic(name).hasListeners;
   }
 
   emit<K extends keyof Events>(name: K, event: Events[K] & object): void {
-    this.#callListeners(name, event);
-    const channel = this.#channels[name];
+    const { subscriptions, channel } = this.topic(name);
+    this.#callListeners(subscriptions, name, event);
     if (channel?.hasSubscribers === true) {
       publish(channel, event, (error) =>
         this.warnings.report(error, `a subscriber of '${channel.name.toString()}'`, aboutOf(event)),
@@ -54,9 +77,11 @@ export class Emitter<Events extends object> {
     }
   }
 
-  #callListeners<K extends keyof Events>(name: K, event: Events[K] & object): void {
-    const subscriptions = this.#subscriptions.get(name);
-    if (subscriptions === undefined) return;
+  #callListeners<K extends keyof Events>(
+    subscriptions: Set<Subscription>,
+    name: K,
+    event: Events[K] & object,
+  ): void {
     // a copy: a listener that is subscribed during an event does not get this event
     for (const subscription of [...subscriptions]) {
       if (!subscriptions.has(subscription)) continue;
@@ -79,7 +104,10 @@ export class Emitter<Events extends object> {
   /** Ends every subscription; nothing is published any more. */
   clear(): void {
     this.#channels = {};
-    for (const subscriptions of this.#subscriptions.values()) subscriptions.clear();
+    for (const topic of this.#topics.values()) {
+      topic.subscriptions.clear();
+      topic.channel = undefined;
+    }
   }
 }
 

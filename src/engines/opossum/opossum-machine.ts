@@ -52,7 +52,7 @@ export class OpossumMachine implements Machine {
     const { breaker } = this;
     const circuit = this.#circuit;
     if (breaker.isShutdown) return circuit.refuse('ISOLATED', 0);
-    if (!breaker.enabled) return circuit.admit(false);
+    if (!breaker.enabled) return circuit.admit('call');
     const nowMs = circuit.environment.clock.now();
     const state = this.#pass(nowMs);
     if (state.name === 'open') {
@@ -67,8 +67,8 @@ export class OpossumMachine implements Machine {
       breaker.rejectForCapacity();
       return circuit.refuse('CONCURRENCY_LIMIT', 0);
     }
-    if (state.name === 'closed') return circuit.admit(false);
-    const permit = circuit.admit(true);
+    if (state.name === 'closed') return circuit.admit('call');
+    const permit = circuit.admit('probe');
     state.probes.add(permit, nowMs);
     breaker.probing = true;
     return permit;
