@@ -32,6 +32,7 @@ import {
   startEchoServer,
 } from '../support/echo-service.js';
 import { createGuard, neverTrip } from '../support/guard.js';
+import { uncaughtErrors } from '../support/uncaught.js';
 
 const closers = closedAfterEach();
 
@@ -635,22 +636,6 @@ describe('the time that is kept for fallbacks', () => {
 });
 
 describe("a caller's own listener that throws", () => {
-  /** Errors that nobody caught, which would end the process. */
-  function uncaught(): string[] {
-    const errors: string[] = [];
-    const hear = (error: unknown) => errors.push(error instanceof Error ? error.message : String(error));
-    for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-      const others = process.listeners(event as 'uncaughtException');
-      process.removeAllListeners(event);
-      process.on(event, hear);
-      closers.push(() => {
-        process.removeListener(event, hear);
-        for (const other of others) process.on(event as 'uncaughtException', other);
-      });
-    }
-    return errors;
-  }
-
   const later: Strategy = {
     name: 'default',
     answer: () => Promise.resolve({ message: { text: 'fallback' }, source: 'default' }),
@@ -671,7 +656,7 @@ describe("a caller's own listener that throws", () => {
         failing(call, callback);
       };
     using _held = how === 'rejected' ? guard.circuit(echoService.unary).isolate() : undefined;
-    const errors = uncaught();
+    const errors = uncaughtErrors(closers);
     const ended = await callUnary(client, 'a', {
       onCall: (call) =>
         call.on('metadata', () => {
@@ -699,7 +684,7 @@ describe("a caller's own listener that throws", () => {
       call.write({ text: 'error: warming up' });
       call.emit('error', { code: status.INTERNAL, details: '' });
     };
-    const errors = uncaught();
+    const errors = uncaughtErrors(closers);
     const call = client.serverStream({ text: 'a' }, new Metadata(), {});
     let last: StatusObject | undefined;
     call.on('error', () => {});

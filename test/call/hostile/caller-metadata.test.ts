@@ -12,7 +12,7 @@ import {
   type ModelInferRequest,
   type ModelInferResponse,
 } from 'failsoft/protos/oip';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startInferServer } from '../../fallback/infer-server.js';
 import { METHOD, request, response } from '../../fallback/support.js';
 import { closedAfterEach } from '../../support/closers.js';
@@ -33,6 +33,17 @@ const adding = (entries: Record<string, string>): Interceptor => {
     });
 };
 const signing = adding({ authorization: 'of the primary' });
+const passing: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
+/** The same as `signing` by a change of grpc-js's innermost call. */
+const patching: Interceptor = (options, nextCall) => {
+  const call = nextCall(options) as InterceptingCall;
+  const start = call.start.bind(call);
+  call.start = (metadata, listener) => {
+    metadata.set('authorization', 'of the primary');
+    start(metadata, listener);
+  };
+  return call;
+};
 
 /** A guarded client whose interceptors behind the guard are these, of a server that can be switched off. */
 async function guarded(strategies: readonly Strategy[], behind: readonly Interceptor[], keyed = false) {
@@ -108,12 +119,29 @@ describe('a token that an interceptor behind the guard puts into the metadata', 
       false,
     ],
   ])("does not come into the caller's own object, with %s", async (_chain, strategies, keyed) => {
-    const { server, call } = await guarded(strategies, [signing], keyed);
-    const metadata = metadataWith({ 'x-own': 'entry' });
-    await call(metadata);
-    expect(metadata.toJSON()).toEqual({ 'x-own': ['entry'] });
-    expect(server.received).toEqual([['of the primary']]);
+    for (const behind of [signing, patching]) {
+      const { server, call } = await guarded(strategies, [behind], keyed);
+      const metadata = metadataWith({ 'x-own': 'entry' });
+      await call(metadata);
+      expect(metadata.toJSON()).toEqual({ 'x-own': ['entry'] });
+      expect(server.received).toEqual([['of the primary']]);
+    }
   });
+});
+
+it("is copied once less where no interceptor stands behind the guard, because grpc-js's innermost call makes a copy", async () => {
+  const clones = vi.spyOn(Metadata.prototype, 'clone');
+  onTestFinished(() => clones.mockRestore());
+  const counts: number[] = [];
+  for (const behind of [[], [passing]]) {
+    const { server, call } = await guarded([], behind);
+    await call();
+    clones.mockClear();
+    await call();
+    counts.push(clones.mock.calls.length);
+    expect(server.received).toEqual([[], []]);
+  }
+  expect(counts[1]).toBe((counts[0] ?? Number.NaN) + 1);
 });
 
 describe('lastGood', () => {
