@@ -1,6 +1,7 @@
 import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
+import type { SoftDeadline } from '../guard/soft-deadline.js';
 import { normalStatus } from '../status/normal-status.js';
 import { type Call, type MessageContext, newOkStatus } from './call.js';
 import { fallBack, fallBackSlow } from './fallback.js';
@@ -56,17 +57,20 @@ export class ReplaceablePrimary implements SlowCall {
   // ---------------------------------------------------------------- the soft deadline
 
   private awaitAnswer(call: Call): void {
-    const { clock, settings } = call.method;
-    if (settings.softDeadline === undefined || this.cancelSoftDeadline !== undefined || !call.halfClosed)
-      return;
+    const { softDeadline } = call.method.settings;
+    if (softDeadline !== undefined && call.halfClosed) this.beginSoftDeadline(call, softDeadline);
+  }
+
+  private beginSoftDeadline(call: Call, softDeadline: SoftDeadline): void {
+    if (this.cancelSoftDeadline !== undefined) return;
     // the real call may have ended in this turn, the caller may have cancelled, or the answer may be there
     if (call.stage !== this || this.primary.isCancelled || this.held.hasMessage) return;
     if (call.options.method_definition.responseStream && call.reads === 0) return;
     if (!this.chain.serves('slow')) return;
     this.chain.countCall();
-    const afterMs = settings.softDeadline.of(this.primary.entry.usualLatency);
+    const afterMs = softDeadline.of(this.primary.entry.usualLatency);
     if (afterMs === Number.POSITIVE_INFINITY) return;
-    this.cancelSoftDeadline = clock.setTimer(() => {
+    this.cancelSoftDeadline = call.method.clock.setTimer(() => {
       if (call.stage === this) fallBackSlow(call, new SlowPrimary(this, call.reads), afterMs);
     }, afterMs);
   }

@@ -147,7 +147,7 @@ export function ageOf({ ageMs }: Answer<unknown>): number | undefined {
 
 /** Metadata are ASCII (gRPC over HTTP/2): any other character is shown as a question mark. */
 function printable(text: string): string {
-  return text.replace(/[^ -~]/gu, '?');
+  return /[^ -~]/.test(text) ? text.replace(/[^ -~]/gu, '?') : text;
 }
 
 /** A cause as a single word, for `failsoft-cause`. */

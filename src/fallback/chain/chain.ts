@@ -150,11 +150,16 @@ export class FallbackChain {
       const strategy = this.strategies[index];
       if (strategy === undefined || !isFor(strategy.when, call.cause.kind)) continue;
       const result = this.#ask(strategy, call, attempts);
-      if ('then' in result) return result.then((later) => this.#goOn(index, later, call));
+      if (result instanceof Promise) return this.#goOnAfter(result, index, call);
       if (result.ended) return result;
       attempts = result.attempts;
     }
     return { answer: undefined, attempts };
+  }
+
+  /** Not in `#askFrom()`, because there the closure would cost every call an object for the captured variables. */
+  #goOnAfter(result: Promise<StrategyResult>, index: number, call: ChainCall): Promise<ChainResult> {
+    return result.then((later) => this.#goOn(index, later, call));
   }
 
   #goOn(index: number, result: StrategyResult, call: ChainCall): ChainResult | Promise<ChainResult> {
@@ -195,7 +200,7 @@ export class FallbackChain {
       const result = judge(this.#method, strategy, given, attempts);
       // A stream is read later: its signal must still abort when the caller has gone.
       if (result.answer !== undefined && isStream(this.#method, result.answer.message))
-        call.onAbort((cause) => scope.abort(cause));
+        abortWith(call, scope);
       return result;
     }
     const skipped = strategy.waits === true ? undefined : this.#waits.reasonNotToWait(call);
@@ -215,6 +220,10 @@ export class FallbackChain {
     }
     return false;
   }
+}
+
+function abortWith(call: ChainCall, scope: StrategyScope): void {
+  call.onAbort((cause) => scope.abort(cause));
 }
 
 /** A dropped strategy may still reject; its attempt is recorded already. */
