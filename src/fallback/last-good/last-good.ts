@@ -3,6 +3,7 @@ import { invalid } from '../../errors.js';
 import type { StoreEvent } from '../../telemetry/events.js';
 import type { StoreReading } from '../../telemetry/store-reading.js';
 import { type OnWarning, Warnings } from '../../telemetry/warnings.js';
+import type { KeyMaterial } from '../request-key/key-material.js';
 import type { RequestKey } from '../request-key/request-key.js';
 import { reasonOf } from '../store-reason.js';
 import type { Answer, FallbackContext, Method, PrimaryAnswer, When } from '../strategy.js';
@@ -34,6 +35,19 @@ import { type LastGoodSettings, settingsOf } from './settings.js';
  */
 export function lastGood<Req, Res>(options: LastGoodOptions<Req, Res> = {}): LastGood<Req, Res> {
   return new KeptLastGood(options);
+}
+
+/** A kept answer that is not too old. */
+interface YoungAnswer {
+  readonly encoded: string;
+  readonly ageMs: number;
+}
+
+/** The option `response`, for one request. */
+type Adapt<Res> = (kept: Res) => Res;
+
+function adaptFor<Req, Res>(respond: (kept: Res, request: Req) => Res, request: Req): Adapt<Res> {
+  return (kept) => respond(kept, request);
 }
 
 class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
@@ -154,18 +168,35 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     this.#pending.flush();
     const material = this.#key.materialOf(context);
     const pending = this.#pending.find(material);
-    if (pending !== undefined && this.#isYoungEnough(pending))
-      return this.#give(method, pending, context.request);
-    const key = this.#key.keyOf(material, (asSent) => this.#answers.has(asSent));
+    const young = this.#ifYoung(pending);
+    if (young !== undefined) return this.#give(method, young, this.#adaptFor(context));
+    const key = this.#keyOf(material);
     const kept = this.#answers.get(key);
-    if (kept !== undefined && this.#isYoungEnough(kept)) return this.#give(method, kept, context.request);
+    const answer = this.#ifYoung(kept);
+    if (answer !== undefined) return this.#give(method, answer, this.#adaptFor(context));
     if (kept !== undefined) {
       this.#counts.stale++;
       this.#answers.delete(key);
     }
     if (this.#store !== undefined && context.remainingMs > 0)
-      return this.#fromStore(this.#store, method, key, context.request);
+      return this.#fromStore(this.#store, method, key, this.#adaptFor(context));
     return this.#miss();
+  }
+
+  #keyOf(material: KeyMaterial): string {
+    return this.#key.keyOf(material, (asSent) => this.#answers.has(asSent));
+  }
+
+  /** The answer with its age; undefined if there is none, or if it is too old. */
+  #ifYoung(kept: KeptAnswer | undefined): YoungAnswer | undefined {
+    if (kept === undefined) return undefined;
+    const ageMs = ageOf(kept, this.#clock);
+    return ageMs <= this.#longestMs ? { encoded: kept.encoded, ageMs } : undefined;
+  }
+
+  /** The option `response` for this request; undefined without the option, for which the request would have to be decoded. */
+  #adaptFor(context: FallbackContext<Req>): Adapt<Res> | undefined {
+    return this.#respond === undefined ? undefined : adaptFor(this.#respond, context.request);
   }
 
   #miss(): undefined {
@@ -202,42 +233,38 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
     store: StoreLink,
     method: Method<Req, Res>,
     key: string,
-    request: Req,
+    adapt: Adapt<Res> | undefined,
   ): Promise<Answer<Res> | undefined> {
     const stored = await store.read(key);
     if (stored === undefined) return this.#miss();
     const time = timeOfStored(stored.epochMs, this.#clock);
     const kept = time && { encoded: stored.encoded, ...time };
-    if (kept === undefined || !this.#isYoungEnough(kept)) {
+    const answer = this.#ifYoung(kept);
+    if (kept === undefined || answer === undefined) {
       this.#counts.stale++;
       return this.#miss();
     }
     this.#pending.flush();
-    const present = this.#answers.get(key); // an answer may have come while the store was asked
-    if (present !== undefined && ageOf(present, this.#clock) < ageOf(kept, this.#clock))
-      return this.#give(method, present, request);
+    const present = this.#ifYoung(this.#answers.get(key)); // an answer may have come while the store was asked
+    if (present !== undefined && present.ageMs < answer.ageMs) return this.#give(method, present, adapt);
     this.#answers.put(key, kept);
-    return this.#give(method, kept, request);
+    return this.#give(method, answer, adapt);
   }
 
-  #give(method: Method<Req, Res>, kept: KeptAnswer, request: Req): Answer<Res> {
-    const decoded = method.responseDeserialize(Buffer.from(kept.encoded, 'latin1'));
-    const message = this.#respond === undefined ? decoded : this.#respond(decoded, request);
+  #give(
+    method: Method<Req, Res>,
+    { encoded, ageMs }: YoungAnswer,
+    adapt: Adapt<Res> | undefined,
+  ): Answer<Res> {
+    const decoded = method.responseDeserialize(Buffer.from(encoded, 'latin1'));
+    const message = adapt === undefined ? decoded : adapt(decoded);
     this.#counts.hits++; // last: where the decoder or `response` throws, the caller gets no answer
-    return {
-      message,
-      source: 'last-good',
-      ageMs: ageOf(kept, this.#clock),
-    };
-  }
-
-  #isYoungEnough(kept: KeptAnswer): boolean {
-    return ageOf(kept, this.#clock) <= this.#longestMs;
+    return { message, source: 'last-good', ageMs };
   }
 
   #put({ material, kept }: PendingAnswer): void {
     try {
-      const key = this.#key.keyOf(material, (asSent) => this.#answers.has(asSent));
+      const key = this.#keyOf(material);
       const inMemory = this.#answers.put(key, kept);
       this.#store?.write(key, kept, this.#longestMs);
       if (inMemory || this.#store !== undefined) this.#counts.kept++;

@@ -1,7 +1,7 @@
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { type ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { ManualClock } from 'failsoft/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { lastGood } from '../../../src/fallback/last-good/last-good.js';
 import type { LastGoodOptions } from '../../../src/fallback/last-good/options.js';
 import { FakeCall, METHOD, metadata, primaryAnswer, request, response } from '../support.js';
@@ -40,6 +40,28 @@ describe('lastGood in memory', () => {
     expect(ask(request())).toMatchObject({ id: 'second', ageMs: 500 });
     expect(ask(request({ modelName: 'other' }))).toBeUndefined();
     expect(strategy.stats()).toMatchObject({ kept: 2, hits: 1, misses: 2, entries: 1 });
+  });
+
+  it.each<[string, Options, number]>([
+    ['is not decoded', {}, 0],
+    ['is decoded for `response`', { response: (kept, { id }) => ({ ...kept, id }) }, 1],
+  ])('the request of an answer from memory %s', (_how, options, times) => {
+    const { strategy, clock } = setUp(options);
+    const asked = request({ id: 'asked' });
+    strategy.keep?.(primaryAnswer({ request: asked }));
+    const reads = vi.fn(() => asked);
+    const facts = new FakeCall({ clock }).asked<ModelInferRequest>();
+    const context = Object.create(facts, {
+      method: { value: METHOD.path },
+      circuitKey: { value: METHOD.path },
+      metadata: { value: new Metadata() },
+      requestBytes: { value: METHOD.requestSerialize(asked) },
+      request: { get: reads },
+      host: { value: undefined },
+      credentials: { value: undefined },
+    });
+    expect(strategy.answer(context)).toMatchObject({ message: { id: times === 0 ? '' : 'asked' } });
+    expect(reads).toHaveBeenCalledTimes(times);
   });
 
   it('distinguishes callers by the `vary` keys that have a value', () => {
