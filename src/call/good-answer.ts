@@ -18,7 +18,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   responseMetadata: Metadata | undefined;
   readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
-  /** The calls that were sent for this call; undefined if another transport has not reported them. */
+  /** The calls that were sent for this call; undefined if the call was sent as it was given, as far as this package knows. */
   #sent: (() => readonly SentCall[]) | undefined;
   #responses = 0;
 
@@ -61,11 +61,8 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
    */
   sentBy({ options, makeReal }: Pick<Call, 'options' | 'makeReal'>, real: RealCall): void {
     const list = ownSentCallsOf(options)?.list;
-    if (list !== undefined) {
-      // only from now on: a retry of an interceptor before the guard is a new call
-      const first = list.length;
-      this.#sent = () => list.slice(first);
-    } else this.#sent = sendsAsGiven(makeReal, real) ? () => [this] : () => [];
+    if (list !== undefined) this.#sent = since(list);
+    else if (!sendsAsGiven(makeReal, real)) this.#sent = unknown;
   }
 
   /** Sets the metadata with which another transport than grpc-js sent the call; an empty list if they are unknown. */
@@ -87,4 +84,14 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   keep(): void {
     if (this.#responses === 1 && this.#chain.keeps) this.#chain.keep(this);
   }
+}
+
+/** The calls that are recorded from now on: a retry of an interceptor before the guard is a new call. */
+function since(list: readonly SentCall[]): () => readonly SentCall[] {
+  const first = list.length;
+  return () => list.slice(first);
+}
+
+function unknown(): readonly SentCall[] {
+  return [];
 }
