@@ -1,7 +1,7 @@
 import { type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
-import type { SoftDeadline } from '../guard/soft-deadline.js';
+import type { MethodSettings } from '../guard/method-settings.js';
 import { normalStatus } from '../status/normal-status.js';
 import { type Call, type MessageContext, newOkStatus } from './call.js';
 import { fallBack, fallBackSlow } from './fallback.js';
@@ -61,7 +61,7 @@ export class ReplaceablePrimary implements SlowCall {
     if (softDeadline !== undefined && call.halfClosed) this.beginSoftDeadline(call, softDeadline);
   }
 
-  private beginSoftDeadline(call: Call, softDeadline: SoftDeadline): void {
+  private beginSoftDeadline(call: Call, softDeadline: NonNullable<MethodSettings['softDeadline']>): void {
     if (this.cancelSoftDeadline !== undefined) return;
     // the real call may have ended in this turn, the caller may have cancelled, or the answer may be there
     if (call.stage !== this || this.primary.isCancelled || this.held.hasMessage) return;
