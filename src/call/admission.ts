@@ -7,7 +7,7 @@ import { keyPartOf } from './call-key.js';
 import { fallBackRejected } from './fallback.js';
 import { markGuarded } from './guarded-mark.js';
 import { OVER } from './over.js';
-import { Permits } from './permits.js';
+import { Permits, type RejectedBy } from './permits.js';
 import { Primary } from './primary.js';
 import { reportRejection } from './rejected-event.js';
 import { reject } from './rejecting.js';
@@ -20,14 +20,26 @@ import { SentMessages } from './sent-messages.js';
  * @throws the next interceptor's error, as without a guard
  */
 export function admit(call: Call): void {
+  const { stage } = call;
   const budgetMs = setDeadline(call);
   const entry = call.method.line.get(keyPartOf(call));
   if (call.chain?.readsCall === true) call.sent = sentMessagesOf(call);
   const permits = Permits.acquire(call, entry);
-  if (permits instanceof Permits) return callPrimary(call, entry, permits, budgetMs);
-  reportRejection(call, permits);
-  if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, permits);
-  else reject(call, entry, permits);
+  if (call.stage !== stage) endCancelled(call, permits);
+  else if (permits instanceof Permits) callPrimary(call, entry, permits, budgetMs);
+  else refuse(call, entry, permits);
+}
+
+/** Ends a call that was cancelled while it was admitted: by a listener of an event, or by a key function. */
+function endCancelled(call: Call, permits: Permits | RejectedBy): void {
+  if (permits instanceof Permits) permits.settle('ignored', status.CANCELLED, 0, 0);
+  call.stage.start?.(call); // a call that was cancelled before its start gets its status from its start on
+}
+
+function refuse(call: Call, entry: Entry, by: RejectedBy): void {
+  if (call.chain?.serves('rejected') === true) fallBackRejected(call, entry, by);
+  else reject(call, entry, by);
+  reportRejection(call, by); // last: a listener may cancel the call
 }
 
 function sentMessagesOf({ options, method }: Call): SentMessages {

@@ -18,7 +18,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   responseMetadata: Metadata | undefined;
   readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
-  /** The calls that were sent for this call; undefined if the call was sent as it was given, as far as this package knows. */
+  /** Returns the calls that were sent for this call; undefined if the call was sent as the caller made it. */
   #sent: (() => readonly SentCall[]) | undefined;
   #responses = 0;
 

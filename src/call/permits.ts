@@ -45,7 +45,7 @@ export class Permits {
       : Permits.acquireWithin(call.observed, call, entry);
   }
 
-  /** Not in `acquire()`, because there the closure would cost every call an object for the captured parameters. */
+  /** A function of its own: a closure in `acquire()` would cost each call an object that holds the parameters. */
   private static acquireWithin(
     observed: ObservedCall,
     call: AdmittedCall,
@@ -88,7 +88,7 @@ export class Permits {
     if (this.probe) this.reportProbes(outcome, code, durationMs, circumstances);
   }
 
-  /** Not in `settle()`, because there the closure would cost every call an object for the captured parameters. */
+  /** A function of its own, for the same reason as `acquireWithin()`. */
   private settleWithin(
     observed: ObservedCall,
     outcome: Outcome,

@@ -60,8 +60,10 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
   start(call: Call): void {
     this.good?.sentBy(call, this.real);
     // A copy, because interceptors behind the guard may change the metadata, but the caller's and the guard's own must not change.
-    // grpc-js's innermost call makes its own copy.
-    const metadata = startsUnseen(this.real) ? call.metadata : call.metadata.clone();
+    // Without such an interceptor, grpc-js's channel makes a copy. A channel of another kind may not, so what fallbacks read later
+    // is copied in any case.
+    const isSafe = call.chain?.readsCall !== true && startsUnseen(this.real);
+    const metadata = isSafe ? call.metadata : call.metadata.clone();
     const { clock, connection, loop } = call.method;
     this.startedAtMs = clock.now();
     connection.begins(this.startedAtMs);

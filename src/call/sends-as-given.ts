@@ -38,8 +38,8 @@ export function sendsAsGiven(makeReal: MarkedNextCall, real: RealCall): boolean 
 }
 
 /**
- * Whether no interceptor can see the metadata with which a real call is started. False for everything that is not certain, and for
- * response streams. Cheaper than {@link sendsAsGiven}, because what the call was made with does not matter here.
+ * Whether a real call is started by grpc-js's own code, which passes the metadata to the channel unchanged. False if that is not
+ * certain, and for response streams. Cheaper than {@link sendsAsGiven}: the options of the real call do not matter here.
  */
 export function startsUnseen(real: RealCall): boolean {
   innermost ??= findInnermost();
@@ -57,7 +57,7 @@ interface Innermost {
 
 let innermost: Innermost | undefined;
 
-/** Is no method of any call. */
+/** Differs from the methods of all calls. */
 const NEVER: unknown = Symbol('never');
 
 const NOTHING: RealCall = Object.create(null);

@@ -25,10 +25,11 @@ export class CircuitPermit implements Permit {
   readonly kind: PermitKind;
   /** The permits of a circuit are numbered in the order of their issue. */
   readonly number: number;
-  private owner: PermitOwner | undefined;
+  /** With `#`, so that a permit which is logged or serialized does not show the whole circuit. */
+  #owner: PermitOwner | undefined;
 
   constructor(owner: PermitOwner, generation: number, kind: PermitKind, number: number) {
-    this.owner = owner;
+    this.#owner = owner;
     this.generation = generation;
     this.kind = kind;
     this.number = number;
@@ -48,9 +49,9 @@ export class CircuitPermit implements Permit {
     pushbackMs?: number,
     circumstances?: Circumstances,
   ): void {
-    const owner = this.owner;
+    const owner = this.#owner;
     if (owner === undefined) return;
-    this.owner = undefined;
+    this.#owner = undefined;
     owner.settled(this, outcome, durationMs, pushbackMs, circumstances);
   }
 

@@ -138,8 +138,8 @@ export interface PrimaryAnswer<Req, Res> {
   /**
    * The metadata as they were sent, behind all interceptors, for each attempt to send the call. Empty if nothing proves what was sent:
    * the client has other interceptors behind the guard and no `guard.clientOptions()`, an interceptor has answered the call itself,
-   * or an adapter has no `sendsAsGiven`. Undefined if they are the caller's: the guard is the innermost interceptor, or `guard.call()` or
-   * an adapter states it.
+   * or an adapter has no `sendsAsGiven`. Undefined if the caller's own were sent: the guard is the innermost interceptor, or the user of
+   * `guard.call()` or of an adapter has stated it.
    */
   readonly sentMetadata?: readonly Metadata[] | undefined;
   /**

@@ -120,7 +120,7 @@ export function label(answer: Answer<unknown>, cause: Cause, warnings: Warnings)
   return metadata;
 }
 
-/** Sets the metadata of a strategy's own, but for an age, which would be that of another label. */
+/** Sets the strategy's own metadata, but no age: an age among them belongs to the label of another guard. */
 function setOwn(
   metadata: Metadata,
   source: string,

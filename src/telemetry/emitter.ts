@@ -52,7 +52,7 @@ export class Emitter<Events extends object> {
     return () => subscriptions.delete(subscription);
   }
 
-  /** The event's listeners, for code that asks often whether there are any. */
+  /** The event's listeners, for code that runs with each call and only needs to know whether there are any. */
   topic(name: keyof Events): Topic {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
@@ -68,8 +68,9 @@ export class Emitter<Events extends object> {
   }
 
   emit<K extends keyof Events>(name: K, event: Events[K] & object): void {
-    const { subscriptions, channel } = this.topic(name);
-    this.#callListeners(subscriptions, name, event);
+    const topic = this.topic(name);
+    this.#callListeners(topic.subscriptions, name, event);
+    const { channel } = topic; // after the listeners, which may close the guard
     if (channel?.hasSubscribers === true) {
       publish(channel, event, (error) =>
         this.warnings.report(error, `a subscriber of '${channel.name.toString()}'`, aboutOf(event)),

@@ -1,4 +1,11 @@
-import { InterceptingCall, type Interceptor, type InterceptorOptions, Metadata, status } from '@grpc/grpc-js';
+import {
+  InterceptingCall,
+  type Interceptor,
+  type InterceptorOptions,
+  Metadata,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
 import { circuitRejectionOf, type Guard } from 'failsoft';
 import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
@@ -9,6 +16,11 @@ import { uncaughtErrors } from '../support/uncaught.js';
 const closers = closedAfterEach();
 
 interface Odd {
+  /** In place of one that collects the events. */
+  readonly listener?: {
+    onReceiveMessage?: (message: unknown) => void;
+    onReceiveStatus?: (received: StatusObject) => void;
+  };
   readonly onMessage?: (call: InterceptingCall) => void;
   readonly withoutStatus?: boolean;
   readonly responseStream?: boolean;
@@ -23,8 +35,9 @@ function rejectingGuard(): Guard {
 
 /** A rejected call, made as another interceptor would make it, with what its listener gets. */
 function startRejected(
-  { onMessage, withoutStatus = false, responseStream = false }: Odd = {},
+  { listener: own, onMessage, withoutStatus = false, responseStream = false }: Odd = {},
   guard = rejectingGuard(),
+  beforeStart: (call: InterceptingCall) => void = () => {},
 ) {
   const definition = { ...echoService.unary, responseStream };
   const options = { method_definition: definition } as unknown as InterceptorOptions;
@@ -42,10 +55,9 @@ function startRejected(
       events.push(`status ${status[code]} for ${this.name}`);
     },
   };
-  call.start(
-    new Metadata(),
-    withoutStatus ? { onReceiveMessage: (message) => listener.onReceiveMessage(message) } : listener,
-  );
+  const onReceiveMessage = (message: unknown) => listener.onReceiveMessage(message);
+  beforeStart(call);
+  call.start(new Metadata(), own ?? (withoutStatus ? { onReceiveMessage } : listener));
   return { call, events };
 }
 
@@ -99,6 +111,56 @@ describe('a rejected call without a fallback', () => {
     await turn();
     expect(events).toEqual(['message null']);
   });
+
+  it.each<[string, (listener: Odd['listener'] & object, events: string[]) => void]>([
+    [
+      'is set after the start',
+      (listener, events) => {
+        listener.onReceiveStatus = ({ code }) => events.push(`late ${code}`);
+      },
+    ],
+    [
+      'is set at the message',
+      (listener, events) => {
+        listener.onReceiveMessage = () => {
+          listener.onReceiveStatus = ({ code }) => events.push(`late ${code}`);
+        };
+      },
+    ],
+  ])('gives its status to the function of its listener that %s', async (_when, change) => {
+    for (const first of [undefined, () => expect.fail('replaced')]) {
+      const listener: Odd['listener'] & object = first === undefined ? {} : { onReceiveStatus: first };
+      const { events } = startRejected({ listener });
+      change(listener, events);
+      await turn();
+      expect(events).toEqual(['late 14']);
+    }
+  });
+
+  it('gives its status to a function without methods', async () => {
+    const events: string[] = [];
+    const onReceiveStatus = ({ code }: StatusObject) => events.push(`status ${code}`);
+    Object.setPrototypeOf(onReceiveStatus, null);
+    startRejected({ listener: { onReceiveStatus } });
+    await turn();
+    expect(events).toEqual(['status 14']);
+  });
+
+  it.each(['rejected', 'call'] as const)(
+    'that a listener of the event `%s` cancels ends once',
+    async (name) => {
+      const guard = rejectingGuard();
+      let cancel = () => {};
+      guard.on(name, () => cancel());
+      const { events } = startRejected({}, guard, (call) => {
+        cancel = () => call.cancelWithStatus(status.CANCELLED, 'gone');
+      });
+      await turn();
+      await turn();
+      const code = name === 'rejected' ? 'CANCELLED' : 'UNAVAILABLE';
+      expect(events).toEqual(['message null', `status ${code} for the listener`]);
+    },
+  );
 
   it('is counted and reported before its caller gets the status', async () => {
     const seen: string[] = [];

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { consecutiveFailures } from '../../src/circuit/index.js';
 import type { CircuitMode, CircuitOptions } from '../../src/circuit/types.js';
@@ -332,4 +333,11 @@ describe('an AIMD concurrency limit', () => {
     b.circuit.reset();
     expect(limitOf(b)).toBe(10);
   });
+});
+
+it('a permit can be logged and cloned, and does not show its circuit', () => {
+  const permit = bench(OPTIONS).circuit.acquire();
+  expect(Object.keys(JSON.parse(JSON.stringify(permit)))).toEqual(['generation', 'kind', 'number']);
+  expect(structuredClone({ ...permit })).toMatchObject({ generation: 0 });
+  expect(inspect(permit).length).toBeLessThan(100);
 });

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { Emitter, guardEmitter } from '../../src/telemetry/emitter.js';
 import type { TransitionEvent, WarningEvent } from '../../src/telemetry/events.js';
 import { Warnings } from '../../src/telemetry/warnings.js';
@@ -95,6 +96,19 @@ describe('an emitter', () => {
     leaves[1]?.();
     emitter.emit('plain', { text: 'c' });
     expect(heard).toEqual(['a', 'a', 'b']);
+  });
+
+  it('publishes nothing on its channel if a listener has cleared it', () => {
+    const name = 'failsoft-test:cleared';
+    const published: unknown[] = [];
+    const subscriber = (event: unknown) => published.push(event);
+    subscribe(name, subscriber);
+    onTestFinished(() => void unsubscribe(name, subscriber));
+    const emitter = new Emitter<Events>(undefined, { plain: channel(name) });
+    emitter.emit('plain', { text: 'a' });
+    emitter.on('plain', () => emitter.clear());
+    emitter.emit('plain', { text: 'b' });
+    expect(published).toEqual([{ text: 'a' }]);
   });
 
   it('a listener that subscribes or unsubscribes others while it runs disturbs no event', () => {

@@ -157,7 +157,7 @@ export class FallbackChain {
     return { answer: undefined, attempts };
   }
 
-  /** Not in `#askFrom()`, because there the closure would cost every call an object for the captured variables. */
+  /** A function of its own: a closure in `#askFrom()` would cost each call an object that holds the variables. */
   #goOnAfter(result: Promise<StrategyResult>, index: number, call: ChainCall): Promise<ChainResult> {
     return result.then((later) => this.#goOn(index, later, call));
   }

@@ -1,4 +1,4 @@
-import { credentials, InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
+import { Channel, credentials, InterceptingCall, type Interceptor, Metadata, status } from '@grpc/grpc-js';
 import {
   FallbackRegistry,
   type FallbackStrategy,
@@ -45,8 +45,30 @@ const patching: Interceptor = (options, nextCall) => {
   return call;
 };
 
+/** A channel whose calls change the metadata that they are given. */
+const signingChannel = (port: number, entries: Record<string, string>): Channel => {
+  const channel = new Channel(`127.0.0.1:${port}`, credentials.createInsecure(), {});
+  const createCall: Channel['createCall'] = (...args) => {
+    const call = channel.createCall(...args);
+    const start = call.start.bind(call);
+    call.start = (metadata, listener) => {
+      for (const [key, value] of Object.entries(entries)) metadata.set(key, value);
+      start(metadata, listener);
+    };
+    return call;
+  };
+  return new Proxy(channel, {
+    get: (target, name) => (name === 'createCall' ? createCall : Reflect.get(target, name).bind(target)),
+  });
+};
+
 /** A guarded client whose interceptors behind the guard are these, of a server that can be switched off. */
-async function guarded(strategies: readonly Strategy[], behind: readonly Interceptor[], keyed = false) {
+async function guarded(
+  strategies: readonly Strategy[],
+  behind: readonly Interceptor[],
+  keyed = false,
+  channelOf?: (port: number) => Channel,
+) {
   const received: unknown[] = [];
   const server = { down: false, received };
   const { port, stop } = await startInferServer((call, done) => {
@@ -61,7 +83,9 @@ async function guarded(strategies: readonly Strategy[], behind: readonly Interce
   const client = new GRPCInferenceServiceClient(
     `127.0.0.1:${port}`,
     credentials.createInsecure(),
-    guard.clientOptions({ interceptors: [...behind] }),
+    channelOf === undefined
+      ? guard.clientOptions({ interceptors: [...behind] })
+      : { interceptors: [guard.interceptor, ...behind], channelOverride: channelOf(port) },
   );
   closers.push(
     stop,
@@ -129,7 +153,29 @@ describe('a token that an interceptor behind the guard puts into the metadata', 
   });
 });
 
-it("is copied once less where no interceptor stands behind the guard, because grpc-js's innermost call makes a copy", async () => {
+describe('a token that a channel puts into the metadata', () => {
+  const channel = (port: number) => signingChannel(port, { authorization: 'of the channel' });
+
+  it('does not come to the secondary of a call that failed', async () => {
+    const { received, strategy } = await startSecondary();
+    const { server, call } = await guarded([strategy], [], false, channel);
+    server.down = true;
+    expect((await call()).id).toBe('of the secondary');
+    expect(received).toEqual([[]]);
+    expect(server.received).toEqual([['of the channel']]);
+  });
+
+  it("is no part of the caller's key", async () => {
+    const strategy = lastGood<ModelInferRequest, ModelInferResponse>();
+    const { guard, call } = await guarded([strategy], [], false, channel);
+    await call(metadataWith({ authorization: 'alice' }));
+    using _held = guard.circuit(METHOD).isolate();
+    expect((await call(metadataWith({ authorization: 'alice' }))).id).toBe('of the primary');
+    expect((await call(metadataWith({ authorization: 'of the channel' }))).id).toBeUndefined();
+  });
+});
+
+it("is copied once less where no interceptor stands behind the guard, because grpc-js's channel makes a copy", async () => {
   const clones = vi.spyOn(Metadata.prototype, 'clone');
   onTestFinished(() => clones.mockRestore());
   const counts: number[] = [];
