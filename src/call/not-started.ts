@@ -1,8 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import { admit } from './admission.js';
+import type { Interrupted } from './admitting.js';
 import { cancellingParent } from './budget.js';
 import { type Call, type MessageContext, remember, type Stage } from './call.js';
-import { endLater, OVER } from './over.js';
+import { endLater } from './over.js';
 
 // The stages before the admission: the call is not started yet, or waits for the message from which its key is read.
 
@@ -13,7 +14,7 @@ class NotStarted implements Stage {
     // A copy, because the caller may reuse the metadata for its next call at once.
     if (waits || call.chain?.readsCall === true) call.metadata = call.metadata.clone();
     if (waits) awaitMessage(call);
-    else admit(call);
+    else admit(call)?.replay(call);
   }
 
   sendMessage(call: Call, context: MessageContext, message: unknown): void {
@@ -68,14 +69,15 @@ function awaitMessage(call: Call): void {
 
 /** Admits the call without a message, if the message did not come in time. */
 function decide(call: Call, stage: Stage): void {
-  if (call.stage === stage) admitLate(call);
+  if (call.stage === stage) admitLate(call)?.replay(call);
 }
 
 class AwaitingMessage implements Stage {
   sendMessage(call: Call, context: MessageContext, message: unknown): void {
     call.request = message;
-    this.decideInTurn(call);
+    const interrupted = decideInTurn(call);
     call.stage.sendMessage(call, context, message);
+    interrupted?.replay(call);
   }
 
   startRead(call: Call): void {
@@ -83,36 +85,32 @@ class AwaitingMessage implements Stage {
   }
 
   halfClose(call: Call): void {
-    this.decideInTurn(call);
+    const interrupted = decideInTurn(call);
     call.stage.halfClose(call);
+    interrupted?.replay(call);
   }
 
   cancel(call: Call, code: status, details: string): void {
     endLater(call, code, details);
   }
+}
 
-  private decideInTurn(call: Call): void {
-    if (call.options.method_definition.requestStream) return admitLate(call);
-    try {
-      admit(call);
-    } catch (error) {
-      call.stage = OVER; // the method that the caller called throws this error; a status would be a second end
-      throw error;
-    }
-  }
+/** @throws the next interceptor's error, which the method that the caller called throws; a status would be a second end */
+function decideInTurn(call: Call): Interrupted | undefined {
+  return call.options.method_definition.requestStream ? admitLate(call) : admit(call);
 }
 
 /**
  * Admits a call when the client's method may already have returned. An error becomes a status, because the caller could not
  * catch it any more.
  */
-function admitLate(call: Call): void {
+function admitLate(call: Call): Interrupted | undefined {
   try {
     // the parent emits its event only once, and may have done so already
-    if (cancellingParent(call.options)?.cancelled === true)
-      return endLater(call, status.CANCELLED, 'Cancelled by parent call');
-    admit(call);
+    if (cancellingParent(call.options)?.cancelled !== true) return admit(call);
+    endLater(call, status.CANCELLED, 'Cancelled by parent call');
   } catch (error) {
     endLater(call, status.UNAVAILABLE, error instanceof Error ? error.message : String(error));
   }
+  return undefined;
 }

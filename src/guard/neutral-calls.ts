@@ -1,4 +1,4 @@
-import { Metadata } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
 import type { MethodGuard } from '../call/method-guard.js';
 import type { CallAnswer, CallDefinition, CallShape, GuardCallOptions } from '../call/neutral/call-types.js';
 import { GuardedStream } from '../call/neutral/guarded-stream.js';
@@ -66,8 +66,7 @@ export class NeutralCalls {
     if (call === undefined)
       return runUnguarded(this.#unguarded(options), request, next, options, this.#warnings);
     const message = await withRequests(call, definition, request);
-    throwIfGone(call, options);
-    call.admit();
+    admitPresent(call, options);
     try {
       return await runUnary(call, message, next, options);
     } finally {
@@ -90,8 +89,7 @@ export class NeutralCalls {
       if (call === undefined)
         return new UnguardedStream(this.#unguarded(options), request, next, options, this.#warnings);
       const message = await withRequests(call, streamed, request);
-      throwIfGone(call, options);
-      call.admit();
+      admitPresent(call, options);
       return new StreamRun(call, message, next, options);
     });
   }
@@ -110,6 +108,19 @@ export class NeutralCalls {
       method: { clock: this.#clock },
     };
   }
+}
+
+/**
+ * Admits a call.
+ * @throws the reason of the caller's signal, if the caller has gone: before, or because a listener or a key function aborts the signal
+ */
+function admitPresent(call: NeutralCall, options: GuardCallOptions): void {
+  throwIfGone(call, options);
+  call.admit();
+  if (call.permits === undefined || options.signal?.aborted !== true) return;
+  call.settle('ignored', 0, status.CANCELLED);
+  call.gaveOwn('ignored', status.CANCELLED);
+  throwIfGone(call, options);
 }
 
 /** Ends a call whose caller has gone while its first message was awaited. */
