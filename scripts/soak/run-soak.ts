@@ -11,7 +11,7 @@ import { SteppingClock } from './stepping-clock.js';
 import { later, randomOf, type World } from './world.js';
 
 /** Connections have a moment to end their timers, and some turns of the loop: the moment may pass while the process stands still. */
-const LAST_TIMERS_MS = 3_000;
+const LAST_TIMERS_MS = 15_000;
 const LAST_TURNS = 10_000;
 
 const RUN: Readonly<Record<Part | 'clock', (world: World) => Promise<void>>> = {
@@ -48,7 +48,8 @@ export async function runSoak({ seconds, seed, json, only }: SoakOptions): Promi
   const measured = await measuring;
   const timers = await leftTimers();
   ledger.add('timers at the end', timers);
-  if (timers > 0) ledger.fail(`${timers} timers are left when everything is closed`);
+  const active = process.getActiveResourcesInfo().join(', ');
+  if (timers > 0) ledger.fail(`${timers} timers are left when everything is closed; active are: ${active}`);
   const report = reportOf(ledger, measured, { seed, seconds });
   console.log(textOf(report));
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(report, undefined, 2)}\n`);
