@@ -8,6 +8,7 @@ import { describe, expect, it } from 'vitest';
 import { closedAfterEach } from '../support/closers.js';
 import { echoService, type Message } from '../support/echo-service.js';
 import { createGuard, tripAfter } from '../support/guard.js';
+import { OWN_HOST } from '../support/own-host.js';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js';
 
 const CALLS = 20;
@@ -41,7 +42,8 @@ async function startHanging(): Promise<Hanging> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const proxy = await startTcpProxy(port);
+  // a port of 127.0.0.1 may be that of another test as soon as it is closed
+  const proxy = await startTcpProxy(port, 0, OWN_HOST);
   return {
     proxy,
     sessions,

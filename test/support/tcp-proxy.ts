@@ -13,7 +13,7 @@ export interface TcpProxy {
 }
 
 /** @param delayMs how long a new connection waits before anything goes through it */
-export async function startTcpProxy(targetPort: number, delayMs = 0): Promise<TcpProxy> {
+export async function startTcpProxy(targetPort: number, delayMs = 0, host = '127.0.0.1'): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   const listener = createServer((near) => {
     const far = connect(targetPort, '127.0.0.1');
@@ -33,13 +33,13 @@ export async function startTcpProxy(targetPort: number, delayMs = 0): Promise<Tc
     };
     near.on('close', forget);
   });
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => listener.listen(0, host, resolve));
   const { port } = listener.address() as AddressInfo;
   const drop = () => {
     for (const socket of sockets) socket.resetAndDestroy();
   };
   return {
-    address: `127.0.0.1:${port}`,
+    address: `${host}:${port}`,
     drop,
     stall: () => {
       for (const socket of sockets) socket.unpipe().pause();
