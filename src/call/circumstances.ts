@@ -40,25 +40,13 @@ export function circumstancesOf(
   nowMs: number,
   waitedMs: number,
 ): Circumstances | undefined {
-  if (outcome === 'success') {
-    const { connection } = method;
-    connection.answered(nowMs);
-    // nearly every call ends here
-    if (waitedMs < SHORTEST_STANDSTILL_MS && !connection.wasConnectingAt(times.startedAtMs)) return undefined;
-  }
-  return outcome === 'ignored' ? undefined : unusualOf(method, times, outcome, received, nowMs, waitedMs);
-}
-
-function unusualOf(
-  method: Method,
-  times: CallTimes,
-  outcome: Outcome,
-  received: StatusObject,
-  nowMs: number,
-  waitedMs: number,
-): Circumstances | undefined {
   const { connection } = method;
   const { startedAtMs } = times;
+  if (outcome === 'success') {
+    connection.answered(nowMs);
+    // nearly every call ends here
+    if (waitedMs < SHORTEST_STANDSTILL_MS && !connection.wasConnectingAt(startedAtMs)) return undefined;
+  } else if (outcome === 'ignored') return undefined;
   const { code } = received;
   const trouble = isUnhealthy(outcome) ? connectionTroubleOf(received) : undefined;
   if (trouble?.lostConnection === true || trouble?.notSent === true) connection.lost();

@@ -88,17 +88,9 @@ class Fallback implements Stage, StreamedAnswerListener {
   }
 
   begin(chain: FallbackChain): void {
-    this.beginPaused();
-    const outcome = this.run.ask(chain);
-    if (outcome instanceof Promise) this.wait(outcome);
-    else this.conclude(outcome);
-  }
-
-  private beginPaused(): void {
     this.paused?.begin?.(() => this.stop());
-  }
-
-  private wait(outcome: Promise<ChainResult>): void {
+    const outcome = this.run.ask(chain);
+    if (!(outcome instanceof Promise)) return this.conclude(outcome);
     this.run.wait(outcome, (later) => this.conclude(later));
     this.watchParent();
   }
