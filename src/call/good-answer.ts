@@ -2,6 +2,7 @@ import type { CallCredentials, InterceptorOptions, Metadata } from '@grpc/grpc-j
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { PrimaryAnswer } from '../fallback/strategy.js';
 import type { Call, RealCall } from './call.js';
+import { type MessageBytes, messageBytesOf } from './message-bytes.js';
 import { sendsAsGiven } from './sends-as-given.js';
 import { ownSentCallsOf, type SentCall } from './sent-calls.js';
 
@@ -15,12 +16,15 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   readonly method: string;
   readonly circuitKey: string;
   response: unknown;
+  responseBytes: Buffer | undefined = undefined;
   responseMetadata: Metadata | undefined;
   readonly #call: AnsweredCall;
   readonly #chain: FallbackChain;
   /** Returns the calls that were sent for this call; undefined if the call was sent as the caller made it. */
   #sent: (() => readonly SentCall[]) | undefined;
   #responses = 0;
+  /** The bytes of the messages; undefined if an interceptor may change the response before the guard gets it. */
+  #bytes: MessageBytes | undefined;
 
   constructor(call: AnsweredCall, chain: FallbackChain, circuitKey: string) {
     this.method = call.method.path;
@@ -59,10 +63,15 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
    * Notes how the real call will be sent: as the client's channel records it; or as it is given to `real`, where no interceptor can
    * change it. Otherwise that stays unknown.
    */
-  sentBy({ options, makeReal }: Pick<Call, 'options' | 'makeReal'>, real: RealCall): void {
-    const list = ownSentCallsOf(options)?.list;
+  sentBy(call: Pick<Call, 'method' | 'options' | 'makeReal'>, real: RealCall): void {
+    const bytes = messageBytesOf(call);
+    const list = ownSentCallsOf(call.options)?.list;
     if (list !== undefined) this.#sent = since(list);
-    else if (!sendsAsGiven(makeReal, real)) this.#sent = unknown;
+    if (list !== undefined && bytes === undefined) return;
+    const isAsGiven = sendsAsGiven(call.makeReal, real);
+    bytes?.place.found(isAsGiven);
+    if (isAsGiven) this.#bytes = bytes;
+    else if (list === undefined) this.#sent = unknown;
   }
 
   /** Sets the metadata with which another transport than grpc-js sent the call; an empty list if they are unknown. */
@@ -77,6 +86,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
 
   setResponse(message: unknown): void {
     this.response = message;
+    this.responseBytes = this.#bytes?.ofResponse(message);
     this.#responses++;
   }
 

@@ -6,10 +6,11 @@ import { cancellingParent } from './budget.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
 import { type EndedCall, hadTooLittleTime, settleEnded } from './ended-call.js';
 import { GoodAnswer } from './good-answer.js';
+import { messageBytesOf } from './message-bytes.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
 import { recordPrimaryEnd } from './record-end.js';
-import { startsUnseen } from './sends-as-given.js';
+import { isInnermost, startsUnseen } from './sends-as-given.js';
 import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
 
 /**
@@ -85,11 +86,15 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
 
   sendMessage(call: Call, context: MessageContext, message: unknown): void {
     call.request ??= message;
-    call.sent?.add(message);
     if (this.watch !== undefined) {
       this.noteSending(call);
       this.watch.sent();
     }
+    const { sent } = call;
+    const bytes = sent === undefined ? undefined : messageBytesOf(call);
+    if (sent !== undefined && bytes !== undefined && isInnermost(this.real))
+      return bytes.send(this.real, context, message, sent);
+    sent?.add(message);
     this.real.sendMessageWithContext(context, message);
   }
 

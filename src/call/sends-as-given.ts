@@ -33,8 +33,7 @@ export function markSendsAsGiven(nextCall: MarkedNextCall): NextCall {
  */
 export function sendsAsGiven(makeReal: MarkedNextCall, real: RealCall): boolean {
   if (makeReal[SENDS_AS_GIVEN] === true) return true;
-  innermost ??= findInnermost();
-  return Object.getPrototypeOf(real) === innermost.prototype && sourceOf(makeReal) === innermost.source;
+  return isInnermost(real) && sourceOf(makeReal) === innermost?.source;
 }
 
 /**
@@ -44,6 +43,12 @@ export function sendsAsGiven(makeReal: MarkedNextCall, real: RealCall): boolean 
 export function startsUnseen(real: RealCall): boolean {
   innermost ??= findInnermost();
   return real.start === innermost.start;
+}
+
+/** Whether a real call is one of grpc-js's own innermost calls of a unary response. It encodes a message at once when it sends it. */
+export function isInnermost(real: RealCall): boolean {
+  innermost ??= findInnermost();
+  return Object.getPrototypeOf(real) === innermost.prototype;
 }
 
 interface Innermost {

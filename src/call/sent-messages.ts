@@ -22,9 +22,14 @@ export class SentMessages {
       this.#kept = undefined; // the real call ends with the same error, and the rest of the request alone is of no use
       return;
     }
+    this.addBytes(bytes);
+  }
+
+  /** Adds a message that is encoded already. */
+  addBytes(bytes: Buffer): void {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#limitBytes) this.#kept = undefined;
-    else this.#kept.push(bytes);
+    else this.#kept?.push(bytes);
   }
 
   /** The first message; undefined before it is sent, and after the messages were dropped. */

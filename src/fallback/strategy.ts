@@ -151,6 +151,11 @@ export interface PrimaryAnswer<Req, Res> {
   readonly responseMetadata?: Metadata | undefined;
   /** The primary's message. Must not be changed. */
   readonly response: Res;
+  /**
+   * The protobuf bytes of `response`, as the server sent them. Only there for a client made with `guard.clientOptions()` that has no
+   * interceptor behind the guard. Copy what you keep, because the caller's message may use the same memory.
+   */
+  readonly responseBytes?: Buffer | undefined;
 }
 
 /**

@@ -61,7 +61,8 @@ export class Attachments {
       isOwn: (candidate) => this.#own.has(candidate),
       openMs: this.#core.settings.openMs,
       show: this.#core.recoveries.shown(target),
-      keeps: (path) => this.#core.fallbacks?.chainFor(path)?.keeps === true,
+      mark: this.#core.mark,
+      chainOf: (path) => this.#core.fallbacks?.chainFor(path),
     });
   }
 }

@@ -1,5 +1,8 @@
-import type { ClientOptions, Interceptor } from '@grpc/grpc-js';
+import type { CallOptions, ClientOptions, Interceptor } from '@grpc/grpc-js';
+import type { GuardedBy } from '../call/guarded-mark.js';
+import { GuardPlace, noted } from '../call/message-bytes.js';
 import { ownChannelOf, recorded } from '../call/sent-calls.js';
+import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
 
 /** The bounds of the longest wait between two attempts to connect, in milliseconds. Within them it follows the open time. */
@@ -18,6 +21,7 @@ const KEEPALIVE_TIME_MS = 20_000;
 const KEEPALIVE_TIMEOUT_MS = 5_000;
 
 type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
+type CallProperties = Parameters<Transformer>[0];
 
 /** The parts of a guard that the options of a client need. */
 export interface GuardOfClient {
@@ -28,8 +32,10 @@ export interface GuardOfClient {
   readonly openMs: number;
   /** Called before each call, with the client's channel and the client's interceptors without the guard's. */
   readonly show: (channel: ClientChannel, others: OtherInterceptors) => void;
-  /** Whether good answers of a method are kept. If so, everything that is sent for its calls is recorded. Never for streams. */
-  readonly keeps: (path: string) => boolean;
+  /** Marks the guard's calls. */
+  readonly mark: GuardedBy;
+  /** The fallbacks of a method. */
+  readonly chainOf: (path: string) => FallbackChain | undefined;
 }
 
 /** The options of a client with a guard. An option that the caller sets wins; an undefined option counts as not set. */
@@ -40,11 +46,12 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
   const behind = interceptors.filter((interceptor) => !guard.isOwn(interceptor));
   const hasProviders = providers !== undefined && given.interceptors === undefined;
   const others = hasProviders ? { interceptor_providers: providers } : { interceptors: behind };
+  const place = new GuardPlace(guard.mark);
   const transformer: Transformer = (properties) => {
     const transformed = theirs === undefined ? properties : theirs(properties);
     guard.show(ownChannelOf(transformed), others);
-    const { path, responseStream } = transformed.methodDefinition;
-    return !responseStream && guard.keeps(path) ? recorded(transformed) : transformed;
+    const chain = guard.chainOf(transformed.methodDefinition.path);
+    return chain === undefined ? transformed : observed(transformed, chain, place);
   };
   const matchingMs = Math.min(MOST_BACKOFF_MS, LONGEST_SHARE * guard.openMs);
   const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);
@@ -62,4 +69,28 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
     guarded.interceptors =
       behind.length < interceptors.length ? interceptors : [guard.interceptor, ...behind];
   return guarded;
+}
+
+/**
+ * A call whose messages' bytes are noted for the fallbacks. If a fallback keeps good answers, everything that is sent for the call is
+ * recorded, unless the guard is the client's last interceptor: then no interceptor can change it.
+ */
+function observed(properties: CallProperties, chain: FallbackChain, place: GuardPlace): CallProperties {
+  const { methodDefinition, callOptions } = properties;
+  const { requestStream, responseStream } = methodDefinition;
+  if (responseStream) return properties;
+  const isUsual = !requestStream && !hasInterceptors(callOptions) && place.isLast !== false;
+  const given =
+    isUsual && chain.readsCall
+      ? { ...properties, methodDefinition: noted(methodDefinition, place) }
+      : properties;
+  return chain.keeps && !(isUsual && place.isLast) ? recorded(given) : given;
+}
+
+/** Whether a call has its own interceptors, in place of the client's. */
+function hasInterceptors({ interceptors, interceptor_providers: providers }: CallOptions): boolean {
+  return (
+    (interceptors !== undefined && interceptors.length > 0) ||
+    (providers !== undefined && providers.length > 0)
+  );
 }

@@ -1,4 +1,5 @@
 import type { Connection } from '../call/connection.js';
+import type { GuardedBy } from '../call/guarded-mark.js';
 import { LoopWatch } from '../call/loop-watch.js';
 import type { MethodGuard } from '../call/method-guard.js';
 import type { Clock } from '../clock.js';
@@ -27,10 +28,11 @@ export class GuardCore {
   readonly fallbacks: FallbackRegistry | undefined;
   readonly registry: CircuitRegistry;
   readonly recoveries: Recoveries;
+  /** Marks the calls that this guard counts. */
+  readonly mark: GuardedBy = Object.freeze([this]);
   #settings: SettingsResolver;
   #closed = false;
   readonly #loop: LoopWatch;
-  readonly #mark = Object.freeze([this]);
   readonly #provenance: ProvenanceMemory | undefined;
   readonly #unsubscribe: () => void;
 
@@ -93,7 +95,7 @@ export class GuardCore {
       events: this.events,
       observers: this.observers,
       attempts: this.attempts,
-      mark: this.#mark,
+      mark: this.mark,
       provenance: this.#provenance,
     };
   }

@@ -139,14 +139,14 @@ class KeptLastGood<Req, Res> implements LastGood<Req, Res> {
   }
 
   /** Answers are measured only after an answer was too long: most methods never have such an answer. */
-  #isKnownAsLong({ response, circuitKey }: PrimaryAnswer<Req, Res>): boolean {
-    if (!this.#long.any) return false;
+  #isKnownAsLong({ response, responseBytes, circuitKey }: PrimaryAnswer<Req, Res>): boolean {
+    if (!this.#long.any || responseBytes !== undefined) return false;
     return isCertainlyLonger(response, this.#maxMessageBytes) || this.#long.skips(circuitKey);
   }
 
   /** Encodes at once, because the caller may change its request and its answer from here on. */
   #encode(answer: PrimaryAnswer<Req, Res>, method: Method<Req, Res>): 'tooLong' | undefined {
-    const bytes = method.responseSerialize(answer.response);
+    const bytes = answer.responseBytes ?? method.responseSerialize(answer.response);
     if (bytes.length > this.#maxMessageBytes) {
       this.#long.wasLong(answer.circuitKey);
       return 'tooLong';
