@@ -141,10 +141,17 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
   }
 
   onReceiveStatus(call: Call, received: StatusObject): void {
-    const normal = normalStatus(received);
+    const normal = this.isPlainSuccess(call, received) ? received : normalStatus(received);
     recordPrimaryEnd(call, this.entry, this.conclude(call, normal), normal.code);
     call.stage = OVER;
     call.listener.onReceiveStatus?.(received);
+  }
+
+  /** Whether only the code of a status counts, as in nearly every call: then nothing else of the status is read. */
+  private isPlainSuccess(call: Call, { code }: StatusObject): boolean {
+    return (
+      code === status.OK && this.messageOutcome === undefined && call.method.settings.classifier.okIsSuccess
+    );
   }
 
   /** The worst message decides for the whole answer. */

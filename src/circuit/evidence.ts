@@ -39,8 +39,10 @@ export class Evidence implements TripEvidence {
     this.consecutiveFailures = consecutiveAfter(this.consecutiveFailures, outcome, isInRow);
     const { window, baseline } = this;
     window.record(unhealthy, durationMs, nowMs);
+    // a healthy call in a window without failures: most calls come here
+    const checks = window.unhealthy === 0 ? settings.checksWithoutFailures : settings.checks;
     let reason: string | undefined;
-    for (const check of settings.checks) {
+    for (const check of checks) {
       if (!check.fires(this)) continue;
       reason = check.reason(this);
       break;

@@ -35,6 +35,8 @@ const LONGEST_DETAILS = 1_024;
 
 /** A checked, compiled {@link ClassifyOptions}. */
 export class Classifier {
+  /** Whether every status OK is a success: then only its code is read. */
+  readonly okIsSuccess: boolean;
   readonly #table: readonly Outcome[];
   readonly #rules: readonly (readonly ClassifyRule[] | undefined)[];
   readonly #classifyMessage: ((message: unknown) => Outcome | undefined) | undefined;
@@ -49,6 +51,7 @@ export class Classifier {
     checkKeys(field, options, ['table', 'rules', 'classifyMessage']);
     this.#table = compileTable(options.table, `${field}.table`);
     this.#rules = compileRules(options.rules ?? [], `${field}.rules`);
+    this.okIsSuccess = this.#rules[status.OK] === undefined && this.#table[status.OK] === 'success';
     if (options.classifyMessage !== undefined)
       checkFunction(`${field}.classifyMessage`, options.classifyMessage);
     this.#classifyMessage = options.classifyMessage;

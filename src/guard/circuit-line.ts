@@ -84,6 +84,8 @@ export interface Shelves {
   /** The circuit of a key, which now counts as just used. Makes the circuit if it does not exist. */
   slot(target: string, method: string, part: string): Slot;
   touch(slot: Slot): void;
+  /** The circuit that was used last; undefined while there is none. */
+  readonly newest: Slot | undefined;
 }
 
 /**
@@ -96,6 +98,8 @@ export class CircuitLine {
   readonly #method: string;
   /** The shelf that was used last. Once the registry has dropped it, it has no slots. */
   #shelf: Shelf | undefined;
+  /** The circuit that was used last. */
+  #last: Slot | undefined;
 
   constructor(shelves: Shelves, target: string, method: string) {
     this.#shelves = shelves;
@@ -105,13 +109,22 @@ export class CircuitLine {
 
   /** The circuit of a key part; '' is the method's own. */
   get(part: string): Entry {
+    const last = this.#last;
+    // if no other circuit was used since, it was not evicted either: most calls end here, without a lookup by text
+    if (last !== undefined && last === this.#shelves.newest && last.part === part) return last;
+    return this.#find(part);
+  }
+
+  #find(part: string): Slot {
     const known = this.#shelf?.slots.get(part);
     if (known !== undefined) {
       this.#shelves.touch(known);
+      this.#last = known;
       return known;
     }
     const slot = this.#shelves.slot(this.#target, this.#method, part);
     this.#shelf = slot.shelf;
+    this.#last = slot;
     return slot;
   }
 }

@@ -89,6 +89,10 @@ export class CircuitRegistry implements Shelves {
     this.#order.touch(slot);
   }
 
+  get newest(): Slot | undefined {
+    return this.#order.newest;
+  }
+
   *entries(): Iterable<Entry> {
     for (const { slots } of this.#shelves.values()) yield* slots.values();
   }

@@ -33,6 +33,11 @@ export class EvictionOrder<T extends Evictable<T>> {
     this.#mostAside = Math.floor(max / 2);
   }
 
+  /** The item that was used last. */
+  get newest(): T | undefined {
+    return this.#used.newest;
+  }
+
   add(item: T): void {
     item.isAside = false;
     this.#used.add(item);

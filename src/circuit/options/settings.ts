@@ -1,7 +1,7 @@
 import { invalid } from '../../errors.js';
 import type { AdaptiveRule } from '../trip/adaptive.js';
 import type { TripCheck } from '../trip/rule.js';
-import { compileRule, slowMsOf } from '../trip/rules.js';
+import { compileRule, needsFailures, slowMsOf, type TripRule } from '../trip/rules.js';
 import type { WindowSpec } from '../window/window.js';
 import type { CircuitOptions } from './circuit-options.js';
 import { type ResolvedOptions, resolveOptions } from './resolve.js';
@@ -12,6 +12,8 @@ export interface Settings {
   readonly options: ResolvedOptions;
   readonly window: WindowSpec;
   readonly checks: readonly TripCheck[];
+  /** The checks that can fire while the window has no failures and no overloads. */
+  readonly checksWithoutFailures: readonly TripCheck[];
   readonly adaptive: AdaptiveRule | undefined;
   /** The mark that a snapshot's `slowRate` counts; undefined without a slow-rate rule. */
   readonly slowMark: number | undefined;
@@ -30,11 +32,13 @@ export function compileSettings(options: CircuitOptions | undefined, field: stri
   const markOf = (thresholdMs: number) => thresholdsMs.indexOf(thresholdMs);
   const slow = trip.find((rule) => rule.rule === 'slow-rate');
   const adaptive = trip.find((rule) => rule.rule === 'adaptive');
+  const compile = (rule: TripRule) => compileRule(rule.rule, rule, markOf);
   return Object.freeze({
     field,
     options: resolved,
     window: { window: resolved.window, thresholdsMs, sum: adaptive !== undefined },
-    checks: trip.map((rule) => compileRule(rule.rule, rule, markOf)),
+    checks: trip.map(compile),
+    checksWithoutFailures: trip.filter(({ rule }) => !needsFailures(rule)).map(compile),
     adaptive,
     slowMark: slow && markOf(slow.slowThresholdMs),
     goesByDurations: adaptive !== undefined || thresholdsMs.length > 0,

@@ -22,6 +22,7 @@ export function consecutiveFailures(options: Omit<ConsecutiveFailuresRule, 'rule
 export const consecutiveFailuresRule: RuleKind<ConsecutiveFailuresRule> = {
   name: 'consecutive-failures',
   keys: ['failures'],
+  needsFailures: true,
   check: (field, { failures }) => ({
     rule: 'consecutive-failures',
     failures: checkInteger(`${field}.failures`, failures, 1),

@@ -22,6 +22,7 @@ export function failureRate(options: Omit<FailureRateRule, 'rule'>): FailureRate
 export const failureRateRule: RuleKind<FailureRateRule> = {
   name: 'failure-rate',
   keys: ['threshold', 'minimumCalls'],
+  needsFailures: true,
   check: (field, { threshold, minimumCalls }) => ({
     rule: 'failure-rate',
     threshold: checkShare(`${field}.threshold`, threshold),

@@ -29,6 +29,8 @@ export interface RuleKind<Rule extends { readonly rule: string }> {
   readonly name: Rule['rule'];
   /** The names of the rule's options. */
   readonly keys: readonly Exclude<keyof Rule, 'rule'>[];
+  /** Whether the rule fires only because of failures and overloads. It is then skipped while the window has none. @default false */
+  readonly needsFailures?: boolean;
   /** Checks the options, fills in defaults and copies them. */
   check(field: string, options: Unchecked<Rule>): Rule;
   /** The duration above which a call is slow by this rule, in milliseconds. Absent if the rule does not measure durations. */

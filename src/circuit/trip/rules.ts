@@ -56,6 +56,11 @@ export function slowMsOf<Name extends TripRuleName>(name: Name, rule: RuleOfName
   return KINDS[name].slowMs?.(rule);
 }
 
+/** Whether the rule fires only because of failures and overloads. */
+export function needsFailures(name: TripRuleName): boolean {
+  return KINDS[name].needsFailures === true;
+}
+
 export function compileRule<Name extends TripRuleName>(
   name: Name,
   rule: RuleOfName[Name],
