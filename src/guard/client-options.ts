@@ -47,6 +47,7 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
   const hasProviders = providers !== undefined && given.interceptors === undefined;
   const others = hasProviders ? { interceptor_providers: providers } : { interceptors: behind };
   const place = new GuardPlace(guard.mark);
+  if (hasProviders) place.found(false); // each call may get other interceptors
   const transformer: Transformer = (properties) => {
     const transformed = theirs === undefined ? properties : theirs(properties);
     guard.show(ownChannelOf(transformed), others);

@@ -1,0 +1,343 @@
+import {
+  type CallOptions,
+  type ClientOptions,
+  credentials,
+  InterceptingCall,
+  type Interceptor,
+  ListenerBuilder,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import {
+  answerWith,
+  createGuard,
+  FallbackRegistry,
+  type Guard,
+  lastGood,
+  type PrimaryAnswer,
+  type WarningEvent,
+} from 'failsoft';
+import { GRPCInferenceServiceClient, ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { closedAfterEach } from '../../support/closers.js';
+import { startInferServer } from '../infer-server.js';
+import { METHOD, metadata, request, response } from '../support.js';
+
+const closers = closedAfterEach();
+
+interface Offered {
+  /** How often the call was recorded as sent; undefined without a record. */
+  readonly sent: number | undefined;
+  readonly bytes: Buffer | undefined;
+}
+
+/** A strategy that only notes which answers it is offered. */
+function watching() {
+  const offered: Offered[] = [];
+  const strategy = {
+    name: 'watching',
+    answer: () => undefined,
+    keep: ({ sentMetadata, responseBytes }: PrimaryAnswer<ModelInferRequest, ModelInferResponse>) => {
+      offered.push({ sent: sentMetadata?.length, bytes: responseBytes });
+    },
+  };
+  return { offered, strategy };
+}
+
+/** A server that echoes the request's id for the token that it sees, and a client whose answers are kept. */
+async function setUp(optionsOf: (guard: Guard) => ClientOptions = (guard) => guard.clientOptions()) {
+  const primary = { down: false };
+  const { port, stop } = await startInferServer((call, done) => {
+    if (primary.down) return done({ code: status.UNAVAILABLE, details: 'down' });
+    const [token = 'nobody'] = call.metadata.get('authorization');
+    done(
+      null,
+      response({ id: `${call.request.id} for ${token}`, rawOutputContents: [Buffer.from([1, 2, 3])] }),
+    );
+  });
+  const keeper = lastGood<ModelInferRequest, ModelInferResponse>();
+  const { offered, strategy } = watching();
+  const guard = createGuard({ fallbacks: new FallbackRegistry().register(METHOD, [keeper, strategy]) });
+  const warnings: WarningEvent[] = [];
+  guard.on('warning', (event) => warnings.push(event));
+  const client = new GRPCInferenceServiceClient(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+    optionsOf(guard),
+  );
+  closers.push(stop, () => client.close());
+  const infer = (
+    sent: ModelInferRequest,
+    { by = new Metadata(), ...options }: CallOptions & { by?: Metadata } = {},
+    seen: (answer: ModelInferResponse) => void = () => {},
+  ) =>
+    new Promise<string>((resolve) => {
+      client.modelInfer(sent, by, options, (error: ServiceError | null, answer: ModelInferResponse) => {
+        resolve(error === null ? answer.id : 'an error');
+        if (error === null) seen(answer);
+      });
+    });
+  return { primary, infer, keeper, guard, offered, warnings };
+}
+
+const passing: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
+/** Changes the answer that the server gave, in place. */
+const marking: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start: (sent, _listener, next) =>
+      next(
+        sent,
+        new ListenerBuilder()
+          .withOnReceiveMessage((message: ModelInferResponse | null, pass) => {
+            if (message !== null) message.id += ', marked';
+            pass(message);
+          })
+          .build(),
+      ),
+  });
+const asService: Interceptor = (options, nextCall) =>
+  new InterceptingCall(nextCall(options), {
+    start: (_sent, listener, next) => next(metadata({ authorization: 'service' }), listener),
+  });
+
+it('encodes nothing for the cache where the guard is the last interceptor of a client made with its options', async () => {
+  const { infer, keeper, primary, offered } = await setUp();
+  const requests = vi.spyOn(ModelInferRequest, 'encode');
+  const responses = vi.spyOn(ModelInferResponse, 'encode');
+  onTestFinished(() => void vi.restoreAllMocks());
+  for (let n = 0; n < 3; n++) expect(await infer(request({ id: `call ${n}` }))).toBe(`call ${n} for nobody`);
+  expect(keeper.stats()).toMatchObject({ kept: 3 });
+  // once by the client, once by the cache, which compares a new request with its canonical form
+  expect(requests).toHaveBeenCalledTimes(6);
+  expect(responses).toHaveBeenCalledTimes(3); // by the server
+  expect(offered.map(({ bytes }) => bytes && ModelInferResponse.decode(bytes).id)).toEqual([
+    'call 0 for nobody',
+    'call 1 for nobody',
+    'call 2 for nobody',
+  ]);
+  primary.down = true;
+  for (let n = 0; n < 3; n++) expect(await infer(request({ id: `call ${n}` }))).toBe(`call ${n} for nobody`);
+  expect(await infer(request({ id: 'call 3' }))).toBe('an error');
+});
+
+it('knows from the second call on that nothing can change the metadata, and makes no record of what is sent', async () => {
+  const { infer, offered } = await setUp();
+  for (let n = 0; n < 2; n++) await infer(request());
+  expect(offered.map(({ sent }) => sent)).toEqual([1, undefined]);
+});
+
+it.each<[string, (guard: Guard) => ClientOptions]>([
+  ['an interceptor behind the guard', (guard) => guard.clientOptions({ interceptors: [passing] })],
+  [
+    'interceptors that were set after clientOptions()',
+    (guard) => ({ ...guard.clientOptions(), interceptors: [guard.interceptor, passing] }),
+  ],
+  ['providers of interceptors', (guard) => guard.clientOptions({ interceptor_providers: [() => passing] })],
+  [
+    'a second guard behind it',
+    (guard) => guard.clientOptions(createGuard({ fallbacks: new FallbackRegistry() }).clientOptions()),
+  ],
+])('goes by the record of what is sent, and encodes the answer itself, with %s', async (_, optionsOf) => {
+  const { infer, offered, keeper } = await setUp(optionsOf);
+  for (let n = 0; n < 3; n++) await infer(request());
+  expect(offered).toEqual(Array(3).fill({ sent: 1, bytes: undefined }));
+  expect(keeper.stats()).toMatchObject({ kept: 3 });
+});
+
+it('keeps what the guard got, where an interceptor behind the guard changes answers in place', async () => {
+  const { infer, primary } = await setUp((guard) => guard.clientOptions({ interceptors: [marking] }));
+  for (let n = 0; n < 2; n++) await infer(request({ id: 'a' }));
+  primary.down = true;
+  expect(await infer(request({ id: 'a' }))).toBe('a for nobody, marked');
+});
+
+it('keeps what the server gave, where an interceptor before the guard changes answers in place', async () => {
+  const { infer, primary } = await setUp((guard) =>
+    guard.clientOptions({ interceptors: [marking, guard.interceptor] }),
+  );
+  for (let n = 0; n < 2; n++) await infer(request({ id: 'a' }));
+  primary.down = true;
+  expect(await infer(request({ id: 'a' }))).toBe('a for nobody, marked');
+});
+
+it('keeps no answer to the metadata of an interceptor that a single call brings along', async () => {
+  const { infer, keeper, guard, primary } = await setUp();
+  const by = metadata({ authorization: 'alice' });
+  for (let n = 0; n < 2; n++) expect(await infer(request({ id: 'a' }), { by })).toBe('a for alice');
+  const own = { interceptors: [guard.interceptor, asService] };
+  expect(await infer(request({ id: 'b' }), { by, ...own })).toBe('b for service');
+  const provided = { interceptor_providers: [() => guard.interceptor, () => asService] };
+  expect(await infer(request({ id: 'c' }), { by, ...provided })).toBe('c for service');
+  expect(await infer(request({ id: 'd' }), { by })).toBe('d for alice');
+  expect(keeper.stats()).toMatchObject({ kept: 3, skipped: { otherCaller: 2, unknownCaller: 0 } });
+  primary.down = true;
+  expect(await infer(request({ id: 'b' }), { by })).toBe('an error');
+  expect(await infer(request({ id: 'd' }), { by })).toBe('d for alice');
+});
+
+it('keeps no answer to the metadata of an interceptor that a provider gives from the second call on', async () => {
+  let calls = 0;
+  const provider = () => (calls++ === 0 ? (undefined as unknown as Interceptor) : asService);
+  const { infer, keeper, warnings } = await setUp((guard) =>
+    guard.clientOptions({ interceptor_providers: [provider] }),
+  );
+  const by = metadata({ authorization: 'alice' });
+  expect(await infer(request({ id: 'a' }), { by })).toBe('a for alice');
+  expect(await infer(request({ id: 'a' }), { by })).toBe('a for service');
+  expect(keeper.stats()).toMatchObject({ kept: 1, skipped: { otherCaller: 1, unknownCaller: 0 } });
+  expect(warnings).toEqual([]);
+});
+
+it('keeps no answer to the metadata of an interceptor that only another client of the same options has', async () => {
+  const shared: { options?: ClientOptions } = {};
+  const first = await setUp((guard) => {
+    shared.options = guard.clientOptions();
+    return shared.options;
+  });
+  const by = metadata({ authorization: 'alice' });
+  for (let n = 0; n < 2; n++) await first.infer(request({ id: 'a' }), { by });
+  const other = await startInferServer((call, done) =>
+    done(null, response({ id: `for ${call.metadata.get('authorization')[0]}` })),
+  );
+  const second = new GRPCInferenceServiceClient(`127.0.0.1:${other.port}`, credentials.createInsecure(), {
+    ...shared.options,
+    interceptors: [first.guard.interceptor, asService],
+  });
+  closers.push(other.stop, () => second.close());
+  const ask = () =>
+    new Promise<string>((resolve) =>
+      second.modelInfer(request({ id: 'a' }), by, (error, answer) => resolve(error?.details ?? answer.id)),
+    );
+  expect(await ask()).toBe('for service');
+  expect(await ask()).toBe('for service');
+  expect(first.keeper.stats()).toMatchObject({ kept: 2, skipped: { unknownCaller: 1, otherCaller: 1 } });
+  await first.infer(request({ id: 'a' }), { by });
+  expect(first.keeper.stats()).toMatchObject({ kept: 3 });
+});
+
+it('keeps each answer under the request as it was when it was sent', async () => {
+  const { infer, primary, keeper } = await setUp();
+  const reused = request({ id: 'a' });
+  const answers: Promise<string>[] = [];
+  for (const id of ['a', 'b', 'c', 'd']) {
+    reused.id = id;
+    answers.push(infer(reused));
+  }
+  reused.id = 'changed';
+  expect(await Promise.all(answers)).toEqual(['a', 'b', 'c', 'd'].map((id) => `${id} for nobody`));
+  expect(keeper.stats()).toMatchObject({ kept: 4 });
+  primary.down = true;
+  for (const id of ['a', 'b', 'c', 'd']) expect(await infer(request({ id }))).toBe(`${id} for nobody`);
+  expect(await infer(request({ id: 'changed' }))).toBe('an error');
+});
+
+/** Sends every request twice at the same time, the second time under another id, and takes the first answer. */
+const hedging: Interceptor = (options, nextCall) => {
+  const calls = [nextCall(options), nextCall(options)] as const;
+  let answered = false;
+  return new InterceptingCall(calls[0], {
+    start: (sent, listener, next) => {
+      const once = {
+        onReceiveMessage: (message: unknown) => {
+          if (!answered) listener.onReceiveMessage(message);
+        },
+        onReceiveStatus: (ended: Parameters<typeof listener.onReceiveStatus>[0]) => {
+          if (!answered) listener.onReceiveStatus(ended);
+          answered = true;
+        },
+      };
+      next(sent, once);
+      calls[1].start(sent.clone(), once);
+    },
+    sendMessage: (message: ModelInferRequest, next) => {
+      next(message);
+      message.id += ' again';
+      calls[1].sendMessage(message);
+    },
+    halfClose: (next) => {
+      next();
+      calls[1].halfClose();
+    },
+  });
+};
+
+it('keeps the answers of two attempts that share the call’s options under the request of each', async () => {
+  const { infer, primary, keeper, guard } = await setUp((given) =>
+    given.clientOptions({ interceptors: [hedging, given.interceptor] }),
+  );
+  for (const id of ['a', 'b']) await infer(request({ id }));
+  await vi.waitFor(() => expect(guard.circuit(METHOD, 'demand').inFlight).toBe(0));
+  expect(keeper.stats()).toMatchObject({ kept: 4 });
+  primary.down = true;
+  const direct = (id: string) => infer(request({ id }), { interceptors: [guard.interceptor] });
+  for (const id of ['a', 'a again', 'b', 'b again']) expect(await direct(id)).toBe(`${id} for nobody`);
+});
+
+it('keeps an answer as the server gave it, though the caller writes into its bytes', async () => {
+  const { infer, primary } = await setUp();
+  for (let n = 0; n < 2; n++) {
+    await infer(request({ id: 'a' }), {}, ({ rawOutputContents: [bytes] }) => bytes?.fill(9));
+  }
+  primary.down = true;
+  let kept: ModelInferResponse | undefined;
+  await infer(request({ id: 'a' }), {}, (answer) => {
+    kept = answer;
+  });
+  expect(kept?.rawOutputContents).toEqual([Buffer.from([1, 2, 3])]);
+});
+
+it('gives a fallback the request as it was sent, which the primary failed to answer', async () => {
+  const { port, stop } = await startInferServer((_call, done) =>
+    done({ code: status.UNAVAILABLE, details: 'down' }),
+  );
+  const guard = createGuard({
+    fallbacks: new FallbackRegistry().register(METHOD, [
+      answerWith<ModelInferRequest, ModelInferResponse>('echo', async ({ request: asked, requestBytes }) =>
+        response({ id: `${asked.id}, ${requestBytes && ModelInferRequest.decode(requestBytes).id}` }),
+      ),
+    ]),
+  });
+  const client = new GRPCInferenceServiceClient(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+    guard.clientOptions(),
+  );
+  closers.push(stop, () => client.close());
+  const sent = request({ id: 'a' });
+  const answer = await new Promise<string>((resolve) => {
+    client.modelInfer(sent, (error, given) => resolve(error?.details ?? given.id));
+    sent.id = 'changed';
+  });
+  expect(answer).toBe('a, a');
+});
+
+it('gives the caller the error of a request that cannot be encoded, and asks no fallback for it', async () => {
+  const { infer, guard, keeper } = await setUp();
+  await infer(request());
+  const broken = { ...request(), modelName: 'demand', rawInputContents: 7 } as unknown as ModelInferRequest;
+  expect(await infer(broken)).toBe('an error');
+  expect(guard.circuit(METHOD, 'demand').inFlight).toBe(0);
+  expect(keeper.stats()).toMatchObject({ kept: 1 });
+});
+
+it('does not keep an answer that is longer than `maxMessageBytes`, and knows it without encoding the answer', async () => {
+  const { port, stop } = await startInferServer((call, done) =>
+    done(null, response({ id: call.request.id, rawOutputContents: [Buffer.alloc(Number(call.request.id))] })),
+  );
+  const keeper = lastGood<ModelInferRequest, ModelInferResponse>({ maxMessageBytes: 1_000 });
+  const guard = createGuard({ fallbacks: new FallbackRegistry().register(METHOD, [keeper]) });
+  const client = new GRPCInferenceServiceClient(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+    guard.clientOptions(),
+  );
+  closers.push(stop, () => client.close());
+  const ask = (bytes: number) =>
+    new Promise<unknown>((resolve) => client.modelInfer(request({ id: `${bytes}` }), resolve));
+  const encoded = vi.spyOn(ModelInferResponse, 'encode');
+  onTestFinished(() => void vi.restoreAllMocks());
+  for (const bytes of [2_000, 10, 2_000, 10]) expect(await ask(bytes)).toBeNull();
+  expect(keeper.stats()).toMatchObject({ kept: 2, skipped: { tooLong: 2 } });
+  expect(encoded).toHaveBeenCalledTimes(4); // by the server
+});
