@@ -4,7 +4,6 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { FailsoftCallOptions } from '../guard/call-options.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { reportProbe } from '../guard/report-probe.js';
-import type { ObservedCall } from '../telemetry/call-observers.js';
 import type { ObservableCall } from './record-end.js';
 
 /** A rejection and its circuit. */
@@ -40,21 +39,16 @@ export class Permits {
 
   /** Acquires the permits of a call. */
   static acquire(call: AdmittedCall, entry: Entry): Permits | RejectedBy {
-    return call.observed === undefined
-      ? Permits.acquireUnobserved(call, entry)
-      : Permits.acquireWithin(call.observed, call, entry);
+    const { observed } = call;
+    const before = observed?.enter();
+    try {
+      return Permits.acquireEach(call, entry);
+    } finally {
+      observed?.leave(before);
+    }
   }
 
-  /** A function of its own: a closure in `acquire()` would cost each call an object that holds the parameters. */
-  private static acquireWithin(
-    observed: ObservedCall,
-    call: AdmittedCall,
-    entry: Entry,
-  ): Permits | RejectedBy {
-    return observed.within(() => Permits.acquireUnobserved(call, entry));
-  }
-
-  private static acquireUnobserved(call: AdmittedCall, entry: Entry): Permits | RejectedBy {
+  private static acquireEach(call: AdmittedCall, entry: Entry): Permits | RejectedBy {
     const { mode = 'enforce', priority = call.method.settings.priority } = call.callOptions;
     if (mode === 'off') return new Permits(call, entry, undefined, undefined);
     const own = entry.circuit.acquire(priority);
@@ -83,21 +77,13 @@ export class Permits {
     if (this.isSettled) return;
     this.isSettled = true;
     const { observed } = this.call;
-    if (observed === undefined) this.settleEach(outcome, code, durationMs, pushbackMs, circumstances);
-    else this.settleWithin(observed, outcome, code, durationMs, pushbackMs, circumstances);
+    const before = observed?.enter();
+    try {
+      this.settleEach(outcome, code, durationMs, pushbackMs, circumstances);
+    } finally {
+      observed?.leave(before);
+    }
     if (this.probe) this.reportProbes(outcome, code, durationMs, circumstances);
-  }
-
-  /** A function of its own, for the same reason as `acquireWithin()`. */
-  private settleWithin(
-    observed: ObservedCall,
-    outcome: Outcome,
-    code: status,
-    durationMs: number,
-    pushbackMs: number,
-    circumstances: Circumstances | undefined,
-  ): void {
-    observed.within(() => this.settleEach(outcome, code, durationMs, pushbackMs, circumstances));
   }
 
   private settleEach(

@@ -27,15 +27,18 @@ export class ObservedCall {
     this.startedAtMs = startedAtMs;
   }
 
-  /** Runs `work`, and attributes the transitions that happen meanwhile to this call. */
-  within<T>(work: () => T): T {
+  /**
+   * Attributes the transitions that happen until {@link leave} to this call.
+   * @returns the call to which they were attributed before, for `leave()`
+   */
+  enter(): ObservedCall | undefined {
     const { current } = this.#owner;
     this.#owner.current = this;
-    try {
-      return work();
-    } finally {
-      this.#owner.current = current;
-    }
+    return current;
+  }
+
+  leave(before: ObservedCall | undefined): void {
+    this.#owner.current = before;
   }
 
   changed(event: TransitionEvent): void {
