@@ -23,8 +23,10 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   /** Returns the calls that were sent for this call; undefined if the call was sent as the caller made it. */
   #sent: (() => readonly SentCall[]) | undefined;
   #responses = 0;
-  /** The bytes of the messages; undefined if an interceptor may change the response before the guard gets it. */
+  /** Undefined if the bytes of the response are not noted, or do not stand for the response that the guard gets. */
   #bytes: MessageBytes | undefined;
+  /** Whether the call may have been sent with other metadata, credentials or another host, and nothing was recorded. */
+  #isUnproven = false;
 
   constructor(call: AnsweredCall, chain: FallbackChain, circuitKey: string) {
     this.method = call.method.path;
@@ -56,6 +58,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   }
   get sentWithOtherOptions(): boolean {
     const { credentials, host } = this;
+    if (this.#isUnproven) return true;
     return this.#sent?.().some((sent) => sent.credentials !== credentials || sent.host !== host) === true;
   }
 
@@ -70,8 +73,14 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     if (list !== undefined && bytes === undefined) return;
     const isAsGiven = sendsAsGiven(call.makeReal, real);
     bytes?.place.found(isAsGiven);
-    if (isAsGiven) this.#bytes = bytes;
-    else if (list === undefined) this.#sent = unknown;
+    if (isAsGiven) {
+      if (bytes !== undefined && this.#chain.isDecoder(bytes.definition.responseDeserialize))
+        this.#bytes = bytes;
+    } else if (list === undefined) {
+      // A client made with `guard.clientOptions()` keeps only what is proved, whatever a strategy reads.
+      if (bytes !== undefined) this.#isUnproven = true;
+      else this.#sent = unknown;
+    }
   }
 
   /** Sets the metadata with which another transport than grpc-js sent the call; an empty list if they are unknown. */
@@ -86,7 +95,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
 
   setResponse(message: unknown): void {
     this.response = message;
-    this.responseBytes = this.#bytes?.ofResponse(message);
+    this.responseBytes = this.#bytes?.takeResponse(message);
     this.#responses++;
   }
 

@@ -54,11 +54,12 @@ export class GuardedCall extends InterceptingCall implements Call {
   ) {
     super(NO_CALL);
     this.method = method;
-    this.options = options;
     this.callOptions = callOptions;
     this.makeReal = makeReal;
     this.observed = method.observers.begin(method.clock);
     this.chain = callOptions.fallback === false ? undefined : method.chain();
+    // fallbacks read them later, when an interceptor before the guard may have changed them for another call
+    this.options = this.chain?.readsCall === true ? copyOf(options) : options;
   }
 
   // ---------------------------------------------------------------- by the caller
@@ -110,6 +111,11 @@ export class GuardedCall extends InterceptingCall implements Call {
   onReceiveStatus(status: StatusObject): void {
     this.stage.onReceiveStatus?.(this, withCodeOfGrpc(status));
   }
+}
+
+/** A copy of options. Inherited options, which a copy would lose, are not copied. */
+function copyOf(options: InterceptorOptions): InterceptorOptions {
+  return Object.getPrototypeOf(options) === Object.prototype ? { ...options } : options;
 }
 
 forwardUnknownMethods();

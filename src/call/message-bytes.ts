@@ -37,22 +37,31 @@ export class GuardPlace {
  */
 export class MessageBytes {
   readonly place: GuardPlace;
-  /** Gets the bytes of the message that is encoded next. */
+  /** The definition as the client has it. */
+  readonly definition: Definition;
+  /** Gets the bytes of the message that is being sent. */
   private receiver: SentMessages | undefined = undefined;
   private response: unknown = undefined;
   private responseBytes: Buffer | undefined = undefined;
 
-  constructor(place: GuardPlace) {
+  constructor(place: GuardPlace, definition: Definition) {
     this.place = place;
+    this.definition = definition;
   }
 
   /**
    * Sends a message, and adds its bytes to `sent`.
-   * @param real a call of grpc-js itself, because it encodes the message before it returns: later, the message may have changed
+   * @param real a call that encodes the message before it returns (`encodesAtOnce()`): later, the message may have changed
    */
   send(real: RealCall, context: MessageContext, message: unknown, sent: SentMessages): void {
     this.receiver = sent;
-    real.sendMessageWithContext(context, message);
+    try {
+      real.sendMessageWithContext(context, message);
+    } finally {
+      // if an interceptor has given the client another definition, the message is encoded here
+      if (this.receiver !== undefined) sent.add(message);
+      this.receiver = undefined;
+    }
   }
 
   encoded(bytes: Buffer): void {
@@ -62,22 +71,31 @@ export class MessageBytes {
   }
 
   decoded(response: unknown, bytes: Buffer): void {
+    // a channel of another kind may give other types than grpc-js's own
+    if (typeof response !== 'object' || !Buffer.isBuffer(bytes)) return;
     this.response = response;
     this.responseBytes = bytes;
   }
 
-  /** The bytes of the response that was decoded last; undefined for every other object, and for a response that is no object. */
-  ofResponse(response: unknown): Buffer | undefined {
-    return typeof response === 'object' && response === this.response ? this.responseBytes : undefined;
+  /** The bytes of the response that was decoded last, once; undefined for every other value. */
+  takeResponse(response: unknown): Buffer | undefined {
+    const { responseBytes } = this;
+    if (responseBytes === undefined || response !== this.response) return undefined;
+    this.response = undefined;
+    this.responseBytes = undefined;
+    return responseBytes;
   }
 }
 
 /** A definition, as one call of a client has it, whose functions note the bytes of the call's messages. */
-export function noted(definition: NotedDefinition, place: GuardPlace): Definition {
-  if (definition[MESSAGE_BYTES] !== undefined) return definition; // by another guard of the client
-  const bytes = new MessageBytes(place);
+export function noted(definition: Definition, place: GuardPlace): Definition {
+  const bytes = new MessageBytes(place, definition);
+  const { path, requestStream, responseStream } = definition; // by name, because they may be inherited
   // the property first, because adding a property to a copy costs a microsecond in V8
-  const copy: NotedDefinition = Object.assign({ [MESSAGE_BYTES]: bytes }, definition);
+  const copy: NotedDefinition = Object.assign(
+    { [MESSAGE_BYTES]: bytes, path, requestStream, responseStream },
+    definition,
+  );
   copy.requestSerialize = (request) => {
     const encoded = definition.requestSerialize(request);
     bytes.encoded(encoded);
@@ -89,6 +107,16 @@ export function noted(definition: NotedDefinition, place: GuardPlace): Definitio
     return response;
   };
   return copy;
+}
+
+/** Whether the bytes of a call's messages are noted, for whichever guard. */
+export function isNoted(definition: NotedDefinition): boolean {
+  return definition[MESSAGE_BYTES] !== undefined;
+}
+
+/** The definition without the notes, for use after the call: the notes may hold the call's answer. */
+export function withoutNotes<D extends NotedDefinition>(definition: D): D | Definition {
+  return definition[MESSAGE_BYTES]?.definition ?? definition;
 }
 
 /** Where the bytes of a call's messages are noted for its guard; undefined if they are not. */

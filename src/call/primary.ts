@@ -3,14 +3,14 @@ import { isUnhealthy, type Outcome } from '../classify/outcome.js';
 import type { Entry } from '../guard/circuit-registry.js';
 import { normalStatus } from '../status/normal-status.js';
 import { cancellingParent } from './budget.js';
-import type { Call, MessageContext, RealCall, Stage } from './call.js';
+import { type Call, type MessageContext, OK_STATUS, type RealCall, type Stage } from './call.js';
 import { type EndedCall, hadTooLittleTime, settleEnded } from './ended-call.js';
 import { GoodAnswer } from './good-answer.js';
 import { messageBytesOf } from './message-bytes.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
 import { recordPrimaryEnd } from './record-end.js';
-import { isInnermost, startsUnseen } from './sends-as-given.js';
+import { encodesAtOnce, startsUnseen } from './sends-as-given.js';
 import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
 
 /**
@@ -92,7 +92,7 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
     }
     const { sent } = call;
     const bytes = sent === undefined ? undefined : messageBytesOf(call);
-    if (sent !== undefined && bytes !== undefined && isInnermost(this.real))
+    if (sent !== undefined && bytes !== undefined && encodesAtOnce(this.real))
       return bytes.send(this.real, context, message, sent);
     sent?.add(message);
     this.real.sendMessageWithContext(context, message);
@@ -141,14 +141,14 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
   }
 
   onReceiveStatus(call: Call, received: StatusObject): void {
-    const normal = this.isPlainSuccess(call, received) ? received : normalStatus(received);
+    const normal = this.isPlainSuccess(call, received.code) ? OK_STATUS : normalStatus(received);
     recordPrimaryEnd(call, this.entry, this.conclude(call, normal), normal.code);
     call.stage = OVER;
     call.listener.onReceiveStatus?.(received);
   }
 
   /** Whether only the code of a status counts, as in nearly every call: then nothing else of the status is read. */
-  private isPlainSuccess(call: Call, { code }: StatusObject): boolean {
+  private isPlainSuccess(call: Call, code: status): boolean {
     return (
       code === status.OK && this.messageOutcome === undefined && call.method.settings.classifier.okIsSuccess
     );

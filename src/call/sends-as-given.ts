@@ -33,7 +33,8 @@ export function markSendsAsGiven(nextCall: MarkedNextCall): NextCall {
  */
 export function sendsAsGiven(makeReal: MarkedNextCall, real: RealCall): boolean {
   if (makeReal[SENDS_AS_GIVEN] === true) return true;
-  return isInnermost(real) && sourceOf(makeReal) === innermost?.source;
+  innermost ??= findInnermost();
+  return Object.getPrototypeOf(real) === innermost.prototype && sourceOf(makeReal) === innermost.source;
 }
 
 /**
@@ -45,15 +46,17 @@ export function startsUnseen(real: RealCall): boolean {
   return real.start === innermost.start;
 }
 
-/** Whether a real call is one of grpc-js's own innermost calls of a unary response. It encodes a message at once when it sends it. */
-export function isInnermost(real: RealCall): boolean {
+/** Whether a real call is certain to encode a message before `sendMessageWithContext()` returns, as grpc-js's own code does. */
+export function encodesAtOnce(real: RealCall): boolean {
   innermost ??= findInnermost();
-  return Object.getPrototypeOf(real) === innermost.prototype;
+  return real.sendMessageWithContext === innermost.sendMessage;
 }
 
 interface Innermost {
   /** The method with which the calls are started. */
   readonly start: unknown;
+  /** The method with which they send a message. */
+  readonly sendMessage: unknown;
   /** The prototype of the calls. */
   readonly prototype: unknown;
   /** The source of the function that makes them; undefined where it does not differ from that of other interceptors' functions. */
@@ -76,7 +79,7 @@ function findInnermost(): Innermost {
   try {
     return builtByGrpc();
   } catch {
-    return { start: NEVER, prototype: undefined, source: undefined }; // a changed grpc-js: nothing is certain, but no call may fail
+    return { start: NEVER, sendMessage: NEVER, prototype: undefined, source: undefined }; // a changed grpc-js: nothing is certain, but no call may fail
   }
 }
 
@@ -86,6 +89,7 @@ function builtByGrpc(): Innermost {
   let innerSource = '';
   let prototype: unknown;
   let start: unknown = NEVER;
+  let sendMessage: unknown = NEVER;
   const outer: Interceptor = (options, nextCall) => {
     outerSource = sourceOf(nextCall);
     nextCall(options);
@@ -96,6 +100,7 @@ function builtByGrpc(): Innermost {
     const call = nextCall(options);
     prototype = Object.getPrototypeOf(call);
     start = call.start;
+    sendMessage = call.sendMessageWithContext;
     return new InterceptingCall(NOTHING, SILENT);
   };
   const client = new Client('failsoft', credentials.createInsecure(), {
@@ -104,7 +109,7 @@ function builtByGrpc(): Innermost {
   });
   const encode = () => Buffer.alloc(0);
   client.makeUnaryRequest('/failsoft/Innermost', encode, encode, undefined, () => {});
-  return { start, prototype, source: innerSource === outerSource ? undefined : innerSource };
+  return { start, sendMessage, prototype, source: innerSource === outerSource ? undefined : innerSource };
 }
 
 /** The source as the engine knows it, also where the function has a `toString` of its own. */

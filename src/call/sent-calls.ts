@@ -41,6 +41,11 @@ export function recorded(properties: CallProperties): CallProperties {
   return { ...properties, channel: recorder, callOptions };
 }
 
+/** Whether a guard of the client records everything that is sent for this call. */
+export function isRecorded(properties: CallProperties): boolean {
+  return recordOf(properties) !== undefined;
+}
+
 /** The client's own channel, of a call that another guard of the client may record. */
 export function ownChannelOf(properties: CallProperties): Channel {
   return recordOf(properties)?.channel ?? properties.channel;

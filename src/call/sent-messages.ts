@@ -27,6 +27,11 @@ export class SentMessages {
 
   /** Adds a message that is encoded already. */
   addBytes(bytes: Buffer): void {
+    // an encoder that returns no Buffer: the real call fails for the same reason
+    if (!Buffer.isBuffer(bytes)) {
+      this.#kept = undefined;
+      return;
+    }
     this.#bytes += bytes.length;
     if (this.#bytes > this.#limitBytes) this.#kept = undefined;
     else this.#kept?.push(bytes);

@@ -1,6 +1,7 @@
 import { type ClientOptions, InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { GuardedCall } from '../call/guarded-call.js';
 import { isGuardedBy } from '../call/guarded-mark.js';
+import { withoutNotes } from '../call/message-bytes.js';
 import type { MethodGuard } from '../call/method-guard.js';
 import { checkFunction, checkTarget } from '../checks.js';
 import { invalid } from '../errors.js';
@@ -40,7 +41,7 @@ export class Attachments {
       if (guard === undefined && !methods.has(path)) {
         guard = core.method(target, path, server.connection);
         methods.set(path, guard);
-        core.recoveries.met(options.method_definition);
+        core.recoveries.met(withoutNotes(options.method_definition));
       }
       const callOptions = options.failsoft === undefined ? undefined : checkCallOptions(options.failsoft);
       const passes = core.isClosed || callOptions?.bypass === true;

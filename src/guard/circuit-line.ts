@@ -98,8 +98,6 @@ export class CircuitLine {
   readonly #method: string;
   /** The shelf that was used last. Once the registry has dropped it, it has no slots. */
   #shelf: Shelf | undefined;
-  /** The circuit that was used last. */
-  #last: Slot | undefined;
 
   constructor(shelves: Shelves, target: string, method: string) {
     this.#shelves = shelves;
@@ -109,22 +107,17 @@ export class CircuitLine {
 
   /** The circuit of a key part; '' is the method's own. */
   get(part: string): Entry {
-    const last = this.#last;
-    // if no other circuit was used since, it was not evicted either: most calls end here, without a lookup by text
-    if (last !== undefined && last === this.#shelves.newest && last.part === part) return last;
-    return this.#find(part);
-  }
-
-  #find(part: string): Slot {
-    const known = this.#shelf?.slots.get(part);
+    const shelf = this.#shelf;
+    const { newest } = this.#shelves;
+    // Most calls end here: the circuit that was used last needs no lookup by text, and is not marked as used again.
+    if (newest !== undefined && newest.shelf === shelf && newest.part === part) return newest;
+    const known = shelf?.slots.get(part);
     if (known !== undefined) {
       this.#shelves.touch(known);
-      this.#last = known;
       return known;
     }
     const slot = this.#shelves.slot(this.#target, this.#method, part);
     this.#shelf = slot.shelf;
-    this.#last = slot;
     return slot;
   }
 }

@@ -1,7 +1,7 @@
 import type { CallOptions, ClientOptions, Interceptor } from '@grpc/grpc-js';
 import type { GuardedBy } from '../call/guarded-mark.js';
-import { GuardPlace, noted } from '../call/message-bytes.js';
-import { ownChannelOf, recorded } from '../call/sent-calls.js';
+import { GuardPlace, isNoted, noted } from '../call/message-bytes.js';
+import { isRecorded, ownChannelOf, recorded } from '../call/sent-calls.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
 
@@ -74,17 +74,20 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
 
 /**
  * A call whose messages' bytes are noted for the fallbacks. If a fallback keeps good answers, everything that is sent for the call is
- * recorded, unless the guard is the client's last interceptor: then no interceptor can change it.
+ * recorded, unless the guard is the client's last interceptor: then no interceptor can change it. Where another guard of the client
+ * has noted or recorded the call already, it is only recorded.
  */
 function observed(properties: CallProperties, chain: FallbackChain, place: GuardPlace): CallProperties {
   const { methodDefinition, callOptions } = properties;
   const { requestStream, responseStream } = methodDefinition;
-  if (responseStream) return properties;
-  const isUsual = !requestStream && !hasInterceptors(callOptions) && place.isLast !== false;
-  const given =
-    isUsual && chain.readsCall
-      ? { ...properties, methodDefinition: noted(methodDefinition, place) }
-      : properties;
+  if (responseStream || !(chain.keeps || chain.readsCall)) return properties;
+  const isUsual =
+    !requestStream &&
+    place.isLast !== false &&
+    !hasInterceptors(callOptions) &&
+    !isNoted(methodDefinition) &&
+    !isRecorded(properties);
+  const given = isUsual ? { ...properties, methodDefinition: noted(methodDefinition, place) } : properties;
   return chain.keeps && !(isUsual && place.isLast) ? recorded(given) : given;
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { Evidence } from '../../src/circuit/evidence.js';
 import {
   adaptive,
   consecutiveFailures,
@@ -6,10 +7,11 @@ import {
   latencyPercentile,
   slowRate,
 } from '../../src/circuit/index.js';
+import { compileSettings } from '../../src/circuit/options/settings.js';
 import type { CircuitOptions, TripRule } from '../../src/circuit/types.js';
-import type { Outcome } from '../../src/classify/outcome.js';
+import { isUnhealthy, type Outcome } from '../../src/classify/outcome.js';
 import { seededRandom, standardNormal } from '../../src/testing/random.js';
-import { integerFromEnvironment } from '../support/properties.js';
+import { integerFromEnvironment, runs, SEED } from '../support/properties.js';
 import { type Bench, bench } from './harness.js';
 
 type Calls = [outcome: Outcome, times: number, durationMs?: number][];
@@ -438,4 +440,48 @@ describe('the adaptive rule', () => {
     b.call('success', 1, Number.POSITIVE_INFINITY);
     expect(Number.isFinite(b.circuit.snapshot().baseline?.latencyVariance)).toBe(true);
   });
+});
+
+it('skips no rule that could fire: random calls trip as they do if every rule is asked about every call', () => {
+  const random = seededRandom(SEED);
+  const OUTCOMES: readonly Outcome[] = [
+    'success',
+    'success',
+    'success',
+    'caller-error',
+    'failure',
+    'overload',
+  ];
+  let trips = 0;
+  for (let run = 0; run < runs(500); run++) {
+    const size = 1 + Math.floor(random() * 8);
+    const minimumCalls = 1 + Math.floor(random() * size);
+    const settings = compileSettings(
+      {
+        window: random() < 0.5 ? { type: 'count', size } : { type: 'time', durationMs: 1000, buckets: 5 },
+        trip: [
+          failureRate({ threshold: 0.05 + random() * 0.9, minimumCalls }),
+          consecutiveFailures({ failures: 1 + Math.floor(random() * 6) }),
+          slowRate({ threshold: 0.5, slowThresholdMs: 100, minimumCalls }),
+          latencyPercentile({ percentile: 90, thresholdMs: 120, minimumCalls }),
+        ],
+      },
+      'circuit',
+    );
+    const asked = { ...settings, checksWithoutFailures: settings.checks };
+    const evidence = new Evidence(settings, 0);
+    const reference = new Evidence(asked, 0);
+    for (let call = 0, nowMs = 0; call < 40; call++) {
+      nowMs += random() * 300;
+      const outcome = OUTCOMES[Math.floor(random() * OUTCOMES.length)] ?? 'success';
+      const isInRow = random() < 0.8;
+      const durationMs = random() < 0.1 ? undefined : random() * 150;
+      const record = (of: Evidence, by: typeof settings) =>
+        of.record(by, outcome, isUnhealthy(outcome), isInRow, durationMs, nowMs);
+      const reason = record(evidence, settings);
+      expect(reason).toBe(record(reference, asked));
+      if (reason !== undefined) trips++;
+    }
+  }
+  expect(trips).toBeGreaterThan(runs(500));
 });

@@ -13,6 +13,7 @@ import { describe, expect, it } from 'vitest';
 import type { CircuitOptions } from '../../src/circuit/types.js';
 import { CircuitRegistry } from '../../src/guard/circuit-registry.js';
 import type { CircuitSetup } from '../../src/guard/line-options.js';
+import { collectGarbage } from '../support/garbage.js';
 
 const setup = (options: CircuitOptions): CircuitSetup => ({
   field: 'circuit',
@@ -52,6 +53,22 @@ describe('the registry', () => {
     expect(other.get('a')).toBe(line.get('a'));
     expect(registry.size).toBe(2);
     expect(resolved()).toBe(1);
+  });
+
+  it('holds no evicted circuit for the lines that used it', async () => {
+    const { registry } = make(10);
+    const lines = Array.from({ length: 100 }, (_, n) => registry.line('', `/s/M${n}`));
+    const circuits = lines.map((line) => new WeakRef(line.get('').circuit));
+    const alive = () => circuits.filter((circuit) => circuit.deref() !== undefined).length;
+    await collectGarbage(() => alive() <= 10);
+    expect([registry.size, alive(), lines.length]).toEqual([10, 10, 100]);
+  });
+
+  it('gives the lines of two methods their own circuits, whichever was used last', () => {
+    const { registry, line } = make(10);
+    const other = registry.line('', '/s/Other');
+    const keys = [line, other, line, line, other, other].map((each) => each.get('a').key);
+    expect(keys).toEqual(['M', 'Other', 'M', 'M', 'Other', 'Other'].map((name) => `/s/${name}#a`));
   });
 
   it('evicts the least recently used', () => {

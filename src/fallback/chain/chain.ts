@@ -81,6 +81,11 @@ export class FallbackChain {
     return this.#method.requestDeserialize(bytes);
   }
 
+  /** Whether a client that decodes with this function gets the same objects as the strategies of this chain. */
+  isDecoder(responseDeserialize: unknown): boolean {
+    return responseDeserialize === this.#method.responseDeserialize;
+  }
+
   /** Number of calls that wait for a strategy of this chain now. */
   get waiting(): number {
     return this.#waits.count;

@@ -14,7 +14,7 @@ import { startInferServer } from '../../fallback/infer-server.js';
 import { METHOD, request, response } from '../../fallback/support.js';
 import { KINDS } from '../../support/call-script.js';
 import { closedAfterEach } from '../../support/closers.js';
-import { echoClient, startEchoServer } from '../../support/echo-service.js';
+import { callUnary, echoClient, startEchoServer } from '../../support/echo-service.js';
 import { createGuard, neverTrip, tripAfter } from '../../support/guard.js';
 import { inFull } from '../../support/long.js';
 import { uncaughtErrors } from '../../support/uncaught.js';
@@ -172,4 +172,31 @@ describe.each(Object.entries(STATUSES))("a secondary's client that ends with %s"
     // An OK without trailers is an answer like any other.
     expect({ ended, errors }).toEqual({ ended: what.startsWith('OK') ? status.OK : code, errors: [] });
   });
+});
+
+it.each(['metadata', 'details'])('an OK whose %s cannot be read ends the call as an OK', async (name) => {
+  const server = await startEchoServer();
+  const make = () =>
+    Object.defineProperty(odd({ code: status.OK, details: '', metadata: new Metadata() }), name, {
+      get: () => {
+        throw new Error('odd');
+      },
+    });
+  const bare = echoClient(server.address, { interceptors: [ending(make)] });
+  const guard = createGuard({ circuit: neverTrip() });
+  const client = echoClient(server.address, { interceptors: [guard.interceptor, ending(make)] });
+  closers.push(
+    () => server.close(),
+    () => bare.close(),
+    () => client.close(),
+    () => guard.close(),
+  );
+  const errors = uncaughtErrors(closers);
+  const texts = await Promise.all(
+    [bare, client].map(async (each) => (await callUnary(each, 'a')).value?.text),
+  );
+  expect({ texts, errors }).toEqual({ texts: ['echo a', 'echo a'], errors: [] });
+  expect(guard.snapshots().map(({ inFlight, totals }) => [inFlight, totals.outcomes.success])).toEqual([
+    [0, 1],
+  ]);
 });

@@ -1,9 +1,11 @@
 import {
   type CallOptions,
+  Client,
   type ClientOptions,
   credentials,
   InterceptingCall,
   type Interceptor,
+  type InterceptorOptions,
   ListenerBuilder,
   Metadata,
   type ServiceError,
@@ -21,8 +23,11 @@ import {
 import { GRPCInferenceServiceClient, ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { closedAfterEach } from '../../support/closers.js';
+import { collectGarbage } from '../../support/garbage.js';
 import { startInferServer } from '../infer-server.js';
 import { METHOD, metadata, request, response } from '../support.js';
+
+type Channel = ReturnType<Client['getChannel']>;
 
 const closers = closedAfterEach();
 
@@ -46,7 +51,10 @@ function watching() {
 }
 
 /** A server that echoes the request's id for the token that it sees, and a client whose answers are kept. */
-async function setUp(optionsOf: (guard: Guard) => ClientOptions = (guard) => guard.clientOptions()) {
+async function setUp(
+  optionsOf: (guard: Guard) => ClientOptions = (guard) => guard.clientOptions(),
+  keeper = lastGood<ModelInferRequest, ModelInferResponse>(),
+) {
   const primary = { down: false };
   const { port, stop } = await startInferServer((call, done) => {
     if (primary.down) return done({ code: status.UNAVAILABLE, details: 'down' });
@@ -56,7 +64,6 @@ async function setUp(optionsOf: (guard: Guard) => ClientOptions = (guard) => gua
       response({ id: `${call.request.id} for ${token}`, rawOutputContents: [Buffer.from([1, 2, 3])] }),
     );
   });
-  const keeper = lastGood<ModelInferRequest, ModelInferResponse>();
   const { offered, strategy } = watching();
   const guard = createGuard({ fallbacks: new FallbackRegistry().register(METHOD, [keeper, strategy]) });
   const warnings: WarningEvent[] = [];
@@ -78,7 +85,7 @@ async function setUp(optionsOf: (guard: Guard) => ClientOptions = (guard) => gua
         if (error === null) seen(answer);
       });
     });
-  return { primary, infer, keeper, guard, offered, warnings };
+  return { port, primary, infer, keeper, guard, offered, warnings };
 }
 
 const passing: Interceptor = (options, nextCall) => new InterceptingCall(nextCall(options));
@@ -211,7 +218,8 @@ it('keeps no answer to the metadata of an interceptor that only another client o
     );
   expect(await ask()).toBe('for service');
   expect(await ask()).toBe('for service');
-  expect(first.keeper.stats()).toMatchObject({ kept: 2, skipped: { unknownCaller: 1, otherCaller: 1 } });
+  expect(first.keeper.stats()).toMatchObject({ kept: 2, skipped: { unknownCaller: 0, otherCaller: 2 } });
+  expect(first.warnings).toEqual([]);
   await first.infer(request({ id: 'a' }), { by });
   expect(first.keeper.stats()).toMatchObject({ kept: 3 });
 });
@@ -340,4 +348,197 @@ it('does not keep an answer that is longer than `maxMessageBytes`, and knows it 
   for (const bytes of [2_000, 10, 2_000, 10]) expect(await ask(bytes)).toBeNull();
   expect(keeper.stats()).toMatchObject({ kept: 2, skipped: { tooLong: 2 } });
   expect(encoded).toHaveBeenCalledTimes(4); // by the server
+});
+
+it('keeps no answer of another host, though callers do not differ, and though earlier calls were sent as given', async () => {
+  const sent: { host?: string } = {};
+  const { keeper, guard, infer, primary } = await setUp(
+    (given) => ({
+      ...given.clientOptions(),
+      interceptors: [
+        (options, nextCall) =>
+          given.interceptor(
+            options,
+            sent.host === undefined ? nextCall : (below) => nextCall({ ...below, ...sent }),
+          ),
+      ],
+    }),
+    lastGood({ vary: [] }),
+  );
+  await infer(request({ id: 'a' }));
+  sent.host = 'other';
+  expect(await infer(request({ id: 'b' }))).toBe('b for nobody');
+  delete sent.host;
+  expect(keeper.stats()).toMatchObject({ kept: 1, skipped: { otherCaller: 1 } });
+  primary.down = true;
+  expect(await infer(request({ id: 'b' }))).toBe('an error');
+  expect(guard.circuit(METHOD, 'demand').inFlight).toBe(0);
+});
+
+it('keeps an answer under the host of its call, where an interceptor before the guard has changed the options since', async () => {
+  const shared = {} as InterceptorOptions;
+  const sent = { host: 'a' };
+  const reusing: Interceptor = (options, nextCall) =>
+    new InterceptingCall(nextCall(Object.assign(shared, options, sent)));
+  const { keeper, infer, primary } = await setUp((given) =>
+    given.clientOptions({ interceptors: [reusing, given.interceptor] }),
+  );
+  await infer(request({ id: 'first' }));
+  const answers = [infer(request({ id: 'x' }))];
+  sent.host = 'b';
+  answers.push(infer(request({ id: 'y' })));
+  expect(await Promise.all(answers)).toEqual(['x for nobody', 'y for nobody']);
+  expect(keeper.stats()).toMatchObject({ kept: 3 });
+  primary.down = true;
+  expect(await infer(request({ id: 'x' }))).toBe('an error');
+  sent.host = 'a';
+  expect(await infer(request({ id: 'x' }))).toBe('x for nobody');
+});
+
+it('gives each call its own request, where an interceptor before the guard uses one definition for all calls', async () => {
+  let definition: InterceptorOptions['method_definition'] | undefined;
+  const reusing: Interceptor = (options, nextCall) => {
+    definition ??= options.method_definition;
+    return new InterceptingCall(nextCall({ ...options, method_definition: definition }));
+  };
+  const { infer, primary } = await setUp((given) =>
+    given.clientOptions({ interceptors: [reusing, given.interceptor] }),
+  );
+  const ids = ['a', 'b', 'c', 'd'];
+  expect(await infer(request({ id: 'first' }))).toBe('first for nobody');
+  await Promise.all(ids.map((id) => infer(request({ id }))));
+  primary.down = true;
+  for (const id of ids) expect(await infer(request({ id }))).toBe(`${id} for nobody`);
+});
+
+it('keeps what the caller got, where the client decodes in its own way', async () => {
+  const decoding: NonNullable<ClientOptions['callInvocationTransformer']> = (properties) => {
+    const { methodDefinition } = properties;
+    const responseDeserialize = (bytes: Buffer): ModelInferResponse => {
+      const decoded: ModelInferResponse = methodDefinition.responseDeserialize(bytes);
+      return { ...decoded, id: decoded.id.toUpperCase() };
+    };
+    return { ...properties, methodDefinition: { ...methodDefinition, responseDeserialize } };
+  };
+  const { infer, primary } = await setUp((guard) =>
+    guard.clientOptions({ callInvocationTransformer: decoding }),
+  );
+  for (let n = 0; n < 2; n++) expect(await infer(request({ id: 'a' }))).toBe('A FOR NOBODY');
+  primary.down = true;
+  expect(await infer(request({ id: 'a' }))).toBe('A FOR NOBODY');
+});
+
+it('takes definitions whose properties are inherited', async () => {
+  const { infer, keeper } = await setUp((guard) =>
+    guard.clientOptions({
+      callInvocationTransformer: (properties) => ({
+        ...properties,
+        methodDefinition: Object.create(properties.methodDefinition),
+      }),
+    }),
+  );
+  for (let n = 0; n < 2; n++) expect(await infer(request({ id: 'a' }))).toBe('a for nobody');
+  expect(keeper.stats()).toMatchObject({ kept: 2 });
+});
+
+it.each<[string, (first: Guard, second: Guard) => ClientOptions]>([
+  ['in the order of their options', (first, second) => first.clientOptions(second.clientOptions())],
+  [
+    'in the other order',
+    (first, second) =>
+      second.clientOptions({
+        ...first.clientOptions(),
+        interceptors: [first.interceptor, second.interceptor],
+      }),
+  ],
+  [
+    'before an interceptor',
+    (first, second) => first.clientOptions(second.clientOptions({ interceptors: [passing] })),
+  ],
+])('keeps every answer for each of two guards, %s', async (_, optionsOf) => {
+  const other = lastGood<ModelInferRequest, ModelInferResponse>();
+  const second = createGuard({ fallbacks: new FallbackRegistry().register(METHOD, [other]) });
+  const { infer, keeper, warnings } = await setUp((first) => optionsOf(first, second));
+  for (let n = 0; n < 5; n++) await infer(request({ id: `call ${n}` }));
+  expect([keeper.stats().kept, other.stats().kept]).toEqual([5, 5]);
+  expect(warnings).toEqual([]);
+});
+
+it('takes the request that the guard was given, where the innermost call is changed in place', async () => {
+  const changing: Interceptor = (options, nextCall) => {
+    const call = nextCall(options) as InterceptingCall;
+    const send = call.sendMessageWithContext.bind(call);
+    call.sendMessageWithContext = (context, message: ModelInferRequest) =>
+      send(context, { ...message, id: `tenant/${message.id}` });
+    return call;
+  };
+  const { infer, primary } = await setUp((guard) => guard.clientOptions({ interceptors: [changing] }));
+  for (let n = 0; n < 2; n++) expect(await infer(request({ id: 'a' }))).toBe('tenant/a for nobody');
+  primary.down = true;
+  expect(await infer(request({ id: 'tenant/a' }))).toBe('an error');
+  expect(await infer(request({ id: 'a' }))).toBe('tenant/a for nobody');
+});
+
+it('keeps the answers of a channel whose bytes are no Buffers', async () => {
+  const shared: { channel?: Channel } = {};
+  const { infer, primary, keeper } = await setUp((guard) =>
+    guard.clientOptions({
+      callInvocationTransformer: (properties) => {
+        shared.channel ??= withPlainBytes(properties.channel);
+        return { ...properties, channel: shared.channel };
+      },
+    }),
+  );
+  for (let n = 0; n < 2; n++) expect(await infer(request({ id: 'a' }))).toBe('a for nobody');
+  expect(keeper.stats()).toMatchObject({ kept: 2, failures: 0 });
+  primary.down = true;
+  expect(await infer(request({ id: 'a' }))).toBe('a for nobody');
+});
+
+/** A channel that gives the bytes of answers as Uint8Array. */
+function withPlainBytes(channel: Channel): Channel {
+  const createCall: Channel['createCall'] = (...args) => {
+    const call = channel.createCall(...args);
+    const start = call.start.bind(call);
+    call.start = (sent, listener) =>
+      start(sent, {
+        onReceiveMetadata: (headers) => listener.onReceiveMetadata(headers),
+        onReceiveMessage: (bytes: Buffer) => listener.onReceiveMessage(new Uint8Array(bytes)),
+        onReceiveStatus: (ended) => listener.onReceiveStatus(ended),
+      });
+    return call;
+  };
+  return new Proxy(channel, {
+    get: (target, name) => (name === 'createCall' ? createCall : Reflect.get(target, name)),
+  });
+}
+
+it.each<[string, (guard: Guard) => ClientOptions]>([
+  ['clientOptions()', (guard) => guard.clientOptions()],
+  ['the interceptor', (guard) => ({ interceptors: [guard.interceptor] })],
+])('ends a call whose encoder returns no bytes as the client does, attached by %s', async (_, optionsOf) => {
+  const { guard, port } = await setUp();
+  const ask = (options: ClientOptions) =>
+    new Promise((resolve) => {
+      const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+      closers.push(() => client.close());
+      const nothing = (): Buffer => undefined as unknown as Buffer;
+      client.makeUnaryRequest(METHOD.path, nothing, METHOD.responseDeserialize, request(), (error) =>
+        resolve(error?.message),
+      );
+    });
+  const bare = await ask({});
+  expect(bare).toMatch(/^13 INTERNAL/);
+  expect(await ask(optionsOf(guard))).toBe(bare);
+  expect(guard.snapshots().map(({ inFlight }) => inFlight)).toEqual([0]);
+});
+
+it('does not hold the answer of the first call of a method', async () => {
+  const { infer } = await setUp((guard) => guard.clientOptions({ interceptors: [passing] }));
+  const answers: WeakRef<ModelInferResponse>[] = [];
+  for (let n = 0; n < 2; n++)
+    await infer(request({ id: 'a' }), {}, (answer) => void answers.push(new WeakRef(answer)));
+  const areGone = () => answers.every((answer) => answer.deref() === undefined);
+  await collectGarbage(areGone);
+  expect(areGone()).toBe(true);
 });
