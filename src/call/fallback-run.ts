@@ -24,6 +24,7 @@ export class FallbackRun implements ChainCall {
   readonly #call: AskedCall;
   readonly #entry: Entry;
   #requests: readonly unknown[] | undefined;
+  #bytes: Buffer | undefined;
   #listeners: Set<(cause: AbortCause) => void> | undefined;
   #aborted: AbortCause | undefined;
   #cancelTimer: (() => void) | undefined;
@@ -56,7 +57,8 @@ export class FallbackRun implements ChainCall {
     return this.requests[0];
   }
   get requestBytes(): Buffer | undefined {
-    return this.#call.sent?.first;
+    this.#bytes ??= copied(this.#call.sent?.first);
+    return this.#bytes;
   }
   get metadata(): Metadata {
     return this.#call.metadata;
@@ -158,5 +160,10 @@ export class FallbackRun implements ChainCall {
 /** Copies of the caller's messages. If no strategy of the chain reads them: the first message itself. */
 function requestsOf({ sent, chain, request }: AskedCall): readonly unknown[] {
   if (sent === undefined || chain === undefined) return request === undefined ? [] : [request];
-  return sent.read((bytes) => chain.decodeRequest(bytes));
+  return sent.read((bytes) => chain.decodeRequest(copied(bytes)));
+}
+
+/** A copy, because a strategy may write into it or into what is decoded from it, while the real call still has to send the bytes. */
+function copied<B extends Buffer | undefined>(bytes: B): B {
+  return (bytes && Buffer.from(bytes)) as B;
 }

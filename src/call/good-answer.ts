@@ -25,6 +25,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
   #responses = 0;
   /** Undefined if the bytes of the response are not noted, or do not stand for the response that the guard gets. */
   #bytes: MessageBytes | undefined;
+  #definition: InterceptorOptions['method_definition'] | undefined;
   /** Whether the call may have been sent with other metadata, credentials or another host, and nothing was recorded. */
   #isUnproven = false;
 
@@ -74,12 +75,13 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     const isAsGiven = sendsAsGiven(call.makeReal, real);
     bytes?.place.found(isAsGiven);
     if (isAsGiven) {
-      if (bytes !== undefined && this.#chain.isDecoder(bytes.definition.responseDeserialize))
-        this.#bytes = bytes;
+      if (bytes === undefined || !this.#chain.isDecoder(bytes.definition.responseDeserialize)) return;
+      this.#bytes = bytes;
+      this.#definition = call.options.method_definition;
     } else if (list === undefined) {
-      // A client made with `guard.clientOptions()` keeps only what is proved, whatever a strategy reads.
-      if (bytes !== undefined) this.#isUnproven = true;
-      else this.#sent = unknown;
+      this.#sent = unknown;
+      // A client made with `guard.clientOptions()` keeps only what is proved, also where callers do not differ.
+      this.#isUnproven = bytes !== undefined;
     }
   }
 
@@ -95,7 +97,8 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
 
   setResponse(message: unknown): void {
     this.response = message;
-    this.responseBytes = this.#bytes?.takeResponse(message);
+    if (this.#definition !== undefined)
+      this.responseBytes = this.#bytes?.takeResponse(message, this.#definition);
     this.#responses++;
   }
 

@@ -14,6 +14,7 @@ import type { ObservedCall } from '../telemetry/call-observers.js';
 import type { Call, MessageContext, RealCall, Stage } from './call.js';
 import type { MethodGuard } from './method-guard.js';
 import { NOT_STARTED } from './not-started.js';
+import { copyOf, isPlain } from './options-copy.js';
 import type { SentMessages } from './sent-messages.js';
 
 /** The base class would forward to this object, but every method that does so is overridden. */
@@ -58,8 +59,8 @@ export class GuardedCall extends InterceptingCall implements Call {
     this.makeReal = makeReal;
     this.observed = method.observers.begin(method.clock);
     this.chain = callOptions.fallback === false ? undefined : method.chain();
-    // fallbacks read them later, when an interceptor before the guard may have changed them for another call
-    this.options = this.chain?.readsCall === true ? copyOf(options) : options;
+    // a copy if fallbacks read them later, when an interceptor before the guard may have changed them for another call
+    this.options = this.chain?.readsCall === true || !isPlain(options) ? copyOf(options) : options;
   }
 
   // ---------------------------------------------------------------- by the caller
@@ -111,11 +112,6 @@ export class GuardedCall extends InterceptingCall implements Call {
   onReceiveStatus(status: StatusObject): void {
     this.stage.onReceiveStatus?.(this, withCodeOfGrpc(status));
   }
-}
-
-/** A copy of options. Inherited options, which a copy would lose, are not copied. */
-function copyOf(options: InterceptorOptions): InterceptorOptions {
-  return Object.getPrototypeOf(options) === Object.prototype ? { ...options } : options;
 }
 
 forwardUnknownMethods();

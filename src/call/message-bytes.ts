@@ -1,12 +1,14 @@
 import type { ClientOptions, InterceptorOptions } from '@grpc/grpc-js';
 import type { Call, MessageContext, RealCall } from './call.js';
 import type { GuardedBy } from './guarded-mark.js';
+import { encodesAtOnce } from './sends-as-given.js';
 import type { SentMessages } from './sent-messages.js';
 
 type CallProperties = Parameters<NonNullable<ClientOptions['callInvocationTransformer']>>[0];
 type Definition = CallProperties['methodDefinition'];
 
-const MESSAGE_BYTES = Symbol('failsoft: bytes of the messages');
+/** `Symbol.for`, so that another copy of this package sees that a call is noted. */
+const MESSAGE_BYTES = Symbol.for('failsoft.message-bytes');
 
 interface NotedDefinition extends Definition {
   [MESSAGE_BYTES]?: MessageBytes;
@@ -39,8 +41,8 @@ export class MessageBytes {
   readonly place: GuardPlace;
   /** The definition as the client has it. */
   readonly definition: Definition;
-  /** Gets the bytes of the message that is being sent. */
-  private receiver: SentMessages | undefined = undefined;
+  private encode: unknown = undefined;
+  private decode: unknown = undefined;
   private response: unknown = undefined;
   private responseBytes: Buffer | undefined = undefined;
 
@@ -49,63 +51,103 @@ export class MessageBytes {
     this.definition = definition;
   }
 
+  /** Makes the functions of a definition note the bytes. */
+  noteIn(copy: Definition, responses: boolean): void {
+    const { definition } = this;
+    copy.requestSerialize = this.encode = (request: unknown) => {
+      const bytes = definition.requestSerialize(request);
+      encoded(request, bytes);
+      return bytes;
+    };
+    if (!responses) return;
+    copy.responseDeserialize = this.decode = (bytes: Buffer) => {
+      const response: unknown = definition.responseDeserialize(bytes);
+      // a channel of another kind may give other types than grpc-js's own
+      if (typeof response === 'object' && Buffer.isBuffer(bytes)) {
+        this.response = response;
+        this.responseBytes = bytes;
+      }
+      return response;
+    };
+  }
+
+  /** Whether the bytes are those that are sent: an interceptor may have replaced the function in the definition. */
+  isEncoderOf({ requestSerialize }: Definition): boolean {
+    return requestSerialize === this.encode;
+  }
+
   /**
-   * Sends a message, and adds its bytes to `sent`.
-   * @param real a call that encodes the message before it returns (`encodesAtOnce()`): later, the message may have changed
+   * The bytes of the response that was decoded last, once; undefined for every other value, and if an interceptor has replaced the
+   * function in the definition.
    */
-  send(real: RealCall, context: MessageContext, message: unknown, sent: SentMessages): void {
-    this.receiver = sent;
-    try {
-      real.sendMessageWithContext(context, message);
-    } finally {
-      // if an interceptor has given the client another definition, the message is encoded here
-      if (this.receiver !== undefined) sent.add(message);
-      this.receiver = undefined;
-    }
-  }
-
-  encoded(bytes: Buffer): void {
-    const { receiver } = this;
-    this.receiver = undefined;
-    receiver?.addBytes(bytes);
-  }
-
-  decoded(response: unknown, bytes: Buffer): void {
-    // a channel of another kind may give other types than grpc-js's own
-    if (typeof response !== 'object' || !Buffer.isBuffer(bytes)) return;
-    this.response = response;
-    this.responseBytes = bytes;
-  }
-
-  /** The bytes of the response that was decoded last, once; undefined for every other value. */
-  takeResponse(response: unknown): Buffer | undefined {
+  takeResponse(response: unknown, { responseDeserialize }: Definition): Buffer | undefined {
     const { responseBytes } = this;
     if (responseBytes === undefined || response !== this.response) return undefined;
     this.response = undefined;
     this.responseBytes = undefined;
-    return responseBytes;
+    return responseDeserialize === this.decode ? responseBytes : undefined;
   }
 }
 
-/** A definition, as one call of a client has it, whose functions note the bytes of the call's messages. */
-export function noted(definition: Definition, place: GuardPlace): Definition {
+/** The message that is being sent. Its bytes are noted when the client encodes it. */
+interface Sending {
+  readonly message: unknown;
+  readonly sent: SentMessages;
+}
+
+/** For the whole module, because an interceptor may give a call the definition of another call. */
+let sending: Sending | undefined;
+
+/**
+ * Sends a message, and adds its bytes to `sent`.
+ * @param real a call that encodes the message before it returns (`encodesAtOnce()`): later, the message may have changed
+ */
+export function sendNoted(
+  real: RealCall,
+  context: MessageContext,
+  message: unknown,
+  sent: SentMessages,
+): void {
+  const outer = sending; // a channel may make another call at once
+  const own = { message, sent };
+  sending = own;
+  try {
+    real.sendMessageWithContext(context, message);
+  } finally {
+    const isNoted = sending !== own;
+    sending = outer;
+    if (!isNoted) sent.add(message);
+  }
+}
+
+function encoded(message: unknown, bytes: Buffer): void {
+  if (sending === undefined || sending.message !== message) return;
+  const { sent } = sending;
+  sending = undefined;
+  sent.addBytes(bytes);
+}
+
+/**
+ * A definition, as one call of a client has it, whose functions note the bytes of the call's messages.
+ * @param responses whether the bytes of the response are noted, too
+ */
+export function noted(definition: Definition, place: GuardPlace, responses: boolean): Definition {
   const bytes = new MessageBytes(place, definition);
-  const { path, requestStream, responseStream } = definition; // by name, because they may be inherited
+  // by name, because they may be inherited
+  const { path, requestStream, responseStream, requestSerialize, responseDeserialize } = definition;
   // the property first, because adding a property to a copy costs a microsecond in V8
   const copy: NotedDefinition = Object.assign(
-    { [MESSAGE_BYTES]: bytes, path, requestStream, responseStream },
+    {
+      [MESSAGE_BYTES]: bytes,
+      path,
+      requestStream,
+      responseStream,
+      requestSerialize,
+      responseDeserialize,
+    },
     definition,
   );
-  copy.requestSerialize = (request) => {
-    const encoded = definition.requestSerialize(request);
-    bytes.encoded(encoded);
-    return encoded;
-  };
-  copy.responseDeserialize = (encoded) => {
-    const response: unknown = definition.responseDeserialize(encoded);
-    bytes.decoded(response, encoded);
-    return response;
-  };
+  bytes.noteIn(copy, responses);
   return copy;
 }
 
@@ -119,15 +161,21 @@ export function withoutNotes<D extends NotedDefinition>(definition: D): D | Defi
   return definition[MESSAGE_BYTES]?.definition ?? definition;
 }
 
-/** Where the bytes of a call's messages are noted for its guard; undefined if they are not. */
-export function messageBytesOf({
-  options,
-  method,
-}: {
+/** The parts of a call that decide where its bytes are noted. */
+interface NotedCall {
   readonly options: Pick<InterceptorOptions, 'method_definition'>;
   readonly method: Pick<Call['method'], 'mark'>;
-}): MessageBytes | undefined {
+}
+
+/** Where the bytes of a call's messages are noted for its guard; undefined if they are not. */
+export function messageBytesOf({ options, method }: NotedCall): MessageBytes | undefined {
   const definition: NotedDefinition = options.method_definition;
   const bytes = definition[MESSAGE_BYTES];
   return bytes?.place.guard === method.mark ? bytes : undefined;
+}
+
+/** Whether the client notes the bytes of a message for the call's guard while the message is sent. */
+export function isNotedWhenSent(call: NotedCall, real: RealCall): boolean {
+  const bytes = messageBytesOf(call);
+  return bytes?.isEncoderOf(call.options.method_definition) === true && encodesAtOnce(real);
 }

@@ -6,11 +6,11 @@ import { cancellingParent } from './budget.js';
 import { type Call, type MessageContext, OK_STATUS, type RealCall, type Stage } from './call.js';
 import { type EndedCall, hadTooLittleTime, settleEnded } from './ended-call.js';
 import { GoodAnswer } from './good-answer.js';
-import { messageBytesOf } from './message-bytes.js';
+import { isNotedWhenSent, sendNoted } from './message-bytes.js';
 import { OVER } from './over.js';
 import type { Permits } from './permits.js';
 import { recordPrimaryEnd } from './record-end.js';
-import { encodesAtOnce, startsUnseen } from './sends-as-given.js';
+import { startsUnseen } from './sends-as-given.js';
 import { StreamWatch, type StreamWatchListener } from './stream-watch.js';
 
 /**
@@ -91,9 +91,8 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
       this.watch.sent();
     }
     const { sent } = call;
-    const bytes = sent === undefined ? undefined : messageBytesOf(call);
-    if (sent !== undefined && bytes !== undefined && encodesAtOnce(this.real))
-      return bytes.send(this.real, context, message, sent);
+    if (sent !== undefined && isNotedWhenSent(call, this.real))
+      return sendNoted(this.real, context, message, sent);
     sent?.add(message);
     this.real.sendMessageWithContext(context, message);
   }

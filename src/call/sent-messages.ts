@@ -26,15 +26,12 @@ export class SentMessages {
   }
 
   /** Adds a message that is encoded already. */
-  addBytes(bytes: Buffer): void {
-    // an encoder that returns no Buffer: the real call fails for the same reason
-    if (!Buffer.isBuffer(bytes)) {
-      this.#kept = undefined;
-      return;
-    }
-    this.#bytes += bytes.length;
-    if (this.#bytes > this.#limitBytes) this.#kept = undefined;
-    else this.#kept?.push(bytes);
+  addBytes(bytes: Uint8Array): void {
+    const kept = bufferOf(bytes);
+    this.#bytes += kept?.length ?? 0;
+    // an encoder that returns no bytes: the real call fails for the same reason
+    if (kept === undefined || this.#bytes > this.#limitBytes) this.#kept = undefined;
+    else this.#kept?.push(kept);
   }
 
   /** The first message; undefined before it is sent, and after the messages were dropped. */
@@ -46,4 +43,12 @@ export class SentMessages {
   read(deserialize: (bytes: Buffer) => unknown): readonly unknown[] {
     return this.#kept?.map(deserialize) ?? [];
   }
+}
+
+/** Encoders may return any Uint8Array, and those without types anything. */
+function bufferOf(bytes: Uint8Array | undefined): Buffer | undefined {
+  if (Buffer.isBuffer(bytes)) return bytes;
+  return bytes instanceof Uint8Array
+    ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    : undefined;
 }

@@ -143,8 +143,8 @@ export interface PrimaryAnswer<Req, Res> {
    */
   readonly sentMetadata?: readonly Metadata[] | undefined;
   /**
-   * Whether an interceptor behind the guard has sent the call with other call credentials, or another `host`, than the caller's.
-   * False where `sentMetadata` is empty, because it is then unknown. @default false
+   * Whether an interceptor behind the guard has sent the call with other call credentials, or another `host`, than the caller's; or
+   * may have, in a client made with `guard.clientOptions()`. Else false where `sentMetadata` is empty. @default false
    */
   readonly sentWithOtherOptions?: boolean | undefined;
   /** The answer's initial metadata, where the server sent them. */

@@ -87,14 +87,13 @@ function observed(properties: CallProperties, chain: FallbackChain, place: Guard
     !hasInterceptors(callOptions) &&
     !isNoted(methodDefinition) &&
     !isRecorded(properties);
-  const given = isUsual ? { ...properties, methodDefinition: noted(methodDefinition, place) } : properties;
+  const given = isUsual
+    ? { ...properties, methodDefinition: noted(methodDefinition, place, chain.keeps) }
+    : properties;
   return chain.keeps && !(isUsual && place.isLast) ? recorded(given) : given;
 }
 
-/** Whether a call has its own interceptors, in place of the client's. */
+/** Whether a call has its own interceptors, in place of the client's. grpc-js takes null for an empty list. */
 function hasInterceptors({ interceptors, interceptor_providers: providers }: CallOptions): boolean {
-  return (
-    (interceptors !== undefined && interceptors.length > 0) ||
-    (providers !== undefined && providers.length > 0)
-  );
+  return (interceptors?.length ?? 0) > 0 || (providers?.length ?? 0) > 0;
 }

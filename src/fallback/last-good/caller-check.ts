@@ -25,11 +25,11 @@ export class CallerCheck {
   reasonToSkip(answer: PrimaryAnswer<unknown, unknown>): keyof SkippedAnswers | undefined {
     const { sentMetadata, sentWithOtherOptions, responseMetadata } = answer;
     if (responseMetadata !== undefined && provenanceOf(responseMetadata).degraded) return 'degraded';
+    if (sentWithOtherOptions === true) return 'otherCaller';
     if (sentMetadata?.length === 0 && this.#key.readsMetadata) {
       this.#warnOnce(answer.method);
       return 'unknownCaller';
     }
-    if (sentWithOtherOptions === true) return 'otherCaller';
     if (sentMetadata?.some((sent) => !this.#key.isSameWith(answer, sent))) return 'otherCaller';
     return undefined;
   }

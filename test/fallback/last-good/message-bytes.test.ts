@@ -542,3 +542,206 @@ it('does not hold the answer of the first call of a method', async () => {
   await collectGarbage(areGone);
   expect(areGone()).toBe(true);
 });
+
+/** Replaces the functions of a call's definition in place, or in a copy of it. */
+function wrapping(definition: InterceptorOptions['method_definition'], tenant: () => string) {
+  const { requestSerialize, responseDeserialize } = definition;
+  definition.requestSerialize = (message: ModelInferRequest) =>
+    requestSerialize({ ...message, modelVersion: tenant() });
+  definition.responseDeserialize = (bytes: Buffer) => {
+    const decoded: ModelInferResponse = responseDeserialize(bytes);
+    decoded.id = decoded.id.toUpperCase();
+    return decoded;
+  };
+}
+
+it.each<[string, (guard: Guard, tenant: () => string) => ClientOptions]>([
+  [
+    'an interceptor before the guard',
+    (guard, tenant) =>
+      guard.clientOptions({
+        interceptors: [
+          (options, nextCall) => {
+            wrapping(options.method_definition, tenant);
+            return new InterceptingCall(nextCall(options));
+          },
+          guard.interceptor,
+        ],
+      }),
+  ],
+  [
+    'a transformer that was set after clientOptions()',
+    (guard, tenant) => {
+      const { callInvocationTransformer: ours, ...options } = guard.clientOptions();
+      return {
+        ...options,
+        callInvocationTransformer: (properties) => {
+          const transformed = ours?.(properties) ?? properties;
+          const methodDefinition = { ...transformed.methodDefinition };
+          wrapping(methodDefinition, tenant);
+          return { ...transformed, methodDefinition };
+        },
+      };
+    },
+  ],
+])(
+  'goes by what is sent and what the caller gets, where the functions of a definition are replaced by %s',
+  async (_, of) => {
+    let tenant = 'acme';
+    const { infer, primary, keeper } = await setUp((guard) => of(guard, () => tenant));
+    for (let n = 0; n < 2; n++) expect(await infer(request({ id: 'a' }))).toBe('A FOR NOBODY');
+    expect(keeper.stats()).toMatchObject({ kept: 2 });
+    primary.down = true;
+    expect(await infer(request({ id: 'a' }))).toBe('A FOR NOBODY');
+    tenant = 'umbrella';
+    expect(await infer(request({ id: 'a' }))).toBe('an error');
+  },
+);
+
+it.each(['interceptors', 'interceptor_providers'])(
+  'takes null for the `%s` of a call, as grpc-js does',
+  async (name) => {
+    const { infer } = await setUp();
+    const options = { [name]: null } as unknown as CallOptions;
+    expect(await infer(request({ id: 'a' }), options)).toBe('a for nobody');
+  },
+);
+
+it('offers an answer that may be another caller’s as one that nothing proves', async () => {
+  let behind = false;
+  const sometimes: Interceptor = (options, nextCall) =>
+    behind ? asService(options, nextCall) : (nextCall(options) as InterceptingCall);
+  const { infer, offered } = await setUp((guard) => ({
+    ...guard.clientOptions(),
+    interceptors: [
+      (options, nextCall) =>
+        guard.interceptor(options, behind ? (below) => sometimes(below, nextCall) : nextCall),
+    ],
+  }));
+  await infer(request());
+  behind = true;
+  await infer(request());
+  expect(offered.map(({ sent }) => sent)).toEqual([1, 0]);
+});
+
+it('keeps what inherited options say: the host of a call', async () => {
+  const inheriting: Interceptor = (options, nextCall) =>
+    new InterceptingCall(nextCall(Object.create(Object.assign(options, { host: 'other' }))));
+  const hosts: string[] = [];
+  const { port, stop } = await startInferServer((call, done) => {
+    hosts.push(call.getHost());
+    done(null, response());
+  });
+  const keeper = lastGood<ModelInferRequest, ModelInferResponse>();
+  const guard = createGuard({ fallbacks: new FallbackRegistry().register(METHOD, [keeper]) });
+  const client = new GRPCInferenceServiceClient(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+    guard.clientOptions({ interceptors: [inheriting, guard.interceptor] }),
+  );
+  closers.push(stop, () => client.close());
+  for (let n = 0; n < 2; n++) await new Promise((resolve) => client.modelInfer(request(), resolve));
+  expect(hosts).toEqual(['other', 'other']);
+  expect(keeper.stats()).toMatchObject({ kept: 2 });
+});
+
+/** A strategy that changes everything that it is given, and does not answer. */
+const changing = answerWith<ModelInferRequest, ModelInferResponse>('changing', async (context) => {
+  context.requestBytes?.fill(0);
+  for (const bytes of context.request.rawInputContents) bytes.fill(0);
+  return undefined;
+});
+
+/** The channel sends each message later, as grpc-js does while it resolves a name. */
+function delayed(channel: Channel, delayMs: number): Channel {
+  const createCall: Channel['createCall'] = (...args) => {
+    const call = channel.createCall(...args);
+    const { sendMessageWithContext: send, halfClose } = call;
+    call.sendMessageWithContext = (context, bytes) =>
+      void setTimeout(() => send.call(call, context, bytes), delayMs);
+    call.halfClose = () => void setTimeout(() => halfClose.call(call), delayMs);
+    return call;
+  };
+  return new Proxy(channel, {
+    get: (target, name) => (name === 'createCall' ? createCall : Reflect.get(target, name)),
+  });
+}
+
+it('sends and keeps the caller’s request, whatever a fallback of the slow call does with its copy', async () => {
+  const inputs: string[] = [];
+  const primary = { down: false };
+  const { port, stop } = await startInferServer((call, done) => {
+    if (primary.down) return done({ code: status.UNAVAILABLE, details: 'down' });
+    inputs.push(String(call.request.rawInputContents[0]));
+    done(null, response({ id: 'primary' }));
+  });
+  const keeper = lastGood<ModelInferRequest, ModelInferResponse>();
+  const guard = createGuard({
+    fallbackAfterMs: 20,
+    fallbacks: new FallbackRegistry().register(METHOD, [keeper, changing], { slowShare: 1 }),
+  });
+  let channel: Channel | undefined;
+  const client = new GRPCInferenceServiceClient(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+    guard.clientOptions({
+      callInvocationTransformer: (properties) => {
+        channel ??= delayed(properties.channel, 100);
+        return { ...properties, channel };
+      },
+    }),
+  );
+  closers.push(stop, () => client.close());
+  const ask = () =>
+    new Promise<string>((resolve) =>
+      client.modelInfer(request({ rawInputContents: [Buffer.from('the input')] }), (error, answer) =>
+        resolve(error?.details ?? answer.id),
+      ),
+    );
+  expect(await ask()).toBe('primary');
+  expect(inputs).toEqual(['the input']);
+  primary.down = true;
+  expect(await ask()).toBe('primary');
+});
+
+it('gives a fallback each request once, where one definition serves all calls', async () => {
+  const asked: (string | undefined)[][] = [];
+  const { port, stop } = await startInferServer((_call, done) =>
+    done({ code: status.UNAVAILABLE, details: 'down' }),
+  );
+  const noting = answerWith<ModelInferRequest, ModelInferResponse>('noting', async ({ requests }) => {
+    asked.push(requests.map(({ id }) => id));
+    return undefined;
+  });
+  const guard = createGuard({ fallbacks: new FallbackRegistry().register(METHOD, [noting]) });
+  let definition: InterceptorOptions['method_definition'] | undefined;
+  const reusing: Interceptor = (options, nextCall) => {
+    definition ??= options.method_definition;
+    return new InterceptingCall(nextCall({ ...options, method_definition: definition }));
+  };
+  const client = new GRPCInferenceServiceClient(
+    `127.0.0.1:${port}`,
+    credentials.createInsecure(),
+    guard.clientOptions({ interceptors: [reusing, guard.interceptor] }),
+  );
+  closers.push(stop, () => client.close());
+  for (const id of ['a', 'b', 'c'])
+    await new Promise((resolve) => client.modelInfer(request({ id }), resolve));
+  expect(asked).toEqual([['a'], ['b'], ['c']]);
+});
+
+it('shares the notes with another copy of the package, which holds no answer', async () => {
+  vi.resetModules();
+  const copy = await import('failsoft');
+  expect(copy.createGuard).not.toBe(createGuard);
+  const other = copy.lastGood<ModelInferRequest, ModelInferResponse>();
+  const second = copy.createGuard({ fallbacks: new copy.FallbackRegistry().register(METHOD, [other]) });
+  const { infer, keeper } = await setUp((first) => first.clientOptions(second.clientOptions()));
+  const answers: WeakRef<ModelInferResponse>[] = [];
+  for (let n = 0; n < 3; n++)
+    await infer(request({ id: `${n}` }), {}, (answer) => void answers.push(new WeakRef(answer)));
+  expect([keeper.stats().kept, other.stats().kept]).toEqual([3, 3]);
+  const areGone = () => answers.every((answer) => answer.deref() === undefined);
+  await collectGarbage(areGone);
+  expect(areGone()).toBe(true);
+});
