@@ -75,7 +75,7 @@ export class GoodAnswer implements PrimaryAnswer<unknown, unknown> {
     const isAsGiven = sendsAsGiven(call.makeReal, real);
     bytes?.place.found(isAsGiven);
     if (isAsGiven) {
-      if (bytes === undefined || !this.#chain.isDecoder(bytes.definition.responseDeserialize)) return;
+      if (bytes === undefined || !this.#chain.isDecoder(bytes.deserialize)) return;
       this.#bytes = bytes;
       this.#definition = call.options.method_definition;
     } else if (list === undefined) {

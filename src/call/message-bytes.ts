@@ -39,29 +39,35 @@ export class GuardPlace {
  */
 export class MessageBytes {
   readonly place: GuardPlace;
-  /** The definition as the client has it. */
-  readonly definition: Definition;
+  /** The client's own function. */
+  readonly serialize: Definition['requestSerialize'];
+  /** The client's own function. */
+  readonly deserialize: Definition['responseDeserialize'];
   private encode: unknown = undefined;
   private decode: unknown = undefined;
   private response: unknown = undefined;
   private responseBytes: Buffer | undefined = undefined;
 
-  constructor(place: GuardPlace, definition: Definition) {
+  constructor(place: GuardPlace, { requestSerialize, responseDeserialize }: Definition) {
     this.place = place;
-    this.definition = definition;
+    this.serialize = requestSerialize;
+    this.deserialize = responseDeserialize;
   }
 
-  /** Makes the functions of a definition note the bytes. */
-  noteIn(copy: Definition, responses: boolean): void {
-    const { definition } = this;
-    copy.requestSerialize = this.encode = (request: unknown) => {
-      const bytes = definition.requestSerialize(request);
+  /**
+   * Makes the functions of a definition note the bytes.
+   * @param original `this` of the client's own functions
+   * @param responses whether the bytes of the response are noted, too
+   */
+  noteIn(noting: Definition, original: Definition, responses: boolean): void {
+    noting.requestSerialize = this.encode = (request: unknown) => {
+      const bytes = this.serialize.call(original, request);
       encoded(request, bytes);
       return bytes;
     };
     if (!responses) return;
-    copy.responseDeserialize = this.decode = (bytes: Buffer) => {
-      const response: unknown = definition.responseDeserialize(bytes);
+    noting.responseDeserialize = this.decode = (bytes: Buffer) => {
+      const response: unknown = this.deserialize.call(original, bytes);
       // a channel of another kind may give other types than grpc-js's own
       if (typeof response === 'object' && Buffer.isBuffer(bytes)) {
         this.response = response;
@@ -127,27 +133,21 @@ function encoded(message: unknown, bytes: Buffer): void {
   sent.addBytes(bytes);
 }
 
-/**
- * A definition, as one call of a client has it, whose functions note the bytes of the call's messages.
- * @param responses whether the bytes of the response are noted, too
- */
+/** Makes the definition that grpc-js has made for a single call note the bytes of the call's messages. */
+export function note(definition: NotedDefinition, place: GuardPlace, responses: boolean): void {
+  const bytes = new MessageBytes(place, definition);
+  definition[MESSAGE_BYTES] = bytes;
+  bytes.noteIn(definition, definition, responses);
+}
+
+/** A copy of a definition, which may serve several calls, that notes the bytes of one call's messages. */
 export function noted(definition: Definition, place: GuardPlace, responses: boolean): Definition {
   const bytes = new MessageBytes(place, definition);
   // by name, because they may be inherited
   const { path, requestStream, responseStream, requestSerialize, responseDeserialize } = definition;
-  // the property first, because adding a property to a copy costs a microsecond in V8
-  const copy: NotedDefinition = Object.assign(
-    {
-      [MESSAGE_BYTES]: bytes,
-      path,
-      requestStream,
-      responseStream,
-      requestSerialize,
-      responseDeserialize,
-    },
-    definition,
-  );
-  bytes.noteIn(copy, responses);
+  const named = { path, requestStream, responseStream, requestSerialize, responseDeserialize };
+  const copy: NotedDefinition = Object.assign({ [MESSAGE_BYTES]: bytes, ...named }, definition);
+  bytes.noteIn(copy, definition, responses);
   return copy;
 }
 
@@ -157,8 +157,16 @@ export function isNoted(definition: NotedDefinition): boolean {
 }
 
 /** The definition without the notes, for use after the call: the notes may hold the call's answer. */
-export function withoutNotes<D extends NotedDefinition>(definition: D): D | Definition {
-  return definition[MESSAGE_BYTES]?.definition ?? definition;
+export function withoutNotes<D extends NotedDefinition>(definition: D): D {
+  const bytes = definition[MESSAGE_BYTES];
+  if (bytes === undefined) return definition;
+  const { serialize, deserialize } = bytes;
+  return {
+    ...definition,
+    [MESSAGE_BYTES]: undefined,
+    requestSerialize: serialize,
+    responseDeserialize: deserialize,
+  };
 }
 
 /** The parts of a call that decide where its bytes are noted. */

@@ -1,6 +1,6 @@
 import type { CallOptions, ClientOptions, Interceptor } from '@grpc/grpc-js';
 import type { GuardedBy } from '../call/guarded-mark.js';
-import { GuardPlace, isNoted, noted } from '../call/message-bytes.js';
+import { GuardPlace, isNoted, note, noted } from '../call/message-bytes.js';
 import { isRecorded, ownChannelOf, recorded } from '../call/sent-calls.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
@@ -52,7 +52,8 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
     const transformed = theirs === undefined ? properties : theirs(properties);
     guard.show(ownChannelOf(transformed), others);
     const chain = guard.chainOf(transformed.methodDefinition.path);
-    return chain === undefined ? transformed : observed(transformed, chain, place);
+    if (chain === undefined) return transformed;
+    return observed(transformed, chain, place, theirs === undefined);
   };
   const matchingMs = Math.min(MOST_BACKOFF_MS, LONGEST_SHARE * guard.openMs);
   const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);
@@ -76,8 +77,14 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
  * A call whose messages' bytes are noted for the fallbacks. If a fallback keeps good answers, everything that is sent for the call is
  * recorded, unless the guard is the client's last interceptor: then no interceptor can change it. Where another guard of the client
  * has noted or recorded the call already, it is only recorded.
+ * @param isGrpcs whether grpc-js has made the definition for this call alone, as it does where no transformer replaces it
  */
-function observed(properties: CallProperties, chain: FallbackChain, place: GuardPlace): CallProperties {
+function observed(
+  properties: CallProperties,
+  chain: FallbackChain,
+  place: GuardPlace,
+  isGrpcs: boolean,
+): CallProperties {
   const { methodDefinition, callOptions } = properties;
   const { requestStream, responseStream } = methodDefinition;
   if (responseStream || !(chain.keeps || chain.readsCall)) return properties;
@@ -87,10 +94,21 @@ function observed(properties: CallProperties, chain: FallbackChain, place: Guard
     !hasInterceptors(callOptions) &&
     !isNoted(methodDefinition) &&
     !isRecorded(properties);
-  const given = isUsual
-    ? { ...properties, methodDefinition: noted(methodDefinition, place, chain.keeps) }
-    : properties;
-  return chain.keeps && !(isUsual && place.isLast) ? recorded(given) : given;
+  if (!isUsual) return chain.keeps ? recorded(properties) : properties;
+  const given = withNotes(properties, chain, place, isGrpcs);
+  return chain.keeps && place.isLast !== true ? recorded(given) : given;
+}
+
+function withNotes(
+  properties: CallProperties,
+  { keeps }: FallbackChain,
+  place: GuardPlace,
+  isGrpcs: boolean,
+): CallProperties {
+  const { methodDefinition } = properties;
+  if (!isGrpcs) return { ...properties, methodDefinition: noted(methodDefinition, place, keeps) };
+  note(methodDefinition, place, keeps);
+  return properties;
 }
 
 /** Whether a call has its own interceptors, in place of the client's. grpc-js takes null for an empty list. */

@@ -91,7 +91,7 @@ it('records calls of a channel whose calls take no credentials, as long as none 
 });
 
 it('leaves calls alone whose answers nobody keeps', () => {
-  const properties = propertiesOf(closed());
+  const properties = { ...propertiesOf(closed()), methodDefinition: { ...echoService.unary } };
   const transformerOf = (fallbacks?: FallbackRegistry) =>
     createGuard(fallbacks === undefined ? {} : { fallbacks }).clientOptions().callInvocationTransformer;
   expect(transformerOf()?.(properties)).toBe(properties);

@@ -15,14 +15,16 @@ const OVERHEAD_BYTES = 300;
 /** Answers in memory; the least recently used answer is dropped first. */
 export class KeptAnswers {
   readonly #entries: LRUCache<string, KeptAnswer> | undefined;
+  readonly #maxBytes: number;
 
   /** @param maxEntries with 0, no answer is kept */
   constructor(maxEntries: number, maxBytes: number) {
+    this.#maxBytes = maxBytes;
     if (maxEntries === 0) return;
     this.#entries = new LRUCache({
       max: maxEntries,
       maxSize: maxBytes,
-      sizeCalculation: (kept) => kept.encoded.length + OVERHEAD_BYTES,
+      sizeCalculation: sizeOf,
     });
   }
 
@@ -47,8 +49,9 @@ export class KeptAnswers {
    * @returns whether it is kept: an answer that is larger than the whole memory is not
    */
   put(key: string, kept: KeptAnswer): boolean {
-    this.#entries?.set(key, kept);
-    return this.has(key);
+    if (this.#entries === undefined) return false;
+    this.#entries.set(key, kept);
+    return sizeOf(kept) <= this.#maxBytes;
   }
 
   delete(key: string): void {
@@ -58,4 +61,8 @@ export class KeptAnswers {
   clear(): void {
     this.#entries?.clear();
   }
+}
+
+function sizeOf({ encoded }: KeptAnswer): number {
+  return encoded.length + OVERHEAD_BYTES;
 }

@@ -95,3 +95,17 @@ describe('an interceptor before the guard that makes a call again with the same 
     expect(seen.map(({ deadline }) => deadline)).toEqual([undefined, undefined]);
   });
 });
+
+it('counts a call once for each of two guards that stand in the list twice', async () => {
+  const server = await startEchoServer();
+  const guards = [createGuard({ circuit: neverTrip() }), createGuard({ circuit: neverTrip() })] as const;
+  const interceptors = guards.map(({ interceptor }) => interceptor);
+  const client = echoClient(server.address, { interceptors: [...interceptors, ...interceptors] });
+  closers.push(
+    () => server.close(),
+    () => client.close(),
+  );
+  expect((await callUnary(client, 'a')).value?.text).toBe('echo a');
+  const admitted = guards.map((guard) => guard.snapshots().map(({ totals }) => totals.admitted));
+  expect(admitted).toEqual([[1], [1]]);
+});

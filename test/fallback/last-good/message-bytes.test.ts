@@ -28,6 +28,7 @@ import { startInferServer } from '../infer-server.js';
 import { METHOD, metadata, request, response } from '../support.js';
 
 type Channel = ReturnType<Client['getChannel']>;
+type CallProperties = Parameters<NonNullable<ClientOptions['callInvocationTransformer']>>[0];
 
 const closers = closedAfterEach();
 
@@ -744,4 +745,26 @@ it('shares the notes with another copy of the package, which holds no answer', a
   const areGone = () => answers.every((answer) => answer.deref() === undefined);
   await collectGarbage(areGone);
   expect(areGone()).toBe(true);
+});
+
+it('changes no definition that serves several calls', async () => {
+  const before = { ...METHOD };
+  const shared = { ...METHOD };
+  for (const options of [
+    {},
+    {
+      callInvocationTransformer: (properties: CallProperties) => ({
+        ...properties,
+        methodDefinition: shared,
+      }),
+    },
+  ]) {
+    const { infer, keeper } = await setUp((guard) => guard.clientOptions(options));
+    for (let n = 0; n < 2; n++) await infer(request());
+    expect(keeper.stats()).toMatchObject({ kept: 2 });
+  }
+  expect(METHOD).toStrictEqual(before);
+  expect(shared).toStrictEqual(before);
+  expect(Object.getOwnPropertySymbols(METHOD)).toEqual([]);
+  expect(Object.getOwnPropertySymbols(shared)).toEqual([]);
 });
