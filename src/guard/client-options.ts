@@ -52,8 +52,7 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
     const transformed = theirs === undefined ? properties : theirs(properties);
     guard.show(ownChannelOf(transformed), others);
     const chain = guard.chainOf(transformed.methodDefinition.path);
-    if (chain === undefined) return transformed;
-    return observed(transformed, chain, place, theirs === undefined);
+    return chain === undefined ? transformed : observed(transformed, chain, place);
   };
   const matchingMs = Math.min(MOST_BACKOFF_MS, LONGEST_SHARE * guard.openMs);
   const longestMs = Math.max(LEAST_BACKOFF_MS, given['grpc.max_reconnect_backoff_ms'] ?? matchingMs);
@@ -77,14 +76,8 @@ export function guardedOptions(options: ClientOptions, guard: GuardOfClient): Cl
  * A call whose messages' bytes are noted for the fallbacks. If a fallback keeps good answers, everything that is sent for the call is
  * recorded, unless the guard is the client's last interceptor: then no interceptor can change it. Where another guard of the client
  * has noted or recorded the call already, it is only recorded.
- * @param isGrpcs whether grpc-js has made the definition for this call alone, as it does where no transformer replaces it
  */
-function observed(
-  properties: CallProperties,
-  chain: FallbackChain,
-  place: GuardPlace,
-  isGrpcs: boolean,
-): CallProperties {
+function observed(properties: CallProperties, chain: FallbackChain, place: GuardPlace): CallProperties {
   const { methodDefinition, callOptions } = properties;
   const { requestStream, responseStream } = methodDefinition;
   if (responseStream || !(chain.keeps || chain.readsCall)) return properties;
@@ -95,20 +88,21 @@ function observed(
     !isNoted(methodDefinition) &&
     !isRecorded(properties);
   if (!isUsual) return chain.keeps ? recorded(properties) : properties;
-  const given = withNotes(properties, chain, place, isGrpcs);
+  const given = withNotes(properties, chain, place);
   return chain.keeps && place.isLast !== true ? recorded(given) : given;
 }
 
-function withNotes(
-  properties: CallProperties,
-  { keeps }: FallbackChain,
-  place: GuardPlace,
-  isGrpcs: boolean,
-): CallProperties {
+function withNotes(properties: CallProperties, { keeps }: FallbackChain, place: GuardPlace): CallProperties {
   const { methodDefinition } = properties;
-  if (!isGrpcs) return { ...properties, methodDefinition: noted(methodDefinition, place, keeps) };
+  if (!isMadeForCall(methodDefinition))
+    return { ...properties, methodDefinition: noted(methodDefinition, place, keeps) };
   note(methodDefinition, place, keeps);
   return properties;
+}
+
+/** Whether grpc-js has made a definition for a single call. Those of a service can also decode requests and encode responses. */
+function isMadeForCall(definition: CallProperties['methodDefinition']): boolean {
+  return Object.isExtensible(definition) && !('responseSerialize' in definition);
 }
 
 /** Whether a call has its own interceptors, in place of the client's. grpc-js takes null for an empty list. */

@@ -747,24 +747,42 @@ it('shares the notes with another copy of the package, which holds no answer', a
   expect(areGone()).toBe(true);
 });
 
-it('changes no definition that serves several calls', async () => {
+it.each<[string, (guard: Guard, definition: CallProperties['methodDefinition']) => ClientOptions]>([
+  ['with none of the user’s', (guard) => guard.clientOptions()],
+  [
+    'before the guard’s',
+    (guard, methodDefinition) =>
+      guard.clientOptions({
+        callInvocationTransformer: (properties) => ({ ...properties, methodDefinition }),
+      }),
+  ],
+  [
+    'around the guard’s',
+    (guard, methodDefinition) => {
+      const { callInvocationTransformer: ours, ...options } = guard.clientOptions();
+      return {
+        ...options,
+        callInvocationTransformer: (properties) => ours?.({ ...properties, methodDefinition }) ?? properties,
+      };
+    },
+  ],
+])('changes no definition that serves several calls, by a transformer %s', async (_, optionsOf) => {
   const before = { ...METHOD };
   const shared = { ...METHOD };
-  for (const options of [
-    {},
-    {
-      callInvocationTransformer: (properties: CallProperties) => ({
-        ...properties,
-        methodDefinition: shared,
-      }),
-    },
-  ]) {
-    const { infer, keeper } = await setUp((guard) => guard.clientOptions(options));
-    for (let n = 0; n < 2; n++) await infer(request());
+  const frozen = Object.freeze({
+    path: METHOD.path,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: METHOD.requestSerialize,
+    responseDeserialize: METHOD.responseDeserialize,
+  });
+  for (const definition of [shared, frozen]) {
+    const { infer, keeper } = await setUp((guard) => optionsOf(guard, definition));
+    for (let n = 0; n < 2; n++) expect(await infer(request({ id: 'a' }))).toBe('a for nobody');
     expect(keeper.stats()).toMatchObject({ kept: 2 });
   }
-  expect(METHOD).toStrictEqual(before);
-  expect(shared).toStrictEqual(before);
-  expect(Object.getOwnPropertySymbols(METHOD)).toEqual([]);
-  expect(Object.getOwnPropertySymbols(shared)).toEqual([]);
+  for (const definition of [METHOD, shared]) {
+    expect(definition).toStrictEqual(before);
+    expect(Object.getOwnPropertySymbols(definition)).toEqual([]);
+  }
 });
