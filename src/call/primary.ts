@@ -90,9 +90,21 @@ export class Primary implements Stage, StreamWatchListener, EndedCall {
       this.noteSending(call);
       this.watch.sent();
     }
+    try {
+      this.send(call, context, message);
+    } catch (error) {
+      // grpc-js may leave such a call without an end, for example if its encoder has returned no bytes
+      this.settleNow('ignored', status.CANCELLED);
+      throw error;
+    }
+  }
+
+  private send(call: Call, context: MessageContext, message: unknown): void {
     const { sent } = call;
-    if (sent !== undefined && isNotedWhenSent(call, this.real))
-      return sendNoted(this.real, context, message, sent);
+    if (sent !== undefined && isNotedWhenSent(call, this.real)) {
+      sendNoted(this.real, context, message, sent);
+      return;
+    }
     sent?.add(message);
     this.real.sendMessageWithContext(context, message);
   }

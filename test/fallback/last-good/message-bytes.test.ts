@@ -519,17 +519,20 @@ it.each<[string, (guard: Guard) => ClientOptions]>([
   ['the interceptor', (guard) => ({ interceptors: [guard.interceptor] })],
 ])('ends a call whose encoder returns no bytes as the client does, attached by %s', async (_, optionsOf) => {
   const { guard, port } = await setUp();
-  const ask = (options: ClientOptions) =>
-    new Promise((resolve) => {
-      const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
-      closers.push(() => client.close());
-      const nothing = (): Buffer => undefined as unknown as Buffer;
+  /** How the call ends: some versions of grpc-js throw. */
+  const ask = async (options: ClientOptions) => {
+    const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+    closers.push(() => client.close());
+    const nothing = (): Buffer => undefined as unknown as Buffer;
+    const ended = new Promise((resolve) =>
       client.makeUnaryRequest(METHOD.path, nothing, METHOD.responseDeserialize, request(), (error) =>
         resolve(error?.message),
-      );
-    });
+      ),
+    );
+    return ended.catch(String);
+  };
   const bare = await ask({});
-  expect(bare).toMatch(/^13 INTERNAL/);
+  expect(bare).toMatch(/^13 INTERNAL|^TypeError/);
   expect(await ask(optionsOf(guard))).toBe(bare);
   expect(guard.snapshots().map(({ inFlight }) => inFlight)).toEqual([0]);
 });
