@@ -1,6 +1,6 @@
 import type { ClientOptions, InterceptorOptions } from '@grpc/grpc-js';
 import type { Call, MessageContext, RealCall } from './call.js';
-import type { GuardedBy } from './guarded-mark.js';
+import type { GuardPlace } from './guard-place.js';
 import { encodesAtOnce } from './sends-as-given.js';
 import type { SentMessages } from './sent-messages.js';
 
@@ -12,25 +12,6 @@ const MESSAGE_BYTES = Symbol.for('failsoft.message-bytes');
 
 interface NotedDefinition extends Definition {
   [MESSAGE_BYTES]?: MessageBytes;
-}
-
-/** Whether a guard is the last interceptor of its client, next to grpc-js. The guard finds it out at the client's first call. */
-export class GuardPlace {
-  readonly guard: GuardedBy;
-  /** Undefined before the first call; false for ever once a call has shown it. */
-  private last: boolean | undefined = undefined;
-
-  constructor(guard: GuardedBy) {
-    this.guard = guard;
-  }
-
-  get isLast(): boolean | undefined {
-    return this.last;
-  }
-
-  found(isLast: boolean): void {
-    if (this.last !== false) this.last = isLast;
-  }
 }
 
 /**
@@ -133,22 +114,28 @@ function encoded(message: unknown, bytes: Buffer): void {
   sent.addBytes(bytes);
 }
 
-/** Makes the definition that grpc-js has made for a single call note the bytes of the call's messages. */
-export function note(definition: NotedDefinition, place: GuardPlace, responses: boolean): void {
-  const bytes = new MessageBytes(place, definition);
-  definition[MESSAGE_BYTES] = bytes;
-  bytes.noteIn(definition, definition, responses);
-}
-
-/** A copy of a definition, which may serve several calls, that notes the bytes of one call's messages. */
+/**
+ * A definition that notes the bytes of one call's messages: the same object where grpc-js has made it for this call alone, else a
+ * copy, because it may serve several calls.
+ */
 export function noted(definition: Definition, place: GuardPlace, responses: boolean): Definition {
   const bytes = new MessageBytes(place, definition);
+  const noting: NotedDefinition = isMadeForCall(definition) ? definition : copyOf(definition);
+  noting[MESSAGE_BYTES] = bytes;
+  bytes.noteIn(noting, definition, responses);
+  return noting;
+}
+
+/** Whether grpc-js has made a definition for a single call. Those of a service can also decode requests and encode responses. */
+function isMadeForCall(definition: Definition): boolean {
+  return Object.isExtensible(definition) && !('responseSerialize' in definition);
+}
+
+function copyOf(definition: Definition): Definition {
   // by name, because they may be inherited
   const { path, requestStream, responseStream, requestSerialize, responseDeserialize } = definition;
   const named = { path, requestStream, responseStream, requestSerialize, responseDeserialize };
-  const copy: NotedDefinition = Object.assign({ [MESSAGE_BYTES]: bytes, ...named }, definition);
-  bytes.noteIn(copy, definition, responses);
-  return copy;
+  return Object.assign(named, definition);
 }
 
 /** Whether the bytes of a call's messages are noted, for whichever guard. */

@@ -1,6 +1,7 @@
 import type { CallOptions, ClientOptions, Interceptor } from '@grpc/grpc-js';
+import { GuardPlace } from '../call/guard-place.js';
 import type { GuardedBy } from '../call/guarded-mark.js';
-import { GuardPlace, isNoted, note, noted } from '../call/message-bytes.js';
+import { isNoted, noted } from '../call/message-bytes.js';
 import { isRecorded, ownChannelOf, recorded } from '../call/sent-calls.js';
 import type { FallbackChain } from '../fallback/chain/chain.js';
 import type { ClientChannel, OtherInterceptors } from '../recovery/channels.js';
@@ -88,21 +89,9 @@ function observed(properties: CallProperties, chain: FallbackChain, place: Guard
     !isNoted(methodDefinition) &&
     !isRecorded(properties);
   if (!isUsual) return chain.keeps ? recorded(properties) : properties;
-  const given = withNotes(properties, chain, place);
+  const noting = noted(methodDefinition, place, chain.keeps);
+  const given = noting === methodDefinition ? properties : { ...properties, methodDefinition: noting };
   return chain.keeps && place.isLast !== true ? recorded(given) : given;
-}
-
-function withNotes(properties: CallProperties, { keeps }: FallbackChain, place: GuardPlace): CallProperties {
-  const { methodDefinition } = properties;
-  if (!isMadeForCall(methodDefinition))
-    return { ...properties, methodDefinition: noted(methodDefinition, place, keeps) };
-  note(methodDefinition, place, keeps);
-  return properties;
-}
-
-/** Whether grpc-js has made a definition for a single call. Those of a service can also decode requests and encode responses. */
-function isMadeForCall(definition: CallProperties['methodDefinition']): boolean {
-  return Object.isExtensible(definition) && !('responseSerialize' in definition);
 }
 
 /** Whether a call has its own interceptors, in place of the client's. grpc-js takes null for an empty list. */

@@ -22,6 +22,7 @@ import {
 } from 'failsoft';
 import { GRPCInferenceServiceClient, ModelInferRequest, ModelInferResponse } from 'failsoft/protos/oip';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import { withCreateCall } from '../../../src/call/sent-calls.js';
 import { closedAfterEach } from '../../support/closers.js';
 import { collectGarbage } from '../../support/garbage.js';
 import { startInferServer } from '../infer-server.js';
@@ -509,9 +510,7 @@ function withPlainBytes(channel: Channel): Channel {
       });
     return call;
   };
-  return new Proxy(channel, {
-    get: (target, name) => (name === 'createCall' ? createCall : Reflect.get(target, name)),
-  });
+  return withCreateCall(channel, createCall);
 }
 
 it.each<[string, (guard: Guard) => ClientOptions]>([
@@ -666,9 +665,7 @@ function delayed(channel: Channel, delayMs: number): Channel {
     call.halfClose = () => void setTimeout(() => halfClose.call(call), delayMs);
     return call;
   };
-  return new Proxy(channel, {
-    get: (target, name) => (name === 'createCall' ? createCall : Reflect.get(target, name)),
-  });
+  return withCreateCall(channel, createCall);
 }
 
 it('sends and keeps the caller’s request, whatever a fallback of the slow call does with its copy', async () => {
